@@ -1,0 +1,144 @@
+"""The error tree. Each error carries what the HTTP answer needs: status, slug, sentence and headers.
+
+The sentence (`detail`) is written for the client: no path, bucket, SQL or library text ever goes into it.
+Statuses as RFC 9110, bodies as RFC 9457, bearer challenges as RFC 6750.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class GatewayError(Exception):
+    """Root of the tree; `status` and `title` are fixed by the class, `detail` by the raiser."""
+
+    status = 500
+    title = "Internal Server Error"
+    slug: str | None = None
+
+    def __init__(
+        self, detail: str = "", *, headers: Mapping[str, str] | None = None, members: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.headers: dict[str, str] = dict(headers or {})
+        self.members: dict[str, Any] = dict(members or {})
+
+    @property
+    def type_uri(self) -> str:
+        """Return the problem type of RFC 9457: /problems/<slug>, or about:blank where there is none."""
+        return f"/problems/{self.slug}" if self.slug else "about:blank"
+
+
+class BadParameter(GatewayError):
+    """A query parameter or body that cannot be read; `detail` names it."""
+
+    status = 400
+    title = "Bad Request"
+
+
+class BadCredential(GatewayError):
+    """A credential that is missing where one is needed, or present and bad."""
+
+    status = 401
+    title = "Unauthorized"
+
+    def __init__(self, detail: str = "", *, present: bool = True) -> None:
+        challenge = 'Bearer realm="cog-gateway"'
+        # RFC 6750 section 3.1: no error code when the request carried no credential at all.
+        if present:
+            challenge += ', error="invalid_token"'
+        super().__init__(detail, headers={"WWW-Authenticate": challenge})
+
+
+class Forbidden(GatewayError):
+    """A visible dataset whose file this caller may not have."""
+
+    status = 403
+    title = "Forbidden"
+
+
+class NotFound(GatewayError):
+    """Nothing here, or nothing that this caller may know of: both answer alike."""
+
+    status = 404
+    title = "Not Found"
+
+
+class MethodNotAllowed(GatewayError):
+    """A method that the resource does not have; carries `Allow` (RFC 9110 section 15.5.6)."""
+
+    status = 405
+    title = "Method Not Allowed"
+
+
+class PreconditionFailed(GatewayError):
+    """If-Match or If-Unmodified-Since did not hold (RFC 9110 section 13)."""
+
+    status = 412
+    title = "Precondition Failed"
+
+
+class RangeNotSatisfiable(GatewayError):
+    """A range that begins beyond the end; carries `Content-Range: bytes */N` (RFC 9110 section 15.5.17)."""
+
+    status = 416
+    title = "Range Not Satisfiable"
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(
+            "The requested range begins beyond the end of the file.",
+            headers={"Content-Range": f"bytes */{size_bytes}"},
+        )
+
+
+class MalformedId(GatewayError):
+    """A path id that is no hyphenated UUID."""
+
+    status = 422
+    title = "Unprocessable Content"
+
+
+class NotACog(GatewayError):
+    """The bytes are there but are no true COG; the findings travel in the member `errors`."""
+
+    status = 422
+    title = "Not a Cloud-Optimized GeoTIFF"
+    slug = "not-a-cog"
+
+
+class Unavailable(GatewayError):
+    """Storage, catalogue or audit cannot serve just now; carries `Retry-After` in seconds."""
+
+    status = 503
+    title = "Service Unavailable"
+
+    def __init__(self, detail: str = "", *, retry_after_seconds: int = 2) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
+class StorageUnavailable(Unavailable):
+    """The storage root cannot be reached."""
+
+
+class RecordsUnavailable(Unavailable):
+    """The catalogue or the audit cannot be read or written."""
+
+
+class VersionChanged(GatewayError):
+    """An object whose bytes are no longer the version that was asked for; the caller judges again."""
+
+    status = 503
+    title = "Service Unavailable"
+
+
+class ObjectMissing(GatewayError):
+    """No object under that key: its own error, because only some callers turn it into a 404."""
+
+    status = 404
+    title = "Not Found"
+
+
+class SettingsError(GatewayError):
+    """Settings that the server refuses to start with; `detail` is one line for the operator."""

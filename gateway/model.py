@@ -1,0 +1,244 @@
+"""The values that travel between the rooms: frozen, typed, and free of any outside library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class Severity(StrEnum):
+    """How a finding weighs: an error refuses the file, a warning is only told."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a COG check has to say about a file.
+
+    `ifd` counts directories in the order of the file's IFD chain from 0, `block` counts the tiles of that
+    IFD in the order of its TileOffsets array, `offset` is a byte offset in the file; each is None where it
+    does not apply.
+    """
+
+    rule: str
+    message: str
+    severity: Severity = Severity.ERROR
+    ifd: int | None = None
+    block: int | None = None
+    offset: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the finding as `check --json` prints it: rule, message, ifd, block, offset."""
+        return {
+            "rule": self.rule,
+            "message": self.message,
+            "ifd": self.ifd,
+            "block": self.block,
+            "offset": self.offset,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The verdict of the COG check over one version of one file; `depth` is header, blocks or full."""
+
+    depth: str
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """Return the findings that refuse the file."""
+        return tuple(f for f in self.findings if f.severity is Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """Return the findings that are only told."""
+        return tuple(f for f in self.findings if f.severity is Severity.WARNING)
+
+    @property
+    def valid(self) -> bool:
+        """Return whether the file is a true COG: no finding is an error."""
+        return not self.errors
+
+    def as_json(self, source: str) -> dict[str, Any]:
+        """Return the report as `check --json` prints it, under the name `source`."""
+        return {
+            "source": source,
+            "valid": self.valid,
+            "depth": self.depth,
+            "errors": [f.as_json() for f in self.errors],
+            "warnings": [f.as_json() for f in self.warnings],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Report:
+        """Return the report that `as_json` wrote; the source's name is dropped."""
+        found = [Finding(severity=Severity.ERROR, **f) for f in data["errors"]]
+        found += [Finding(severity=Severity.WARNING, **f) for f in data["warnings"]]
+        return cls(data["depth"], tuple(found))
+
+
+@dataclass(frozen=True, slots=True)
+class RasterFacts:
+    """What rasterio knows of a file that passed the structural check.
+
+    `bounds` are west, south, east, north in degrees (WGS 84), or None where the file cannot be placed on the
+    globe; `crs` is "EPSG:n" where the authority is known, else WKT, else None. `nodata` is None where the
+    file sets none; a NaN nodata is the text "nan", because JSON has no NaN.
+    """
+
+    width: int
+    height: int
+    count: int
+    dtype: str
+    nodata: float | str | None
+    crs: str | None
+    bounds: tuple[float, float, float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A report together with the raster's facts; `raster` is None unless the report is valid."""
+
+    report: Report
+    raster: RasterFacts | None
+
+
+class ByteSource(Protocol):
+    """The bytes of one version of one object, read at will; the COG check sees files only through this."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Return the length of the object."""
+
+    @property
+    def gdal_path(self) -> str:
+        """Return a path under which GDAL's GTiff driver opens these very bytes."""
+
+    def read_at(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """Return at most `length_bytes` from `offset_bytes` on; shorter only at the end of the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStat:
+    """What the storage says of one object; `version` changes with every replacement or edit."""
+
+    version: str
+    size_bytes: int
+    modified_at: datetime
+
+
+class Scale(StrEnum):
+    """Who may see or take a dataset: everybody, any signed-in user, or the owner and those granted."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    PRIVATE = "private"
+
+    @property
+    def width(self) -> int:
+        """Return a rank for comparison: a larger number lets more people in."""
+        return {Scale.PRIVATE: 0, Scale.INTERNAL: 1, Scale.PUBLIC: 2}[self]
+
+
+class Level(StrEnum):
+    """What a grant allows; `download` implies `view`."""
+
+    VIEW = "view"
+    DOWNLOAD = "download"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A right on a private dataset, for exactly one of a user or a role."""
+
+    dataset_id: str
+    level: Level
+    user: str | None = None
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One registered object: where it lies, who may have it, and what was judged of which version.
+
+    `key` is the object's name below `root`. `version` is the judged version; `report` is its verdict;
+    `raster` is None when that version is no true COG. `sha256` is lower-case hex of that version, or None
+    where it was not computed. `origin` names what a copied or converted object was made from. Times are UTC.
+    """
+
+    id: str
+    root: str
+    key: str
+    title: str
+    owner: str | None
+    visibility: Scale
+    download: Scale
+    version: str
+    size_bytes: int
+    report: Report
+    raster: RasterFacts | None
+    created_at: datetime
+    updated_at: datetime
+    sha256: str | None = None
+    origin: str | None = None
+
+
+class TokenKind(StrEnum):
+    """The `typ` of a scoped token; a bearer token has neither."""
+
+    DOWNLOAD = "download"
+    TILES = "tiles"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: `user` is None for anonymous; `kind` and `dataset_id` are set for a scoped token.
+
+    `token_id` is the token's `jti`, where it has one.
+    """
+
+    user: str | None = None
+    roles: frozenset[str] = frozenset()
+    kind: TokenKind | None = None
+    dataset_id: str | None = None
+    token_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One fact on record, with the columns of the `audit` table; `at` is UTC.
+
+    `user_id` is None for anonymous. `range_header` is the raw Range header and becomes the column `range`.
+    `detail` holds JSON values only.
+    """
+
+    action: str
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    dataset_id: str | None = None
+    user_id: str | None = None
+    request_id: str | None = None
+    version: str | None = None
+    backend: str | None = None
+    range_header: str | None = None
+    status: int | None = None
+    bytes_expected: int | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+    token_id: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def utc_text(moment: datetime) -> str:
+    """Return `moment` in UTC as ISO 8601 with milliseconds and Z, the form of every stored time."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc_moment(text: str) -> datetime:
+    """Return the moment that `utc_text` wrote."""
+    return datetime.fromisoformat(text)

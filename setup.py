@@ -1,0 +1,47 @@
+"""Packaging of COG Gateway; each dependency's reason stands in docs/decisions.md."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+setup(
+    name="cog-gateway",
+    version="0.1.0",
+    description="Hands out true Cloud-Optimized GeoTIFFs: exact HTTP, access rules and a durable audit.",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["gateway", "gateway.*"]),
+    package_data={"gateway": ["py.typed", "static/*"]},
+    # The demo ingests these where the package runs outside of a checkout.
+    data_files=[("share/cog-gateway/data", sorted(str(p.relative_to(HERE)) for p in HERE.glob("data/*.*")))],
+    install_requires=[
+        "tornado>=6.6.1,<7",
+        "rasterio>=1.4.4,<2",
+        "numpy>=1.26",
+        "pyjwt[crypto]>=2.15.1,<3",
+        "boto3>=1.40",
+        "sqlite-utils>=4.2,<5",
+        # Wheels exist for Linux only; elsewhere the interpreter's own SQLite serves.
+        "pysqlite3>=0.6; sys_platform == 'linux'",
+        "pydantic-settings>=2.10,<3",
+        "click>=8.3.1,<9",
+        "rich>=13",
+    ],
+    extras_require={
+        "test": [
+            "pytest>=9,<10",
+            "pytest-tornado==0.8.1",
+            "pytest-cov>=7",
+            "hypothesis>=6.100",
+            "rio-cogeo>=5.4",
+            "tifffile>=2024.1",
+            "mypy>=1.15",
+            "ruff>=0.11",
+        ],
+    },
+    entry_points={"console_scripts": ["cog-gateway=gateway.__main__:main"]},
+)
