@@ -1,0 +1,127 @@
+"""Regular files opened without surprises: no pipe is waited for, no link is followed below a root."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.errors import GatewayError
+
+
+class NotRegular(GatewayError):
+    """A pipe, device, socket, folder or symbolic link where a regular file was wanted."""
+
+    status = 422
+    title = "Not a regular file"
+
+
+# O_NONBLOCK: opening a named pipe returns at once, and fstat then tells that it is one.
+READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+def version_of(facts: os.stat_result) -> str:
+    """Return the version of a local file: size, mtime in nanoseconds and inode, each in hex."""
+    return f"{facts.st_size:x}-{facts.st_mtime_ns:x}-{facts.st_ino:x}"
+
+
+class FileSource:
+    """The bytes of one opened regular file (a `ByteSource`); owns and closes its descriptor.
+
+    Raises NotRegular when the descriptor is no regular file; it is closed then.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.facts = os.fstat(fd)
+        if not stat.S_ISREG(self.facts.st_mode):
+            os.close(fd)
+            raise NotRegular("This is no regular file.")
+
+    @property
+    def size_bytes(self) -> int:
+        """Return the length of the file when it was opened."""
+        return self.facts.st_size
+
+    @property
+    def version(self) -> str:
+        """Return the version of the file when it was opened."""
+        return version_of(self.facts)
+
+    @property
+    def gdal_path(self) -> str:
+        """Return a path that opens the very inode of this descriptor, whatever its name is by now."""
+        return f"/dev/fd/{self.fd}"
+
+    def read_at(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """Return at most `length_bytes` from `offset_bytes` on; shorter only at the end of the file."""
+        return os.pread(self.fd, length_bytes, offset_bytes)
+
+    def unchanged(self) -> bool:
+        """Return whether the file still has the version that it was opened with."""
+        return version_of(os.fstat(self.fd)) == self.version
+
+    def close(self) -> None:
+        """Close the descriptor; further calls do nothing."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> FileSource:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def open_file(path: Path | str) -> FileSource:
+    """Return an opened file by its path, links followed; for operators' own sources.
+
+    Raises NotRegular, or OSError when it is missing or may not be read.
+    """
+    try:
+        return FileSource(os.open(path, READ_FLAGS))
+    except OSError as error:
+        # A socket cannot be opened at all (ENXIO): it is there, and it is no file.
+        if error.errno == errno.ENXIO:
+            raise NotRegular("This is no regular file.") from error
+        raise
+
+
+@contextmanager
+def folder_beneath(root: Path, parts: tuple[str, ...], *, create: bool = False) -> Iterator[int]:
+    """Yield a descriptor of the folder `parts` below `root`, walked without following any link.
+
+    Each step is opened relative to the one before, so that a folder swapped for a link in the middle of
+    the walk is refused and not followed (openat(2), O_NOFOLLOW). Raises OSError.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    fd = os.open(root, flags)
+    try:
+        for part in parts:
+            if create:
+                with _existing_is_fine():
+                    os.mkdir(part, dir_fd=fd)
+            step = os.open(part, flags | os.O_NOFOLLOW, dir_fd=fd)
+            os.close(fd)
+            fd = step
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _existing_is_fine() -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError:
+        return
+
+
+def open_beneath(root: Path, parts: tuple[str, ...]) -> FileSource:
+    """Return the opened file `parts` below `root`, no link followed. Raises NotRegular or OSError."""
+    with folder_beneath(root, parts[:-1]) as folder:
+        return FileSource(os.open(parts[-1], READ_FLAGS | os.O_NOFOLLOW, dir_fd=folder))
