@@ -64,6 +64,11 @@ class FileSource:
         """Return whether the file still has the version that it was opened with."""
         return version_of(os.fstat(self.fd)) == self.version
 
+    def detach(self) -> int:
+        """Return the descriptor and give up its ownership."""
+        fd, self.fd = self.fd, -1
+        return fd
+
     def close(self) -> None:
         """Close the descriptor; further calls do nothing."""
         if self.fd >= 0:

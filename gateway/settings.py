@@ -1,0 +1,204 @@
+"""Every setting, as one typed list: flag > environment > .env > TOML file > default.
+
+A setting NAME is read from the variable GATEWAY_NAME, from `.env`, and from the key `name` of the TOML file
+that `--config` or GATEWAY_CONFIG names. Secrets are also read from the file that GATEWAY_NAME_FILE names.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings import SettingsError as SourceError
+
+from gateway.errors import SettingsError
+
+SECRETS = ("secret_keys",)
+
+
+class RootSettings(BaseModel, frozen=True, extra="forbid"):
+    """One storage root: a named place where rasters lie."""
+
+    uri: str = Field(description='"file:PATH"; a relative path counts from the working directory')
+
+    @field_validator("uri")
+    @classmethod
+    def _scheme_is_known(cls, uri: str) -> str:
+        if urlsplit(uri).scheme != "file" or not urlsplit(uri).path:
+            raise ValueError("must be file:PATH")
+        return uri
+
+
+def _split(value: object) -> object:
+    """Return the parts of a comma separated text; other values pass through to the type check."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+class Settings(BaseSettings):
+    """The settings of one gateway, checked once at start and never changed."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_", env_file=".env", env_file_encoding="utf-8", frozen=True, extra="ignore"
+    )
+
+    host: str = Field("127.0.0.1", description="Address that the server listens on.")
+    port: int = Field(8080, ge=0, le=65535, description="TCP port that the server listens on; 0 takes a free one.")
+    processes: int = Field(1, ge=1, le=256, description="Worker processes, each with its own SO_REUSEPORT socket.")
+    prefix: str = Field("/api", description="Path before every API route.")
+    public_url: str | None = Field(
+        None, description="Origin (and path) under which clients reach the gateway, for the links it hands out."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Addresses or networks of proxies whose X-Forwarded-* headers are believed; comma separated."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("*",), description="Origins whose pages may call the API, compared exactly; * lets all in."
+    )
+    state_dir: Path = Field(Path("var"), description="Folder of gateway.db and secret.key.")
+    roots: dict[str, RootSettings] = Field(
+        default_factory=lambda: {"data": RootSettings(uri="file:data")},
+        description="Storage roots: [roots.NAME] tables in the TOML file, or the same as JSON.",
+    )
+    secret_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        repr=False,
+        description="Keys of at least 32 bytes for HS256 tokens, comma separated: the first signs, all verify. "
+        "None: a key of its own in the state folder.",
+    )
+    roles_claim: str = Field("roles", min_length=1, description="Claim of a bearer token that lists the roles.")
+    open_downloads: bool = Field(
+        False, description="Whether public datasets may be downloaded by plain URLs, without any token."
+    )
+    download_token_seconds: int = Field(120, ge=1, le=3600, description="Life of a download token.")
+    tile_token_seconds: int = Field(3600, ge=1, le=86400, description="Life of a tile token.")
+    allow_missing_overviews: bool = Field(
+        False, description="Whether a large file without overviews is a warning and not an error."
+    )
+    audit_wait_seconds: float = Field(
+        2.5, gt=0, le=30, description="How long an answer waits for its audit row before it becomes a 503."
+    )
+    worker_threads: int = Field(4, ge=1, le=64, description="Threads of each worker for disk and catalogue work.")
+    max_connections: int = Field(2000, ge=1, description="Open connections of each worker; more are told 503.")
+    stall_seconds: float = Field(
+        60, gt=0, description="How long a client may take no byte of an answer before it is disconnected."
+    )
+    drain_seconds: float = Field(30, ge=0, description="How long open answers may still run after SIGTERM.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+
+    @field_validator("trusted_proxies", "cors_origins", "secret_keys", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        return _split(value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network, strict=False)
+        return value
+
+    @field_validator("prefix")
+    @classmethod
+    def _prefix_form(cls, value: str) -> str:
+        if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", value.rstrip("/")):
+            raise ValueError("must look like /api")
+        return value.rstrip("/")
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url_form(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must look like https://maps.example.org")
+        return value.rstrip("/")
+
+    @field_validator("roots")
+    @classmethod
+    def _root_names(cls, value: dict[str, RootSettings]) -> dict[str, RootSettings]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+                raise ValueError(f"root name {name!r} has other characters than A-Z a-z 0-9 _ -")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources, strongest first; `config` is the path that load_settings took from the flags."""
+        flags = dict(init_settings())
+        config = flags.pop("config", None)
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=config)
+        unknown = sorted(set(toml.toml_data) - set(settings_cls.model_fields))
+        if unknown:
+            raise SettingsError(f"the settings file {config} has an unknown key: {unknown[0]}")
+        return (
+            lambda: flags,  # type: ignore[return-value]
+            env_settings,
+            dotenv_settings,
+            toml,
+        )
+
+
+def load_settings(flags: Mapping[str, Any] | None = None, *, config: str | None = None) -> Settings:
+    """Return the settings of this process; `flags` are those given on the command line, None left out.
+
+    Raises SettingsError with one line that names the setting, never its value.
+    """
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    config = config or os.environ.get("GATEWAY_CONFIG")
+    if config and not Path(config).is_file():
+        raise SettingsError(f"the settings file {config} cannot be read")
+    for name in SECRETS:
+        path = os.environ.get(f"GATEWAY_{name.upper()}_FILE")
+        if path and name not in given:
+            given[name] = read_secret(Path(path))
+    try:
+        return Settings(config=config, **given)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_sentence(e) for e in error.errors())) from None
+    except SourceError as error:
+        # Its text names the setting and not the value.
+        raise SettingsError(str(error)) from None
+    except ValueError as error:
+        raise SettingsError(f"the settings file {config} is no TOML: {error}") from None
+
+
+def _sentence(error: Any) -> str:
+    name = ".".join(str(part) for part in error["loc"]) or "settings"
+    return f"setting {name}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def read_secret(path: Path) -> str:
+    """Return the text of a secret file without its final newline.
+
+    Raises SettingsError when it cannot be read, or when others than its owner and group may read it.
+    """
+    try:
+        if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+            raise SettingsError(f"the secret file {path} is open to every user: chmod o= it")
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the secret file {path} cannot be read") from error

@@ -1,0 +1,151 @@
+"""A storage root on a file system: every path is walked from the root without following a link."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote
+
+from gateway.errors import ObjectMissing, StorageUnavailable, VersionChanged
+from gateway.files import FileSource, NotRegular, folder_beneath, open_beneath, version_of
+from gateway.model import ObjectStat
+from gateway.storage.base import Stream
+
+# What the file system answers when the key names nothing that can be served.
+ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.ENAMETOOLONG}
+
+
+def stat_of(facts: os.stat_result) -> ObjectStat:
+    """Return the version, size and modification time (UTC) of a local file."""
+    return ObjectStat(version_of(facts), facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
+
+
+def parts_of(key: str) -> tuple[str, ...]:
+    """Return the parts of a key; raises ObjectMissing for one that is absolute, has `..`, or holds a NUL."""
+    parts = tuple(key.split("/"))
+    if any(part in ("", ".", "..") or "\0" in part for part in parts):
+        raise ObjectMissing("No such object.")
+    return parts
+
+
+def path_of(uri: str) -> Path:
+    """Return the absolute path of a file: URI (RFC 8089); a relative one counts from the working directory."""
+    text = unquote(uri.removeprefix("file:"))
+    if text.startswith("//"):
+        text = "/" + text[2:].partition("/")[2]
+    return Path(text).absolute()
+
+
+class LocalObject(FileSource):
+    """An opened file below a local root."""
+
+    @property
+    def stat(self) -> ObjectStat:
+        """Return what was true of the file when it was opened."""
+        return stat_of(self.facts)
+
+    def __enter__(self) -> LocalObject:
+        return self
+
+
+class LocalStorage:
+    """The files below one folder. Symbolic links below it are not followed; the folder itself may be one."""
+
+    backend = "local"
+
+    def __init__(self, name: str, uri: str) -> None:
+        self.name = name
+        self.path = path_of(uri)
+
+    def ping(self) -> None:
+        """Return when the folder can be listed; raises StorageUnavailable."""
+        try:
+            with os.scandir(self.path) as entries:
+                next(entries, None)
+        except OSError as error:
+            raise StorageUnavailable("The storage of this dataset cannot be reached.") from error
+
+    def stat(self, key: str) -> ObjectStat:
+        """Return version, size and time of the file without opening it."""
+        parts = parts_of(key)
+        with self._mapped(), folder_beneath(self.path, parts[:-1]) as folder:
+            facts = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
+        if not stat.S_ISREG(facts.st_mode):
+            raise ObjectMissing("No such object.")
+        return stat_of(facts)
+
+    def open(self, key: str) -> LocalObject:
+        """Return the file opened for reading."""
+        parts = parts_of(key)
+        with self._mapped():
+            opened = open_beneath(self.path, parts)
+            return LocalObject(opened.detach())
+
+    def siblings(self, key: str) -> frozenset[str]:
+        """Return the names in the file's own folder."""
+        with self._mapped(), folder_beneath(self.path, parts_of(key)[:-1]) as folder:
+            return frozenset(os.listdir(folder))  # noqa: PTH208 - by descriptor
+
+    def deliver(self, key: str, version: str) -> Stream:
+        """Return the file opened, if it still is `version`; raises VersionChanged."""
+        opened = self.open(key)
+        if opened.version != version:
+            opened.close()
+            raise VersionChanged("The file has changed just now.")
+        return Stream(opened, opened.stat)
+
+    def key_of(self, path: Path) -> str | None:
+        """Return the key of a file that lies below this root, or None; links are resolved first."""
+        try:
+            return path.resolve().relative_to(self.path.resolve()).as_posix()
+        except ValueError:
+            return None
+
+    @contextmanager
+    def staging(self, key: str) -> Iterator[Path]:
+        """Yield a path beside the target; afterwards it is made durable and renamed onto the key."""
+        parts = parts_of(key)
+        temporary = f".{parts[-1][:100]}.{secrets.token_hex(8)}.part"
+        with ExitStack() as stack:
+            # Errors of the caller's own block are the caller's: only our steps are mapped.
+            with self._mapped():
+                folder = stack.enter_context(folder_beneath(self.path, parts[:-1], create=True))
+            path = Path(f"/dev/fd/{folder}") / temporary
+            try:
+                yield path
+                with self._mapped():
+                    _make_durable(path)
+                    os.rename(temporary, parts[-1], src_dir_fd=folder, dst_dir_fd=folder)
+                    os.fsync(folder)
+            finally:
+                path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Do nothing: no descriptor is held between calls."""
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        """Turn what the file system says into ObjectMissing or StorageUnavailable."""
+        try:
+            yield
+        except NotRegular as error:
+            raise ObjectMissing("No such object.") from error
+        except OSError as error:
+            if error.errno in ABSENT and self.path.is_dir():
+                raise ObjectMissing("No such object.") from error
+            raise StorageUnavailable("The storage of this dataset cannot be reached.") from error
+
+
+def _make_durable(path: Path) -> None:
+    """Write the file's pages to the disk; a rename alone could survive a power cut without them."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
