@@ -1,0 +1,142 @@
+"""The files that an operator means by the arguments of a command: files, folders, patterns, and a list on stdin."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from gateway.errors import GatewayError
+from gateway.files import open_file
+
+SUFFIXES = (".tif", ".tiff", ".gtiff")
+# TIFF 6.0 section 2 and the BigTIFF header (version 43), in both byte orders.
+MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One thing to judge: `relative` is its name below the folder that was given, else its file name."""
+
+    name: str
+    path: Path
+    relative: str
+
+
+class Lack(StrEnum):
+    """Why an argument names no source: nothing readable is there, or a folder holds no raster."""
+
+    MISSING = "missing"
+    NO_RASTER = "no-raster"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An argument that names no source, and a sentence that says why."""
+
+    name: str
+    lack: Lack
+    message: str
+
+
+def expand(arguments: Sequence[str], stdin: Iterable[str]) -> Iterator[Source | Problem]:
+    """Yield what the arguments name, in their order, each file once however often it is named.
+
+    A folder stands for the rasters below it in the order of their names: links to folders are not followed,
+    names that begin with a dot are skipped. A pattern (`**` allowed) is one only where no file has that name.
+    `-` stands for the paths on `stdin`, one a line, read once. Nothing raises for a source that is not there.
+    """
+    seen: set[str] = set()
+    for found in _each(arguments, stdin):
+        if isinstance(found, Source):
+            real = os.path.realpath(found.path)
+            if real in seen:
+                continue
+            seen.add(real)
+        yield found
+
+
+def _each(arguments: Sequence[str], stdin: Iterable[str]) -> Iterator[Source | Problem]:
+    lines = iter(stdin)
+    for argument in arguments:
+        if argument == "-":
+            yield from (found for line in lines if line.strip() for found in _path(line.rstrip("\r\n")))
+        elif glob.has_magic(argument) and not os.path.lexists(argument):
+            yield from _pattern(argument)
+        else:
+            yield from _path(argument)
+
+
+def _path(name: str) -> Iterator[Source | Problem]:
+    """Yield the source of one path, or those of the folder that it names."""
+    path = Path(name)
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        yield _missing(name, error)
+        return
+    if stat.S_ISDIR(mode):
+        yield from _folder(name, path)
+    else:
+        yield Source(name, path, path.name)
+
+
+def _missing(name: str, error: OSError | ValueError) -> Problem:
+    if isinstance(error, FileNotFoundError):
+        return Problem(name, Lack.MISSING, "no such file or folder")
+    reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "no usable path"
+    return Problem(name, Lack.MISSING, f"cannot be read: {reason}")
+
+
+def _pattern(pattern: str) -> Iterator[Source | Problem]:
+    """Yield what a pattern matches; `**` goes into the folders by itself, so their names are passed over."""
+    recursive = "**" in pattern
+    matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - keeps the spelling that was given
+    names = [name for name in matches if not (recursive and Path(name).is_dir())]
+    if not names:
+        yield Problem(pattern, Lack.MISSING, "no file matches this pattern")
+    for name in names:
+        yield from _path(name)
+
+
+def _folder(name: str, folder: Path) -> Iterator[Source | Problem]:
+    """Yield the rasters below a folder, and a problem for it when there is none."""
+    empty = True
+    for found in _walk(folder):
+        empty = False
+        yield found
+    if empty:
+        yield Problem(name, Lack.NO_RASTER, "the folder has no raster in it")
+
+
+def _walk(folder: Path) -> Iterator[Source | Problem]:
+    # A stack and no recursion: a tree may be deeper than the interpreter's own stack.
+    pending = [folder]
+    while pending:
+        path = pending.pop()
+        if path is folder or (path.is_dir() and not path.is_symlink()):
+            try:
+                names = sorted(entry for entry in os.listdir(path) if not entry.startswith("."))  # noqa: PTH208
+            except OSError as error:
+                yield _missing(str(path), error)
+                continue
+            pending += [path / entry for entry in reversed(names)]
+        elif is_candidate(path):
+            yield Source(str(path), path, path.relative_to(folder).as_posix())
+
+
+def is_candidate(path: Path) -> bool:
+    """Return whether a name found in a folder looks like a TIFF: by its suffix, or by its first four bytes."""
+    if path.is_dir():
+        return False
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        with open_file(path) as file:
+            return file.read_at(0, 4) in MAGICS
+    except (OSError, GatewayError):
+        return False

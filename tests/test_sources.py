@@ -1,0 +1,143 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.sources import Lack, Problem, Source, expand
+
+TIFF = b"II*\0rest"
+
+
+def names(*arguments, stdin=()):
+    return [found.name for found in expand([str(a) for a in arguments], stdin) if isinstance(found, Source)]
+
+
+def problems(*arguments, stdin=()):
+    return [found for found in expand([str(a) for a in arguments], stdin) if isinstance(found, Problem)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in ("b.tif", "a.TIFF", "sub/c.gtiff"):
+        (tmp_path / name).write_bytes(TIFF)
+    (tmp_path / "sub/magic.dat").write_bytes(TIFF)
+    (tmp_path / "notes.txt").write_text("no raster")
+    (tmp_path / ".hidden.tif").write_bytes(TIFF)
+    return tmp_path
+
+
+def test_a_folder_is_walked_in_order_and_only_rasters_are_taken(folder):
+    found = list(expand([str(folder)], ()))
+    assert [s.relative for s in found] == ["a.TIFF", "b.tif", "sub/c.gtiff", "sub/magic.dat"]
+    assert found[0].name == str(folder / "a.TIFF")
+    assert found[0].path == folder / "a.TIFF"
+
+
+@pytest.mark.parametrize("magic", [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"])
+def test_every_tiff_magic_makes_a_candidate(tmp_path, magic):
+    (tmp_path / "raster").write_bytes(magic)
+    assert names(tmp_path) == [str(tmp_path / "raster")]
+
+
+def test_links_to_folders_are_not_followed(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "x.tif").write_bytes(TIFF)
+    (folder / "link").symlink_to(elsewhere)
+    (folder / "link.tif").symlink_to(elsewhere)
+    assert not any(name.endswith(("link", "link.tif", "x.tif")) for name in names(folder))
+
+
+def test_a_link_to_a_file_is_a_source(folder):
+    (folder / "z.tif").symlink_to(folder / "notes.txt")
+    assert str(folder / "z.tif") in names(folder)
+
+
+def test_a_given_file_needs_no_suffix_and_is_named_by_its_file_name(folder):
+    (found,) = expand([str(folder / "notes.txt")], ())
+    assert found == Source(str(folder / "notes.txt"), folder / "notes.txt", "notes.txt")
+
+
+def test_the_same_file_counts_once_by_whatever_name(folder):
+    (folder / "again.tif").symlink_to(folder / "b.tif")
+    assert names(folder / "b.tif", folder / "sub/../b.tif", folder / "again.tif") == [str(folder / "b.tif")]
+
+
+def test_a_missing_source_is_a_problem_and_the_others_still_come(folder):
+    (problem,) = problems(folder / "none.tif", folder / "b.tif")
+    assert problem == Problem(str(folder / "none.tif"), Lack.MISSING, "no such file or folder")
+    assert names(folder / "none.tif", folder / "b.tif") == [str(folder / "b.tif")]
+
+
+def test_a_path_below_a_file_or_with_a_nul_cannot_be_read(folder):
+    found = problems(folder / "b.tif/x.tif", "a\0b")
+    assert [p.message for p in found] == ["cannot be read: not a directory", "cannot be read: no usable path"]
+
+
+def test_a_folder_without_a_raster_is_a_problem_of_its_own(tmp_path):
+    (tmp_path / "notes.txt").write_text("no raster")
+    assert [p.lack for p in problems(tmp_path)] == [Lack.NO_RASTER]
+
+
+def test_a_pattern_is_expanded_in_order(folder):
+    assert names(folder / "*.[tT]*") == [str(folder / n) for n in ("a.TIFF", "b.tif", "notes.txt")]
+    assert names(f"{folder}/**/*.gtiff") == [str(folder / "sub/c.gtiff")]
+
+
+def test_a_recursive_pattern_names_every_file_once_under_its_own_name(folder):
+    assert [s.relative for s in expand([f"{folder}/**"], ())] == [
+        "a.TIFF",
+        "b.tif",
+        "notes.txt",
+        "c.gtiff",
+        "magic.dat",
+    ]
+
+
+def test_a_folder_that_a_pattern_matches_is_walked(folder):
+    assert names(f"{folder}/s*b") == [str(folder / "sub/c.gtiff"), str(folder / "sub/magic.dat")]
+
+
+def test_a_pattern_without_a_match_is_a_problem(folder):
+    assert [p.lack for p in problems(f"{folder}/*.jp2")] == [Lack.MISSING]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(folder):
+    (folder / "x[1].tif").write_bytes(TIFF)
+    (folder / "x1.tif").write_bytes(TIFF)
+    assert names(folder / "x[1].tif") == [str(folder / "x[1].tif")]
+
+
+def test_a_dash_reads_one_path_a_line_from_stdin_once(folder):
+    lines = [f"{folder / 'b.tif'}\n", "\n", "  \n", f"{folder / 'sub'}\r\n", f"{folder}/*.tif"]
+    assert names("-", "-", stdin=lines) == [str(folder / n) for n in ("b.tif", "sub/c.gtiff", "sub/magic.dat")]
+    assert [p.name for p in problems("-", stdin=lines)] == [f"{folder}/*.tif"]
+
+
+def test_a_pipe_is_a_source_where_it_is_named_and_never_opened_for_its_magic(folder):
+    os.mkfifo(folder / "pipe")
+    os.mkfifo(folder / "pipe.tif")
+    assert names(folder / "pipe") == [str(folder / "pipe")]
+    assert [n for n in names(folder) if "pipe" in Path(n).name] == [str(folder / "pipe.tif")]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_that_may_not_be_read_is_a_problem(folder):
+    (folder / "sub").chmod(0)
+    try:
+        found = problems(folder)
+    finally:
+        (folder / "sub").chmod(0o700)
+    assert [(p.name, p.message) for p in found] == [(str(folder / "sub"), "cannot be read: permission denied")]
+
+
+def test_a_folder_that_vanishes_while_it_is_walked_is_a_problem(folder, monkeypatch):
+    real = os.listdir
+
+    def listdir(path):
+        if Path(path).name == "sub":
+            raise PermissionError(13, "no")
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    assert [p.message for p in problems(folder)] == ["cannot be read: permission denied"]
