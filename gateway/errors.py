@@ -7,11 +7,15 @@ Statuses as RFC 9110, bodies as RFC 9457, bearer challenges as RFC 6750.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 
 class GatewayError(Exception):
-    """Root of the tree; `status` and `title` are fixed by the class, `detail` by the raiser."""
+    """Root of the tree; `status` and `title` are fixed by the class, `detail` by the raiser.
+
+    `dataset_id` is for the audit alone and never part of the answer: it may name a dataset that the caller
+    must not know of.
+    """
 
     status = 500
     title = "Internal Server Error"
@@ -24,6 +28,12 @@ class GatewayError(Exception):
         self.detail = detail
         self.headers: dict[str, str] = dict(headers or {})
         self.members: dict[str, Any] = dict(members or {})
+        self.dataset_id: str | None = None
+
+    def about(self, dataset_id: str | None) -> Self:
+        """Return this error, with the dataset that the audit may name."""
+        self.dataset_id = dataset_id
+        return self
 
     @property
     def type_uri(self) -> str:

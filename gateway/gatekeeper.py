@@ -1,0 +1,175 @@
+"""The one door of every dataset route: who may do what, and whether the bytes are still a true COG."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from gateway.errors import (
+    BadCredential,
+    Forbidden,
+    MalformedId,
+    NotACog,
+    NotFound,
+    ObjectMissing,
+    StorageUnavailable,
+)
+from gateway.model import (
+    AuditRow,
+    Dataset,
+    Grant,
+    Inspection,
+    Level,
+    ObjectStat,
+    Principal,
+    Scale,
+    dataset_uuid,
+)
+from gateway.records import Records
+from gateway.storage import OpenObject, Storage
+
+ADMIN = "admin"
+# A file that is written to all the time is judged this often before the caller is told to come back.
+JUDGE_TRIES = 3
+LOCK_STRIPES = 64
+
+
+class Action(StrEnum):
+    """What a caller wants of a dataset: `view` is list, metadata and tiles; `download` is the file."""
+
+    VIEW = "view"
+    DOWNLOAD = "download"
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A dataset that the caller may have; `through_roles` are the roles that the right depends on."""
+
+    dataset: Dataset
+    through_roles: frozenset[str] = frozenset()
+
+
+def _grants_for(principal: Principal, action: Action, grants: tuple[Grant, ...]) -> list[Grant]:
+    wanted = (Level.VIEW, Level.DOWNLOAD) if action is Action.VIEW else (Level.DOWNLOAD,)
+    return [
+        g
+        for g in grants
+        if g.level in wanted and (g.user == principal.user if g.role is None else g.role in principal.roles)
+    ]
+
+
+def roles_needed(
+    dataset: Dataset, principal: Principal, action: Action, grants: tuple[Grant, ...]
+) -> frozenset[str] | None:
+    """Return the roles that give the right, empty where no role is needed, or None where there is no right."""
+    scale = dataset.visibility if action is Action.VIEW else dataset.download
+    if scale is Scale.PUBLIC:
+        return frozenset()
+    if principal.user is None:
+        return None
+    granted = _grants_for(principal, action, grants)
+    if scale is Scale.INTERNAL or dataset.owner == principal.user or any(g.role is None for g in granted):
+        return frozenset()
+    roles = {g.role for g in granted if g.role is not None} | ({ADMIN} & principal.roles)
+    return frozenset(roles) or None
+
+
+class Gatekeeper:
+    """Admits callers to datasets, and vouches for the version that they get."""
+
+    def __init__(
+        self,
+        records: Records,
+        storages: Mapping[str, Storage],
+        inspect: Callable[[OpenObject, frozenset[str]], Inspection],
+        note: Callable[[AuditRow], None],
+    ) -> None:
+        self._records = records
+        self._storages = storages
+        self._inspect = inspect
+        self._note = note
+        self._judging = tuple(threading.Lock() for _ in range(LOCK_STRIPES))
+
+    def admit(self, raw_id: str, principal: Principal, action: Action) -> Admitted:
+        """Return the dataset for a caller who may do `action` with it.
+
+        Raises, in this order: BadCredential for a disabled user, MalformedId, BadCredential for a token of
+        another dataset, NotFound for an unknown or invisible one (alike), Forbidden for a visible one whose
+        file the caller may not have. `dataset_id` on the error names the dataset where there is one.
+        """
+        dataset_id = dataset_uuid(raw_id)
+        self.check_enabled(principal, dataset_id)
+        if dataset_id is None:
+            raise MalformedId("The dataset id is no UUID in its hyphenated form.")
+        if principal.kind is not None and principal.dataset_id != dataset_id:
+            raise BadCredential("The token is for another dataset.").about(dataset_id)
+        dataset = self._records.dataset(dataset_id)
+        if dataset is None:
+            raise NotFound("There is no such dataset.")
+        grants = self._records.grants(dataset_id) if Scale.PRIVATE in (dataset.visibility, dataset.download) else ()
+        through = roles_needed(dataset, principal, Action.VIEW, grants)
+        if through is None:
+            raise NotFound("There is no such dataset.").about(dataset_id)
+        if action is Action.DOWNLOAD:
+            more = roles_needed(dataset, principal, action, grants)
+            if more is None:
+                raise Forbidden("This dataset may be viewed but not downloaded by you.").about(dataset_id)
+            through |= more
+        return Admitted(dataset, through)
+
+    def check_enabled(self, principal: Principal, dataset_id: str | None = None) -> None:
+        """Return when the user may use tokens at all; raises BadCredential for a disabled one."""
+        if principal.user is not None and self._records.is_disabled(principal.user):
+            raise BadCredential("The token is not accepted.").about(dataset_id)
+
+    def storage_of(self, dataset: Dataset) -> Storage:
+        """Return the storage of the dataset's root; raises StorageUnavailable when it is not configured."""
+        try:
+            return self._storages[dataset.root]
+        except KeyError:
+            raise StorageUnavailable("The storage of this dataset cannot be reached.") from None
+
+    def vouch(self, dataset: Dataset) -> tuple[Dataset, ObjectStat]:
+        """Return the dataset as judged in the version that lies in the storage now, and that version's facts.
+
+        Raises NotFound when the bytes are gone, StorageUnavailable, and NotACog with the findings.
+        """
+        try:
+            stat = self.storage_of(dataset).stat(dataset.key)
+            if stat.version != dataset.version:
+                dataset, stat = self._judge(dataset)
+        except ObjectMissing:
+            raise NotFound("The file of this dataset is gone.").about(dataset.id) from None
+        if not dataset.report.valid:
+            findings = [f.as_json() for f in dataset.report.errors]
+            raise NotACog(
+                "The file is no true Cloud-Optimized GeoTIFF; `errors` says why.", members={"errors": findings}
+            ).about(dataset.id)
+        return dataset, stat
+
+    def _judge(self, dataset: Dataset) -> tuple[Dataset, ObjectStat]:
+        """Return the dataset with the verdict of the bytes that are there now, saved; one thread judges."""
+        storage = self.storage_of(dataset)
+        with self._judging[hash(dataset.id) % LOCK_STRIPES]:
+            for _ in range(JUDGE_TRIES):
+                with storage.open(dataset.key) as opened:
+                    known = self._records.dataset(dataset.id)
+                    if known is None:
+                        raise NotFound("There is no such dataset.")
+                    if known.version == opened.stat.version:
+                        return known, opened.stat
+                    inspection = self._inspect(opened, storage.siblings(dataset.key))
+                    if opened.unchanged():
+                        self._save(known, opened.stat, inspection)
+        raise StorageUnavailable("The file of this dataset is being written to.", retry_after_seconds=1)
+
+    def _save(self, dataset: Dataset, stat: ObjectStat, inspection: Inspection) -> None:
+        at = datetime.now(UTC)
+        self._records.save_verdict(
+            dataset.id, version=stat.version, size_bytes=stat.size_bytes, inspection=inspection, at=at
+        )
+        verdict = {"valid": inspection.report.valid, "replaced": dataset.version}
+        self._note(AuditRow("dataset.judged", at=at, dataset_id=dataset.id, version=stat.version, detail=verdict))

@@ -1,0 +1,36 @@
+"""Answers that wait for their audit row."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from gateway.errors import RecordsUnavailable
+from gateway.handlers.base import BaseHandler
+from gateway.model import AuditRow
+
+
+class AuditedHandler(BaseHandler):
+    """A handler whose grants are durable on record before anything of them leaves."""
+
+    async def on_record(self, row: AuditRow) -> None:
+        """Return when the row is durable; raises RecordsUnavailable, and then nothing may be sent."""
+        wait_seconds = self.services.settings.audit_wait_seconds
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(self.services.audit.record(row)), wait_seconds)
+        except TimeoutError:
+            raise RecordsUnavailable("The audit cannot be written.") from None
+
+    def row(self, action: str, **facts: Any) -> AuditRow:
+        """Return an audit row with what is known of every request; tokens are named by their id alone."""
+        return AuditRow(
+            action,
+            **{
+                "user_id": self.principal.user,
+                "token_id": self.principal.token_id,
+                "request_id": self.request_id,
+                "ip": self.client_ip,
+                "user_agent": self.request.headers.get("User-Agent"),
+                **facts,
+            },
+        )

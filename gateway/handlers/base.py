@@ -1,0 +1,250 @@
+"""What every handler shares: who asks, problem+json, CORS, request ids, and one way into the threads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
+
+from tornado.httputil import HTTPServerRequest
+from tornado.web import HTTPError, RequestHandler
+
+from gateway.errors import GatewayError, MethodNotAllowed, NotFound
+from gateway.handlers.access import OPEN, AccessRule, Credential, access, principal_of
+from gateway.handlers.proxies import HOST, Proxies
+from gateway.logs import redact
+from gateway.model import Principal
+from gateway.services import Services
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger("gateway")
+VERBS = ("get", "head", "post", "put", "patch", "delete")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+REQUEST_HEADERS = (
+    "Authorization, Content-Type, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, X-Request-ID"
+)
+RESPONSE_HEADERS = (
+    "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, Location, "
+    "Repr-Digest, Retry-After, WWW-Authenticate, X-Request-ID"
+)
+
+
+class BaseHandler(RequestHandler):
+    """One request: its credential is taken out at the door, so that nothing behind it can log or leak it."""
+
+    principal = Principal()
+
+    def initialize(self, services: Services, proxies: Proxies) -> None:
+        """Take over what the route gives, and move the token from the request into this handler."""
+        self.services = services
+        self.proxies = proxies
+        self.began = time.monotonic()
+        self.bytes_sent = 0
+        self.credential = _take_credential(self.request)
+        given = self.request.headers.get("X-Request-ID", "")
+        self.request_id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        self.client_ip = proxies.client_ip(self.request.remote_ip or "", self.request.headers)
+        # The constructor set them before the request id and the token were known.
+        self.set_default_headers()
+
+    async def _execute(self, *args: Any, **kwargs: Any) -> None:
+        """Count the request as open until its answer has been handed to the kernel or its client has left.
+
+        Tornado calls neither `on_finish` nor `on_connection_close` in every case; this wraps them all.
+        """
+        load = self.application.settings["load"]
+        load.requests += 1
+        try:
+            await super()._execute(*args, **kwargs)
+        finally:
+            load.requests -= 1
+
+    def prepare(self) -> None:
+        """Learn who asks, before anything else is looked at; raises BadCredential."""
+        rule: AccessRule = getattr(self, str(self.request.method).lower()).access_rule
+        self.principal = principal_of(self.credential, rule, self.services, time.time())
+
+    @access(OPEN)
+    def options(self, *_: str) -> None:
+        """Answer a CORS preflight (Fetch standard): no credential is asked for and nothing is recorded."""
+        self.set_status(HTTPStatus.NO_CONTENT)
+        self.set_header("Allow", self.allowed())
+        self.set_header("Access-Control-Allow-Methods", self.allowed())
+        self.set_header("Access-Control-Allow-Headers", REQUEST_HEADERS)
+        self.set_header("Access-Control-Max-Age", "86400")
+        self.finish()
+
+    def allowed(self) -> str:
+        """Return the methods of this resource as the Allow field lists them."""
+        return ", ".join([v.upper() for v in implemented(type(self))] + ["OPTIONS"])
+
+    def set_default_headers(self) -> None:
+        """Set what every answer carries; Tornado calls this again when it clears an answer for an error."""
+        self.clear_header("Server")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Vary", "Origin")
+        if self.application.settings["load"].draining:
+            self.set_header("Connection", "close")
+        if (allowed := self._allowed_origin()) is not None:
+            self.set_header("Access-Control-Allow-Origin", allowed)
+            self.set_header("Access-Control-Expose-Headers", RESPONSE_HEADERS)
+        # False in the constructor's own call, which comes before `initialize`.
+        if hasattr(self, "request_id"):
+            self.set_header("X-Request-ID", self.request_id)
+            if self.credential.tokens:
+                self.set_header("Cache-Control", "private, no-store")
+                self.set_header("Referrer-Policy", "no-referrer")
+
+    def _allowed_origin(self) -> str | None:
+        origins = self.application.settings["cors_origins"]
+        origin = self.request.headers.get("Origin")
+        if "*" in origins:
+            return "*"
+        return origin if origin in origins else None
+
+    def check_trusted_origin(self, origin: str) -> bool:
+        """Return whether a page of `origin` may send unsafe methods: those that CORS lets in may."""
+        origins = self.application.settings["cors_origins"]
+        return "*" in origins or origin in origins
+
+    async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `work` returns, run in the bounded pool; raises Unavailable when its queue is full."""
+        return await asyncio.wrap_future(self.services.pool.submit(work, *args, **kwargs))
+
+    def public_url(self, path: str) -> str:
+        """Return the URL under which clients reach `path` below the API's prefix."""
+        settings = self.services.settings
+        base = settings.public_url
+        if base is None:
+            host = self.request.host if HOST.fullmatch(self.request.host) else f"{settings.host}:{settings.port}"
+            peer = self.request.remote_ip or ""
+            base = self.proxies.origin(peer, self.request.headers, self.request.protocol, host)
+        return f"{base}{settings.prefix}{path}"
+
+    def send_json(self, value: object, status: int = HTTPStatus.OK) -> None:
+        """Finish with a JSON body; HEAD gets its headers alone."""
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.finish(json_bytes(value))
+
+    def compute_etag(self) -> None:
+        """Return None: an entity tag is made from a version by who knows one, never by hashing a body."""
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Return the text of a path argument; bytes that are no UTF-8 become U+FFFD and match no id."""
+        return value.decode("utf-8", "replace")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Finish with the problem of RFC 9457 that belongs to the exception."""
+        error = self.problem(status_code, kwargs.get("exc_info", (None, None, None))[1])
+        self.refused(error)
+        self.set_status(error.status)
+        for name, value in error.headers.items():
+            self.set_header(name, value)
+        self.set_header("Cache-Control", "private, no-store" if self.credential.tokens else "no-store")
+        self.set_header("Content-Type", "application/problem+json")
+        self.finish(json_bytes(problem_of(error, self.request_id)))
+
+    def refused(self, error: GatewayError) -> None:
+        """Note a refusal; a resource whose refusals go on record overrides this."""
+
+    def problem(self, status_code: int, error: BaseException | None) -> GatewayError:
+        """Return the error that the client is told of; whatever is not ours becomes a bare 500."""
+        if isinstance(error, GatewayError):
+            return error
+        if isinstance(error, HTTPError) and status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            return MethodNotAllowed("The resource has no such method.", headers={"Allow": self.allowed()})
+        bare = GatewayError()
+        if isinstance(error, HTTPError):
+            bare.status, bare.title = status_code, HTTPStatus(status_code).phrase
+        return bare
+
+    def log_exception(
+        self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Log what is our fault with its traceback, a 503 in one line, and the client's errors not at all."""
+        if isinstance(value, GatewayError) and value.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+            if value.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                log.warning("%d: %s", value.status, value.detail, extra={"request_id": self.request_id})
+        elif not isinstance(value, HTTPError):
+            log.error("uncaught exception", exc_info=(typ, value, tb), extra={"request_id": self.request_id})  # type: ignore[arg-type]
+
+
+class UnknownRoute(BaseHandler):
+    """Answers every path that no route has."""
+
+    def prepare(self) -> None:
+        """Raise NotFound, whatever the method and the credential."""
+        raise NotFound("There is no such resource.")
+
+    def problem(self, status_code: int, error: BaseException | None) -> GatewayError:
+        """Return NotFound also for methods that Tornado refuses before `prepare`."""
+        return error if isinstance(error, GatewayError) else NotFound("There is no such resource.")
+
+    @access(OPEN)
+    def options(self, *_: str) -> None:
+        """Answer nothing: `prepare` has raised before."""
+
+
+def implemented(handler: type[RequestHandler]) -> list[str]:
+    """Return the verbs that a handler class has beyond Tornado's own refusals, OPTIONS left out."""
+    return [v for v in VERBS if getattr(handler, v) is not RequestHandler._unimplemented_method]
+
+
+def problem_of(error: GatewayError, request_id: str) -> dict[str, Any]:
+    """Return the members of a problem document (RFC 9457 section 3.1)."""
+    base = {"type": error.type_uri, "title": error.title, "status": error.status, "instance": request_id}
+    detail = {"detail": error.detail} if error.detail else {}
+    return {**base, **detail, **error.members}
+
+
+def json_bytes(value: object) -> bytes:
+    """Return compact JSON; NaN is refused, because JSON has none."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _take_credential(request: HTTPServerRequest) -> Credential:
+    """Return the request's credential, and wipe the token from the request.
+
+    Tornado writes the URI into access lines, HTTPError warnings and the repr of a failed request: what is no
+    longer there cannot reach any of them.
+    """
+    tokens = tuple(value.decode("latin-1") for value in request.query_arguments.pop("token", []))
+    request.arguments.pop("token", None)
+    if tokens:
+        request.uri = redact(request.uri or "")
+        request.query = redact(request.query)
+    return Credential(request.headers.get("Authorization"), tokens)
+
+
+def log_request(handler: RequestHandler) -> None:
+    """Write the access line of a finished request; the application's `log_function`."""
+    if isinstance(handler, BaseHandler):
+        log.info(
+            "request",
+            extra={
+                "request_id": handler.request_id,
+                "method": handler.request.method,
+                "path": handler.request.path,
+                "route": type(handler).__name__,
+                "status": handler.get_status(),
+                "bytes": handler.bytes_sent,
+                "seconds": round(time.monotonic() - handler.began, 4),
+                "user": handler.principal.user,
+                "ip": handler.client_ip,
+            },
+        )
+
+
+def access_missing(handler: type[RequestHandler]) -> list[str]:
+    """Return the verbs of a handler class that state no access rule."""
+    return [v for v in implemented(handler) if not hasattr(getattr(handler, v), "access_rule")]

@@ -1,0 +1,176 @@
+"""The list of datasets, one record, and its last validation report."""
+
+from __future__ import annotations
+
+import math
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from gateway.errors import BadParameter
+from gateway.gatekeeper import Action
+from gateway.handlers.access import CALLER, METADATA, access
+from gateway.handlers.base import BaseHandler
+from gateway.model import Dataset, Principal, utc_text
+from gateway.records import DatasetPage, DatasetQuery
+
+Arguments = dict[str, list[bytes]]
+LIMIT_DEFAULT, LIMIT_MOST = 20, 1000
+# SQLite's integers end here.
+OFFSET_MOST = 2**63 - 1
+
+
+class JsonHandler(BaseHandler):
+    """A handler whose answers depend on who asks."""
+
+    def send_private(self, value: object) -> None:
+        """Finish with JSON that no shared cache may keep."""
+        if not self.credential.tokens:
+            self.set_header("Cache-Control", "private, no-cache")
+        self.send_json(value, HTTPStatus.OK)
+
+    def record(self, dataset: Dataset) -> dict[str, Any]:
+        """Return the public record of a dataset: no path and no bucket in it."""
+        return {**record_of(dataset), "links": self.links(dataset.id)}
+
+    def links(self, dataset_id: str) -> list[dict[str, str]]:
+        """Return where the dataset's resources are."""
+        paths = {"self": "", "download": "/download/cog", "validation": "/validation"}
+        return [
+            {"rel": rel, "href": self.public_url(f"/datasets/{dataset_id}{path}")} for rel, path in paths.items()
+        ]
+
+
+class DatasetsHandler(JsonHandler):
+    """The datasets that the caller may see, page by page."""
+
+    @access(CALLER)
+    async def get(self) -> None:
+        """Send one page: bbox=west,south,east,north in degrees, q in titles, limit and offset."""
+        query = list_query(self.request.query_arguments, self.principal)
+        page = await self.in_thread(self.find, query)
+        self.send_private(
+            {
+                "datasets": [self.record(dataset) for dataset in page.datasets],
+                "total": page.total,
+                "limit": query.limit,
+                "offset": query.offset,
+                "links": self.pages(query, page.total),
+            }
+        )
+
+    head = get
+
+    def find(self, query: DatasetQuery) -> DatasetPage:
+        """Return the page, for a caller whose user is not disabled."""
+        self.services.gatekeeper.check_enabled(self.principal)
+        return self.services.records.find_datasets(query)
+
+    def pages(self, query: DatasetQuery, total: int) -> list[dict[str, str]]:
+        """Return links to this page and those beside it, with the same search."""
+        offsets = {"self": query.offset}
+        if query.offset + query.limit < total:
+            offsets["next"] = query.offset + query.limit
+        if query.offset > 0:
+            offsets["prev"] = max(0, query.offset - query.limit)
+        kept = {name: one(self.request.query_arguments, name) for name in ("bbox", "q")}
+        kept = {name: value for name, value in kept.items() if value is not None}
+        return [
+            {
+                "rel": rel,
+                "href": self.public_url("/datasets?" + urlencode({**kept, "limit": query.limit, "offset": offset})),
+            }
+            for rel, offset in offsets.items()
+        ]
+
+
+class DatasetHandler(JsonHandler):
+    """One dataset's record."""
+
+    @access(METADATA)
+    async def get(self, dataset_id: str) -> None:
+        """Send the record."""
+        admitted = await self.in_thread(self.services.gatekeeper.admit, dataset_id, self.principal, Action.VIEW)
+        self.send_private(self.record(admitted.dataset))
+
+    head = get
+
+
+class ValidationHandler(JsonHandler):
+    """The last verdict of the COG check."""
+
+    @access(METADATA)
+    async def get(self, dataset_id: str) -> None:
+        """Send the report as `check --json` prints it, under the dataset's id."""
+        admitted = await self.in_thread(self.services.gatekeeper.admit, dataset_id, self.principal, Action.VIEW)
+        self.send_private(admitted.dataset.report.as_json(admitted.dataset.id))
+
+    head = get
+
+
+def record_of(dataset: Dataset) -> dict[str, Any]:
+    """Return the fields of a dataset that clients may know; raster fields are null for what is no true COG."""
+    raster = dataset.raster
+    return {
+        "id": dataset.id,
+        "title": dataset.title,
+        "visibility": dataset.visibility,
+        "download": dataset.download,
+        "owner": dataset.owner,
+        "size_bytes": dataset.size_bytes,
+        "version": dataset.version,
+        "sha256": dataset.sha256,
+        "bounds": list(raster.bounds) if raster and raster.bounds else None,
+        "crs": raster.crs if raster else None,
+        "width": raster.width if raster else None,
+        "height": raster.height if raster else None,
+        "count": raster.count if raster else None,
+        "dtype": raster.dtype if raster else None,
+        "nodata": raster.nodata if raster else None,
+        "created_at": utc_text(dataset.created_at),
+        "updated_at": utc_text(dataset.updated_at),
+    }
+
+
+def list_query(arguments: Arguments, principal: Principal) -> DatasetQuery:
+    """Return the query of a list request; raises BadParameter naming what cannot be read."""
+    return DatasetQuery(
+        principal=principal,
+        bbox=_bbox(one(arguments, "bbox")),
+        q=one(arguments, "q") or None,
+        limit=_integer(arguments, "limit", LIMIT_DEFAULT, 1, LIMIT_MOST),
+        offset=_integer(arguments, "offset", 0, 0, OFFSET_MOST),
+    )
+
+
+def one(arguments: Arguments, name: str) -> str | None:
+    """Return the only value of a query parameter; raises BadParameter for several or for broken UTF-8."""
+    values = arguments.get(name, [])
+    if len(values) > 1:
+        raise BadParameter(f"The parameter {name} is given more than once.")
+    try:
+        return values[0].decode() if values else None
+    except UnicodeDecodeError:
+        raise BadParameter(f"The parameter {name} is no UTF-8.") from None
+
+
+def _integer(arguments: Arguments, name: str, default: int, least: int, most: int) -> int:
+    text = one(arguments, name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 19 and least <= int(text) <= most):
+        raise BadParameter(f"The parameter {name} must be a whole number from {least} to {most}.")
+    return int(text)
+
+
+def _bbox(text: str | None) -> tuple[float, float, float, float] | None:
+    if text is None:
+        return None
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError:
+        raise BadParameter("The parameter bbox must be west,south,east,north in degrees.") from None
+    inside = all(map(math.isfinite, (west, south, east, north))) and max(abs(west), abs(east)) <= 180
+    if not inside or not -90 <= south <= north <= 90:
+        raise BadParameter("The parameter bbox must lie within 180 and 90 degrees, south below north.")
+    return west, south, east, north

@@ -1,0 +1,137 @@
+"""GET and HEAD of a dataset's file, with its audit."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import cast
+
+from gateway.download import Download, DownloadRequest, prepare
+from gateway.errors import GatewayError
+from gateway.handlers.access import DOWNLOAD, access
+from gateway.handlers.audited import AuditedHandler
+from gateway.handlers.streaming import Aborted, Connection, Transfer
+from gateway.model import AuditRow, dataset_uuid
+from gateway.ranges import ByteRange, Conditions
+from gateway.storage import Stream
+
+REFUSALS = {
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+
+class DownloadHandler(AuditedHandler):
+    """The file of one dataset: granted on record first, then sent."""
+
+    @access(DOWNLOAD)
+    async def get(self, dataset_id: str) -> None:
+        """Send the file, a range of it, or the way to it; every answer with bytes is on record before."""
+        download = await self.in_thread(prepare, self.services.gatekeeper, self.asked(dataset_id, with_body=True))
+        try:
+            if download.status != HTTPStatus.NOT_MODIFIED:
+                await self.on_record(self.granted(download))
+            self.answer_with(download)
+            await self.send(download)
+        finally:
+            if download.stream is not None:
+                download.stream.source.close()
+
+    @access(DOWNLOAD)
+    async def head(self, dataset_id: str) -> None:
+        """Answer with the headers of the whole file; nothing is transferred and nothing recorded."""
+        request = self.asked(dataset_id, with_body=False)
+        self.answer_with(await self.in_thread(prepare, self.services.gatekeeper, request))
+
+    def asked(self, dataset_id: str, *, with_body: bool) -> DownloadRequest:
+        """Return what the request asks for; repeated lines of a list field were joined by Tornado."""
+        get = self.request.headers.get
+        conditions = Conditions(
+            if_match=get("If-Match"),
+            if_none_match=get("If-None-Match"),
+            if_range=get("If-Range"),
+            if_modified_since=get("If-Modified-Since"),
+            if_unmodified_since=get("If-Unmodified-Since"),
+        )
+        return DownloadRequest(dataset_id, self.principal, conditions, get("Range"), with_body)
+
+    def answer_with(self, download: Download) -> None:
+        """Take over status and headers; what came by a token in the URL stays uncached."""
+        self.set_status(download.status)
+        for name, value in download.headers.items():
+            if name != "Cache-Control" or not self.credential.tokens:
+                self.set_header(name, value)
+
+    async def send(self, download: Download) -> None:
+        """Send the body that belongs to the answer, and note how it ended."""
+        if download.span is None:
+            return
+        if download.body is not None:
+            ended = await self.send_small(download.body)
+        elif download.stream is not None:
+            ended = await self.send_large(download.stream, download.span)
+        self.services.audit.note(self.ended(download, ended))
+
+    async def send_small(self, body: bytes) -> dict[str, object]:
+        """Send headers and body in one write; returns the outcome for the audit."""
+        sending = self.finish(body)
+        try:
+            await asyncio.wait_for(sending, self.services.settings.stall_seconds)
+        except (OSError, TimeoutError):
+            self.http1.stream.close()
+            return {"bytes_sent": 0, "outcome": "aborted"}
+        self.bytes_sent = len(body)
+        return {"bytes_sent": len(body), "outcome": "completed"}
+
+    async def send_large(self, stream: Stream, span: ByteRange) -> dict[str, object]:
+        """Send headers, then the file's bytes at the client's pace; returns the outcome for the audit."""
+        stall_seconds = self.services.settings.stall_seconds
+        transfer = Transfer(self.http1, stream.source, span, stall_seconds)
+        try:
+            await asyncio.wait_for(self.flush(), stall_seconds)
+            await transfer.run()
+        except (Aborted, OSError, TimeoutError) as error:
+            self.http1.stream.close()
+            reason = error.reason if isinstance(error, Aborted) else "the client left"
+            return {"bytes_sent": transfer.sent, "outcome": "aborted", "reason": reason}
+        finally:
+            self.bytes_sent = transfer.sent
+        return {"bytes_sent": transfer.sent, "outcome": "completed"}
+
+    @property
+    def http1(self) -> Connection:
+        """Return the connection below the request; the server speaks HTTP/1 only."""
+        return cast(Connection, self.request.connection)
+
+    def granted(self, download: Download) -> AuditRow:
+        """Return the row that must be durable before the first byte leaves."""
+        expected = download.span.length if download.span else download.dataset.size_bytes
+        return self.row(
+            "download.cog",
+            dataset_id=download.dataset.id,
+            version=download.dataset.version,
+            backend=download.backend,
+            range_header=self.request.headers.get("Range"),
+            status=download.status,
+            bytes_expected=expected,
+        )
+
+    def ended(self, download: Download, outcome: dict[str, object]) -> AuditRow:
+        """Return the row that tells how a granted transfer ended."""
+        return replace(self.granted(download), action="download.finished", at=datetime.now(UTC), detail=outcome)
+
+    def refused(self, error: GatewayError) -> None:
+        """Note a refusal, without delaying its answer. Of a 404 only that of a dataset which exists."""
+        if error.status not in REFUSALS or (error.status == HTTPStatus.NOT_FOUND and error.dataset_id is None):
+            return
+        named = error.dataset_id or dataset_uuid(self.path_args[0])
+        range_header, detail = self.request.headers.get("Range"), {"reason": error.detail}
+        self.services.audit.note(
+            self.row(
+                "download.refused", dataset_id=named, status=error.status, range_header=range_header, detail=detail
+            )
+        )

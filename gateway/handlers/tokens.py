@@ -1,0 +1,62 @@
+"""Minting of scoped tokens: two minutes for one download, an hour for one dataset's tiles."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import urlencode
+
+from gateway.gatekeeper import Action, Admitted
+from gateway.handlers.access import CALLER, access
+from gateway.handlers.audited import AuditedHandler
+from gateway.model import Principal, TokenKind
+from gateway.tokens import mint_scoped
+
+
+class TokenHandler(AuditedHandler):
+    """Mints one kind of token for one dataset, for whoever may do with it what the token is for."""
+
+    kind: TokenKind
+    action: Action
+    path: str
+
+    @access(CALLER)
+    async def post(self, dataset_id: str) -> None:
+        """Send token, lifetime in seconds, and the URL that the token opens; the minting is on record before."""
+        admitted = await self.in_thread(self.services.gatekeeper.admit, dataset_id, self.principal, self.action)
+        lifetime_seconds = self.services.policy.lifetimes[self.kind]
+        token, token_id = self.mint(admitted, lifetime_seconds)
+        url = self.public_url(f"/datasets/{admitted.dataset.id}{self.path}?{urlencode({'token': token})}")
+        await self.on_record(
+            self.row(
+                "token.minted",
+                dataset_id=admitted.dataset.id,
+                version=admitted.dataset.version,
+                status=200,
+                token_id=token_id,
+                detail={"typ": self.kind, "lifetime_seconds": lifetime_seconds},
+            )
+        )
+        self.set_header("Cache-Control", "no-store")
+        self.send_json({"token": token, "expires_in": lifetime_seconds, "url": url})
+
+    def mint(self, admitted: Admitted, lifetime_seconds: int) -> tuple[str, str]:
+        """Return token and token id; of the caller's roles only those go in that the right came through."""
+        holder = Principal(user=self.principal.user, roles=admitted.through_roles)
+        dataset_id = admitted.dataset.id
+        return mint_scoped(self.services.keys, self.kind, dataset_id, holder, lifetime_seconds, time.time())
+
+
+class DownloadTokenHandler(TokenHandler):
+    """For the file: only for those who may download it."""
+
+    kind = TokenKind.DOWNLOAD
+    action = Action.DOWNLOAD
+    path = "/download/cog"
+
+
+class TileTokenHandler(TokenHandler):
+    """For tiles, metadata and preview: for those who may view the dataset."""
+
+    kind = TokenKind.TILES
+    action = Action.VIEW
+    path = ""

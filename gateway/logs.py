@@ -1,0 +1,68 @@
+"""JSON log lines, and the filter that keeps tokens and signatures out of every one of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+
+from gateway.model import utc_text
+
+REDACTED = "[redacted]"
+# By name: query parameters that are credentials. By shape: the three parts of a JWT, wherever they stand.
+BY_NAME = re.compile(
+    r"(?i)\b(token|access_token|X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token)(=|%3D)[^&\s\"'<>#;]+"
+)
+BY_SHAPE = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?")
+EXTRAS = ("request_id", "method", "route", "path", "status", "bytes", "seconds", "user", "ip")
+
+
+def redact(text: str) -> str:
+    """Return `text` without tokens and presigned signatures, by parameter name and by shape."""
+    return BY_SHAPE.sub(REDACTED, BY_NAME.sub(rf"\1\2{REDACTED}", text))
+
+
+class RedactingFilter(logging.Filter):
+    """Rewrites a record's text in place; the exception's text too, so that no formatter sees the original."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return True always: nothing is dropped, only cleaned."""
+        record.msg, record.args = redact(record.getMessage()), None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = redact(record.exc_text)
+        for name in EXTRAS:
+            value = record.__dict__.get(name)
+            if isinstance(value, str):
+                record.__dict__[name] = redact(value)
+        return True
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, ASCII only, so that no control character of a request can forge a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line."""
+        line: dict[str, object] = {
+            "at": utc_text(datetime.fromtimestamp(record.created, UTC)),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: record.__dict__[name] for name in EXTRAS if record.__dict__.get(name) is not None}
+        if record.exc_text:
+            line["exception"] = record.exc_text
+        return json.dumps(line)
+
+
+def configure(level: str) -> None:
+    """Make the root logger write JSON lines to standard error; replaces what it wrote to before."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    # On the handler and not on the logger: a logger's filter does not see what its children send up.
+    handler.addFilter(RedactingFilter())
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel(level)

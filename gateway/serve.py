@@ -1,0 +1,158 @@
+"""The server process: checks before the start, then one worker here or several under the supervisor.
+
+Order in every worker: fork, then sockets, services, threads, loop. Nothing is opened before the fork, because
+neither SQLite connections nor GDAL datasets nor threads survive one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable
+
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from gateway import logs
+from gateway.app import GatewayServer, Load, make_app, make_server
+from gateway.errors import GatewayError, SettingsError
+from gateway.services import open_services
+from gateway.settings import Settings
+from gateway.supervisor import Supervisor
+
+log = logging.getLogger("gateway")
+# A connection needs its socket; a download a duplicate of it and the file.
+DESCRIPTORS_PER_CONNECTION = 3
+DESCRIPTORS_RESERVED = 256
+POLL_SECONDS = 0.02
+
+
+def serve(settings: Settings, on_ready: Callable[[int], None] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code, 0 after a drained stop.
+
+    `on_ready` is called with the port, once, when a worker accepts connections. Raises SettingsError when the
+    server must not start.
+    """
+    logs.configure(settings.log_level)
+    check_start(settings)
+    reserved = reserve_port(settings)
+    settings = settings.model_copy(
+        update={
+            "max_connections": connection_cap(settings.max_connections),
+            "port": reserved.getsockname()[1],
+        }
+    )
+    with reserved:
+        if settings.processes == 1:
+            run_worker(settings, on_ready)
+            return 0
+        supervisor = Supervisor(settings.processes, settings.drain_seconds)
+        return supervisor.run(lambda first: run_worker(settings, on_ready if first else None))
+
+
+def connection_cap(wanted: int) -> int:
+    """Return how many connections a worker may hold, after raising RLIMIT_NOFILE as far as it goes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        return wanted
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(1, min(wanted, (hard - DESCRIPTORS_RESERVED) // DESCRIPTORS_PER_CONNECTION))
+
+
+def check_start(settings: Settings) -> None:
+    """Open everything once, in a child; raises SettingsError with the sentence of what fails.
+
+    A child, because nothing may be open before the workers are forked, and because what fails here would
+    fail in every worker again and again.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        os.write(writer, start_problem(settings).encode()[:4000])
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        problem = pipe.read().decode(errors="replace")
+    _, status = os.waitpid(child, 0)
+    if problem or status:
+        raise SettingsError(problem or "the start-up check ended early")
+
+
+def start_problem(settings: Settings) -> str:
+    """Return why the server must not start, in one line, or nothing."""
+    try:
+        with open_services(settings) as services:
+            services.records.ping()
+            for name, storage in services.storages.items():
+                try:
+                    storage.ping()
+                except GatewayError:
+                    return f"the root {name} ({settings.roots[name].uri}) cannot be read"
+    except GatewayError as error:
+        return error.detail or error.title
+    return ""
+
+
+def reserve_port(settings: Settings) -> socket.socket:
+    """Return a bound socket that never listens: it takes no connection, but learns and holds the port.
+
+    The first bind is without SO_REUSEPORT, so that a port in use is seen; raises SettingsError then.
+    """
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, proto) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            address = probe.getsockname()
+        reserved = socket.socket(family, kind, proto)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind(address)
+    except OSError as error:
+        reason = error.strerror or "no such host"
+        raise SettingsError(f"cannot listen on {settings.host} port {settings.port}: {reason}") from None
+    return reserved
+
+
+def run_worker(settings: Settings, on_ready: Callable[[int], None] | None = None) -> None:
+    """Serve in this process until SIGTERM or SIGINT, then drain and close everything."""
+    with open_services(settings) as services:
+        asyncio.run(_serve_until_told(make_app(services), settings, on_ready))
+
+
+async def _serve_until_told(app: Application, settings: Settings, on_ready: Callable[[int], None] | None) -> None:
+    told, hurried = asyncio.Event(), asyncio.Event()
+
+    def stop() -> None:
+        # The second signal does not wait for open answers any more.
+        (hurried if told.is_set() else told).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    server = make_server(app, settings.max_connections)
+    server.add_sockets(bind_sockets(settings.port, settings.host, reuse_port=True))
+    log.info("accepting on %s port %d", settings.host, settings.port)
+    if on_ready is not None:
+        on_ready(settings.port)
+    await told.wait()
+    await drain(server, app.settings["load"], settings.drain_seconds, hurried)
+
+
+async def drain(server: GatewayServer, load: Load, seconds: float, hurried: asyncio.Event) -> None:
+    """Stop accepting, let open answers end for at most `seconds` or until `hurried`, then close."""
+    load.draining = True
+    # One more turn of the loop accepts what the kernel has already connected.
+    await asyncio.sleep(0)
+    server.stop()
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while load.requests and loop.time() < until and not hurried.is_set():
+        await asyncio.sleep(POLL_SECONDS)
+    log.info("drained, %d requests cut", load.requests)
+    await server.close_all_connections()

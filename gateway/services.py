@@ -1,0 +1,117 @@
+"""What a running gateway or command consists of, opened in order and closed in the reverse order."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.audit import AuditLog
+from gateway.cog import inspect
+from gateway.errors import SettingsError
+from gateway.gatekeeper import Gatekeeper
+from gateway.model import Inspection, TokenKind
+from gateway.pools import BoundedPool
+from gateway.records import Records, open_records
+from gateway.settings import Settings, read_secret
+from gateway.storage import OpenObject, Storage, open_storage
+from gateway.tokens import HmacKeys, TokenPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts that handlers and commands work with. Open after a fork, never before."""
+
+    settings: Settings
+    records: Records
+    storages: Mapping[str, Storage]
+    audit: AuditLog
+    keys: HmacKeys
+    policy: TokenPolicy
+    gatekeeper: Gatekeeper
+    pool: BoundedPool
+    _closing: ExitStack
+
+    def close(self) -> None:
+        """Close every part, the last opened first; the audit is flushed before its database goes."""
+        self._closing.close()
+
+    def __enter__(self) -> Services:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def open_services(settings: Settings) -> Services:
+    """Return the services of one process.
+
+    Raises SettingsError when the state folder cannot be made or a key is unfit, RecordsUnavailable when the
+    database cannot be opened.
+    """
+    keys = HmacKeys([key.encode() for key in settings.secret_keys or (own_key(settings.state_dir),)])
+    with ExitStack() as stack:
+        records = open_records(state_folder(settings.state_dir) / "gateway.db")
+        stack.callback(records.close)
+        storages = {name: open_storage(name, root.uri) for name, root in settings.roots.items()}
+        for storage in storages.values():
+            stack.callback(storage.close)
+        audit = AuditLog(records.append_audit)
+        stack.callback(audit.close)
+        pool = BoundedPool("work", settings.worker_threads, queue_limit=64 * settings.worker_threads)
+        stack.callback(pool.close)
+        gatekeeper = Gatekeeper(records, storages, inspector(settings.allow_missing_overviews), audit.note)
+        policy = TokenPolicy(
+            roles_claim=settings.roles_claim,
+            lifetimes={
+                TokenKind.DOWNLOAD: settings.download_token_seconds,
+                TokenKind.TILES: settings.tile_token_seconds,
+            },
+        )
+        return Services(settings, records, storages, audit, keys, policy, gatekeeper, pool, stack.pop_all())
+    raise AssertionError("unreachable: ExitStack swallows nothing")
+
+
+def inspector(allow_missing_overviews: bool) -> Callable[[OpenObject, frozenset[str]], Inspection]:
+    """Return the COG check as the gatekeeper calls it: over an opened object and its siblings' names."""
+
+    def judge(opened: OpenObject, siblings: frozenset[str]) -> Inspection:
+        return inspect(opened, allow_missing_overviews=allow_missing_overviews, siblings=siblings)
+
+    return judge
+
+
+def state_folder(path: Path) -> Path:
+    """Return the state folder, made when it is missing and closed to other users then."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"the state folder {path} cannot be made") from error
+    return path
+
+
+def own_key(state_dir: Path) -> str:
+    """Return the gateway's own key from `secret.key`, made with mode 0600 on the first start.
+
+    Several processes may start together: the file is linked into place whole, and the first one wins.
+    """
+    path = state_folder(state_dir) / "secret.key"
+    if not path.exists():
+        temporary = path.with_name(f".secret.key.{secrets.token_hex(8)}")
+        try:
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(48) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                pass
+            finally:
+                temporary.unlink()
+        except OSError as error:
+            raise SettingsError(f"the key file {path} cannot be made") from error
+    return read_secret(path)
