@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -242,3 +243,13 @@ def utc_text(moment: datetime) -> str:
 def utc_moment(text: str) -> datetime:
     """Return the moment that `utc_text` wrote."""
     return datetime.fromisoformat(text)
+
+
+def dataset_uuid(text: str) -> str | None:
+    """Return a dataset id in its one stored form, lower case, or None where `text` is no such id.
+
+    Only the hyphenated form 8-4-4-4-12 of ASCII hex digits is an id, in any case (RFC 9562 section 4).
+    Braces, `urn:uuid:`, missing hyphens and surrounding white space are not.
+    """
+    hexes = "[0-9a-fA-F]"
+    return text.lower() if re.fullmatch(f"{hexes}{{8}}-({hexes}{{4}}-){{3}}{hexes}{{12}}", text) else None
