@@ -1,0 +1,50 @@
+"""True COGs made of GeoTIFFs that are none: the same pixels and tags, laid out anew."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import rasterio
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.shutil import copy
+
+from gateway.errors import NotACog
+
+# Nothing but the file itself: no look at its folder, no .aux.xml, no network.
+STRICT = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_PAM_ENABLED": "NO",
+    "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
+}
+# https://gdal.org/drivers/raster/cog.html; lossless, and overviews that hold only values of the data.
+CREATION = {
+    "COMPRESS": "DEFLATE",
+    "PREDICTOR": "YES",
+    "BIGTIFF": "IF_SAFER",
+    "OVERVIEWS": "IGNORE_EXISTING",
+    "RESAMPLING": "NEAREST",
+}
+
+
+class CannotConvert(NotACog):
+    """A GeoTIFF that GDAL cannot read to its end, or of which it cannot make a COG."""
+
+
+def convert(source_path: str, target_path: Path) -> None:
+    """Write a COG with the pixels, nodata, mask, colours, georeferencing and tags of a GeoTIFF.
+
+    `source_path` is opened with the GTiff driver alone and only read; it must have passed `convertible`,
+    because GDAL follows what hostile tags say. Raises CannotConvert; `target_path` may be half written then.
+    """
+    try:
+        with warnings.catch_warnings(), rasterio.Env(**STRICT):
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(source_path, driver="GTiff") as source:
+                # GDAL opens whatever these items name, at the first look at an overview.
+                if source.tags(ns="OVERVIEWS") or source.tags(ns="ProxyOverviewRequest"):
+                    raise CannotConvert("It refers to overviews in another file.")
+                copy(source, target_path, driver="COG", **CREATION)
+    except (RasterioError, CPLE_BaseError) as error:
+        raise CannotConvert("GDAL cannot make a COG of it.") from error

@@ -1,0 +1,309 @@
+"""How files become datasets: judged, hashed, copied or converted where asked, recorded, and put on the audit."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Any
+
+from gateway.audit import AuditLog
+from gateway.cog.convert import convertible
+from gateway.errors import GatewayError, NotACog
+from gateway.ingest_options import IngestOptions, scales, with_options
+from gateway.judging import (
+    DEPTH,
+    Judged,
+    Reading,
+    convert_object,
+    copy_object,
+    judge,
+    judge_file,
+    local_reading,
+    same_bytes,
+    version_at,
+)
+from gateway.model import AuditRow, Dataset, Finding, ObjectStat, Report
+from gateway.records import Records
+from gateway.sources import Source
+from gateway.storage import Storage
+
+
+class IngestStatus(StrEnum):
+    """What became of one source."""
+
+    REGISTERED = "registered"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """The outcome for one source; `id` is None where no dataset came of it."""
+
+    source: str
+    status: IngestStatus
+    id: str | None = None
+    findings: tuple[Finding, ...] = ()
+    message: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the outcome as `ingest --json` prints it."""
+        told = {
+            "source": self.source,
+            "status": self.status.value,
+            "id": self.id,
+            "findings": [f.as_json() for f in self.findings],
+        }
+        return told | ({"message": self.message} if self.message else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A source that must be judged, and where its object is to be: under `key` of `root`."""
+
+    source: Source
+    reading: Reading
+    root: str
+    key: str
+    in_place: bool
+
+
+class CannotIngest(GatewayError):
+    """A source that cannot become a dataset for a reason that is not its content; `detail` says which."""
+
+
+def attempt(task: Task) -> Judged | str:
+    """Return the verdict over a task's file, or the sentence why it cannot be read. Runs in any process."""
+    try:
+        return judge_file(task.source.path, task.reading)
+    except (GatewayError, OSError) as error:
+        return sentence(error)
+
+
+def sentence(error: GatewayError | OSError) -> str:
+    """Return one line for the operator that says what went wrong."""
+    if isinstance(error, OSError):
+        return f"cannot be read or written: {(error.strerror or type(error).__name__).lower()}"
+    return str(error)
+
+
+class Ingestor:
+    """One run of ingest: `plan` and `settle` touch the records, `attempt` between them only files.
+
+    Nothing raises for one source: errors of storage, records or audit become the status `failed`.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        storages: Mapping[str, Storage],
+        audit: AuditLog,
+        *,
+        allow_missing_overviews: bool = False,
+    ) -> None:
+        self._records = records
+        self._storages = storages
+        self._audit = audit
+        self._allow_missing_overviews = allow_missing_overviews
+        # By root and key: the source of this run that the object was made from.
+        self._made: dict[tuple[str, str], str] = {}
+
+    def ingest(self, source: Source, options: IngestOptions) -> Ingested:
+        """Return what became of the source, judged in this process."""
+        task = self.plan(source, options)
+        return task if isinstance(task, Ingested) else self.settle(task, attempt(task), options)
+
+    def plan(self, source: Source, options: IngestOptions) -> Task | Ingested:
+        """Return what is to be judged, or the outcome where nothing has to be."""
+        try:
+            task = self._task(source, options)
+            for key in (task.key, converted_key(task)) if options.convert else (task.key,):
+                known = self._records.dataset_at(task.root, key)
+                # Before anything is written: a contradiction must leave no copy behind.
+                scales(options, known)
+                if known is not None and self._is_current(task, known):
+                    return self._keep(task, known, options)
+        except (GatewayError, OSError) as error:
+            return Ingested(source.name, IngestStatus.FAILED, message=sentence(error))
+        return task
+
+    def settle(self, task: Task, judged: Judged | str, options: IngestOptions) -> Ingested:
+        """Return what became of a task that was judged, after records and audit hold it."""
+        try:
+            if isinstance(judged, str):
+                raise CannotIngest(judged)
+            if judged.valid and task.in_place:
+                return self._record(task, task.key, judged, None, options)
+            if judged.valid:
+                return self._make(task, task.key, judged, options)
+            if options.convert and convertible(judged.inspection.report):
+                return self._convert(task, judged, options)
+            return self._refuse(task, judged, options)
+        except (GatewayError, OSError) as error:
+            return Ingested(task.source.name, IngestStatus.FAILED, message=sentence(error))
+
+    def _task(self, source: Source, options: IngestOptions) -> Task:
+        if not _is_utf8(source.name) or not _is_utf8(source.relative):
+            raise CannotIngest("the name is no UTF-8")
+        if options.copy_to is not None and options.copy_to not in self._storages:
+            raise CannotIngest(f"there is no storage root named {options.copy_to}")
+        allow = self._allow_missing_overviews
+        homes = [(root, s.key_of(source.path)) for root, s in self._storages.items()]
+        # The shortest key is that of the longest root.
+        for root, key in sorted(((r, k) for r, k in homes if k is not None), key=lambda home: len(home[1])):
+            if options.copy_to in (None, root):
+                return Task(source, Reading(self._storages[root], key, allow), root, key, in_place=True)
+        if options.copy_to is None:
+            raise CannotIngest("lies below no storage root: --copy-to ROOT copies it into one")
+        return Task(source, local_reading(source.path, allow), options.copy_to, source.relative, in_place=False)
+
+    def _is_current(self, task: Task, known: Dataset) -> bool:
+        """Return whether the record already tells of the bytes that the task would read or make."""
+        if not known.report.valid or known.sha256 is None:
+            return False
+        if task.in_place and known.key == task.key:
+            return version_at(task.reading.storage, task.key) == known.version
+        made = origin_of(task, version_at(task.reading.storage, task.reading.key))
+        return known.origin == made and version_at(self._storages[known.root], known.key) == known.version
+
+    def _keep(self, task: Task, known: Dataset, options: IngestOptions) -> Ingested:
+        """Return the outcome for bytes that are on record already; only the options may change something."""
+        changed = with_options(known, options)
+        if changed == known:
+            return Ingested(task.source.name, IngestStatus.UNCHANGED, known.id, known.report.warnings)
+        return self._save(task, replace(changed, updated_at=datetime.now(UTC)), IngestStatus.UPDATED, options)
+
+    def _convert(self, task: Task, judged: Judged, options: IngestOptions) -> Ingested:
+        try:
+            made = self._make(task, converted_key(task), judged, options)
+        except NotACog as error:
+            return self._refuse(task, judged, options, str(error))
+        self._save_verdict(task, judged, options)
+        return made
+
+    def _make(self, task: Task, key: str, judged: Judged, options: IngestOptions) -> Ingested:
+        """Return the outcome of copying a COG, or of converting what is none, to `key` of the task's root."""
+        first = self._made.setdefault((task.root, key), task.source.name)
+        if first != task.source.name:
+            raise CannotIngest(f"would become the same object as {first}: {key} in the root {task.root}")
+        if judged.stat is None:
+            raise CannotIngest("is no regular file")
+        self._put(task, key, judged, options)
+        if options.dry_run:
+            return self._record(task, key, judged, None, options)
+        stored = judge(Reading(self._storages[task.root], key, self._allow_missing_overviews))
+        if judged.valid and stored.sha256 != judged.sha256:
+            raise CannotIngest("the copy in the root is not what was read")
+        return self._record(task, key, stored, origin_of(task, judged.stat.version), options)
+
+    def _put(self, task: Task, key: str, judged: Judged, options: IngestOptions) -> None:
+        target = self._storages[task.root]
+        known = self._records.dataset_at(task.root, key)
+        # Only what ingest itself put there is replaced; anything else may be somebody's only copy.
+        if version_at(target, key) is not None and (known is None or known.origin is None):
+            if judged.sha256 is None or not same_bytes(target, key, judged.sha256):
+                raise CannotIngest(f"another file lies at {key} in the root {task.root} already")
+        elif not options.dry_run:
+            put = copy_object if judged.valid else convert_object
+            put(task.reading, judged, target, key)
+
+    def _record(self, task: Task, key: str, judged: Judged, origin: str | None, options: IngestOptions) -> Ingested:
+        """Return the outcome after the judged version is the recorded one of its dataset."""
+        if judged.stat is None:
+            raise CannotIngest("is no regular file")
+        now = datetime.now(UTC)
+        known = self._records.dataset_at(task.root, key)
+        dataset = replace(
+            with_options(known, options) if known else new_dataset(task, key, judged.stat, options, now),
+            version=judged.stat.version,
+            size_bytes=judged.stat.size_bytes,
+            report=judged.inspection.report,
+            raster=judged.inspection.raster,
+            sha256=judged.sha256,
+            updated_at=now,
+            origin=origin or (known.origin if known and known.version == judged.stat.version else None),
+        )
+        return self._save(task, dataset, IngestStatus.UPDATED if known else IngestStatus.REGISTERED, options)
+
+    def _save(self, task: Task, dataset: Dataset, status: IngestStatus, options: IngestOptions) -> Ingested:
+        """Return the outcome after the audit, and then the records, hold the dataset."""
+        new = status is IngestStatus.REGISTERED
+        if options.dry_run:
+            return Ingested(task.source.name, status, None if new else dataset.id, dataset.report.warnings)
+        detail = {"source": task.source.name, "status": status.value, "root": dataset.root, "key": dataset.key}
+        row = AuditRow("dataset.ingested", dataset_id=dataset.id, version=dataset.version, detail=detail)
+        self._audit.record(row).result()
+        self._records.save_dataset(dataset)
+        return Ingested(task.source.name, status, dataset.id, dataset.report.warnings)
+
+    def _refuse(self, task: Task, judged: Judged, options: IngestOptions, message: str | None = None) -> Ingested:
+        findings = judged.inspection.report.findings
+        known = self._save_verdict(task, judged, options)
+        if not options.dry_run:
+            rules = sorted({f.rule for f in judged.inspection.report.errors})
+            detail = {"source": task.source.name, "rules": rules}
+            self._audit.record(AuditRow("dataset.refused", dataset_id=known, detail=detail)).result()
+        return Ingested(task.source.name, IngestStatus.REFUSED, known, findings, message)
+
+    def _save_verdict(self, task: Task, judged: Judged, options: IngestOptions) -> str | None:
+        """Return the id of the dataset that the refused file itself is, if any, its verdict saved."""
+        known = self._records.dataset_at(task.root, task.key) if task.in_place else None
+        if known is None:
+            return None
+        if judged.stat is not None and not options.dry_run:
+            version, size_bytes = judged.stat.version, judged.stat.size_bytes
+            self._records.save_verdict(
+                known.id,
+                version=version,
+                size_bytes=size_bytes,
+                inspection=judged.inspection,
+                at=datetime.now(UTC),
+            )
+        return known.id
+
+
+def new_dataset(task: Task, key: str, stat: ObjectStat, options: IngestOptions, now: datetime) -> Dataset:
+    """Return a dataset that was not there before, under a new id, nothing judged yet."""
+    visibility, download = scales(options, None)
+    return Dataset(
+        id=str(uuid.uuid4()),
+        root=task.root,
+        key=key,
+        title=PurePosixPath(task.source.relative).stem if options.title is None else options.title,
+        owner=options.owner,
+        visibility=visibility,
+        download=download,
+        version=stat.version,
+        size_bytes=stat.size_bytes,
+        report=Report(DEPTH),
+        raster=None,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def origin_of(task: Task, version: str | None) -> str:
+    """Return the name of what a copied or converted object was made from: the file and its version."""
+    return f"{task.source.path.resolve()}@{version}"
+
+
+def converted_key(task: Task) -> str:
+    """Return the key of what is made of a file that is no COG: beside it, or where a copy would be."""
+    if not task.in_place:
+        return task.key
+    path = PurePosixPath(task.key)
+    return path.with_name(path.stem + ".cog.tif").as_posix()
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,141 @@
+"""What ingest does with files: judge and hash one opened object, copy it, convert it. No records in here."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+from gateway.cog import inspect, not_regular_report
+from gateway.cog.convert import convert
+from gateway.errors import NotACog, ObjectMissing, StorageUnavailable, VersionChanged
+from gateway.files import NotRegular, open_file
+from gateway.model import ByteSource, Inspection, ObjectStat
+from gateway.storage import Storage, open_storage
+
+DEPTH = "blocks"
+READ_BYTES = 1 << 20
+# A file that is written to all the time is judged this often before its source fails.
+JUDGE_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Where a source is read: an object of a storage. Travels to worker processes."""
+
+    storage: Storage
+    key: str
+    allow_missing_overviews: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict over one version of one object; `sha256` (lower-case hex) is of a true COG only.
+
+    `stat` is None where there is no regular file to have a version.
+    """
+
+    inspection: Inspection
+    stat: ObjectStat | None
+    sha256: str | None
+
+    @property
+    def valid(self) -> bool:
+        """Return whether this version is a true COG."""
+        return self.inspection.report.valid
+
+
+def local_reading(path: Path, allow_missing_overviews: bool) -> Reading:
+    """Return the reading of a file that lies outside of every root, links resolved."""
+    real = path.resolve()
+    return Reading(open_storage("source", f"file:{quote(str(real.parent))}"), real.name, allow_missing_overviews)
+
+
+def judge_file(path: Path, reading: Reading) -> Judged:
+    """Return the verdict over the local file `path`, which `reading` reads.
+
+    What is no regular file is judged too, without waiting for its writer. Raises OSError when `path` is
+    missing or may not be read, and what `judge` raises.
+    """
+    try:
+        open_file(path).close()
+    except NotRegular:
+        return Judged(Inspection(not_regular_report(DEPTH), None), None, None)
+    return judge(reading)
+
+
+def judge(reading: Reading) -> Judged:
+    """Return the verdict and the digest of one version of the object.
+
+    Both are read from one opened object, and stand only when it is unchanged afterwards. Raises
+    ObjectMissing, and StorageUnavailable when the object keeps changing.
+    """
+    for _ in range(JUDGE_TRIES):
+        with reading.storage.open(reading.key) as opened:
+            inspection = inspect(
+                opened,
+                depth=DEPTH,
+                allow_missing_overviews=reading.allow_missing_overviews,
+                siblings=reading.storage.siblings(reading.key),
+            )
+            sha256 = digest_of(opened) if inspection.report.valid else None
+            if opened.unchanged():
+                return Judged(inspection, opened.stat, sha256)
+    raise StorageUnavailable("The file is being written to.")
+
+
+def digest_of(source: ByteSource, copy: BinaryIO | None = None) -> str:
+    """Return the SHA-256 of the bytes as lower-case hex; they are written to `copy` as they are read."""
+    digest = hashlib.sha256()
+    offset_bytes = 0
+    while piece := source.read_at(offset_bytes, READ_BYTES):
+        digest.update(piece)
+        if copy is not None:
+            copy.write(piece)
+        offset_bytes += len(piece)
+    return digest.hexdigest()
+
+
+def copy_object(reading: Reading, judged: Judged, target: Storage, key: str) -> None:
+    """Put the judged version under `key` of `target`, by a temporary file and a rename.
+
+    Nothing appears there, and VersionChanged is raised, when the bytes that were copied are not those that
+    were judged. Raises what the storages raise, and OSError.
+    """
+    with reading.storage.open(reading.key) as opened, target.staging(key) as path:
+        with path.open("xb") as copy:
+            sha256 = digest_of(opened, copy)
+        if sha256 != judged.sha256:
+            raise VersionChanged("The source changed while it was copied.")
+
+
+def convert_object(reading: Reading, judged: Judged, target: Storage, key: str) -> None:
+    """Put a COG made of the judged version under `key` of `target`; the source is only read.
+
+    Nothing appears there, and NotACog or VersionChanged is raised, when it cannot be made, when the result
+    is no true COG, or when the source changed meanwhile. Raises what the storages raise, and OSError.
+    """
+    with reading.storage.open(reading.key) as opened, target.staging(key) as path:
+        convert(opened.gdal_path, path)
+        if judged.stat is None or opened.stat.version != judged.stat.version or not opened.unchanged():
+            raise VersionChanged("The source changed while it was converted.")
+        with open_file(path) as made:
+            report = inspect(made, depth=DEPTH, allow_missing_overviews=reading.allow_missing_overviews).report
+        if not report.valid:
+            raise NotACog("What the conversion makes of it is no true COG: " + report.errors[0].message)
+
+
+def same_bytes(target: Storage, key: str, sha256: str) -> bool:
+    """Return whether the object there has this digest."""
+    with target.open(key) as opened:
+        return digest_of(opened) == sha256
+
+
+def version_at(storage: Storage, key: str) -> str | None:
+    """Return the version that lies under a key now, or None where there is nothing."""
+    try:
+        return storage.stat(key).version
+    except ObjectMissing:
+        return None
