@@ -1,0 +1,128 @@
+"""A whole gateway over a temporary folder, and `fetch`: one way to ask it."""
+
+import json
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tornado.httpclient import HTTPRequest
+
+from gateway.app import make_app
+from gateway.model import AuditRow, Dataset, Level, Scale
+from gateway.records import AuditQuery
+from gateway.services import Services, inspector, open_services
+from gateway.settings import RootSettings, Settings
+from gateway.storage import LocalStorage
+from gateway.tokens import mint_bearer
+from tests.rasters import write_cog
+
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(scope="session")
+def cog_file(tmp_path_factory) -> Path:
+    return write_cog(tmp_path_factory.mktemp("cog") / "elevation.tif")
+
+
+@dataclass
+class World:
+    """The gateway under test, its root folder, and what tests do to it."""
+
+    services: Services
+    folder: Path
+    cog: Path
+    datasets: list[Dataset] = field(default_factory=list)
+
+    def add(self, name: str = "elevation.tif", **values: Any) -> Dataset:
+        """Copy the COG into the root and register it; `values` go into the dataset."""
+        path = self.folder / name
+        path.write_bytes(self.cog.read_bytes())
+        return self.register(name, **values)
+
+    def register(self, name: str, **values: Any) -> Dataset:
+        storage = self.services.storages["data"]
+        assert isinstance(storage, LocalStorage)
+        with storage.open(name) as opened:
+            stat, found = opened.stat, inspector(False)(opened, frozenset())
+        now = datetime.now(UTC)
+        facts = {
+            "id": str(uuid.uuid4()), "root": "data", "key": name, "title": "Elevation", "owner": None,
+            "visibility": Scale.PUBLIC, "download": values.get("visibility", Scale.PUBLIC), "version": stat.version,
+            "size_bytes": stat.size_bytes, "report": found.report, "raster": found.raster, "created_at": now,
+            "updated_at": now,
+        }  # fmt: skip
+        dataset = Dataset(**{**facts, **values})
+        self.services.records.save_dataset(dataset)
+        return dataset
+
+    def bearer(self, sub: str = "ana", roles: tuple[str, ...] = (), seconds: int = 600) -> str:
+        return mint_bearer(self.services.keys, sub, roles, seconds, time.time())
+
+    def audit(self, action: str | None = None) -> list[AuditRow]:
+        """Return the rows on record, after everything noted so far."""
+        self.services.audit.record(AuditRow("test.mark")).result(5)
+        rows = [stored.row for stored in self.services.records.audit_rows(AuditQuery(action=action))]
+        return [row for row in rows if row.action != "test.mark"]
+
+
+@pytest.fixture
+def settings(tmp_path, request) -> Settings:
+    """Settings of a fresh state; `@pytest.mark.parametrize("settings", [{...}], indirect=True)` changes them."""
+    (tmp_path / "rasters").mkdir()
+    values = {
+        "state_dir": tmp_path / "state",
+        "roots": {"data": RootSettings(uri=f"file:{tmp_path / 'rasters'}")},
+        "secret_keys": ("k" * 31 + "ey-of-the-tests",),
+    }
+    return Settings(**{**values, **getattr(request, "param", {})}, _env_file=None)
+
+
+@pytest.fixture
+def world(settings, tmp_path, cog_file):
+    with open_services(settings) as services:
+        yield World(services, tmp_path / "rasters", cog_file)
+
+
+@pytest.fixture
+def app(world):
+    """The application that pytest-tornado serves."""
+    return make_app(world.services)
+
+
+@pytest.fixture
+def fetch(http_client, base_url):
+    """Return an async function: fetch(path, method, token, headers) -> the response, whatever its status."""
+
+    async def ask(path, method="GET", *, token=None, headers=None, **options):
+        fields = dict(headers or {})
+        if token is not None:
+            fields["Authorization"] = f"Bearer {token}"
+        body = b"" if method in ("POST", "PUT", "PATCH") else None
+        request = HTTPRequest(
+            path if path.startswith("http") else base_url + path, method, fields, body=options.pop("body", body),
+            follow_redirects=False, allow_nonstandard_methods=True, decompress_response=False, **options,
+        )  # fmt: skip
+        return await http_client.fetch(request, raise_error=False)
+
+    return ask
+
+
+def problem(response) -> dict[str, Any]:
+    """Return the problem document of an error, after checking that it is one (RFC 9457)."""
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert "no-store" in response.headers["Cache-Control"]
+    document = json.loads(response.body)
+    assert document["status"] == response.code
+    assert document["instance"] == response.headers["X-Request-ID"]
+    assert document["title"]
+    return document
+
+
+def grant(world: World, dataset: Dataset, level: Level, **who: str) -> None:
+    from gateway.model import Grant
+
+    world.services.records.add_grant(Grant(dataset.id, level, **who))

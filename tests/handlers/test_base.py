@@ -1,0 +1,146 @@
+import json
+import logging
+
+import pytest
+
+from gateway.handlers.base import BaseHandler, access_missing
+from gateway.logs import RedactingFilter
+from gateway.routes import all_routes
+from tests.handlers.conftest import UNKNOWN_ID, problem
+
+pytestmark = pytest.mark.gen_test
+
+
+async def test_unknown_routes_are_problems_for_every_method(fetch):
+    for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "FROB"):
+        response = await fetch("/api/nowhere", method)
+        assert response.code == 404, method
+        if method != "HEAD":
+            assert problem(response)["type"] == "about:blank"
+
+
+async def test_every_route_refuses_foreign_methods_with_allow(world, fetch):
+    for pattern, handler in all_routes("/api"):
+        path = pattern.replace("([^/]+)", UNKNOWN_ID).replace("[^/]+", "x").replace("\\", "")
+        for method in ("DELETE", "FROB", "TRACE"):
+            response = await fetch(path, method)
+            assert problem(response)["status"] == 405, (path, method)
+            allowed = response.headers["Allow"].split(", ")
+            assert "OPTIONS" in allowed
+            assert ("POST" in allowed) == hasattr(handler.post, "access_rule")
+
+
+async def test_preflight_needs_no_credential_and_tells_what_is_allowed(world, fetch):
+    dataset = world.add()
+    headers = {"Origin": "https://map.example", "Access-Control-Request-Method": "GET"}
+    for known in (dataset.id, UNKNOWN_ID):
+        response = await fetch(f"/api/datasets/{known}/download/cog", "OPTIONS", headers=headers)
+        assert response.code == 204
+        assert response.headers["Access-Control-Allow-Methods"] == "GET, HEAD, OPTIONS"
+        assert "If-Range" in response.headers["Access-Control-Allow-Headers"]
+        assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
+    assert world.audit() == []
+
+
+async def test_cors_headers_are_on_errors_too_and_never_with_credentials(fetch):
+    for path in ("/api/datasets", "/api/nowhere", "/api/datasets/x"):
+        response = await fetch(path, headers={"Origin": "https://map.example"})
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Content-Range" in response.headers["Access-Control-Expose-Headers"]
+        assert "Origin" in response.headers["Vary"]
+        assert "Access-Control-Allow-Credentials" not in response.headers
+
+
+@pytest.mark.parametrize("settings", [{"cors_origins": ("https://map.example",)}], indirect=True)
+async def test_listed_origins_are_compared_exactly_and_may_mint(world, fetch):
+    dataset = world.add()
+    path = f"/api/auth/download-token/{dataset.id}"
+    for origin, allowed in (
+        ("https://map.example", True), ("https://map.example.evil", False), ("null", False), ("HTTPS://map.example", False),
+    ):  # fmt: skip
+        headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site"}
+        response = await fetch(path, "POST", headers=headers)
+        assert response.code == (200 if allowed else 403)
+        assert response.headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
+
+
+async def test_a_request_id_is_taken_over_only_when_it_is_harmless(fetch):
+    assert (await fetch("/livez", headers={"X-Request-ID": "a.B-1_2"})).headers["X-Request-ID"] == "a.B-1_2"
+    for bad in ("a b", "x" * 65, "<script>", "a\x1b[31m"):
+        given = (await fetch("/livez", headers={"X-Request-ID": bad})).headers["X-Request-ID"]
+        assert given != bad
+        assert len(given) == 36
+
+
+async def test_an_unforeseen_error_is_a_bare_500_with_its_text_in_the_log_alone(world, fetch, monkeypatch, caplog):
+    def broken(*_args, **_kwargs):
+        raise RuntimeError("inner /secret/path")
+
+    monkeypatch.setattr(type(world.services.records), "find_datasets", broken)
+    response = await fetch("/api/datasets")
+    assert problem(response) == {
+        "type": "about:blank", "title": "Internal Server Error", "status": 500,
+        "instance": response.headers["X-Request-ID"],
+    }  # fmt: skip
+    assert "inner /secret/path" in caplog.text
+
+
+async def test_no_token_reaches_a_log_whatever_happens(world, fetch, monkeypatch, caplog):
+    caplog.set_level(logging.DEBUG)
+    caplog.handler.addFilter(RedactingFilter())
+    dataset = world.add()
+    bearer = world.bearer()
+    minted = json.loads((await fetch(f"/api/auth/download-token/{dataset.id}", "POST", token=bearer)).body)["token"]
+    path = f"/api/datasets/{dataset.id}/download/cog"
+    await fetch(f"{path}?token={minted}")
+    await fetch(f"{path}?token={minted}", "FROB")
+    await fetch(f"{path}?token={minted}&token={minted}")
+    await fetch(f"/api/nowhere?token={minted}")
+    await fetch(f"{path}?access_token={minted}", token=bearer)
+
+    def broken(*_args, **_kwargs):
+        raise RuntimeError(f"with {minted}")
+
+    monkeypatch.setattr(type(world.services.records), "dataset", broken)
+    await fetch(f"{path}?token={minted}", token=bearer)
+    assert "uncaught exception" in caplog.text
+    logged = caplog.text + "".join(str(record.__dict__) for record in caplog.records)
+    for part in (*minted.split(".")[1:], *bearer.split(".")[1:]):
+        assert part not in caplog.text
+        assert part not in logged.replace(caplog.text, "") or part not in "".join(
+            f"{r.msg}{r.args}{r.exc_text}{r.__dict__.get('path')}" for r in caplog.records
+        )
+
+
+async def test_the_token_is_gone_from_the_request_itself(world, fetch, monkeypatch):
+    seen = []
+    monkeypatch.setattr(BaseHandler, "log_exception", lambda self, *_: seen.append((self.request.uri, repr(self.request))))
+    await fetch("/api/datasets?token=abc123")
+    assert seen
+    assert "abc123" not in str(seen)
+
+
+def test_a_verb_without_access_rule_is_found():
+    class Careless(BaseHandler):
+        def get(self):
+            pass
+
+    assert access_missing(Careless) == ["get"]
+
+
+async def test_liveness_and_readiness(world, fetch):
+    assert json.loads((await fetch("/livez")).body) == {"status": "ok"}
+    ready = await fetch("/readyz")
+    assert ready.code == 200
+    assert json.loads(ready.body)["parts"] == {"database": "ok", "audit": "ok", "root data": "ok"}
+    world.folder.rename(world.folder.with_name("away"))
+    failing = await fetch("/readyz")
+    assert failing.code == 503
+    assert json.loads(failing.body)["parts"]["root data"] == "failing"
+
+
+async def test_a_draining_server_is_not_ready_and_closes_connections(app, fetch):
+    app.settings["load"].draining = True
+    response = await fetch("/readyz")
+    assert response.code == 503
+    assert response.headers["Connection"] == "close"
