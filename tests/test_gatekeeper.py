@@ -1,0 +1,183 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.errors import BadCredential, Forbidden, MalformedId, NotACog, NotFound, StorageUnavailable
+from gateway.gatekeeper import Action, Gatekeeper, roles_needed
+from gateway.model import Dataset, Finding, Grant, Inspection, Level, Principal, RasterFacts, Report, Scale, TokenKind
+from gateway.storage import open_storage
+
+ID = "12345678-1234-4234-8234-123456789abc"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+GOOD = Inspection(Report("blocks"), RasterFacts(1, 1, 1, "uint8", None, None, None))
+BAD = Inspection(Report("blocks", (Finding("strips", "in strips"),)), None)
+ANA, BEN, NOBODY = Principal("ana"), Principal("ben"), Principal()
+
+
+class Shelf:
+    """Records of one dataset, kept in memory."""
+
+    def __init__(self, dataset):
+        self.kept = dataset
+        self.given = ()
+        self.disabled = set()
+
+    def dataset(self, dataset_id):
+        return self.kept if self.kept and self.kept.id == dataset_id else None
+
+    def grants(self, dataset_id):
+        return self.given
+
+    def is_disabled(self, user):
+        return user in self.disabled
+
+    def save_verdict(self, dataset_id, *, version, size_bytes, inspection, at):
+        self.kept = replace(self.kept, version=version, report=inspection.report, raster=inspection.raster, sha256=None)
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"bytes")
+    stat = open_storage("data", f"file:{tmp_path}").stat("a.tif")
+    return Shelf(
+        Dataset(ID, "data", "a.tif", "A", "ana", Scale.PRIVATE, Scale.PRIVATE, stat.version, 5, GOOD.report, GOOD.raster,
+                NOW, NOW)
+    )  # fmt: skip
+
+
+@pytest.fixture
+def judged():
+    return []
+
+
+@pytest.fixture
+def keeper(shelf, tmp_path, judged):
+    verdicts = {"next": GOOD}
+
+    def inspect(opened, siblings):
+        judged.append(opened.stat.version)
+        answer = verdicts["next"]
+        return answer() if callable(answer) else answer
+
+    made = Gatekeeper(shelf, {"data": open_storage("data", f"file:{tmp_path}")}, inspect, lambda row: judged.append(row))
+    made.verdicts = verdicts
+    return made
+
+
+@pytest.mark.parametrize("visibility", list(Scale))
+@pytest.mark.parametrize("download", list(Scale))
+def test_the_matrix_of_scales(shelf, visibility, download):
+    if download.width > visibility.width:
+        return
+    dataset = replace(shelf.kept, visibility=visibility, download=download)
+    admin, survey = Principal("x", frozenset({"admin"})), Principal("x", frozenset({"survey"}))
+    grants = (
+        Grant(ID, Level.VIEW, user="viewer"), Grant(ID, Level.DOWNLOAD, user="taker"), Grant(ID, Level.DOWNLOAD, role="survey"),
+    )  # fmt: skip
+    for action, scale in ((Action.VIEW, visibility), (Action.DOWNLOAD, download)):
+        everybody, signed_in = scale is Scale.PUBLIC, scale is not Scale.PRIVATE
+        for principal, private in (
+            (NOBODY, False), (BEN, False), (ANA, True), (admin, True), (survey, True), (Principal("taker"), True),
+            (Principal("viewer"), action is Action.VIEW), (Principal(None, frozenset({"admin"})), False),
+        ):  # fmt: skip
+            expected = everybody or (principal.user is not None and (signed_in or private))
+            assert (roles_needed(dataset, principal, action, grants) is not None) == expected
+
+
+def test_roles_are_named_only_where_the_right_depends_on_them(shelf):
+    both = Principal("x", frozenset({"admin", "survey", "other"}))
+    grants = (Grant(ID, Level.DOWNLOAD, role="survey"),)
+    assert roles_needed(shelf.kept, both, Action.VIEW, grants) == {"admin", "survey"}
+    assert roles_needed(replace(shelf.kept, owner="x"), both, Action.VIEW, grants) == frozenset()
+    assert roles_needed(shelf.kept, both, Action.VIEW, (*grants, Grant(ID, Level.VIEW, user="x"))) == frozenset()
+
+
+def test_admission_in_the_order_of_the_checks(keeper, shelf):
+    shelf.disabled = {"off"}
+    with pytest.raises(BadCredential):
+        keeper.admit("nonsense", Principal("off"), Action.VIEW)
+    with pytest.raises(MalformedId):
+        keeper.admit("nonsense", NOBODY, Action.VIEW)
+    other = Principal(None, kind=TokenKind.DOWNLOAD, dataset_id=ID.replace("1", "2"))
+    with pytest.raises(BadCredential) as caught:
+        keeper.admit(ID, other, Action.VIEW)
+    assert caught.value.dataset_id == ID
+    with pytest.raises(NotFound) as caught:
+        keeper.admit(ID.replace("1", "2"), ANA, Action.VIEW)
+    assert caught.value.dataset_id is None
+    with pytest.raises(NotFound) as caught:
+        keeper.admit(ID, BEN, Action.VIEW)
+    assert caught.value.dataset_id == ID
+    shelf.given = (Grant(ID, Level.VIEW, user="ben"),)
+    assert keeper.admit(ID, BEN, Action.VIEW).dataset is shelf.kept
+    with pytest.raises(Forbidden):
+        keeper.admit(ID, BEN, Action.DOWNLOAD)
+    shelf.given = (Grant(ID, Level.DOWNLOAD, role="survey"),)
+    admitted = keeper.admit(ID.upper(), Principal("ben", frozenset({"survey"})), Action.DOWNLOAD)
+    assert admitted.through_roles == {"survey"}
+
+
+def test_a_public_dataset_asks_for_no_grants(keeper, shelf, monkeypatch):
+    shelf.kept = replace(shelf.kept, visibility=Scale.PUBLIC, download=Scale.INTERNAL)
+    monkeypatch.setattr(shelf, "grants", None)
+    assert keeper.admit(ID, NOBODY, Action.VIEW).through_roles == frozenset()
+
+
+def test_the_judged_version_is_not_judged_again(keeper, shelf, judged):
+    dataset, stat = keeper.vouch(shelf.kept)
+    assert (dataset, stat.version, judged) == (shelf.kept, shelf.kept.version, [])
+
+
+def test_a_changed_file_is_judged_once_and_saved(keeper, shelf, judged, tmp_path):
+    before = shelf.kept
+    (tmp_path / "a.tif").write_bytes(b"other bytes")
+    dataset, stat = keeper.vouch(before)
+    assert dataset.version == stat.version == shelf.kept.version != before.version
+    keeper.vouch(shelf.kept)
+    keeper.vouch(before)
+    assert len(judged) == 2
+    assert judged[0] == stat.version
+    assert (judged[1].action, judged[1].detail) == ("dataset.judged", {"valid": True, "replaced": before.version})
+
+
+def test_what_is_no_cog_is_refused_with_findings_until_it_changes(keeper, shelf, judged, tmp_path):
+    keeper.verdicts["next"] = BAD
+    (tmp_path / "a.tif").write_bytes(b"no cog")
+    for _ in range(2):
+        with pytest.raises(NotACog) as caught:
+            keeper.vouch(shelf.kept)
+        assert caught.value.dataset_id == ID
+        assert [f["rule"] for f in caught.value.members["errors"]] == ["strips"]
+    assert len(judged) == 2
+
+
+def test_a_file_that_is_gone_or_in_an_unknown_root(keeper, shelf, tmp_path):
+    (tmp_path / "a.tif").unlink()
+    with pytest.raises(NotFound) as caught:
+        keeper.vouch(shelf.kept)
+    assert caught.value.dataset_id == ID
+    with pytest.raises(StorageUnavailable):
+        keeper.vouch(replace(shelf.kept, root="other"))
+
+
+def test_a_file_that_never_stands_still_is_unavailable(keeper, shelf, tmp_path):
+    lengths = iter(range(100, 200))
+
+    def write_again():
+        (tmp_path / "a.tif").write_bytes(b"x" * next(lengths))
+        return GOOD
+
+    keeper.verdicts["next"] = write_again
+    (tmp_path / "a.tif").write_bytes(b"y")
+    before = shelf.kept.version
+    with pytest.raises(StorageUnavailable):
+        keeper.vouch(shelf.kept)
+    assert shelf.kept.version == before
+
+
+def test_a_dataset_removed_while_it_is_judged_is_not_found(keeper, shelf, tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"other bytes")
+    dataset, shelf.kept = shelf.kept, None
+    with pytest.raises(NotFound):
+        keeper.vouch(dataset)

@@ -1,0 +1,87 @@
+"""Imports point down only, rooms on one floor are strangers, and each outside library has one home."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "gateway"
+
+# From the top floor down. A room is a module or a folder of modules directly below `gateway/`.
+FLOORS = (
+    ("__main__", "cli"),
+    ("serve",),
+    ("supervisor", "app"),
+    ("routes",),
+    ("handlers",),
+    ("services",),
+    ("download",),
+    ("gatekeeper", "ingest"),
+    ("ingest_options", "judging"),
+    ("cog", "storage", "records", "audit", "tokens", "ranges", "sources"),
+    ("pools", "files", "settings", "logs"),
+    ("model", "errors"),
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+
+HOMES = {
+    "tornado": {"app", "serve", "handlers", "routes"},
+    "rasterio": {"cog"},
+    "numpy": {"cog"},
+    "sqlite_utils": {"records"},
+    "sqlite3": set(),
+    "pysqlite3": set(),
+    "boto3": set(),
+    "botocore": set(),
+    "jwt": {"tokens"},
+    "click": {"__main__", "cli"},
+    "rich": {"__main__", "cli"},
+    "pydantic": {"settings"},
+    "pydantic_settings": {"settings"},
+}
+# `__main__` assembles the commands, and files of one room know each other.
+SAME_FLOOR_FRIENDS = {("__main__", "cli"), ("cli", "__main__"), ("model", "errors"), ("errors", "model"), ("files", "errors")}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative imports hide the room"
+            names.add(node.module)
+            if node.module == "gateway":
+                names |= {f"gateway.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    room = room_of(path)
+    if room == "__init__":
+        return
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] != "gateway" or len(parts) == 1 or parts[1] in (room, "__version__"):
+            continue
+        other = parts[1]
+        allowed = FLOOR_OF[other] > FLOOR_OF[room] or (room, other) in SAME_FLOOR_FRIENDS
+        assert allowed, f"{room} may not know {other}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_outside_libraries_stay_at_home(path):
+    for name in imported(path):
+        home = HOMES.get(name.split(".")[0])
+        assert home is None or room_of(path) in home, f"{name} does not belong into {path.name}"
+
+
+def test_every_room_has_a_floor():
+    assert {room_of(path) for path in MODULES} - {"__init__"} == set(FLOOR_OF)

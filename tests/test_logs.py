@@ -1,0 +1,69 @@
+import io
+import json
+import logging
+
+import pytest
+
+from gateway import logs
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        (f"GET /x?token={TOKEN}&a=1", "GET /x?token=[redacted]&a=1"),
+        ("GET /x?Token=abc HTTP/1.1", "GET /x?Token=[redacted] HTTP/1.1"),
+        (f"Authorization: Bearer {TOKEN}", "Authorization: Bearer [redacted]"),
+        (f"{TOKEN[:-20]}.", "[redacted]"),
+        ("?X-Amz-Credential=K%2F1&X-Amz-Signature=00ff&b=2", "?X-Amz-Credential=[redacted]&X-Amz-Signature=[redacted]&b=2"),
+        ("nothing to hide", "nothing to hide"),
+    ],
+)
+def test_tokens_and_signatures_are_redacted_by_name_and_by_shape(text, clean):
+    assert logs.redact(text) == clean
+
+
+@pytest.fixture
+def logger():
+    """A logger whose lines are formatted as those of the server."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logs.JsonFormatter())
+    handler.addFilter(logs.RedactingFilter())
+    own = logging.Logger("probe")
+    own.addHandler(handler)
+    return own, stream
+
+
+def test_a_line_is_json_and_cannot_be_forged(logger):
+    own, stream = logger
+    own.warning("a\nb\x1b[31m %s", "é", extra={"status": 200, "path": f"/x?token={TOKEN}"})
+    (line,) = stream.getvalue().splitlines()
+    assert line.isascii()
+    read = json.loads(line)
+    assert read["message"] == "a\nb\x1b[31m é"
+    assert (read["status"], read["path"]) == (200, "/x?token=[redacted]")
+    assert read["at"].endswith("Z")
+
+
+def test_exceptions_are_redacted_too(logger):
+    own, stream = logger
+    try:
+        raise ValueError(f"bad {TOKEN}")
+    except ValueError:
+        own.exception("failed")
+    assert "bad [redacted]" in json.loads(stream.getvalue())["exception"]
+    assert TOKEN not in stream.getvalue()
+
+
+def test_configure_takes_over_the_root_logger():
+    before, level = logging.root.handlers[:], logging.root.level
+    try:
+        logs.configure("WARNING")
+        (handler,) = logging.root.handlers
+        assert isinstance(handler.formatter, logs.JsonFormatter)
+        assert logging.root.level == logging.WARNING
+    finally:
+        logging.root.handlers[:] = before
+        logging.root.setLevel(level)

@@ -1,0 +1,103 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import SettingsError
+from gateway.settings import Settings, load_settings, read_secret
+
+DOCS = Path(__file__).parent.parent / "docs" / "settings.md"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """No setting of the machine and no .env of the checkout."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("GATEWAY_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_flags_beat_the_environment_beats_dotenv_beats_the_file_beats_the_default(tmp_path, monkeypatch):
+    assert load_settings().port == 8080
+    config = tmp_path / "gateway.toml"
+    config.write_text("port = 1\n")
+    assert load_settings(config=str(config)).port == 1
+    monkeypatch.setenv("GATEWAY_CONFIG", str(config))
+    assert load_settings().port == 1
+    (tmp_path / ".env").write_text("GATEWAY_PORT=2\nUNRELATED=x\n")
+    assert load_settings().port == 2
+    monkeypatch.setenv("GATEWAY_PORT", "3")
+    assert load_settings().port == 3
+    assert load_settings({"port": 4, "host": None}).port == 4
+
+
+def test_roots_come_as_tables_or_as_json(tmp_path, monkeypatch):
+    assert load_settings().roots["data"].uri == "file:data"
+    config = tmp_path / "gateway.toml"
+    config.write_text('[roots.archive]\nuri = "file:/srv/rasters"\n')
+    assert load_settings(config=str(config)).roots["archive"].uri == "file:/srv/rasters"
+    monkeypatch.setenv("GATEWAY_ROOTS", '{"b": {"uri": "file:/b"}}')
+    assert load_settings().roots["b"].uri == "file:/b"
+
+
+def test_lists_are_comma_separated(monkeypatch):
+    monkeypatch.setenv("GATEWAY_CORS_ORIGINS", "https://a.example, https://b.example")
+    assert load_settings().cors_origins == ("https://a.example", "https://b.example")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PORT", "x"), ("PORT", "70000"), ("PREFIX", "api?"), ("PUBLIC_URL", "maps.example"), ("ROOTS", "{"),
+     ("ROOTS", '{"a": {"uri": "ftp:/x"}}'), ("ROOTS", '{"a b": {"uri": "file:/x"}}'), ("TRUSTED_PROXIES", "nonsense"),
+     ("ROOTS", '{"a": {"uri": "file:/x", "colour": "red"}}'), ("LOG_LEVEL", "LOUD"), ("DOWNLOAD_TOKEN_SECONDS", "0")],
+)  # fmt: skip
+def test_a_bad_setting_is_one_line_that_names_it(monkeypatch, name, value):
+    monkeypatch.setenv(f"GATEWAY_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert name.lower() in caught.value.detail
+    assert "\n" not in caught.value.detail
+
+
+def test_unknown_keys_and_broken_files_stop_the_start(tmp_path):
+    config = tmp_path / "gateway.toml"
+    for text in ("prot = 1\n", "port = = 1\n"):
+        config.write_text(text)
+        with pytest.raises(SettingsError, match=re.escape(str(config))):
+            load_settings(config=str(config))
+    with pytest.raises(SettingsError):
+        load_settings(config=str(tmp_path / "missing.toml"))
+
+
+def test_secrets_come_from_a_file_that_is_closed_to_others(tmp_path, monkeypatch):
+    secret = tmp_path / "keys"
+    secret.write_text("a" * 20 + "b" * 20 + "," + "c" * 20 + "d" * 20 + "\n")
+    secret.chmod(0o640)
+    monkeypatch.setenv("GATEWAY_SECRET_KEYS_FILE", str(secret))
+    assert load_settings().secret_keys == ("a" * 20 + "b" * 20, "c" * 20 + "d" * 20)
+    secret.chmod(0o644)
+    with pytest.raises(SettingsError, match="open to every user"):
+        load_settings()
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_secret(tmp_path / "missing")
+
+
+def test_secrets_are_not_in_the_repr(monkeypatch):
+    monkeypatch.setenv("GATEWAY_SECRET_KEYS", "very-secret-" * 4)
+    assert "very-secret" not in repr(load_settings())
+
+
+def test_the_guide_names_every_setting_with_its_description():
+    text = DOCS.read_text()
+    for name, field in Settings.model_fields.items():
+        (row,) = re.findall(rf"^\| `{name.upper()}` \|.*$", text, re.MULTILINE)
+        assert field.description
+        assert field.description in row
+
+
+def test_the_guide_names_no_setting_that_is_not_there():
+    named = set(re.findall(r"^\| `([A-Z_]+)` \|", DOCS.read_text(), re.MULTILINE))
+    assert named == {name.upper() for name in Settings.model_fields}
