@@ -1,0 +1,98 @@
+"""The command line: `cog-gateway`, which is the same as `python -m gateway`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from gateway import __version__
+from gateway.errors import GatewayError
+
+EXIT_USAGE = 2
+# 128 + SIGINT, as shells count it.
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A command that is imported only when it runs: "module:attribute", and its line in the help."""
+
+    target: str
+    help: str
+
+
+COMMANDS: dict[str, Shelved] = {
+    "demo": Shelved("gateway.cli.demo:demo", "Serve the sample rasters from a fresh, temporary state."),
+    "serve": Shelved("gateway.cli.serve:serve", "Run the server."),
+    "ingest": Shelved("gateway.cli.ingest:ingest", "Register true COGs as datasets; refuse the rest and say why."),
+    "check": Shelved("gateway.cli.check:check", "Say whether files are true COGs; no catalogue needed."),
+    "token": Shelved("gateway.cli.token:token", "Print a bearer token."),
+    "datasets": Shelved("gateway.cli.datasets:datasets", "List, show, update or remove datasets."),
+    "grants": Shelved("gateway.cli.grants:grants", "Let users and roles have private datasets."),
+    "users": Shelved("gateway.cli.users:users", "Disable and enable users."),
+    "audit": Shelved("gateway.cli.audit:audit", "Read and export the audit."),
+}
+
+
+class OneLine(click.ClickException):
+    """An error of the gateway as the command line tells it: one line on stderr, exit 2."""
+
+    exit_code = EXIT_USAGE
+
+    def __init__(self, error: GatewayError) -> None:
+        super().__init__(" ".join(str(error).split()))
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for, so that help stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the shelf."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command, imported now, or None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].target.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name].target} is no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the shelf alone; nothing is imported for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, shelved.help) for name, shelved in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Return what the command returns; errors of the gateway end in one line, Ctrl-C in silence."""
+        try:
+            return super().invoke(ctx)
+        except GatewayError as error:
+            raise OneLine(error) from error
+        except KeyboardInterrupt:
+            ctx.exit(EXIT_INTERRUPTED)
+
+
+@click.group("cog-gateway", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", metavar="FILE", help="TOML file with settings; GATEWAY_CONFIG names it as well.")
+@click.version_option(__version__, prog_name="cog-gateway")
+@click.pass_context
+def cli(context: click.Context, config: str | None) -> None:
+    """Hand out true Cloud-Optimized GeoTIFFs: exact HTTP, access rules and a durable audit."""
+    context.obj = config
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code; `arguments` default to the process's own."""
+    cli.main(None if arguments is None else list(arguments), prog_name="cog-gateway")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""`token`: a bearer token, signed with the gateway's own key."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from gateway.cli.shared import settings_of
+from gateway.services import own_key
+from gateway.tokens import HmacKeys, mint_bearer
+
+
+@click.command()
+@click.option("--sub", required=True, metavar="NAME", help="The user.")
+@click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role of the user; may be given again.")
+@click.option(
+    "--seconds", type=click.IntRange(1, 31_536_000), default=3600, show_default=True, help="Life of the token."
+)
+@click.pass_context
+def token(context: click.Context, sub: str, roles: tuple[str, ...], seconds: int) -> None:
+    """Print a bearer token (a JWT) and nothing else."""
+    settings = settings_of(context)
+    keys = HmacKeys([key.encode() for key in settings.secret_keys or (own_key(settings.state_dir),)])
+    click.echo(mint_bearer(keys, sub, roles, seconds, time.time(), settings.roles_claim))

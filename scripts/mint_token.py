@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""The same as `cog-gateway token`, from a checkout as well."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from gateway.__main__ import main  # noqa: E402 - the checkout comes first
+
+if __name__ == "__main__":
+    main(["token", *sys.argv[1:]])
