@@ -1,0 +1,150 @@
+"""The audit log: rows of many requests become durable in one commit, before their answers leave."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from gateway.errors import RecordsUnavailable
+from gateway.model import AuditRow
+
+LOG = logging.getLogger("gateway.audit")
+BATCH_ROWS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    row: AuditRow
+    done: Future[None] | None
+
+    def wanted(self) -> bool:
+        """Return whether the row is still to be written: a cancelled one answered nothing."""
+        return self.done is None or self.done.set_running_or_notify_cancel()
+
+    def settle(self, error: BaseException | None) -> None:
+        """Tell whoever waits how it went."""
+        if self.done is None:
+            return
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(unwritten(error))
+
+
+def unwritten(cause: BaseException | None = None) -> RecordsUnavailable:
+    """Return a new error for one row; errors that threads raise must not be shared."""
+    error = RecordsUnavailable("The audit cannot be written.")
+    error.__cause__ = cause
+    return error
+
+
+class AuditLog:
+    """Appends audit rows in groups: one thread takes what has come in while the last commit ran.
+
+    `append` stores all rows or none and returns when they are durable. `queue_limit` rows may wait; more
+    are refused at once. While the last batch failed, an empty one is tried every `probe_seconds`, so that
+    `failing` ends without a restart and without a request. Make it after a fork, never before.
+    """
+
+    def __init__(
+        self, append: Callable[[Sequence[AuditRow]], None], *, queue_limit: int = 10_000, probe_seconds: float = 1.0
+    ) -> None:
+        self._append = append
+        self._queue_limit = queue_limit
+        self._probe_seconds = probe_seconds
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._gate = threading.Lock()
+        self._closed = False
+        self._failing = False
+        self._dropped = 0
+        self._writer = threading.Thread(target=self._run, name="audit-writer")
+        self._writer.start()
+
+    @property
+    def failing(self) -> bool:
+        """Return whether the last batch could not be written."""
+        return self._failing
+
+    @property
+    def dropped(self) -> int:
+        """Return how many noted rows were given up because the queue was full or closed."""
+        return self._dropped
+
+    def record(self, row: AuditRow) -> Future[None]:
+        """Return a future that is done when the row is durable.
+
+        It fails with RecordsUnavailable when the row could not be written, and it does so at once when too
+        many rows wait or the log is closed. A row whose future was cancelled in time is not written.
+        """
+        done: Future[None] = Future()
+        if not self._put(_Entry(row, done), self._queue_limit):
+            done.set_exception(unwritten())
+        return done
+
+    def note(self, row: AuditRow) -> None:
+        """Take the row without a promise; it is given up when the queue is half full or the log is closed."""
+        # Half: a storm of refused requests must leave room for the rows that answers wait for.
+        if not self._put(_Entry(row, None), self._queue_limit // 2):
+            self._dropped += 1
+
+    def close(self) -> None:
+        """Return when all rows that were taken are written or failed; further calls do nothing."""
+        with self._gate:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._writer.join()
+
+    def _put(self, entry: _Entry, limit: int) -> bool:
+        # The gate keeps every row before the end mark of `close`.
+        with self._gate:
+            if self._closed or self._queue.qsize() >= limit:
+                return False
+            self._queue.put(entry)
+            return True
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            batch, running = self._take()
+            entries = [entry for entry in batch if entry.wanted()]
+            # An empty batch is worth a commit only as a probe.
+            if entries or (self._failing and running):
+                self._write(entries)
+
+    def _take(self) -> tuple[list[_Entry], bool]:
+        """Return what waits, up to a batch, and whether more may come; nothing when it is time to probe."""
+        batch: list[_Entry] = []
+        try:
+            entry = self._queue.get(timeout=self._probe_seconds if self._failing else None)
+            while entry is not None:
+                batch.append(entry)
+                if len(batch) == BATCH_ROWS:
+                    return batch, True
+                entry = self._queue.get_nowait()
+        except queue.Empty:
+            return batch, True
+        return batch, False
+
+    def _write(self, entries: list[_Entry]) -> None:
+        error: Exception | None = None
+        try:
+            self._append([entry.row for entry in entries])
+        # Whatever went wrong must reach those who wait, and the thread must live on.
+        except Exception as caught:  # noqa: BLE001
+            error = caught
+        self._tell(error)
+        for entry in entries:
+            entry.settle(error)
+
+    def _tell(self, error: Exception | None) -> None:
+        """Log when writing begins to fail and when it works again, not each batch between."""
+        if error is not None and not self._failing:
+            LOG.error("The audit cannot be written; requests that need it answer 503.", exc_info=error)
+        elif error is None and self._failing:
+            LOG.warning("The audit can be written again.")
+        self._failing = error is not None

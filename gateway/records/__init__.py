@@ -1,0 +1,38 @@
+"""The database: datasets, people and the audit. Every SQL statement of the gateway is in this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.records.base import (
+    AuditQuery,
+    DatasetPage,
+    DatasetQuery,
+    DownloadSummary,
+    Records,
+    StoredAuditRow,
+    UserState,
+)
+from gateway.records.sqlite import open_sqlite
+
+BACKENDS: dict[str, Callable[[Path], Records]] = {"sqlite": open_sqlite}
+
+
+def open_records(path: Path, backend: str = "sqlite") -> Records:
+    """Return the records of the gateway, opened by the named backend. Raises RecordsUnavailable."""
+    return BACKENDS[backend](path)
+
+
+__all__ = [
+    "BACKENDS",
+    "AuditQuery",
+    "DatasetPage",
+    "DatasetQuery",
+    "DownloadSummary",
+    "Records",
+    "StoredAuditRow",
+    "UserState",
+    "open_records",
+    "open_sqlite",
+]

@@ -1,0 +1,123 @@
+"""Audit rows in SQL: appended in batches, read in pages, folded into downloads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlite_utils import Database
+
+from gateway.model import AuditRow, utc_moment, utc_text
+from gateway.records.base import AuditQuery, DownloadSummary, StoredAuditRow
+from gateway.records.connection import Row, rows_of
+
+PAGE_ROWS = 500
+
+INSERT = """INSERT INTO audit (
+    at, action, dataset_id, user_id, request_id, version, backend, "range", status, bytes_expected,
+    ip, user_agent, token_id, detail
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+# The end of a transfer is the first one of the same request on record after its grant: request ids may
+# come from clients, and one that is used twice must not count an end twice.
+DOWNLOADS = """
+    SELECT a.dataset_id, a.user_id, a.ip, a.user_agent, a.version,
+        min(a.at) AS first_at, max(a.at) AS last_at, count(*) AS requests,
+        total(a.bytes_expected) AS bytes_expected,
+        total(f.detail ->> 'bytes_sent') AS bytes_sent,
+        total(f.detail ->> 'outcome' = 'completed') AS completed,
+        total(f.detail ->> 'outcome' = 'aborted') AS aborted
+    FROM audit AS a LEFT JOIN audit AS f ON f.id = (
+        SELECT min(e.id) FROM audit AS e
+        WHERE e.action = 'download.finished' AND e.request_id = a.request_id AND e.id > a.id
+            AND e.dataset_id IS a.dataset_id
+    )
+    WHERE a.action = 'download.cog' AND {where}
+    GROUP BY a.dataset_id, a.user_id, a.ip, a.user_agent, a.version
+    ORDER BY first_at, min(a.id)
+"""
+
+
+def storable(text: str | None) -> str | None:
+    """Return the text with "?" for what is no valid Unicode: one odd header must not fail a whole batch."""
+    return None if text is None else text.encode("utf-8", "replace").decode()
+
+
+def values_of(row: AuditRow) -> tuple[Any, ...]:
+    """Return the values of a row in the order of `INSERT`."""
+    return (
+        utc_text(row.at),
+        row.action,
+        storable(row.dataset_id),
+        storable(row.user_id),
+        storable(row.request_id),
+        storable(row.version),
+        storable(row.backend),
+        storable(row.range_header),
+        row.status,
+        row.bytes_expected,
+        storable(row.ip),
+        storable(row.user_agent),
+        storable(row.token_id),
+        json.dumps(dict(row.detail)) if row.detail else None,
+    )
+
+
+def append(database: Database, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Add the rows; the caller holds the transaction."""
+    database.conn.executemany(INSERT, rows)
+
+
+def stored_of(row: Row) -> StoredAuditRow:
+    """Return the audit row of a table row."""
+    number, at, detail, range_header = row.pop("id"), row.pop("at"), row.pop("detail"), row.pop("range")
+    facts = json.loads(detail) if detail else {}
+    return StoredAuditRow(number, AuditRow(**row, at=utc_moment(at), range_header=range_header, detail=facts))
+
+
+def conditions(query: AuditQuery) -> tuple[str, dict[str, Any]]:
+    """Return the condition over `a` and its values."""
+    wanted: dict[str, Any] = {
+        "a.dataset_id = :dataset_id": query.dataset_id,
+        "a.user_id = :user_id": query.user,
+        "a.action = :action": query.action,
+        "a.at >= :since": query.since and utc_text(query.since),
+        "a.at < :until": query.until and utc_text(query.until),
+    }
+    chosen = {text: value for text, value in wanted.items() if value is not None}
+    return " AND ".join(["1", *chosen]), {text.rpartition(":")[2]: value for text, value in chosen.items()}
+
+
+def span(database: Database, query: AuditQuery) -> tuple[int, int]:
+    """Return the first and last number among the rows of the query, or an empty span."""
+    where, values = conditions(query)
+    # Two single selects: SQLite answers min() and max() from an index only when each is alone.
+    ends = " , ".join(f"(SELECT {end}(id) FROM audit AS a WHERE {where})" for end in ("min", "max"))  # noqa: S608
+    first, last = database.execute(f"SELECT {ends}", values).fetchone()
+    return first or 0, last or -1
+
+
+def page(database: Database, query: AuditQuery, first: int, last: int) -> list[StoredAuditRow]:
+    """Return the first rows of the query whose numbers lie from `first` to `last`."""
+    where, values = conditions(query)
+    sql = f"SELECT * FROM audit AS a WHERE a.id BETWEEN :first AND :last AND {where} ORDER BY a.id LIMIT :page"  # noqa: S608
+    found = rows_of(database, sql, {**values, "first": first, "last": last, "page": PAGE_ROWS})
+    return [stored_of(row) for row in found]
+
+
+def downloads(database: Database, query: AuditQuery) -> list[DownloadSummary]:
+    """Return the downloads of the query, folded by client and version."""
+    where, values = conditions(query)
+    counts = ("requests", "bytes_expected", "bytes_sent", "completed", "aborted")
+    return [
+        DownloadSummary(
+            **{
+                **row,
+                **{name: int(row[name]) for name in counts},
+                "first_at": utc_moment(row["first_at"]),
+                "last_at": utc_moment(row["last_at"]),
+            }
+        )
+        for row in rows_of(database, DOWNLOADS.format(where=where), values)
+    ]

@@ -1,0 +1,149 @@
+"""What the rest of the gateway asks of its database: datasets, people and the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from gateway.model import AuditRow, Dataset, Grant, Inspection, Principal
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetQuery:
+    """Which datasets a listing shows; `principal` None is the operator, who sees all.
+
+    `bbox` is west, south, east, north in degrees; west > east means across the antimeridian (RFC 7946
+    section 5.2). `q` is looked for in titles, in any case.
+    """
+
+    principal: Principal | None
+    bbox: tuple[float, float, float, float] | None = None
+    q: str | None = None
+    limit: int = 20
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetPage:
+    """One page of a listing, oldest first; `total` counts all pages."""
+
+    datasets: tuple[Dataset, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserState:
+    """A user whom an operator has disabled, or enabled again."""
+
+    name: str
+    disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which audit rows are wanted; None means any. `since` is inclusive, `until` is not."""
+
+    dataset_id: str | None = None
+    user: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    action: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAuditRow:
+    """An audit row with its number; numbers grow and are never used again."""
+
+    id: int
+    row: AuditRow
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadSummary:
+    """All downloads of one version of one dataset by one client, its ranges folded into one line.
+
+    A client is one `user_id`, `ip` and `user_agent`. `bytes_sent`, `completed` and `aborted` count the
+    transfers whose end is on record; a redirect to a bucket has none. Times are UTC.
+    """
+
+    dataset_id: str | None
+    user_id: str | None
+    ip: str | None
+    user_agent: str | None
+    version: str | None
+    first_at: datetime
+    last_at: datetime
+    requests: int
+    bytes_expected: int
+    bytes_sent: int
+    completed: int
+    aborted: int
+
+
+class Records(Protocol):
+    """A database of datasets, people and audit rows; every method may be called from any thread.
+
+    Every method raises RecordsUnavailable when the database cannot serve, also after `close`, and
+    BadParameter for text that is no valid Unicode and so names nothing that could be stored.
+    """
+
+    def dataset(self, dataset_id: str) -> Dataset | None:
+        """Return the dataset with this id, or None."""
+
+    def dataset_at(self, root: str, key: str) -> Dataset | None:
+        """Return the dataset whose object lies at `key` in `root`, or None."""
+
+    def save_dataset(self, dataset: Dataset) -> None:
+        """Store the dataset under its id, new or in place of the one there.
+
+        Raises RecordsUnavailable when its object belongs to another id: somebody registered it meanwhile.
+        """
+
+    def save_verdict(
+        self, dataset_id: str, *, version: str, size_bytes: int, inspection: Inspection, at: datetime
+    ) -> None:
+        """Store what was judged of a new version; its digest becomes unknown. A removed dataset stays so."""
+
+    def remove_dataset(self, dataset_id: str) -> bool:
+        """Return whether there was such a dataset; it and its grants are gone, its audit rows stay."""
+
+    def find_datasets(self, query: DatasetQuery) -> DatasetPage:
+        """Return the datasets that the query's principal may see, by `created_at` and id."""
+
+    def grants(self, dataset_id: str) -> tuple[Grant, ...]:
+        """Return the grants on the dataset, users first, by name."""
+
+    def add_grant(self, grant: Grant) -> None:
+        """Store the grant; one for the same user or role gets the new level.
+
+        Raises NotFound for an unknown dataset, BadParameter unless exactly one of user and role is set.
+        """
+
+    def remove_grant(self, dataset_id: str, *, user: str | None = None, role: str | None = None) -> bool:
+        """Return whether there was such a grant; it is gone. Raises BadParameter as `add_grant` does."""
+
+    def is_disabled(self, user: str) -> bool:
+        """Return whether the user's tokens are refused."""
+
+    def set_disabled(self, user: str, disabled: bool) -> None:
+        """Store whether the user's tokens are refused."""
+
+    def users(self) -> tuple[UserState, ...]:
+        """Return the users who were ever disabled, by name."""
+
+    def append_audit(self, rows: Sequence[AuditRow]) -> None:
+        """Return when all rows are durable; none is stored on an error. No rows: only tries to write."""
+
+    def audit_rows(self, query: AuditQuery) -> Iterator[StoredAuditRow]:
+        """Return the rows, oldest first, read as they are taken; rows written meanwhile are not among them."""
+
+    def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:
+        """Return the downloads folded by client and version, by their first request."""
+
+    def ping(self) -> None:
+        """Return when the database can be read, its tables included."""
+
+    def close(self) -> None:
+        """Close every connection; further calls do nothing."""

@@ -1,0 +1,167 @@
+"""Datasets in SQL: rows to values and back, and the listing that shows each caller what is theirs to see."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlite_utils import Database
+
+from gateway.errors import RecordsUnavailable
+from gateway.model import Dataset, Inspection, Principal, RasterFacts, Report, Scale, utc_moment, utc_text
+from gateway.records.base import DatasetPage, DatasetQuery
+from gateway.records.connection import Row, fold, rows_of
+
+ADMIN = "admin"
+LARGEST_INTEGER = 2**63 - 1
+
+SEEN_BY_USER = """(
+    visibility IN ('public', 'internal')
+    OR owner = :user
+    OR EXISTS (
+        SELECT 1 FROM grants WHERE dataset_id = datasets.id AND (
+            (kind = 'user' AND name = :user)
+            OR (kind = 'role' AND name IN (SELECT value FROM json_each(:roles)))
+        )
+    )
+)"""
+# On a circle of 360 degrees: an interval that crosses the antimeridian is unrolled past 180, and two
+# intervals meet when they do so at rest or shifted by one turn either way.
+MEETS_BBOX = """(
+    south <= :north AND north >= :south AND EXISTS (
+        SELECT 1 FROM (SELECT -360 AS turn UNION ALL SELECT 0 UNION ALL SELECT 360)
+        WHERE west <= :east + turn AND east + 360 * (west > east) >= :west + turn
+    )
+)"""
+
+
+def verdict_row(version: str, size_bytes: int, inspection: Inspection) -> Row:
+    """Return the columns that hold what was judged of one version."""
+    raster = inspection.raster
+    west, south, east, north = (raster and raster.bounds) or (None,) * 4
+    return {
+        "version": version,
+        "size_bytes": size_bytes,
+        "report": json.dumps(inspection.report.as_json("")),
+        "raster": json.dumps(asdict(raster)) if raster else None,
+        "west": west,
+        "south": south,
+        "east": east,
+        "north": north,
+    }
+
+
+def dataset_row(dataset: Dataset) -> Row:
+    """Return the columns of a dataset."""
+    return {
+        "id": dataset.id,
+        "root": dataset.root,
+        "key": dataset.key,
+        "title": dataset.title,
+        "owner": dataset.owner,
+        "visibility": dataset.visibility.value,
+        "download": dataset.download.value,
+        "sha256": dataset.sha256,
+        "origin": dataset.origin,
+        "created_at": utc_text(dataset.created_at),
+        "updated_at": utc_text(dataset.updated_at),
+        **verdict_row(dataset.version, dataset.size_bytes, Inspection(dataset.report, dataset.raster)),
+    }
+
+
+def raster_of(text: str | None) -> RasterFacts | None:
+    """Return the raster's facts from their JSON."""
+    if text is None:
+        return None
+    facts = json.loads(text)
+    return RasterFacts(**{**facts, "bounds": tuple(facts["bounds"]) if facts["bounds"] else None})
+
+
+def dataset_of(row: Row) -> Dataset:
+    """Return the dataset of a row."""
+    plain = ("id", "root", "key", "title", "owner", "version", "size_bytes", "sha256", "origin")
+    return Dataset(
+        **{name: row[name] for name in plain},
+        visibility=Scale(row["visibility"]),
+        download=Scale(row["download"]),
+        report=Report.from_json(json.loads(row["report"])),
+        raster=raster_of(row["raster"]),
+        created_at=utc_moment(row["created_at"]),
+        updated_at=utc_moment(row["updated_at"]),
+    )
+
+
+def by_id(database: Database, dataset_id: str) -> Dataset | None:
+    """Return the dataset with this id, or None."""
+    found = rows_of(database, "SELECT * FROM datasets WHERE id = :id", {"id": dataset_id})
+    return dataset_of(found[0]) if found else None
+
+
+def by_object(database: Database, root: str, key: str) -> Dataset | None:
+    """Return the dataset of this object, or None."""
+    found = rows_of(
+        database, 'SELECT * FROM datasets WHERE root = :root AND "key" = :key', {"root": root, "key": key}
+    )
+    return dataset_of(found[0]) if found else None
+
+
+def save(database: Database, dataset: Dataset) -> None:
+    """Store the dataset under its id. Raises RecordsUnavailable when the object has another id."""
+    holder = by_object(database, dataset.root, dataset.key)
+    if holder is not None and holder.id != dataset.id:
+        raise RecordsUnavailable("The object was registered under another id meanwhile.")
+    database.table("datasets").upsert(dataset_row(dataset), pk="id")
+
+
+def save_verdict(database: Database, dataset_id: str, verdict: Row, at: datetime) -> None:
+    """Store what was judged; the digest was of the version before."""
+    columns = {**verdict, "sha256": None, "updated_at": utc_text(at)}
+    changes = ", ".join(f"{name} = :{name}" for name in columns)
+    database.execute(f"UPDATE datasets SET {changes} WHERE id = :id", {**columns, "id": dataset_id})  # noqa: S608
+
+
+def remove(database: Database, dataset_id: str) -> bool:
+    """Return whether the dataset was there; its grants go with it."""
+    return database.execute("DELETE FROM datasets WHERE id = ?", [dataset_id]).rowcount > 0
+
+
+def may_see(principal: Principal | None) -> tuple[str, dict[str, Any]]:
+    """Return the condition and its values under which a dataset shows in the principal's listing."""
+    if principal is None:
+        return "1", {}
+    if principal.user is None:
+        return "visibility = 'public'", {}
+    if ADMIN in principal.roles:
+        return "1", {}
+    return SEEN_BY_USER, {"user": principal.user, "roles": json.dumps(sorted(principal.roles))}
+
+
+def conditions(query: DatasetQuery) -> tuple[str, dict[str, Any]]:
+    """Return the whole condition of a listing, and its values."""
+    access, values = may_see(query.principal)
+    wanted = [access]
+    if query.q:
+        # instr() knows no wildcards, so there is nothing to escape.
+        wanted.append("instr(fold(title), :q) > 0")
+        values["q"] = fold(query.q)
+    if query.bbox is not None:
+        west, south, east, north = query.bbox
+        wanted.append(MEETS_BBOX)
+        values |= {"west": west, "south": south, "east": east + 360 * (west > east), "north": north}
+    return " AND ".join(wanted), values
+
+
+def find(database: Database, query: DatasetQuery) -> DatasetPage:
+    """Return one page and the count of all, both of one moment."""
+    where, values = conditions(query)
+    page = {**values, "limit": query.limit, "offset": min(query.offset, LARGEST_INTEGER)}
+    with database.atomic():
+        total = database.execute(f"SELECT count(*) FROM datasets WHERE {where}", values).fetchone()[0]  # noqa: S608
+        found = rows_of(
+            database,
+            f"SELECT * FROM datasets WHERE {where} ORDER BY created_at, id LIMIT :limit OFFSET :offset",  # noqa: S608
+            page,
+        )
+    return DatasetPage(tuple(dataset_of(row) for row in found), total)

@@ -1,0 +1,63 @@
+"""Grants and users in SQL."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database
+
+from gateway.errors import BadParameter, NotFound
+from gateway.model import Grant, Level
+from gateway.records.base import UserState
+from gateway.records.connection import rows_of
+
+
+def grantee(user: str | None, role: str | None) -> tuple[str, str]:
+    """Return kind and name of whom a grant is for. Raises BadParameter unless exactly one is set."""
+    if user is not None and role is None:
+        return "user", user
+    if role is not None and user is None:
+        return "role", role
+    raise BadParameter("A grant is for exactly one of a user and a role.")
+
+
+def grants(database: Database, dataset_id: str) -> tuple[Grant, ...]:
+    """Return the grants on a dataset, users first, by name."""
+    sql = "SELECT * FROM grants WHERE dataset_id = :id ORDER BY kind DESC, name"
+    return tuple(
+        Grant(dataset_id, Level(row["level"]), **{row["kind"]: row["name"]})
+        for row in rows_of(database, sql, {"id": dataset_id})
+    )
+
+
+def add_grant(database: Database, grant: Grant) -> None:
+    """Store the grant, with its level in place of an older one."""
+    kind, name = grantee(grant.user, grant.role)
+    if not rows_of(database, "SELECT 1 FROM datasets WHERE id = :id", {"id": grant.dataset_id}):
+        raise NotFound("There is no such dataset.")
+    database.table("grants").upsert(
+        {"dataset_id": grant.dataset_id, "kind": kind, "name": name, "level": grant.level.value},
+        pk=("dataset_id", "kind", "name"),
+    )
+
+
+def remove_grant(database: Database, dataset_id: str, user: str | None, role: str | None) -> bool:
+    """Return whether there was such a grant; it is gone."""
+    sql = "DELETE FROM grants WHERE dataset_id = ? AND kind = ? AND name = ?"
+    return database.execute(sql, [dataset_id, *grantee(user, role)]).rowcount > 0
+
+
+def is_disabled(database: Database, user: str) -> bool:
+    """Return whether the user is disabled; one who is not on record is not."""
+    return bool(rows_of(database, "SELECT 1 FROM users WHERE name = :name AND disabled", {"name": user}))
+
+
+def set_disabled(database: Database, user: str, disabled: bool) -> None:
+    """Store whether the user is disabled."""
+    database.table("users").upsert({"name": user, "disabled": int(disabled)}, pk="name")
+
+
+def users(database: Database) -> tuple[UserState, ...]:
+    """Return all users on record, by name."""
+    return tuple(
+        UserState(row["name"], bool(row["disabled"]))
+        for row in rows_of(database, "SELECT * FROM users ORDER BY name", {})
+    )

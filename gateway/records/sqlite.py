@@ -1,0 +1,108 @@
+"""Records in one SQLite file, for any number of threads and processes on one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from gateway.model import AuditRow, Dataset, Grant, Inspection
+from gateway.records import audit_rows, datasets, people
+from gateway.records.base import AuditQuery, DatasetPage, DatasetQuery, DownloadSummary, StoredAuditRow, UserState
+from gateway.records.connection import Connections
+from gateway.records.migrations import prepare
+
+
+class SqliteRecords:
+    """The catalogue and the audit in one file (a `Records`), its tables made or brought up to date."""
+
+    def __init__(self, path: Path) -> None:
+        prepare(path)
+        self._connections = Connections(path)
+
+    def dataset(self, dataset_id: str) -> Dataset | None:
+        """Return the dataset with this id, or None."""
+        return self._connections.read(datasets.by_id, dataset_id)
+
+    def dataset_at(self, root: str, key: str) -> Dataset | None:
+        """Return the dataset whose object lies at `key` in `root`, or None."""
+        return self._connections.read(datasets.by_object, root, key)
+
+    def save_dataset(self, dataset: Dataset) -> None:
+        """Store the dataset; raises RecordsUnavailable when its object belongs to another id."""
+        self._connections.write(datasets.save, dataset)
+
+    def save_verdict(
+        self, dataset_id: str, *, version: str, size_bytes: int, inspection: Inspection, at: datetime
+    ) -> None:
+        """Store what was judged of a new version."""
+        verdict = datasets.verdict_row(version, size_bytes, inspection)
+        self._connections.write(datasets.save_verdict, dataset_id, verdict, at)
+
+    def remove_dataset(self, dataset_id: str) -> bool:
+        """Return whether there was such a dataset; it and its grants are gone."""
+        return self._connections.write(datasets.remove, dataset_id)
+
+    def find_datasets(self, query: DatasetQuery) -> DatasetPage:
+        """Return the datasets that the query's principal may see."""
+        return self._connections.read(datasets.find, query)
+
+    def grants(self, dataset_id: str) -> tuple[Grant, ...]:
+        """Return the grants on the dataset, users first, by name."""
+        return self._connections.read(people.grants, dataset_id)
+
+    def add_grant(self, grant: Grant) -> None:
+        """Store the grant. Raises NotFound for an unknown dataset, BadParameter for a wrong grantee."""
+        self._connections.write(people.add_grant, grant)
+
+    def remove_grant(self, dataset_id: str, *, user: str | None = None, role: str | None = None) -> bool:
+        """Return whether there was such a grant; it is gone."""
+        return self._connections.write(people.remove_grant, dataset_id, user, role)
+
+    def is_disabled(self, user: str) -> bool:
+        """Return whether the user's tokens are refused."""
+        return self._connections.read(people.is_disabled, user)
+
+    def set_disabled(self, user: str, disabled: bool) -> None:
+        """Store whether the user's tokens are refused."""
+        self._connections.write(people.set_disabled, user, disabled)
+
+    def users(self) -> tuple[UserState, ...]:
+        """Return the users who were ever disabled, by name."""
+        return self._connections.read(people.users)
+
+    def append_audit(self, rows: Sequence[AuditRow]) -> None:
+        """Return when all rows are durable, in one transaction."""
+        self._connections.write(audit_rows.append, [audit_rows.values_of(row) for row in rows])
+
+    def audit_rows(self, query: AuditQuery) -> Iterator[StoredAuditRow]:
+        """Yield the rows, oldest first; each page is a read of its own, so that the WAL can be emptied."""
+        first, last = self._connections.read(audit_rows.span, query)
+        while first <= last:
+            page = self._connections.read(audit_rows.page, query, first, last)
+            yield from page
+            first = page[-1].id + 1 if page else last + 1
+
+    def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:
+        """Return the downloads folded by client and version."""
+        return iter(self._connections.read(audit_rows.downloads, query))
+
+    def ping(self) -> None:
+        """Return when every table can be read."""
+        self._connections.read(_touch)
+
+    def close(self) -> None:
+        """Close every connection; further calls do nothing."""
+        self._connections.close()
+
+
+def _touch(database: Database) -> None:
+    for table in ("datasets", "grants", "users", "audit"):
+        database.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()  # noqa: S608
+
+
+def open_sqlite(path: Path) -> SqliteRecords:
+    """Return the records in the file at `path`, made when it is missing. Raises RecordsUnavailable."""
+    return SqliteRecords(path)
