@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,6 +88,8 @@ class LazyGroup(click.Group):
 def cli(context: click.Context, config: str | None) -> None:
     """Hand out true Cloud-Optimized GeoTIFFs: exact HTTP, access rules and a durable audit."""
     context.obj = config
+    # Commands tell what went wrong in one line; without a handler, logging would print tracebacks as well.
+    logging.getLogger("gateway").addHandler(logging.NullHandler())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

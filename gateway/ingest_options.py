@@ -10,7 +10,8 @@ from gateway.model import Dataset, Scale
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """What the operator asked for; None keeps what is recorded, or the default of a new dataset.
+    """What the operator asked for; None keeps what is recorded, or the default of a new dataset; an
+    empty `owner` is none.
 
     Raises BadParameter when `download` is asked to be wider than `visibility`.
     """
@@ -51,5 +52,5 @@ def with_options(known: Dataset, options: IngestOptions) -> Dataset:
         visibility=visibility,
         download=download,
         title=known.title if options.title is None else options.title,
-        owner=known.owner if options.owner is None else options.owner,
+        owner=known.owner if options.owner is None else options.owner or None,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
 from rasterio.shutil import copy
 
 from gateway.errors import NotACog
@@ -21,7 +22,6 @@ STRICT = {
 # https://gdal.org/drivers/raster/cog.html; lossless, and overviews that hold only values of the data.
 CREATION = {
     "COMPRESS": "DEFLATE",
-    "PREDICTOR": "YES",
     "BIGTIFF": "IF_SAFER",
     "OVERVIEWS": "IGNORE_EXISTING",
     "RESAMPLING": "NEAREST",
@@ -45,6 +45,14 @@ def convert(source_path: str, target_path: Path) -> None:
                 # GDAL opens whatever these items name, at the first look at an overview.
                 if source.tags(ns="OVERVIEWS") or source.tags(ns="ProxyOverviewRequest"):
                     raise CannotConvert("It refers to overviews in another file.")
-                copy(source, target_path, driver="COG", **CREATION)
+                copy(source, target_path, driver="COG", PREDICTOR=_predictor(source), **CREATION)
     except (RasterioError, CPLE_BaseError) as error:
         raise CannotConvert("GDAL cannot make a COG of it.") from error
+
+
+def _predictor(source: DatasetReader) -> str:
+    """Return NO where libtiff has no predictor: complex numbers, and values of fewer bits than their type."""
+    for band, dtype in zip(source.indexes, source.dtypes, strict=True):
+        if dtype.startswith("complex") or "NBITS" in source.tags(band, ns="IMAGE_STRUCTURE"):
+            return "NO"
+    return "YES"

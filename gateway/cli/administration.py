@@ -1,0 +1,40 @@
+"""What the commands of administration share: open services, datasets by id, and acts put on record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from gateway.cli.shared import printable, settings_of
+from gateway.model import AuditRow, Dataset, dataset_uuid
+from gateway.services import Services, open_services
+
+
+class NoSuch(click.ClickException):
+    """Something that a command names and that is not on record: one line on stderr, exit 1."""
+
+    exit_code = 1
+
+
+def dataset_or_exit(services: Services, dataset_id: str) -> Dataset:
+    """Return the dataset, its id in any case; raises NoSuch where there is none."""
+    known = dataset_uuid(dataset_id)
+    dataset = services.records.dataset(known) if known else None
+    if dataset is None:
+        raise NoSuch(f"there is no dataset {printable(dataset_id)}")
+    return dataset
+
+
+@contextmanager
+def services_of(context: click.Context) -> Iterator[Services]:
+    """Yield the open services of the settings. Raises SettingsError and RecordsUnavailable."""
+    with open_services(settings_of(context)) as services:
+        yield services
+
+
+def on_record(services: Services, action: str, dataset_id: str | None = None, **detail: Any) -> None:
+    """Return when the audit holds an act of administration; the act itself comes after."""
+    services.audit.record(AuditRow(action, dataset_id=dataset_id, detail=detail)).result()

@@ -1,0 +1,129 @@
+"""`audit`: the rows as they are, folded into downloads, or exported."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from gateway.cli.administration import services_of
+from gateway.cli.shared import Moment, as_json, print_json, print_table, printable
+from gateway.model import dataset_uuid, utc_text
+from gateway.records import AuditQuery, StoredAuditRow
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# The columns of the table `audit`, in its order.
+COLUMNS = ("id", "at", "action", "dataset_id", "user_id", "request_id", "version", "backend", "range", "status",
+           "bytes_expected", "ip", "user_agent", "token_id", "detail")  # fmt: skip
+# A cell that begins with one of these is a formula to spreadsheets (OWASP, CSV Injection).
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+FILTERS = (
+    click.option("--dataset", "dataset_id", metavar="ID", help="Only this dataset."),
+    click.option("--user", metavar="NAME", help="Only this user."),
+    click.option("--since", type=Moment(), help="From this moment on; UTC unless it has an offset."),
+    click.option("--until", type=Moment(), help="Before this moment; UTC unless it has an offset."),
+    click.option("--action", help="Only this action, such as download.cog."),
+)
+
+
+def filtered(command: Callable[P, R]) -> Callable[P, R]:
+    """Return the command with the options that choose rows."""
+    for option in reversed(FILTERS):
+        command = option(command)
+    return command
+
+
+@click.group()
+def audit() -> None:
+    """Read and export the audit."""
+
+
+@audit.command("list")
+@filtered
+@as_json
+@click.pass_context
+def list_(context: click.Context, as_json: bool, **filters: Any) -> None:
+    """Print the rows, oldest first."""
+    for row in rows(context, filters):
+        if as_json:
+            print_json(row)
+        else:
+            click.echo(line(row))
+
+
+@audit.command()
+@filtered
+@as_json
+@click.pass_context
+def downloads(context: click.Context, as_json: bool, **filters: Any) -> None:
+    """Print one line for each client and version: its ranges folded together."""
+    with services_of(context) as services:
+        found = [asdict(summary) for summary in services.records.downloads(query_of(filters))]
+    for summary in found:
+        summary |= {name: utc_text(summary[name]) for name in ("first_at", "last_at")}
+        if as_json:
+            print_json(summary)
+    if not as_json:
+        columns = ("first_at", "last_at", "dataset_id", "user_id", "ip", "requests", "bytes_expected", "bytes_sent",
+                   "completed", "aborted", "version", "user_agent")  # fmt: skip
+        print_table(columns, ([summary[name] for name in columns] for summary in found))
+
+
+@audit.command()
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
+@filtered
+@click.pass_context
+def export(context: click.Context, form: str, **filters: Any) -> None:
+    """Write every column of the rows to stdout as CSV (RFC 4180, safe in spreadsheets) or JSON lines."""
+    if form == "jsonl":
+        for row in rows(context, filters):
+            print_json(row)
+        return
+    writer = csv.writer(click.get_text_stream("stdout"))
+    writer.writerow(COLUMNS)
+    for row in rows(context, filters):
+        writer.writerow([cell(row[name]) for name in COLUMNS])
+
+
+def query_of(filters: dict[str, Any]) -> AuditQuery:
+    """Return the query of the options; a dataset's id is taken in any case."""
+    given = filters["dataset_id"]
+    return AuditQuery(**{**filters, "dataset_id": given and (dataset_uuid(given) or given)})
+
+
+def rows(context: click.Context, filters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the rows as JSON objects with the table's columns, read as they are printed."""
+    with services_of(context) as services:
+        for stored in services.records.audit_rows(query_of(filters)):
+            yield told(stored)
+
+
+def told(stored: StoredAuditRow) -> dict[str, Any]:
+    """Return one row by its columns' names."""
+    facts = {"id": stored.id, **asdict(stored.row), "at": utc_text(stored.row.at)}
+    facts["range"] = facts.pop("range_header")
+    return {name: facts[name] for name in COLUMNS}
+
+
+def line(row: dict[str, Any]) -> str:
+    """Return one row as a line for people; the rest of its columns is in the JSON."""
+    who = row["user_id"] or "-"
+    detail = json.dumps(row["detail"]) if row["detail"] else ""
+    facts = [f"{row['at']}  {row['action']:<18} {row['dataset_id'] or '-':<36} {who:<12}"]
+    facts += [str(row[name]) for name in ("status", "range", "ip") if row[name] is not None]
+    return printable("  ".join([*facts, detail])).rstrip()
+
+
+def cell(value: object) -> str:
+    """Return one value as a CSV cell that no spreadsheet takes for a formula."""
+    if value is None:
+        return ""
+    text = json.dumps(value) if isinstance(value, dict) else str(value)
+    return "'" + text if text.startswith(FORMULA_STARTS) else text

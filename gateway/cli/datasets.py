@@ -1,0 +1,132 @@
+"""`datasets`: what is registered, and who may have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from gateway.cli.administration import dataset_or_exit, on_record, services_of
+from gateway.cli.shared import as_json, print_json, print_table, printable
+from gateway.ingest_options import IngestOptions, with_options
+from gateway.model import Dataset, Scale, utc_text
+from gateway.records import DatasetQuery, Records
+
+PAGE = 500
+SCALES = click.Choice([scale.value for scale in Scale])
+
+
+@click.group()
+def datasets() -> None:
+    """List, show, update or remove datasets; never their files."""
+
+
+@datasets.command("list")
+@as_json
+@click.pass_context
+def list_(context: click.Context, as_json: bool) -> None:
+    """List every dataset, oldest first."""
+    with services_of(context) as services:
+        found = every(services.records)
+        if as_json:
+            for dataset in found:
+                print_json(told(dataset))
+            return
+        columns = ("id", "visibility", "download", "valid", "owner", "title", "object")
+        print_table(columns, map(line, found))
+
+
+@datasets.command()
+@click.argument("dataset_id", metavar="ID")
+@as_json
+@click.pass_context
+def show(context: click.Context, dataset_id: str, as_json: bool) -> None:
+    """Show one dataset and what was judged of it."""
+    with services_of(context) as services:
+        present(dataset_or_exit(services, dataset_id), as_json=as_json)
+
+
+@datasets.command()
+@click.argument("dataset_id", metavar="ID")
+@click.option("--visibility", type=SCALES, help="Who may see it; narrows the download with it.")
+@click.option("--download", type=SCALES, help="Who may have the file; never wider than the visibility.")
+@click.option("--title", help="Title.")
+@click.option("--owner", help="User who may always have it; an empty text takes the owner away.")
+@as_json
+@click.pass_context
+def update(context: click.Context, dataset_id: str, as_json: bool, **wishes: str | None) -> None:
+    """Change who may have a dataset, its title or its owner."""
+    given = {name: value for name, value in wishes.items() if value is not None}
+    if not given:
+        raise click.UsageError("nothing to change: give --visibility, --download, --title or --owner", context)
+    with services_of(context) as services:
+        known = dataset_or_exit(services, dataset_id)
+        changed = replace(with_options(known, options_of(given)), updated_at=datetime.now(UTC))
+        on_record(services, "dataset.updated", known.id, **given)
+        services.records.save_dataset(changed)
+        present(changed, as_json=as_json)
+
+
+@datasets.command()
+@click.argument("dataset_id", metavar="ID")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+@click.pass_context
+def remove(context: click.Context, dataset_id: str, yes: bool, as_json: bool) -> None:
+    """Remove the record of a dataset and its grants; the file and the audit stay."""
+    with services_of(context) as services:
+        known = dataset_or_exit(services, dataset_id)
+        if not yes:
+            click.confirm(f"Remove the record of {printable(known.title)} ({known.id})?", abort=True, err=True)
+        on_record(services, "dataset.removed", known.id, root=known.root, key=known.key)
+        services.records.remove_dataset(known.id)
+        if as_json:
+            print_json({"id": known.id, "removed": True})
+        else:
+            click.echo(f"removed {known.id}")
+
+
+def options_of(given: dict[str, str]) -> IngestOptions:
+    """Return the options of the command line; raises BadParameter where they contradict each other."""
+    scales = {name: Scale(given[name]) for name in ("visibility", "download") if name in given}
+    return IngestOptions(title=given.get("title"), owner=given.get("owner"), **scales)  # type: ignore[arg-type]
+
+
+def every(records: Records) -> Iterator[Dataset]:
+    """Yield all datasets, read page by page."""
+    offset = 0
+    while found := records.find_datasets(DatasetQuery(principal=None, limit=PAGE, offset=offset)).datasets:
+        yield from found
+        offset += len(found)
+
+
+def told(dataset: Dataset) -> dict[str, Any]:
+    """Return a dataset as JSON for operators: the public record, its object, and the last report."""
+    facts = asdict(replace(dataset, raster=None))
+    raster = asdict(dataset.raster) if dataset.raster else {}
+    times = {name: utc_text(facts[name]) for name in ("created_at", "updated_at")}
+    del facts["raster"]
+    return {**facts, **raster, **times, "report": dataset.report.as_json(dataset.key)}
+
+
+def line(dataset: Dataset) -> tuple[object, ...]:
+    """Return the cells of one dataset in the list."""
+    valid = "yes" if dataset.report.valid else "no"
+    scales = (dataset.visibility, dataset.download)
+    return (dataset.id, *scales, valid, dataset.owner, dataset.title, f"{dataset.root}:{dataset.key}")
+
+
+def present(dataset: Dataset, *, as_json: bool) -> None:
+    """Print one dataset."""
+    facts = told(dataset)
+    if as_json:
+        print_json(facts)
+        return
+    report = facts.pop("report")
+    print_table(("field", "value"), facts.items())
+    click.echo(f"valid at depth {report['depth']}: {'yes' if report['valid'] else 'no'}")
+    for finding in dataset.report.findings:
+        click.echo(f"- {finding.severity.value}: {printable(finding.message)}")

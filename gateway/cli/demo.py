@@ -1,0 +1,146 @@
+"""`demo`: the server over the sample rasters, with a fresh state that leaves nothing behind."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import socket
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import quote
+
+import click
+
+import gateway
+from gateway.cli.shared import printable, settings_of
+from gateway.errors import SettingsError
+from gateway.ingest import Ingested, Ingestor
+from gateway.ingest_options import IngestOptions
+from gateway.model import Scale
+from gateway.serve import serve as run_server
+from gateway.services import open_services
+from gateway.settings import Settings
+from gateway.sources import Source
+from gateway.tokens import mint_bearer
+
+PREFERRED_PORT = 8080
+USER = "demo"
+TOKEN_SECONDS = 8 * 3600
+# By file name: who may have it. The last one is no COG, and is there to be refused.
+SAMPLES = {"blue_marble.tif": Scale.PUBLIC, "elevation.tif": Scale.INTERNAL, "not_a_cog.tif": Scale.PUBLIC}
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What the demo has to tell when the server accepts: one outcome for each sample, and a bearer token."""
+
+    outcomes: tuple[Ingested, ...]
+    bearer: str
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), help="TCP port; 8080 or, where that is taken, a free one.")
+@click.pass_context
+def demo(context: click.Context, host: str, port: int | None) -> None:
+    """Serve the sample rasters from a fresh, temporary state; Ctrl-C cleans up.
+
+    Prints the base URL, a bearer token, and curl lines that work as pasted in another terminal.
+    """
+    samples = samples_folder((Path(gateway.__file__).parents[1], Path(sys.prefix, "share", "cog-gateway")))
+    if port is None:
+        port = PREFERRED_PORT if is_free(host, PREFERRED_PORT) else 0
+    # Until the server takes the signals over: an exception, so that the folder is cleaned up.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    with tempfile.TemporaryDirectory(prefix="cog-gateway-demo-") as state:
+        root = {"data": {"uri": f"file:{quote(str(samples))}"}}
+        settings = settings_of(context, state_dir=state, roots=root, host=host, port=port, processes=1)
+        ready = prepare(settings, samples)
+        code = run_server(settings, lambda port: click.echo(guide(settings, ready, port)))
+    context.exit(code)
+
+
+def _leave(*_: object) -> NoReturn:
+    raise SystemExit(0)
+
+
+def samples_folder(parents: tuple[Path, ...]) -> Path:
+    """Return the folder `data` of the sample rasters below the first parent that has it.
+
+    Raises SettingsError when there is none.
+    """
+    for parent in parents:
+        if (parent / "data" / next(iter(SAMPLES))).is_file():
+            return parent / "data"
+    looked = " nor in ".join(str(parent / "data") for parent in parents)
+    raise SettingsError(f"the sample rasters are neither in {looked}")
+
+
+def is_free(host: str, port: int) -> bool:
+    """Return whether a server could listen on that TCP port now."""
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            return True
+    except OSError:
+        return False
+
+
+def prepare(settings: Settings, samples: Path) -> Ready:
+    """Return what became of the samples, after they are ingested, and a token for the demo's user."""
+    with open_services(settings) as services:
+        ingestor = Ingestor(services.records, services.storages, services.audit)
+        outcomes = tuple(
+            ingestor.ingest(Source(name, samples / name, name), IngestOptions(visibility=scale))
+            for name, scale in SAMPLES.items()
+        )
+        bearer = mint_bearer(services.keys, USER, (), TOKEN_SECONDS, time.time(), settings.roles_claim)
+    return Ready(outcomes, bearer)
+
+
+def guide(settings: Settings, ready: Ready, port: int) -> str:
+    """Return the text that is printed when the server accepts on `port`."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared only
+    base = f"http://{f'[{host}]' if ':' in host else host}:{port}{settings.prefix}"
+    public, internal = (outcome.id for outcome in ready.outcomes[:2])
+    lines = ["", "COG Gateway demo", *map(told, ready.outcomes), "", f"Base URL: {base}"]
+    lines += [f"Bearer token of the user {USER}, good for {TOKEN_SECONDS // 3600} hours:", ready.bearer, ""]
+    for title, line in recipes(base, ready.bearer, public, internal, settings.state_dir):
+        lines += [f"# {title}", line, ""]
+    return "\n".join([*lines, "Ctrl-C ends the demo and removes its state."])
+
+
+def told(outcome: Ingested) -> str:
+    """Return one line that says what became of a sample."""
+    errors = "; ".join(f.message for f in outcome.findings if f.severity.value == "error")
+    why = outcome.id or errors or outcome.message or ""
+    scale = SAMPLES[outcome.source] if outcome.id else ""
+    return printable(f"  {outcome.source:<16} {outcome.status:<11} {why} {scale}").rstrip()
+
+
+def recipes(
+    base: str, bearer: str, public: str | None, internal: str | None, state_dir: Path
+) -> tuple[tuple[str, str], ...]:
+    """Return titles and shell lines, each of which works as pasted in another terminal."""
+    header = f"-H 'Authorization: Bearer {bearer}'"
+    extract = """python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])'"""
+    minted = f"$(curl -sf -X POST {base}/auth/download-token/{public} | {extract})"
+    internal_url = f"{base}/datasets/{internal}/download/cog"
+    python = shlex.quote(sys.executable)
+    open_it = f"""import rasterio; print(rasterio.open("/vsicurl/{internal_url}").profile)"""
+    gdal = f"GDAL_DISABLE_READDIR_ON_OPEN=EMPTY_DIR GDAL_HTTP_HEADERS='Authorization: Bearer {bearer}'"
+    return (
+        ("The datasets that everybody may see", f"curl -s {base}/datasets"),
+        (
+            "Without an account: mint a download token, then download",
+            f'curl -sf -o blue_marble.tif "{base}/datasets/{public}/download/cog?token={minted}"',
+        ),
+        ("With the bearer token", f"curl -sf {header} -o elevation.tif {internal_url}"),
+        ("The first 16 bytes only", f"curl -s {header} -r 0-15 -D - -o /dev/null {internal_url}"),
+        ("Open it without downloading it", f"{gdal} {python} -c '{open_it}'"),
+        ("What is on record", f"GATEWAY_STATE_DIR={shlex.quote(str(state_dir))} {python} -m gateway audit list"),
+    )

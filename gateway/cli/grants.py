@@ -1,0 +1,89 @@
+"""`grants`: rights of users and roles on private datasets."""
+
+from __future__ import annotations
+
+import click
+
+from gateway.cli.administration import NoSuch, dataset_or_exit, on_record, services_of
+from gateway.cli.shared import as_json, print_json, print_table, printable
+from gateway.model import Grant, Level
+
+LEVELS = click.Choice([level.value for level in Level])
+COLUMNS = ("dataset_id", "user", "role", "level")
+
+dataset_id = click.argument("dataset_id", metavar="ID")
+for_user = click.option("--user", metavar="NAME", help="The user.")
+for_role = click.option("--role", metavar="NAME", help="The role.")
+
+
+@click.group()
+def grants() -> None:
+    """Let users and roles have private datasets."""
+
+
+@grants.command()
+@dataset_id
+@for_user
+@for_role
+@click.option("--level", type=LEVELS, default=Level.DOWNLOAD.value, show_default=True, help="download implies view.")
+@as_json
+@click.pass_context
+def add(
+    context: click.Context, dataset_id: str, user: str | None, role: str | None, level: str, as_json: bool
+) -> None:
+    """Grant a right on a dataset to a user or a role; a second grant replaces the level."""
+    require_one(context, user, role)
+    with services_of(context) as services:
+        grant = Grant(dataset_or_exit(services, dataset_id).id, Level(level), user, role)
+        on_record(services, "grant.added", grant.dataset_id, user=user, role=role, level=level)
+        services.records.add_grant(grant)
+    tell(grant, "granted", as_json=as_json)
+
+
+@grants.command()
+@dataset_id
+@for_user
+@for_role
+@as_json
+@click.pass_context
+def remove(context: click.Context, dataset_id: str, user: str | None, role: str | None, as_json: bool) -> None:
+    """Take a grant away; exit code 1 where there is none."""
+    require_one(context, user, role)
+    with services_of(context) as services:
+        known = dataset_or_exit(services, dataset_id)
+        held = [g for g in services.records.grants(known.id) if (g.user, g.role) == (user, role)]
+        if not held:
+            raise NoSuch(f"there is no such grant on {known.id}")
+        on_record(services, "grant.removed", known.id, user=user, role=role)
+        services.records.remove_grant(known.id, user=user, role=role)
+    tell(held[0], "removed", as_json=as_json)
+
+
+@grants.command("list")
+@dataset_id
+@as_json
+@click.pass_context
+def list_(context: click.Context, dataset_id: str, as_json: bool) -> None:
+    """List the grants on a dataset."""
+    with services_of(context) as services:
+        found = services.records.grants(dataset_or_exit(services, dataset_id).id)
+    if as_json:
+        for grant in found:
+            tell(grant, "", as_json=True)
+    else:
+        print_table(COLUMNS, ((g.dataset_id, g.user, g.role, g.level) for g in found))
+
+
+def require_one(context: click.Context, user: str | None, role: str | None) -> None:
+    """Return when exactly one of user and role is named; raises UsageError."""
+    if bool(user) == bool(role):
+        raise click.UsageError("give exactly one of --user NAME and --role NAME", context)
+
+
+def tell(grant: Grant, word: str, *, as_json: bool) -> None:
+    """Print one grant."""
+    if as_json:
+        print_json(dict(zip(COLUMNS, (grant.dataset_id, grant.user, grant.role, grant.level), strict=True)))
+    else:
+        who = f"user {grant.user}" if grant.user else f"role {grant.role}"
+        click.echo(printable(f"{word} {grant.level} on {grant.dataset_id}: {who}"))

@@ -1,0 +1,114 @@
+import importlib
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from gateway import __version__
+from gateway.__main__ import COMMANDS, LazyGroup, Shelved, cli, main
+from gateway.errors import SettingsError
+
+HEAVY = {"rasterio", "tornado", "boto3", "sqlite_utils", "numpy", "pydantic"}
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, arguments)
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom gateway.__main__ import main\n"
+        "try:\n    main(['--help'])\nfinally:\n    print(sorted(m for m in sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in COMMANDS)
+    assert not HEAVY & set(eval(done.stderr))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_shelved_command_is_there_and_has_help(name):
+    module, _, attribute = COMMANDS[name].target.partition(":")
+    assert isinstance(getattr(importlib.import_module(module), attribute), click.Command)
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert "Usage: cog-gateway " + name in result.output
+
+
+def test_the_version_is_that_of_the_package():
+    assert run("--version").output == f"cog-gateway, version {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("check",), ("check", "--nonsense", "x"), ("--nonsense",)])
+def test_wrong_usage_exits_with_2(arguments):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "Usage:" in result.stderr
+
+
+def test_a_shelf_line_that_names_no_command_is_an_error(monkeypatch):
+    monkeypatch.setitem(COMMANDS, "odd", Shelved("json:dumps", "no command"))
+    with pytest.raises(TypeError, match="json:dumps is no command"):
+        LazyGroup("x").get_command(click.Context(cli), "odd")
+
+
+def fails_with(monkeypatch, error):
+    @click.command()
+    def failing():
+        raise error
+
+    monkeypatch.setattr("gateway.cli.check.check", failing)
+    return run("check")
+
+
+def test_an_error_of_the_gateway_is_one_line_and_exit_2(monkeypatch):
+    result = fails_with(monkeypatch, SettingsError("the folder\nis full"))
+    assert (result.exit_code, result.stderr) == (2, "Error: the folder is full\n")
+
+
+def test_ctrl_c_is_quiet(monkeypatch):
+    result = fails_with(monkeypatch, KeyboardInterrupt())
+    assert (result.exit_code, result.output) == (130, "")
+
+
+def test_a_settings_file_that_is_missing_is_one_line_and_exit_2(tmp_path):
+    result = run("--config", str(tmp_path / "none.toml"), "check", "x.tif")
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert "none.toml cannot be read" in result.stderr
+
+
+def test_a_bad_setting_names_the_setting_and_not_its_value(monkeypatch):
+    monkeypatch.setenv("GATEWAY_PORT", "secret-value")
+    result = run("check", "x.tif")
+    assert result.exit_code == 2
+    assert "port" in result.stderr
+    assert "secret-value" not in result.output
+
+
+def test_main_ends_the_process_with_the_exit_code(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"cog-gateway, version {__version__}\n"
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path):
+    command = f"{sys.executable} -m gateway --help | true"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("script", "command"), [("check", "check"), ("ingest", "ingest"), ("mint_token", "token")])
+def test_each_script_is_its_command(script, command, tmp_path):
+    done = subprocess.run([f"scripts/{script}.py", "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: cog-gateway {command}")
+
+
+def test_json_is_readable(tmp_path):
+    (tmp_path / "empty.tif").touch()
+    assert json.loads(run("check", "--json", str(tmp_path / "empty.tif")).stdout)["valid"] is False

@@ -1,0 +1,96 @@
+import hashlib
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.enums import ColorInterp
+from rasterio.shutil import copy
+from rio_cogeo import cog_validate
+
+from gateway.cog.convert import CannotConvert, convert
+from tests.rasters import write_striped
+
+
+def pixels_of(path):
+    with rasterio.open(path) as raster:
+        return raster.read()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "complex64"])
+def test_pixels_and_dtype_stay_the_same_and_the_source_is_untouched(tmp_path, dtype):
+    pixels = np.random.default_rng(1).integers(0, 120, (2, 600, 530)).astype(dtype)
+    source = write_striped(tmp_path / "a.tif", pixels)
+    before = hashlib.sha256(source.read_bytes()).hexdigest()
+    convert(str(source), tmp_path / "out.tif")
+    assert hashlib.sha256(source.read_bytes()).hexdigest() == before
+    assert np.array_equal(pixels_of(tmp_path / "out.tif"), pixels)
+    assert pixels_of(tmp_path / "out.tif").dtype == dtype
+    assert cog_validate(tmp_path / "out.tif")[0]
+
+
+def test_pixels_of_one_bit_stay(tmp_path):
+    pixels = np.random.default_rng(1).integers(0, 2, (1, 600, 530)).astype("uint8")
+    copy(write_striped(tmp_path / "a.tif", pixels), tmp_path / "bits.tif", driver="GTiff", NBITS=1)
+    convert(str(tmp_path / "bits.tif"), tmp_path / "out.tif")
+    assert np.array_equal(pixels_of(tmp_path / "out.tif"), pixels)
+
+
+def test_nodata_tags_colours_and_georeferencing_stay(tmp_path):
+    source = write_striped(tmp_path / "a.tif")
+    with rasterio.open(source, "r+") as raster:
+        raster.nodata = 7
+        raster.update_tags(SURVEY="north")
+        raster.update_tags(1, UNIT="m")
+        raster.descriptions = ("height",)
+        raster.colorinterp = (ColorInterp.gray,)
+    convert(str(source), tmp_path / "out.tif")
+    with rasterio.open(source) as old, rasterio.open(tmp_path / "out.tif") as new:
+        assert (new.nodata, new.crs, new.transform) == (7, old.crs, old.transform)
+        assert (new.tags()["SURVEY"], new.tags(1)["UNIT"]) == ("north", "m")
+        assert (new.descriptions, new.colorinterp) == (old.descriptions, old.colorinterp)
+
+
+def test_a_mask_stays(tmp_path):
+    source = write_striped(tmp_path / "a.tif")
+    mask = np.full((700, 900), 255, "uint8")
+    mask[:100] = 0
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(source, "r+") as raster:
+        raster.write_mask(mask)
+    convert(str(source), tmp_path / "out.tif")
+    with rasterio.open(tmp_path / "out.tif") as new:
+        assert np.array_equal(new.dataset_mask(), mask)
+
+
+def test_a_palette_stays(tmp_path):
+    source = write_striped(tmp_path / "a.tif", np.ones((1, 600, 600), "uint8"))
+    with rasterio.open(source, "r+") as raster:
+        raster.write_colormap(1, {1: (10, 20, 30, 255)})
+    convert(str(source), tmp_path / "out.tif")
+    with rasterio.open(tmp_path / "out.tif") as new:
+        assert new.colormap(1)[1] == (10, 20, 30, 255)
+        assert new.colorinterp == (ColorInterp.palette,)
+
+
+def test_overviews_hold_only_values_of_the_data(tmp_path):
+    pixels = np.random.default_rng(1).choice([3, 200], (1, 1200, 1100)).astype("uint8")
+    convert(str(write_striped(tmp_path / "a.tif", pixels)), tmp_path / "out.tif")
+    with rasterio.open(tmp_path / "out.tif", overview_level=0) as smaller:
+        assert set(np.unique(smaller.read())) == {3, 200}
+
+
+def test_a_file_that_refers_to_overviews_elsewhere_is_not_converted(tmp_path):
+    source = write_striped(tmp_path / "a.tif")
+    with rasterio.open(source, "r+") as raster:
+        raster.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(tmp_path / "other.tif"))
+    with pytest.raises(CannotConvert, match="another file"):
+        convert(str(source), tmp_path / "out.tif")
+    assert not (tmp_path / "out.tif").exists()
+
+
+def test_what_is_no_geotiff_or_is_cut_cannot_be_converted(tmp_path):
+    (tmp_path / "text.tif").write_text("no raster")
+    whole = write_striped(tmp_path / "a.tif").read_bytes()
+    (tmp_path / "cut.tif").write_bytes(whole[: len(whole) // 2])
+    for name in ("text.tif", "cut.tif", "none.tif"):
+        with pytest.raises(CannotConvert, match="GDAL cannot make a COG of it"):
+            convert(str(tmp_path / name), tmp_path / "out.tif")
