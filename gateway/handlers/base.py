@@ -70,7 +70,10 @@ class BaseHandler(RequestHandler):
 
     def prepare(self) -> None:
         """Learn who asks, before anything else is looked at; raises BadCredential."""
-        rule: AccessRule = getattr(self, str(self.request.method).lower()).access_rule
+        verb = getattr(self, str(self.request.method).lower())
+        if verb == self._unimplemented_method:
+            raise HTTPError(HTTPStatus.METHOD_NOT_ALLOWED)
+        rule: AccessRule = verb.access_rule
         self.principal = principal_of(self.credential, rule, self.services, time.time())
 
     @access(OPEN)

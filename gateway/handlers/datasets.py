@@ -36,9 +36,7 @@ class JsonHandler(BaseHandler):
     def links(self, dataset_id: str) -> list[dict[str, str]]:
         """Return where the dataset's resources are."""
         paths = {"self": "", "download": "/download/cog", "validation": "/validation"}
-        return [
-            {"rel": rel, "href": self.public_url(f"/datasets/{dataset_id}{path}")} for rel, path in paths.items()
-        ]
+        return [{"rel": rel, "href": self.public_url(f"/datasets/{dataset_id}{path}")} for rel, path in paths.items()]
 
 
 class DatasetsHandler(JsonHandler):

@@ -94,7 +94,7 @@ def app(world):
 
 
 @pytest.fixture
-def fetch(http_client, base_url):
+def fetch(http_client, http_server, base_url):
     """Return an async function: fetch(path, method, token, headers) -> the response, whatever its status."""
 
     async def ask(path, method="GET", *, token=None, headers=None, **options):

@@ -33,7 +33,7 @@ async def test_the_whole_file_comes_with_every_header_that_a_client_needs(world,
     assert headers["Repr-Digest"] == f"sha-256=:{base64.b64encode(digest.digest()).decode()}:"
     assert headers["Last-Modified"].endswith(" GMT")
     assert headers["Content-Disposition"].startswith("attachment; filename=")
-    assert "filename*=UTF-8''H%C3%B6hen%20%26%20Tiefen.tif" in headers["Content-Disposition"]
+    assert "filename*=UTF-8''H%C3%B6hen%20&%20Tiefen.tif" in headers["Content-Disposition"]
     assert "Content-Encoding" not in headers
     assert "Server" not in headers
 
@@ -364,13 +364,16 @@ async def test_a_file_replaced_by_rename_ends_whole_with_the_old_bytes(world, ht
 
 async def test_a_client_that_leaves_is_on_record_as_aborted_and_leaks_no_descriptor(world, http_server):
     dataset = big(world)
-    before = len(os.listdir("/proc/self/fd"))
-    for _ in range(5):
-        reader, writer = await raw_get(http_server, url(dataset), world.bearer())
-        await reader.readuntil(b"\r\n\r\n")
-        writer.transport.abort()
-    await finished(world, "aborted", count=5)
-    assert len(os.listdir("/proc/self/fd")) <= before + 2
+    counted = []
+    # The first rounds let every thread open its connection to the database.
+    for rounds in range(1, 7):
+        for _ in range(5):
+            reader, writer = await raw_get(http_server, url(dataset), world.bearer())
+            await reader.readuntil(b"\r\n\r\n")
+            writer.transport.abort()
+        await finished(world, "aborted", count=5 * rounds)
+        counted.append(len(os.listdir("/proc/self/fd")))
+    assert counted[-1] <= counted[2] + 2
 
 
 @pytest.mark.parametrize("settings", [{"stall_seconds": 0.3}], indirect=True)

@@ -1,0 +1,152 @@
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+
+def ingest(server) -> str:
+    (line,) = server.command("ingest", "rasters", "--visibility", "public", "--json").splitlines()
+    return json.loads(line)["id"]
+
+
+def bearer(server) -> dict[str, str]:
+    return {"Authorization": "Bearer " + server.command("token", "--sub", "ana").strip()}
+
+
+def alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][:3]
+
+
+def until(condition, seconds=20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_served_file_is_the_file_and_sigterm_ends_it_with_exit_code_0(start, folder, processes):
+    server = start("--processes", processes)
+    dataset = ingest(server)
+    status, _, body = server.ask(f"/api/datasets/{dataset}/download/cog", headers=bearer(server))
+    assert status == 200
+    assert body == (folder / "rasters" / "elevation.tif").read_bytes()
+    workers = server.children()
+    assert len(workers) == (2 if processes == "2" else 0)
+    assert server.stop() == 0
+    assert not any(alive(pid) for pid in workers)
+
+
+def test_a_killed_worker_is_replaced_and_its_port_keeps_answering(start):
+    server = start("--processes", "2")
+    server.logged("accepting", 2)
+    victim = min(server.children())
+    os.kill(victim, signal.SIGKILL)
+    server.logged(rf"worker {victim} ended \(signal 9\)")
+    until(lambda: len(server.children() - {victim}) == 2)
+    server.logged("accepting", 3)
+    for _ in range(10):
+        assert server.ask("/livez")[0] == 200
+
+
+def test_workers_end_with_a_killed_parent(start):
+    server = start("--processes", "2")
+    server.logged("accepting", 2)
+    workers = server.children()
+    server.process.kill()
+    server.wait()
+    until(lambda: not any(alive(pid) for pid in workers))
+
+
+def test_an_open_download_is_finished_after_sigterm_and_new_connections_are_not_taken(start, folder):
+    with (folder / "rasters" / "elevation.tif").open("ab") as file:
+        file.write(os.urandom(1 << 20) * 24)
+    size = (folder / "rasters" / "elevation.tif").stat().st_size
+    server = start()
+    dataset, headers = ingest(server), bearer(server)
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+        client.sendall(
+            f"GET /api/datasets/{dataset}/download/cog HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: {headers['Authorization']}\r\n\r\n".encode()
+        )
+        got = client.recv(4096)
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: refused(server.port))
+        while chunk := client.recv(1 << 20):
+            got += chunk
+    assert len(got.partition(b"\r\n\r\n")[2]) == size
+    assert server.wait() == 0
+
+
+def refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_a_second_signal_does_not_wait_for_slow_clients(start, folder):
+    with (folder / "rasters" / "elevation.tif").open("ab") as file:
+        file.write(os.urandom(1 << 20) * 24)
+    server = start()
+    dataset, headers = ingest(server), bearer(server)
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(
+            f"GET /api/datasets/{dataset}/download/cog HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: {headers['Authorization']}\r\n\r\n".encode()
+        )
+        client.recv(16)
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: refused(server.port))
+        assert server.process.poll() is None
+        assert server.stop(signal.SIGINT) == 0
+    assert server.logged("drained, 1 requests cut")
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"secret_keys": "short"}, "shorter than 32 bytes"),
+        ({"roots": '{"data": {"uri": "file:/nowhere/at/all"}}'}, "root data"),
+        ({"port": "nonsense"}, "port"),
+        ({"state_dir": "/dev/null/x"}, "state folder"),
+        ({"host": "999.1.1.1"}, "cannot listen"),
+    ],
+)
+def test_what_cannot_work_stops_the_start_with_one_line_and_exit_code_2(start, settings, sentence):
+    server = start(**settings) if "port" not in settings else start(**settings, audit_wait_seconds="x")
+    assert server.wait() == 2
+    (line,) = server.lines
+    assert sentence in line or "audit_wait_seconds" in line
+    assert "Traceback" not in line
+
+
+def test_a_port_in_use_is_seen_also_with_several_workers(start, folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = start("--processes", "2", "--port", str(taken.getsockname()[1]))
+        assert server.wait() == 2
+    assert "cannot listen" in server.lines[-1]
+
+
+def test_a_broken_database_stops_the_start(start, folder):
+    (folder / "state").mkdir(mode=0o700)
+    (folder / "state" / "gateway.db").write_bytes(b"this is no database" * 1000)
+    server = start()
+    assert server.wait() == 2
+    assert len(server.lines) == 1
+
+
+def test_no_more_connections_than_the_cap(start):
+    server = start(max_connections="2")
+    port = server.port
+    held = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
+    until(lambda: server.ask("/livez")[0] == 503)
+    for connection in held:
+        connection.close()
+    until(lambda: server.ask("/livez")[0] == 200)
