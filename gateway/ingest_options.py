@@ -10,10 +10,9 @@ from gateway.model import Dataset, Scale
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """What the operator asked for; None keeps what is recorded, or the default of a new dataset; an
-    empty `owner` is none.
+    """What the operator asked for; None keeps what is recorded, or the default of a new dataset.
 
-    Raises BadParameter when `download` is asked to be wider than `visibility`.
+    An empty `owner` takes the owner away. Raises BadParameter when `download` is asked to be wider than `visibility`.
     """
 
     visibility: Scale | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any, ParamSpec, TypeVar
@@ -49,7 +50,7 @@ def audit() -> None:
 @filtered
 @as_json
 @click.pass_context
-def list_(context: click.Context, as_json: bool, **filters: Any) -> None:
+def list_(context: click.Context, /, as_json: bool, **filters: Any) -> None:
     """Print the rows, oldest first."""
     for row in rows(context, filters):
         if as_json:
@@ -62,7 +63,7 @@ def list_(context: click.Context, as_json: bool, **filters: Any) -> None:
 @filtered
 @as_json
 @click.pass_context
-def downloads(context: click.Context, as_json: bool, **filters: Any) -> None:
+def downloads(context: click.Context, /, as_json: bool, **filters: Any) -> None:
     """Print one line for each client and version: its ranges folded together."""
     with services_of(context) as services:
         found = [asdict(summary) for summary in services.records.downloads(query_of(filters))]
@@ -80,13 +81,13 @@ def downloads(context: click.Context, as_json: bool, **filters: Any) -> None:
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
 @filtered
 @click.pass_context
-def export(context: click.Context, form: str, **filters: Any) -> None:
+def export(context: click.Context, /, form: str, **filters: Any) -> None:
     """Write every column of the rows to stdout as CSV (RFC 4180, safe in spreadsheets) or JSON lines."""
     if form == "jsonl":
         for row in rows(context, filters):
             print_json(row)
         return
-    writer = csv.writer(click.get_text_stream("stdout"))
+    writer = csv.writer(sys.stdout)
     writer.writerow(COLUMNS)
     for row in rows(context, filters):
         writer.writerow([cell(row[name]) for name in COLUMNS])

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from gateway.cli.shared import as_json, complain, print_json, printable, settings_of, with_progress
+from gateway.cli.shared import as_json, complain, print_json, printable, settings_of, stdin_lines, with_progress
 from gateway.cli.workers import in_order
 from gateway.cog import DEPTHS, inspect, not_regular_report
 from gateway.files import NotRegular, open_file
@@ -29,14 +29,14 @@ VALID, NOT_VALID, UNREADABLE = 0, 1, 2
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes to work in.")
 @as_json
 @click.pass_context
-def check(context: click.Context, sources: tuple[str, ...], as_json: bool, strict: bool, **options: Any) -> None:
+def check(context: click.Context, /, sources: tuple[str, ...], as_json: bool, strict: bool, **options: Any) -> None:
     """Say whether files are true COGs: files, folders, patterns, or - for a list of paths on stdin.
 
     Exit code 0: all are. 1: some are not. 2: wrong usage, or a source that is missing or may not be read.
     """
     settings = settings_of(context, allow_missing_overviews=options["allow_missing_overviews"])
     work = partial(judge, depth=options["depth"], allow_missing_overviews=settings.allow_missing_overviews)
-    found = list(expand(sources, click.get_text_stream("stdin")))
+    found = list(expand(sources, stdin_lines()))
     worst = VALID
     results = in_order(work, found, options["jobs"])
     for source, verdict in with_progress(results, len(found), "checking"):

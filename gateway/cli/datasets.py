@@ -27,7 +27,7 @@ def datasets() -> None:
 @datasets.command("list")
 @as_json
 @click.pass_context
-def list_(context: click.Context, as_json: bool) -> None:
+def list_(context: click.Context, /, as_json: bool) -> None:
     """List every dataset, oldest first."""
     with services_of(context) as services:
         found = every(services.records)
@@ -43,7 +43,7 @@ def list_(context: click.Context, as_json: bool) -> None:
 @click.argument("dataset_id", metavar="ID")
 @as_json
 @click.pass_context
-def show(context: click.Context, dataset_id: str, as_json: bool) -> None:
+def show(context: click.Context, /, dataset_id: str, as_json: bool) -> None:
     """Show one dataset and what was judged of it."""
     with services_of(context) as services:
         present(dataset_or_exit(services, dataset_id), as_json=as_json)
@@ -57,7 +57,7 @@ def show(context: click.Context, dataset_id: str, as_json: bool) -> None:
 @click.option("--owner", help="User who may always have it; an empty text takes the owner away.")
 @as_json
 @click.pass_context
-def update(context: click.Context, dataset_id: str, as_json: bool, **wishes: str | None) -> None:
+def update(context: click.Context, /, dataset_id: str, as_json: bool, **wishes: str | None) -> None:
     """Change who may have a dataset, its title or its owner."""
     given = {name: value for name, value in wishes.items() if value is not None}
     if not given:
@@ -75,7 +75,7 @@ def update(context: click.Context, dataset_id: str, as_json: bool, **wishes: str
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 @click.pass_context
-def remove(context: click.Context, dataset_id: str, yes: bool, as_json: bool) -> None:
+def remove(context: click.Context, /, dataset_id: str, yes: bool, as_json: bool) -> None:
     """Remove the record of a dataset and its grants; the file and the audit stay."""
     with services_of(context) as services:
         known = dataset_or_exit(services, dataset_id)

@@ -46,7 +46,7 @@ class Ready:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="TCP port; 8080 or, where that is taken, a free one.")
 @click.pass_context
-def demo(context: click.Context, host: str, port: int | None) -> None:
+def demo(context: click.Context, /, host: str, port: int | None) -> None:
     """Serve the sample rasters from a fresh, temporary state; Ctrl-C cleans up.
 
     Prints the base URL, a bearer token, and curl lines that work as pasted in another terminal.

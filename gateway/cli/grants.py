@@ -29,7 +29,7 @@ def grants() -> None:
 @as_json
 @click.pass_context
 def add(
-    context: click.Context, dataset_id: str, user: str | None, role: str | None, level: str, as_json: bool
+    context: click.Context, /, dataset_id: str, user: str | None, role: str | None, level: str, as_json: bool
 ) -> None:
     """Grant a right on a dataset to a user or a role; a second grant replaces the level."""
     require_one(context, user, role)
@@ -46,7 +46,7 @@ def add(
 @for_role
 @as_json
 @click.pass_context
-def remove(context: click.Context, dataset_id: str, user: str | None, role: str | None, as_json: bool) -> None:
+def remove(context: click.Context, /, dataset_id: str, user: str | None, role: str | None, as_json: bool) -> None:
     """Take a grant away; exit code 1 where there is none."""
     require_one(context, user, role)
     with services_of(context) as services:
@@ -63,7 +63,7 @@ def remove(context: click.Context, dataset_id: str, user: str | None, role: str 
 @dataset_id
 @as_json
 @click.pass_context
-def list_(context: click.Context, dataset_id: str, as_json: bool) -> None:
+def list_(context: click.Context, /, dataset_id: str, as_json: bool) -> None:
     """List the grants on a dataset."""
     with services_of(context) as services:
         found = services.records.grants(dataset_or_exit(services, dataset_id).id)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gateway.cli.shared import as_json, complain, print_json, printable, settings_of, with_progress
+from gateway.cli.shared import as_json, complain, print_json, printable, settings_of, stdin_lines, with_progress
 from gateway.cli.workers import in_order
 from gateway.ingest import Ingested, Ingestor, IngestStatus, Task, attempt
 from gateway.ingest_options import IngestOptions
@@ -34,7 +34,7 @@ EXITS = {IngestStatus.REFUSED: 1, IngestStatus.FAILED: 2}
 )
 @as_json
 @click.pass_context
-def ingest(context: click.Context, sources: tuple[str, ...], jobs: int, as_json: bool, **wishes: Any) -> None:
+def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, as_json: bool, **wishes: Any) -> None:
     """Register true COGs: files, folders, patterns, or - for a list of paths on stdin.
 
     The same object again keeps its id. Exit code 0: all are in. 1: some are refused. 2: wrong usage, or a
@@ -44,7 +44,7 @@ def ingest(context: click.Context, sources: tuple[str, ...], jobs: int, as_json:
     settings = settings_of(context)
     if options.copy_to is not None and options.copy_to not in settings.roots:
         raise click.BadParameter(f"there is no storage root named {options.copy_to}", param_hint="--copy-to")
-    found = list(expand(sources, click.get_text_stream("stdin")))
+    found = list(expand(sources, stdin_lines()))
     worst = 0
     with open_services(settings) as services:
         allow = settings.allow_missing_overviews

@@ -16,6 +16,6 @@ from gateway.serve import serve as run_server
 @click.option("--processes", type=click.IntRange(1, 256), help="Worker processes.")
 @click.option("--config", metavar="FILE", help="TOML file with settings.")
 @click.pass_context
-def serve(context: click.Context, **flags: Any) -> None:
+def serve(context: click.Context, /, **flags: Any) -> None:
     """Run the server until SIGTERM or Ctrl-C; open downloads may end first."""
     context.exit(run_server(settings_of(context, **flags)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ T = TypeVar("T")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of text.")
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
     """A date or time in ISO 8601; without an offset it is in UTC."""
 
     name = "ISO 8601"
@@ -41,6 +42,11 @@ def settings_of(context: click.Context, **flags: Any) -> Settings:
     """Return the settings, with those flags that are not None on top. Raises SettingsError."""
     config = flags.pop("config", None) or context.find_root().obj
     return load_settings(flags, config=config)
+
+
+def stdin_lines() -> Iterator[str]:
+    """Yield the lines of stdin; bytes that are no UTF-8 are kept as the file system's functions keep them."""
+    return (os.fsdecode(line) for line in sys.stdin.buffer)
 
 
 def print_json(value: Any) -> None:

@@ -18,7 +18,7 @@ from gateway.tokens import HmacKeys, mint_bearer
     "--seconds", type=click.IntRange(1, 31_536_000), default=3600, show_default=True, help="Life of the token."
 )
 @click.pass_context
-def token(context: click.Context, sub: str, roles: tuple[str, ...], seconds: int) -> None:
+def token(context: click.Context, /, sub: str, roles: tuple[str, ...], seconds: int) -> None:
     """Print a bearer token (a JWT) and nothing else."""
     settings = settings_of(context)
     keys = HmacKeys([key.encode() for key in settings.secret_keys or (own_key(settings.state_dir),)])

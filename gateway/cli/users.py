@@ -17,7 +17,7 @@ def users() -> None:
 @click.argument("name")
 @as_json
 @click.pass_context
-def disable(context: click.Context, name: str, as_json: bool) -> None:
+def disable(context: click.Context, /, name: str, as_json: bool) -> None:
     """Refuse every token of a user from now on."""
     store(context, name, disabled=True, as_json=as_json)
 
@@ -26,7 +26,7 @@ def disable(context: click.Context, name: str, as_json: bool) -> None:
 @click.argument("name")
 @as_json
 @click.pass_context
-def enable(context: click.Context, name: str, as_json: bool) -> None:
+def enable(context: click.Context, /, name: str, as_json: bool) -> None:
     """Take a user's tokens again."""
     store(context, name, disabled=False, as_json=as_json)
 
@@ -34,7 +34,7 @@ def enable(context: click.Context, name: str, as_json: bool) -> None:
 @users.command("list")
 @as_json
 @click.pass_context
-def list_(context: click.Context, as_json: bool) -> None:
+def list_(context: click.Context, /, as_json: bool) -> None:
     """List the users who were ever disabled, and whether they are."""
     with services_of(context) as services:
         found = services.records.users()

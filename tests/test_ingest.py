@@ -1,0 +1,582 @@
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from gateway import ingest, judging
+from gateway.audit import AuditLog
+from gateway.errors import BadParameter, RecordsUnavailable, StorageUnavailable
+from gateway.ingest import Ingestor, IngestStatus
+from gateway.ingest_options import IngestOptions
+from gateway.model import Scale
+from gateway.records import AuditQuery, DatasetQuery, open_records
+from gateway.sources import Source
+from gateway.storage import open_storage
+from tests.rasters import write_cog, write_striped
+
+REGISTERED, UPDATED, UNCHANGED, REFUSED, FAILED = IngestStatus
+
+
+class Bench:
+    """An Ingestor over real records, audit and two local roots, `data` and `archive`."""
+
+    def __init__(self, tmp_path):
+        self.outside = tmp_path / "outside"
+        self.folders = {"data": tmp_path / "data", "archive": tmp_path / "archive"}
+        for folder in (self.outside, *self.folders.values()):
+            folder.mkdir()
+        self.records = open_records(tmp_path / "gateway.db")
+        self.storages = {name: open_storage(name, f"file:{folder}") for name, folder in self.folders.items()}
+        self.audit = AuditLog(self.records.append_audit)
+        self.data = self.folders["data"]
+        self.archive = self.folders["archive"]
+        self.next_run()
+
+    def next_run(self):
+        self.ingestor = Ingestor(self.records, self.storages, self.audit)
+
+    def ingest(self, path, relative=None, **wishes):
+        return self.ingestor.ingest(Source(str(path), path, relative or path.name), IngestOptions(**wishes))
+
+    def datasets(self):
+        return self.records.find_datasets(DatasetQuery(principal=None)).datasets
+
+    def actions(self):
+        return [(stored.row.action, stored.row.dataset_id) for stored in self.records.audit_rows(AuditQuery())]
+
+
+@pytest.fixture
+def bench(tmp_path):
+    bench = Bench(tmp_path)
+    yield bench
+    bench.audit.close()
+    bench.records.close()
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def files(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def replace_with(path, seed):
+    """Replace a COG by another one, as a careful writer does: by a rename."""
+    new = write_cog(path.with_name("new"), seed=seed)
+    new.replace(path)
+
+
+def test_a_true_cog_below_a_root_is_registered_in_place(bench):
+    path = write_cog(bench.data / "north.tif")
+    outcome = bench.ingest(path)
+    (dataset,) = bench.datasets()
+    assert outcome.status is REGISTERED
+    assert outcome.id == dataset.id
+    assert (dataset.root, dataset.key, dataset.title, dataset.owner) == ("data", "north.tif", "north", None)
+    assert (dataset.visibility, dataset.download) == (Scale.PRIVATE, Scale.PRIVATE)
+    assert dataset.version == bench.storages["data"].stat("north.tif").version
+    assert dataset.size_bytes == path.stat().st_size
+    assert dataset.sha256 == sha256(path)
+    assert dataset.raster.dtype == "uint16"
+    assert bench.actions() == [("dataset.ingested", dataset.id)]
+
+
+def test_the_json_has_the_named_keys_and_a_message_only_where_there_is_one(bench):
+    done = bench.ingest(write_cog(bench.data / "a.tif")).as_json()
+    assert set(done) == {"source", "status", "id", "findings"}
+    failed = bench.ingest(bench.data / "none.tif").as_json()
+    assert (failed["status"], failed["id"], failed["findings"]) == ("failed", None, [])
+    assert failed["message"]
+
+
+def test_the_same_object_again_is_unchanged_and_not_even_opened(bench, monkeypatch):
+    path = write_cog(bench.data / "a.tif")
+    first = bench.ingest(path)
+    before = bench.datasets()
+    monkeypatch.setattr(ingest, "attempt", None)
+    again = bench.ingest(path)
+    assert (again.status, again.id) == (UNCHANGED, first.id)
+    assert bench.datasets() == before
+    assert len(bench.actions()) == 1
+
+
+def test_an_option_that_changes_nothing_is_unchanged_and_one_that_does_is_an_update(bench):
+    path = write_cog(bench.data / "a.tif")
+    first = bench.ingest(path, visibility=Scale.PUBLIC, title="North")
+    assert bench.ingest(path, visibility=Scale.PUBLIC).status is UNCHANGED
+    again = bench.ingest(path, owner="ana")
+    (dataset,) = bench.datasets()
+    assert (again.status, again.id) == (UPDATED, first.id)
+    assert (dataset.title, dataset.owner, dataset.visibility) == ("North", "ana", Scale.PUBLIC)
+    assert bench.ingest(path, owner="").status is UPDATED
+    assert bench.datasets()[0].owner is None
+
+
+def test_a_replaced_file_keeps_its_id_its_creation_and_what_was_not_given(bench):
+    path = write_cog(bench.data / "a.tif")
+    bench.ingest(path, visibility=Scale.INTERNAL, title="North")
+    (old,) = bench.datasets()
+    replace_with(path, seed=2)
+    again = bench.ingest(path)
+    (new,) = bench.datasets()
+    assert (again.status, again.id) == (UPDATED, old.id)
+    assert (new.created_at, new.title, new.visibility) == (old.created_at, "North", Scale.INTERNAL)
+    assert new.updated_at > old.updated_at
+    assert new.version != old.version
+    assert new.sha256 == sha256(path) != old.sha256
+
+
+def test_a_digest_that_is_not_known_is_made_up_for(bench):
+    path = write_cog(bench.data / "a.tif")
+    bench.ingest(path)
+    (known,) = bench.datasets()
+    judged = judging.judge(judging.Reading(bench.storages["data"], "a.tif"))
+    bench.records.save_verdict(
+        known.id,
+        version=known.version,
+        size_bytes=known.size_bytes,
+        inspection=judged.inspection,
+        at=known.updated_at,
+    )
+    assert bench.datasets()[0].sha256 is None
+    assert bench.ingest(path).status is UPDATED
+    assert bench.datasets()[0].sha256 == sha256(path)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "scales"),
+    [
+        ({}, ("private", "private")),
+        ({"visibility": Scale.PUBLIC}, ("public", "public")),
+        ({"visibility": Scale.PUBLIC, "download": Scale.INTERNAL}, ("public", "internal")),
+    ],
+)
+def test_download_follows_visibility_unless_it_is_given(bench, wishes, scales):
+    bench.ingest(write_cog(bench.data / "a.tif"), **wishes)
+    (dataset,) = bench.datasets()
+    assert (dataset.visibility, dataset.download) == scales
+
+
+def test_narrowing_the_visibility_narrows_the_download(bench):
+    path = write_cog(bench.data / "a.tif")
+    bench.ingest(path, visibility=Scale.PUBLIC)
+    bench.ingest(path, visibility=Scale.INTERNAL)
+    assert bench.datasets()[0].download is Scale.INTERNAL
+    bench.ingest(path, visibility=Scale.PUBLIC)
+    assert bench.datasets()[0].download is Scale.INTERNAL
+
+
+def test_a_download_wider_than_the_visibility_is_refused_as_a_wish():
+    with pytest.raises(BadParameter, match="download public would be wider than visibility internal"):
+        IngestOptions(visibility=Scale.INTERNAL, download=Scale.PUBLIC)
+
+
+def test_a_download_wider_than_the_recorded_visibility_fails_and_copies_nothing(bench):
+    outcome = bench.ingest(write_cog(bench.outside / "a.tif"), download=Scale.PUBLIC, copy_to="data")
+    assert outcome.status is FAILED
+    assert "wider than visibility private" in outcome.message
+    assert files(bench.data) == []
+
+
+def test_what_is_no_cog_is_refused_with_its_findings_and_put_on_the_audit(bench):
+    outcome = bench.ingest(write_striped(bench.data / "a.tif"))
+    assert (outcome.status, outcome.id) == (REFUSED, None)
+    assert outcome.findings
+    assert bench.datasets() == ()
+    assert bench.actions() == [("dataset.refused", None)]
+
+
+@pytest.mark.parametrize("content", [b"", b"II*\0", b"no raster at all"])
+def test_an_empty_or_foreign_file_is_refused(bench, content):
+    (bench.data / "a.tif").write_bytes(content)
+    assert bench.ingest(bench.data / "a.tif").status is REFUSED
+
+
+def test_a_pipe_is_refused_without_waiting_for_a_writer(bench):
+    os.mkfifo(bench.data / "a.tif")
+    outcome = bench.ingest(bench.data / "a.tif", convert=True)
+    assert outcome.status is REFUSED
+    assert outcome.findings
+
+
+def test_a_registered_file_that_is_no_cog_any_more_keeps_the_bad_verdict(bench):
+    path = write_cog(bench.data / "a.tif")
+    first = bench.ingest(path)
+    write_striped(path)
+    outcome = bench.ingest(path)
+    (dataset,) = bench.datasets()
+    assert (outcome.status, outcome.id) == (REFUSED, first.id)
+    assert not dataset.report.valid
+    assert dataset.version == bench.storages["data"].stat("a.tif").version
+    assert bench.actions()[-1] == ("dataset.refused", first.id)
+    assert bench.ingest(path).status is REFUSED
+
+
+def test_a_file_outside_of_every_root_fails_and_says_what_to_do(bench):
+    outcome = bench.ingest(write_cog(bench.outside / "a.tif"))
+    assert outcome.status is FAILED
+    assert "--copy-to ROOT" in outcome.message
+
+
+def test_a_link_that_leads_out_of_the_root_is_outside(bench):
+    write_cog(bench.outside / "a.tif")
+    (bench.data / "link.tif").symlink_to(bench.outside / "a.tif")
+    assert bench.ingest(bench.data / "link.tif").status is FAILED
+
+
+def test_a_link_and_dots_inside_the_root_lead_to_the_object_itself(bench):
+    (bench.data / "sub").mkdir()
+    first = bench.ingest(write_cog(bench.data / "a.tif"))
+    (bench.data / "link.tif").symlink_to(bench.data / "a.tif")
+    for path in (bench.data / "link.tif", bench.data / "sub" / ".." / "a.tif"):
+        again = bench.ingest(path)
+        assert (again.status, again.id) == (UNCHANGED, first.id)
+
+
+def test_dots_that_lead_out_of_the_root_are_outside(bench):
+    write_cog(bench.outside / "a.tif")
+    assert bench.ingest(bench.data / ".." / "outside" / "a.tif").status is FAILED
+
+
+def test_of_nested_roots_the_longest_is_taken(bench):
+    inner = bench.data / "inner"
+    inner.mkdir()
+    bench.storages["inner"] = open_storage("inner", f"file:{inner}")
+    bench.ingest(write_cog(inner / "a.tif"))
+    assert [(d.root, d.key) for d in bench.datasets()] == [("inner", "a.tif")]
+
+
+def test_a_name_that_is_no_utf8_fails(bench):
+    path = Path(os.fsdecode(os.fsencode(bench.data) + b"/\xff.tif"))
+    shutil.copy(write_cog(bench.outside / "a.tif"), path)
+    assert "UTF-8" in bench.ingest(path).message
+
+
+def test_copy_to_an_unknown_root_fails(bench):
+    outcome = bench.ingest(write_cog(bench.outside / "a.tif"), copy_to="nowhere")
+    assert (outcome.status, outcome.message) == (FAILED, "there is no storage root named nowhere")
+
+
+def test_copy_to_copies_under_the_relative_name_and_leaves_no_other_file(bench):
+    source = write_cog(bench.outside / "a.tif")
+    outcome = bench.ingest(source, "deep/folder/a.tif", copy_to="archive")
+    (dataset,) = bench.datasets()
+    assert outcome.status is REGISTERED
+    assert (dataset.root, dataset.key, dataset.title) == ("archive", "deep/folder/a.tif", "a")
+    assert dataset.origin.startswith(f"{source}@")
+    assert files(bench.archive) == ["deep/folder/a.tif"]
+    assert sha256(bench.archive / "deep/folder/a.tif") == sha256(source) == dataset.sha256
+    assert dataset.version == bench.storages["archive"].stat(dataset.key).version
+
+
+def test_a_second_run_of_copy_to_copies_nothing(bench, monkeypatch):
+    source = write_cog(bench.outside / "a.tif")
+    first = bench.ingest(source, copy_to="archive")
+    bench.next_run()
+    monkeypatch.setattr(ingest, "copy_object", None)
+    again = bench.ingest(source, copy_to="archive")
+    assert (again.status, again.id) == (UNCHANGED, first.id)
+
+
+def test_a_changed_source_replaces_its_copy_and_keeps_the_id(bench):
+    source = write_cog(bench.outside / "a.tif")
+    first = bench.ingest(source, copy_to="archive")
+    replace_with(source, seed=2)
+    bench.next_run()
+    again = bench.ingest(source, copy_to="archive")
+    assert (again.status, again.id) == (UPDATED, first.id)
+    assert sha256(bench.archive / "a.tif") == sha256(source) == bench.datasets()[0].sha256
+
+
+def test_a_copy_that_was_lost_is_made_again(bench):
+    source = write_cog(bench.outside / "a.tif")
+    first = bench.ingest(source, copy_to="archive")
+    (bench.archive / "a.tif").unlink()
+    bench.next_run()
+    again = bench.ingest(source, copy_to="archive")
+    assert (again.status, again.id) == (UPDATED, first.id)
+    assert sha256(bench.archive / "a.tif") == sha256(source)
+
+
+def test_copy_to_the_root_where_the_file_already_lies_registers_in_place(bench):
+    bench.ingest(write_cog(bench.data / "a.tif"), "other/a.tif", copy_to="data")
+    assert [d.key for d in bench.datasets()] == ["a.tif"]
+    assert files(bench.data) == ["a.tif"]
+
+
+def test_copy_to_never_replaces_a_file_that_it_did_not_put_there(bench):
+    mine = sha256(write_cog(bench.archive / "a.tif", seed=5))
+    outcome = bench.ingest(write_cog(bench.outside / "a.tif"), copy_to="archive")
+    assert outcome.status is FAILED
+    assert "another file lies at a.tif" in outcome.message
+    assert sha256(bench.archive / "a.tif") == mine
+
+
+def test_copy_to_takes_the_same_bytes_that_lie_there_already(bench):
+    source = write_cog(bench.outside / "a.tif")
+    shutil.copy(source, bench.archive / "a.tif")
+    version = bench.storages["archive"].stat("a.tif").version
+    assert bench.ingest(source, copy_to="archive").status is REGISTERED
+    assert bench.storages["archive"].stat("a.tif").version == version
+
+
+def test_two_sources_of_one_run_never_become_one_object(bench):
+    (bench.outside / "b").mkdir()
+    first = write_cog(bench.outside / "a.tif")
+    second = write_cog(bench.outside / "b" / "a.tif", seed=2)
+    assert bench.ingest(first, copy_to="archive").status is REGISTERED
+    outcome = bench.ingest(second, copy_to="archive")
+    assert outcome.status is FAILED
+    assert f"the same object as {first}" in outcome.message
+    assert sha256(bench.archive / "a.tif") == sha256(first)
+
+
+def test_what_is_no_cog_is_not_copied(bench):
+    assert bench.ingest(write_striped(bench.outside / "a.tif"), copy_to="archive").status is REFUSED
+    assert files(bench.archive) == []
+
+
+def test_a_source_that_changes_while_it_is_copied_leaves_nothing(bench, monkeypatch):
+    source = write_cog(bench.outside / "a.tif")
+    real = judging.copy_object
+
+    def copy_object(*arguments):
+        replace_with(source, seed=2)
+        real(*arguments)
+
+    monkeypatch.setattr(ingest, "copy_object", copy_object)
+    outcome = bench.ingest(source, copy_to="archive")
+    assert (outcome.status, outcome.message) == (FAILED, "The source changed while it was copied.")
+    assert files(bench.archive) == []
+
+
+def test_a_copy_that_is_not_what_was_read_fails(bench, monkeypatch):
+    real = judging.copy_object
+
+    def copy_object(*arguments):
+        real(*arguments)
+        replace_with(bench.archive / "a.tif", seed=2)
+
+    monkeypatch.setattr(ingest, "copy_object", copy_object)
+    outcome = bench.ingest(write_cog(bench.outside / "a.tif"), copy_to="archive")
+    assert (outcome.status, outcome.message) == (FAILED, "the copy in the root is not what was read")
+    assert bench.datasets() == ()
+
+
+def test_a_file_that_changes_while_it_is_judged_is_judged_again(bench, monkeypatch):
+    path = write_cog(bench.data / "a.tif")
+    real, calls = judging.inspect, []
+
+    def inspect(*arguments, **options):
+        calls.append(1)
+        inspection = real(*arguments, **options)
+        if len(calls) == 1:
+            os.utime(path, ns=(1, 1))
+        return inspection
+
+    monkeypatch.setattr(judging, "inspect", inspect)
+    assert bench.ingest(path).status is REGISTERED
+    assert len(calls) == 2
+    assert bench.datasets()[0].version == bench.storages["data"].stat("a.tif").version
+
+
+def test_a_file_that_never_rests_fails(bench, monkeypatch):
+    path = write_cog(bench.data / "a.tif")
+    real, calls = judging.inspect, []
+
+    def inspect(*arguments, **options):
+        calls.append(1)
+        os.utime(path, ns=(len(calls), len(calls)))
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(judging, "inspect", inspect)
+    outcome = bench.ingest(path)
+    assert (outcome.status, outcome.message) == (FAILED, "The file is being written to.")
+    assert len(calls) == judging.JUDGE_TRIES
+
+
+def test_dry_run_tells_what_would_be_and_writes_nothing(bench):
+    cog = write_cog(bench.data / "a.tif")
+    plain = write_striped(bench.data / "plain.tif")
+    outside = write_cog(bench.outside / "b.tif")
+    assert bench.ingest(cog, dry_run=True).as_json()["status"] == "registered"
+    assert bench.ingest(cog, dry_run=True).id is None
+    assert bench.ingest(plain, dry_run=True).status is REFUSED
+    assert bench.ingest(plain, dry_run=True, convert=True).status is REGISTERED
+    assert bench.ingest(outside, dry_run=True, copy_to="archive").status is REGISTERED
+    assert (bench.datasets(), bench.actions()) == ((), [])
+    assert files(bench.data) == ["a.tif", "plain.tif"]
+    assert files(bench.archive) == []
+
+
+def test_dry_run_keeps_what_is_recorded(bench):
+    path = write_cog(bench.data / "a.tif")
+    first = bench.ingest(path)
+    before = bench.datasets()
+    outcome = bench.ingest(path, dry_run=True, visibility=Scale.PUBLIC)
+    assert (outcome.status, outcome.id) == (UPDATED, first.id)
+    write_striped(path)
+    assert bench.ingest(path, dry_run=True).status is REFUSED
+    assert bench.datasets() == before
+    assert len(bench.actions()) == 1
+
+
+def test_convert_makes_a_cog_beside_the_source_and_leaves_the_source_alone(bench):
+    source = write_striped(bench.data / "a.tif")
+    before = (sha256(source), source.stat().st_mtime_ns)
+    outcome = bench.ingest(source, convert=True)
+    (dataset,) = bench.datasets()
+    assert outcome.status is REGISTERED
+    assert (dataset.key, dataset.title) == ("a.cog.tif", "a")
+    assert dataset.report.valid
+    assert (sha256(source), source.stat().st_mtime_ns) == before
+    assert files(bench.data) == ["a.cog.tif", "a.tif"]
+    with rasterio.open(source) as old, rasterio.open(bench.data / "a.cog.tif") as new:
+        assert np.array_equal(old.read(), new.read())
+        assert (old.crs, old.transform, old.dtypes) == (new.crs, new.transform, new.dtypes)
+
+
+def test_a_second_run_of_convert_makes_nothing_and_takes_the_made_file_as_it_is(bench, monkeypatch):
+    source = write_striped(bench.data / "a.tif")
+    first = bench.ingest(source, convert=True)
+    bench.next_run()
+    monkeypatch.setattr(ingest, "convert_object", None)
+    for path in (bench.data / "a.cog.tif", source):
+        again = bench.ingest(path, convert=True)
+        assert (again.status, again.id) == (UNCHANGED, first.id)
+
+
+def test_convert_of_a_changed_source_updates_what_was_made(bench):
+    source = write_striped(bench.data / "a.tif")
+    first = bench.ingest(source, convert=True)
+    pixels = np.full((1, 700, 900), 9, "uint16")
+    write_striped(source, pixels)
+    bench.next_run()
+    again = bench.ingest(source, convert=True)
+    assert (again.status, again.id) == (UPDATED, first.id)
+    with rasterio.open(bench.data / "a.cog.tif") as new:
+        assert np.array_equal(new.read(), pixels)
+
+
+def test_convert_into_another_root(bench):
+    outcome = bench.ingest(write_striped(bench.outside / "a.tif"), "deep/a.tif", convert=True, copy_to="archive")
+    assert outcome.status is REGISTERED
+    assert [(d.root, d.key) for d in bench.datasets()] == [("archive", "deep/a.tif")]
+
+
+def test_convert_never_replaces_a_file_that_it_did_not_make(bench):
+    mine = sha256(write_cog(bench.data / "a.cog.tif"))
+    outcome = bench.ingest(write_striped(bench.data / "a.tif"), convert=True)
+    assert (outcome.status, sha256(bench.data / "a.cog.tif")) == (FAILED, mine)
+
+
+def test_two_sources_that_would_be_converted_into_one_object_are_told_apart(bench):
+    assert bench.ingest(write_striped(bench.data / "a.tif"), convert=True).status is REGISTERED
+    assert bench.ingest(write_striped(bench.data / "a.tiff"), convert=True).status is FAILED
+
+
+def test_a_cog_is_not_converted(bench):
+    bench.ingest(write_cog(bench.data / "a.tif"), convert=True)
+    assert [d.key for d in bench.datasets()] == ["a.tif"]
+
+
+def test_a_registered_file_that_is_no_cog_any_more_is_converted_and_keeps_the_bad_verdict(bench):
+    path = write_cog(bench.data / "a.tif")
+    first = bench.ingest(path)
+    write_striped(path)
+    outcome = bench.ingest(path, convert=True)
+    valid = {d.id: d.report.valid for d in bench.datasets()}
+    assert outcome.status is REGISTERED
+    assert valid == {first.id: False, outcome.id: True}
+
+
+@pytest.mark.parametrize("content", [b"", b"GDAL cannot help here", b"<VRTDataset/>"])
+def test_what_is_no_tiff_is_never_handed_to_gdal(bench, content, monkeypatch):
+    monkeypatch.setattr(ingest, "convert_object", None)
+    (bench.data / "a.tif").write_bytes(content)
+    assert bench.ingest(bench.data / "a.tif", convert=True).status is REFUSED
+
+
+def test_what_refers_to_overviews_elsewhere_is_never_handed_to_gdal(bench, monkeypatch):
+    path = write_striped(bench.data / "a.tif")
+    with rasterio.open(path, "r+") as raster:
+        raster.update_tags(ns="OVERVIEWS", OVERVIEW_FILE="/etc/passwd")
+    monkeypatch.setattr(ingest, "convert_object", None)
+    assert bench.ingest(path, convert=True).status is REFUSED
+
+
+def test_a_file_that_gdal_cannot_read_to_its_end_is_refused_and_leaves_nothing(bench):
+    pixels = np.random.default_rng(1).integers(0, 9, (1, 700, 900)).astype("uint8")
+    path = write_striped(bench.data / "a.tif", pixels)
+    with rasterio.open(path) as raster:
+        compressed = raster.profile | {"compress": "deflate"}
+    with rasterio.open(path, "w", **compressed) as raster:
+        raster.write(pixels)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 2000] = bytes(2000)
+    path.write_bytes(content)
+    outcome = bench.ingest(path, convert=True)
+    assert (outcome.status, outcome.message) == (REFUSED, "GDAL cannot make a COG of it.")
+    assert outcome.findings
+    assert files(bench.data) == ["a.tif"]
+
+
+def test_a_conversion_that_is_no_cog_is_refused_and_leaves_nothing(bench, monkeypatch):
+    monkeypatch.setattr(judging, "convert", lambda _, target: write_striped(Path(target)))
+    outcome = bench.ingest(write_striped(bench.data / "a.tif"), convert=True)
+    assert outcome.status is REFUSED
+    assert "What the conversion makes of it is no true COG" in outcome.message
+    assert files(bench.data) == ["a.tif"]
+
+
+def test_a_source_that_changes_while_it_is_converted_leaves_nothing(bench, monkeypatch):
+    source = write_striped(bench.data / "a.tif")
+    real = judging.convert
+
+    def convert(*arguments):
+        real(*arguments)
+        os.utime(source, ns=(1, 1))
+
+    monkeypatch.setattr(judging, "convert", convert)
+    outcome = bench.ingest(source, convert=True)
+    assert (outcome.status, outcome.message) == (FAILED, "The source changed while it was converted.")
+    assert files(bench.data) == ["a.tif"]
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable("The root is gone."), OSError(28, "No space left on device")])
+def test_an_error_of_the_storage_fails_one_source_and_the_next_goes_on(bench, monkeypatch, error):
+    def broken(*_):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.storages["data"], "siblings", broken)
+        failed = bench.ingest(write_cog(bench.data / "a.tif"))
+    assert failed.status is FAILED
+    assert failed.message in ("The root is gone.", "cannot be read or written: no space left on device")
+    assert bench.ingest(write_cog(bench.data / "b.tif")).status is REGISTERED
+
+
+def test_an_error_of_the_records_fails_the_source(bench, monkeypatch):
+    def broken(*_):
+        raise RecordsUnavailable("The catalogue is locked.")
+
+    path = write_cog(bench.data / "a.tif")
+    for method in ("dataset_at", "save_dataset"):
+        with monkeypatch.context() as patch:
+            patch.setattr(bench.records, method, broken)
+            outcome = bench.ingest(path)
+        assert (outcome.status, outcome.message) == (FAILED, "The catalogue is locked.")
+    assert bench.datasets() == ()
+
+
+def test_without_its_audit_row_nothing_is_registered(bench):
+    bench.audit.close()
+    outcome = bench.ingest(write_cog(bench.data / "a.tif"))
+    assert (outcome.status, outcome.message) == (FAILED, "The audit cannot be written.")
+    assert bench.datasets() == ()
