@@ -29,10 +29,8 @@ WAL_SIZE_LIMIT_BYTES = 64 << 20
 SQLITE_BUSY = 5
 
 
-def fold(text: str | None) -> str | None:
+def fold(text: str) -> str:
     """Return `text` for comparison in any case (Unicode 3.13, canonical caseless matching)."""
-    if text is None:
-        return None
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
@@ -112,8 +110,6 @@ class Connections:
 
     def _current(self) -> Database:
         """Return this thread's connection, opened anew when the file was replaced under its name."""
-        if self._closed:
-            raise RecordsUnavailable("The database is closed.")
         link: _Link | None = getattr(self._local, "link", None)
         # SQLite goes on writing into a deleted file without a word, and such a row is lost.
         if link is not None and link.file != self._file():
@@ -129,9 +125,10 @@ class Connections:
         return facts.st_dev, facts.st_ino
 
     def _open(self) -> _Link:
-        file = self._file()
-        link = _Link(connect(self._path, "rw"), file)
         with self._lock:
+            if self._closed:
+                raise RecordsUnavailable("The database is closed.")
+            link = _Link(connect(self._path, "rw"), self._file())
             for thread in [t for t in self._links if not t.is_alive()]:
                 _close(self._links.pop(thread))
             self._links[threading.current_thread()] = link
@@ -164,4 +161,6 @@ Row = dict[str, Any]
 
 def rows_of(database: Database, sql: str, values: dict[str, Any]) -> list[Row]:
     """Return the rows of a query by column name, all read, so that no read transaction stays open."""
-    return [dict(row) for row in database.query(sql, values)]
+    cursor = database.execute(sql, values)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]

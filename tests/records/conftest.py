@@ -1,0 +1,36 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from gateway.model import Dataset, Finding, RasterFacts, Report, Scale, Severity
+from gateway.records import BACKENDS, open_records
+
+START = datetime(2026, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
+WARNING = Finding("overviews", "no overviews", Severity.WARNING, ifd=0, block=3, offset=8192)
+RASTER = RasterFacts(640, 480, 3, "uint8", "nan", "EPSG:32632", (5.5, 45.25, 15.5, 55.0))
+
+
+def dataset(number, **changes):
+    """Return the dataset with this number; a larger number was created later."""
+    moment = START + timedelta(minutes=number)
+    identity = str(UUID(int=number))
+    base = Dataset(
+        identity, "data", f"folder/{number}.tif", f"Sheet {number}", "ana", Scale.PUBLIC, Scale.INTERNAL, "1f-2e-3d",
+        1234, Report("blocks", (WARNING,)), RASTER, moment, moment, sha256="ab" * 32, origin="s3://b/k@v1",
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "with space?" / "gateway.db"
+
+
+@pytest.fixture(params=sorted(BACKENDS))
+def records(request, path):
+    path.parent.mkdir()
+    opened = open_records(path, request.param)
+    yield opened
+    opened.close()

@@ -1,0 +1,156 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway.model import AuditRow
+from gateway.records import AuditQuery, DownloadSummary
+from gateway.records.audit_rows import PAGE_ROWS
+from tests.records.conftest import START, dataset
+
+FULL = AuditRow(
+    "download.cog", START, dataset(1).id, "ana", "r1", "1f-2e", "local", "bytes=0-9", 206, 10, "192.0.2.1", "curl/8",
+    "j1", {"free": [1, None, "ü"]},
+)  # fmt: skip
+
+
+def rows(records, **query):
+    return [stored.row for stored in records.audit_rows(AuditQuery(**query))]
+
+
+def test_rows_come_back_equal_and_numbered(records):
+    bare = AuditRow("server.started", START)
+    records.append_audit([FULL, bare])
+    records.append_audit([bare])
+    stored = list(records.audit_rows(AuditQuery()))
+    assert [one.row for one in stored] == [FULL, bare, bare]
+    assert [one.id for one in stored] == [1, 2, 3]
+
+
+def test_no_rows_are_an_empty_answer(records):
+    records.append_audit([])
+    assert rows(records) == []
+    assert list(records.downloads(AuditQuery())) == []
+
+
+def test_all_rows_of_a_batch_are_stored_or_none(records):
+    with pytest.raises(TypeError):
+        records.append_audit([FULL, replace(FULL, detail={"no json": object()})])
+    assert rows(records) == []
+
+
+def test_a_header_that_is_no_unicode_does_not_fail_the_batch(records):
+    records.append_audit([replace(FULL, user_agent="a\udcffb"), FULL])
+    assert [row.user_agent for row in rows(records)] == ["a?b", "curl/8"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, [0, 1, 2, 3]),
+        ({"dataset_id": dataset(1).id}, [0, 1]),
+        ({"user": "ana"}, [0, 2]),
+        ({"user": "Ana"}, []),
+        ({"action": "token.minted"}, [2, 3]),
+        ({"since": START + timedelta(minutes=1)}, [1, 2, 3]),
+        ({"until": START + timedelta(minutes=1)}, [0]),
+        ({"since": START + timedelta(minutes=1), "until": START + timedelta(minutes=3)}, [1, 2]),
+        ({"since": START + timedelta(days=1)}, []),
+        ({"dataset_id": dataset(1).id, "user": "ana", "action": "download.cog"}, [0]),
+        ({"dataset_id": dataset(9).id}, []),
+    ],
+)
+def test_queries_choose_rows(records, query, found):
+    base = [
+        AuditRow("download.cog", dataset_id=dataset(1).id, user_id="ana"),
+        AuditRow("download.refused", dataset_id=dataset(1).id),
+        AuditRow("token.minted", dataset_id=dataset(2).id, user_id="ana"),
+        AuditRow("token.minted", user_id="eve"),
+    ]
+    written = [replace(row, at=START + timedelta(minutes=number)) for number, row in enumerate(base)]
+    records.append_audit(written)
+    assert rows(records, **query) == [written[number] for number in found]
+
+
+def test_many_rows_stream_in_order_over_several_pages(records):
+    written = [replace(FULL, request_id=str(number)) for number in range(2 * PAGE_ROWS + 1)]
+    records.append_audit(written)
+    assert rows(records) == written
+    assert rows(records, until=START + timedelta(days=1)) == written
+
+
+def test_rows_written_while_reading_do_not_prolong_the_reading(records):
+    records.append_audit([FULL] * PAGE_ROWS)
+    reading = records.audit_rows(AuditQuery())
+    next(reading)
+    records.append_audit([FULL])
+    assert len(list(reading)) == PAGE_ROWS - 1
+
+
+def test_audit_rows_outlive_their_dataset(records):
+    records.save_dataset(dataset(1))
+    records.append_audit([FULL])
+    records.remove_dataset(dataset(1).id)
+    assert rows(records) == [FULL]
+
+
+def ended(request_id, outcome, bytes_sent, dataset_id=FULL.dataset_id):
+    detail = {"outcome": outcome, "bytes_sent": bytes_sent}
+    return AuditRow("download.finished", START, dataset_id, "ana", request_id, detail=detail)
+
+
+def test_ranges_of_one_client_and_version_fold_into_one_line(records):
+    later = START + timedelta(hours=1)
+    records.append_audit(
+        [
+            FULL,
+            ended("r1", "completed", 10),
+            replace(FULL, request_id="r2", at=later, bytes_expected=90),
+            ended("r2", "aborted", 40),
+            replace(FULL, request_id="r3", bytes_expected=None, backend="s3", status=302),
+            replace(FULL, action="download.refused", request_id="r4"),
+        ]
+    )
+    summary = DownloadSummary(
+        FULL.dataset_id, "ana", "192.0.2.1", "curl/8", "1f-2e", START, later, 3, 100, 50, completed=1, aborted=1
+    )
+    assert list(records.downloads(AuditQuery())) == [summary]
+    assert list(records.downloads(AuditQuery(action="download.cog"))) == [summary]
+    assert list(records.downloads(AuditQuery(action="token.minted"))) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"user_id": "eve"}, {"user_id": None}, {"ip": "192.0.2.2"}, {"user_agent": None}, {"version": "2"},
+     {"dataset_id": dataset(2).id}],
+)  # fmt: skip
+def test_another_client_version_or_dataset_is_another_line(records, other):
+    records.append_audit([FULL, replace(FULL, **other), FULL])
+    assert [line.requests for line in records.downloads(AuditQuery())] == [2, 1]
+
+
+def test_anonymous_downloads_fold_too(records):
+    anonymous = replace(FULL, user_id=None, user_agent=None)
+    records.append_audit([anonymous, anonymous])
+    assert [line.requests for line in records.downloads(AuditQuery())] == [2]
+
+
+def test_downloads_are_chosen_by_their_grant_and_keep_their_end(records):
+    records.append_audit(
+        [FULL, replace(FULL, dataset_id=dataset(2).id, request_id="r2"), ended("r1", "completed", 10)]
+    )
+    chosen = list(records.downloads(AuditQuery(dataset_id=FULL.dataset_id, user="ana", until=START + timedelta(1))))
+    assert [(line.requests, line.bytes_sent, line.completed) for line in chosen] == [(1, 10, 1)]
+    assert list(records.downloads(AuditQuery(since=START + timedelta(1)))) == []
+
+
+def test_a_request_id_used_twice_counts_each_end_once(records):
+    records.append_audit([FULL, ended("r1", "completed", 10), FULL, ended("r1", "aborted", 3)])
+    (line,) = records.downloads(AuditQuery())
+    assert (line.requests, line.bytes_sent, line.completed, line.aborted) == (2, 13, 1, 1)
+
+
+def test_an_end_under_another_datasets_request_id_is_not_taken(records):
+    records.append_audit([FULL, ended("r1", "completed", 10, dataset_id=dataset(2).id)])
+    (line,) = records.downloads(AuditQuery())
+    assert (line.bytes_sent, line.completed) == (0, 0)

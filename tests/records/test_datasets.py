@@ -1,0 +1,219 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from gateway.errors import BadParameter, RecordsUnavailable
+from gateway.model import Finding, Grant, Inspection, Level, Principal, RasterFacts, Report, Scale
+from gateway.records import DatasetQuery
+from tests.records.conftest import RASTER, dataset
+
+NOBODY, ANA, BEN = Principal(), Principal("ana"), Principal("ben")
+SURVEYOR, CHIEF = Principal("cy", frozenset({"survey", "other"})), Principal("di", frozenset({"admin"}))
+NAMELESS_CHIEF = Principal(None, frozenset({"admin"}))
+
+
+def with_bounds(*bounds):
+    return RasterFacts(10, 10, 1, "uint8", None, None, bounds)
+
+
+def numbers(page):
+    return [int(found.id.replace("-", ""), 16) for found in page.datasets]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"owner": None, "sha256": None, "origin": None},
+        {"raster": None, "report": Report("header", (Finding("strips", "in strips", ifd=2),))},
+        {"raster": RasterFacts(1, 2, 3, "float32", -9999.0, None, None)},
+        {"title": "Ærø 🗺 \0 '\"; DROP TABLE datasets", "visibility": Scale.PRIVATE, "download": Scale.PRIVATE},
+    ],
+)
+def test_a_saved_dataset_comes_back_equal(records, changes):
+    saved = dataset(1, **changes)
+    records.save_dataset(saved)
+    assert records.dataset(saved.id) == saved
+    assert records.dataset_at(saved.root, saved.key) == saved
+
+
+def test_unknown_ids_and_objects_are_none(records):
+    records.save_dataset(dataset(1))
+    assert records.dataset(dataset(2).id) is None
+    assert records.dataset_at("data", "folder/2.tif") is None
+    assert records.dataset_at("other", "folder/1.tif") is None
+
+
+def test_times_come_back_in_utc_to_the_millisecond(records):
+    moment = datetime(2026, 5, 6, 7, 8, 9, 123456, tzinfo=timezone(timedelta(hours=2)))
+    records.save_dataset(dataset(1, created_at=moment))
+    assert records.dataset(dataset(1).id).created_at == datetime(2026, 5, 6, 5, 8, 9, 123000, tzinfo=UTC)
+
+
+def test_saving_again_replaces_the_record_and_keeps_its_grants(records):
+    records.save_dataset(dataset(1))
+    records.add_grant(Grant(dataset(1).id, Level.VIEW, user="ben"))
+    changed = dataset(1, title="New", key="elsewhere.tif")
+    records.save_dataset(changed)
+    assert records.find_datasets(DatasetQuery(None)).datasets == (changed,)
+    assert records.dataset_at("data", "folder/1.tif") is None
+    assert len(records.grants(changed.id)) == 1
+
+
+def test_one_object_has_one_id(records):
+    records.save_dataset(dataset(1))
+    with pytest.raises(RecordsUnavailable, match="another id"):
+        records.save_dataset(dataset(2, key=dataset(1).key))
+    assert records.find_datasets(DatasetQuery(None)).datasets == (dataset(1),)
+    records.save_dataset(dataset(2, root="other", key=dataset(1).key))
+    assert records.find_datasets(DatasetQuery(None)).total == 2
+
+
+def test_a_new_verdict_replaces_version_report_raster_and_digest_alone(records):
+    records.save_dataset(dataset(1))
+    later = dataset(1).updated_at + timedelta(days=1)
+    bad = Report("blocks", (Finding("strips", "in strips"),))
+    records.save_verdict(dataset(1).id, version="9-9-9", size_bytes=99, inspection=Inspection(bad, None), at=later)
+    assert records.dataset(dataset(1).id) == dataset(
+        1, version="9-9-9", size_bytes=99, report=bad, raster=None, sha256=None, updated_at=later
+    )
+    whole_world = DatasetQuery(None, bbox=(-180, -90, 180, 90))
+    assert records.find_datasets(whole_world).total == 0
+    records.save_verdict(
+        dataset(1).id, version="8", size_bytes=8, inspection=Inspection(Report("blocks"), RASTER), at=later
+    )
+    assert records.find_datasets(whole_world).total == 1
+
+
+def test_a_verdict_does_not_bring_a_removed_dataset_back(records):
+    inspection = Inspection(Report("blocks"), RASTER)
+    records.save_verdict(dataset(1).id, version="9", size_bytes=9, inspection=inspection, at=dataset(1).updated_at)
+    assert records.dataset(dataset(1).id) is None
+
+
+def test_removal_takes_the_record_and_its_grants(records):
+    records.save_dataset(dataset(1))
+    records.save_dataset(dataset(2))
+    records.add_grant(Grant(dataset(1).id, Level.VIEW, user="ben"))
+    records.add_grant(Grant(dataset(2).id, Level.VIEW, user="ben"))
+    assert records.remove_dataset(dataset(1).id) is True
+    assert records.remove_dataset(dataset(1).id) is False
+    assert records.grants(dataset(1).id) == ()
+    assert len(records.grants(dataset(2).id)) == 1
+    records.save_dataset(dataset(1))
+    assert records.grants(dataset(1).id) == ()
+
+
+@pytest.fixture
+def shared(records):
+    for number, (visibility, owner) in enumerate(
+        [(Scale.PUBLIC, "ana"), (Scale.INTERNAL, "ana"), (Scale.PRIVATE, "ana"), (Scale.PRIVATE, "eve"),
+         (Scale.PRIVATE, None)], 1
+    ):  # fmt: skip
+        records.save_dataset(dataset(number, visibility=visibility, download=Scale.PRIVATE, owner=owner))
+    records.add_grant(Grant(dataset(4).id, Level.VIEW, user="ben"))
+    records.add_grant(Grant(dataset(4).id, Level.DOWNLOAD, role="survey"))
+    records.add_grant(Grant(dataset(5).id, Level.VIEW, role="survey"))
+    records.add_grant(Grant(dataset(5).id, Level.DOWNLOAD, role="ben"))
+    return records
+
+
+@pytest.mark.parametrize(
+    ("principal", "seen"),
+    [
+        (NOBODY, [1]),
+        (NAMELESS_CHIEF, [1]),
+        (Principal(""), [1, 2]),
+        (ANA, [1, 2, 3]),
+        (Principal("ANA"), [1, 2]),
+        (BEN, [1, 2, 4]),
+        (Principal("survey"), [1, 2]),
+        (SURVEYOR, [1, 2, 4, 5]),
+        (Principal("fay", frozenset({"other"})), [1, 2]),
+        (CHIEF, [1, 2, 3, 4, 5]),
+        (None, [1, 2, 3, 4, 5]),
+    ],
+)
+def test_a_listing_shows_what_the_caller_may_see(shared, principal, seen):
+    page = shared.find_datasets(DatasetQuery(principal))
+    assert numbers(page) == seen
+    assert page.total == len(seen)
+
+
+def test_search_and_access_hold_together(shared):
+    assert numbers(shared.find_datasets(DatasetQuery(BEN, q="sheet 4"))) == [4]
+    assert numbers(shared.find_datasets(DatasetQuery(ANA, q="sheet 4"))) == []
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("zürich", [1]),
+        ("ZÜRICH", [1]),
+        ("zu\u0308rich", [1]),
+        ("STRASSE", [2]),
+        ("straße", [2]),
+        ("ἀθῆναι", [3]),
+        ("ΑΘΗΝΑΙ", []),
+        ("100%", [4]),
+        ("%", [4]),
+        ("_", [5]),
+        ("\\", [6]),
+        ("h", [1]),
+        ("'", []),
+        ("", [1, 2, 3, 4, 5, 6]),
+        (None, [1, 2, 3, 4, 5, 6]),
+    ],
+)
+def test_titles_are_searched_in_any_case_and_without_wildcards(records, q, found):
+    for number, title in enumerate(["Zürich", "Alte Straße", "ἈΘΗ͂ΝΑΙ", "100% wood", "a_b", "c\\d"], 1):
+        records.save_dataset(dataset(number, title=title))
+    assert numbers(records.find_datasets(DatasetQuery(None, q=q))) == found
+
+
+@pytest.mark.parametrize(
+    ("bbox", "found"),
+    [
+        ((0, 0, 1, 1), []),
+        ((11, 41, 12, 42), [1]),
+        ((20, 40, 30, 50), [1]),
+        ((20.001, 40, 30, 50), []),
+        ((10, 50.001, 20, 60), []),
+        ((-180, -90, 180, 90), [1, 2, 3]),
+        ((175, -10, 176, 10), [2]),
+        ((-176, -10, -175, 10), [2]),
+        ((0, -10, 1, 10), []),
+        ((179, -10, -179, 10), [2]),
+        ((100, -10, -100, 10), [2, 3]),
+        ((160, -10, -179.5, 10), [2]),
+        ((15, 35, 5, 55), [1]),
+        ((-100, 9, -90, 11), [3]),
+        ((-1, 9, 1, 11), []),
+        ((270, 9, 271, 11), [3]),
+    ],
+)
+def test_bboxes_meet_bounds_across_the_antimeridian_too(records, bbox, found):
+    records.save_dataset(dataset(1, raster=with_bounds(10, 40, 20, 50)))
+    records.save_dataset(dataset(2, raster=with_bounds(170, -5, -170, 5)))
+    records.save_dataset(dataset(3, raster=with_bounds(250.0, 8, 280.0, 12)))
+    records.save_dataset(dataset(4, raster=RasterFacts(1, 1, 1, "uint8", None, None, None)))
+    records.save_dataset(dataset(5, raster=None))
+    assert numbers(records.find_datasets(DatasetQuery(None, bbox=bbox))) == found
+
+
+def test_pages_follow_the_time_of_creation_and_count_everything(records):
+    for number in (3, 1, 5, 2, 4):
+        records.save_dataset(dataset(number))
+    records.save_dataset(dataset(9, created_at=dataset(2).created_at))
+    pages = [records.find_datasets(DatasetQuery(None, limit=2, offset=offset)) for offset in (0, 2, 4, 6, 10**30)]
+    assert [numbers(page) for page in pages] == [[1, 2], [9, 3], [4, 5], [], []]
+    assert {page.total for page in pages} == {6}
+    assert len(records.find_datasets(DatasetQuery(None)).datasets) == 6
+
+
+def test_text_that_is_no_unicode_is_refused_and_nothing_is_stored(records):
+    with pytest.raises(BadParameter):
+        records.save_dataset(dataset(1, key="\udcff.tif"))
+    with pytest.raises(BadParameter):
+        records.find_datasets(DatasetQuery(None, q="\ud800"))
+    assert records.find_datasets(DatasetQuery(None)).total == 0

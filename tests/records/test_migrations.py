@@ -1,0 +1,110 @@
+import subprocess
+import sys
+
+import pytest
+from sqlite_utils.utils import sqlite3
+
+from gateway.errors import RecordsUnavailable
+from gateway.model import AuditRow
+from gateway.records import AuditQuery, connection, migrations, open_sqlite
+from tests.records.conftest import dataset
+
+STARTING = """
+import sys
+from pathlib import Path
+from gateway.model import AuditRow
+from gateway.records import open_sqlite
+print("ready", flush=True)
+sys.stdin.readline()
+records = open_sqlite(Path(sys.argv[1]))
+records.append_audit([AuditRow("started")])
+records.close()
+"""
+PROCESSES = 4
+
+
+def test_processes_that_start_together_make_one_database(tmp_path):
+    for attempt in range(3):
+        path = tmp_path / f"{attempt}.db"
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-W", "error", "-c", STARTING, str(path)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+            for _ in range(PROCESSES)
+        ]  # fmt: skip
+        for process in started:
+            assert process.stdout.readline() == "ready\n"
+        for process in started:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        errors = [process.communicate(timeout=30)[1] for process in started]
+        assert [process.returncode for process in started] == [0] * PROCESSES, errors
+        records = open_sqlite(path)
+        assert len(list(records.audit_rows(AuditQuery()))) == PROCESSES
+        records.close()
+
+
+def test_opening_again_keeps_what_is_there(tmp_path):
+    first = open_sqlite(tmp_path / "a.db")
+    first.save_dataset(dataset(1))
+    first.append_audit([AuditRow("a")])
+    first.close()
+    again = open_sqlite(tmp_path / "a.db")
+    assert again.dataset(dataset(1).id) == dataset(1)
+    assert len(list(again.audit_rows(AuditQuery()))) == 1
+    again.close()
+
+
+def test_a_database_of_an_older_release_gets_the_missing_tables(tmp_path):
+    path = tmp_path / "a.db"
+    database = connection.connect(path, "rwc")
+    migrations.steps().apply(database, stop_before="2-audit")
+    assert "audit" not in database.table_names()
+    database.close()
+    records = open_sqlite(path)
+    records.save_dataset(dataset(1))
+    records.append_audit([AuditRow("a")])
+    records.ping()
+    records.close()
+
+
+def test_a_step_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+    path = tmp_path / "a.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "AUDIT", (*migrations.AUDIT, "CREATE TABLE audit (id)"))
+        with pytest.raises(RecordsUnavailable):
+            open_sqlite(path)
+    look = sqlite3.connect(path)
+    assert look.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    look.close()
+    open_sqlite(path).close()
+
+
+def test_a_locked_database_that_is_up_to_date_opens(tmp_path):
+    path = tmp_path / "a.db"
+    open_sqlite(path).close()
+    other = sqlite3.connect(path, timeout=0, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    records = open_sqlite(path)
+    records.ping()
+    records.close()
+    other.close()
+
+
+def test_a_locked_database_that_needs_steps_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(connection, "LOCK_WAIT_SECONDS", 0.02)
+    path = tmp_path / "a.db"
+    other = sqlite3.connect(path, timeout=0, isolation_level=None)
+    other.execute("PRAGMA journal_mode=wal")
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(RecordsUnavailable, match="locked"):
+        open_sqlite(path)
+    other.close()
+    open_sqlite(path).close()
+
+
+def test_a_disk_without_a_write_ahead_log_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(migrations.Database, "enable_wal", lambda database: None)
+    with pytest.raises(RecordsUnavailable, match="write-ahead"):
+        open_sqlite(tmp_path / "a.db")

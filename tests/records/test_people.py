@@ -1,0 +1,72 @@
+import pytest
+
+from gateway.errors import BadParameter, NotFound
+from gateway.model import Grant, Level
+from gateway.records import UserState
+from tests.records.conftest import dataset
+
+ID = dataset(1).id
+
+
+@pytest.fixture
+def granted(records):
+    records.save_dataset(dataset(1))
+    return records
+
+
+def test_grants_come_users_first_and_by_name(granted):
+    grants = [
+        Grant(ID, Level.VIEW, role="ana"),
+        Grant(ID, Level.DOWNLOAD, user="eve"),
+        Grant(ID, Level.VIEW, user="ana"),
+    ]
+    for grant in grants:
+        granted.add_grant(grant)
+    assert granted.grants(ID) == (grants[2], grants[1], grants[0])
+    assert granted.grants(dataset(2).id) == ()
+
+
+def test_a_grant_for_the_same_grantee_gets_the_new_level(granted):
+    granted.add_grant(Grant(ID, Level.DOWNLOAD, user="ana"))
+    granted.add_grant(Grant(ID, Level.VIEW, user="ana"))
+    assert granted.grants(ID) == (Grant(ID, Level.VIEW, user="ana"),)
+
+
+def test_a_grant_on_an_unknown_dataset_is_not_found(granted):
+    with pytest.raises(NotFound):
+        granted.add_grant(Grant(dataset(2).id, Level.VIEW, user="ana"))
+
+
+@pytest.mark.parametrize("who", [{}, {"user": "ana", "role": "survey"}])
+def test_a_grant_is_for_exactly_one(granted, who):
+    with pytest.raises(BadParameter):
+        granted.add_grant(Grant(ID, Level.VIEW, **who))
+    with pytest.raises(BadParameter):
+        granted.remove_grant(ID, **who)
+    assert granted.grants(ID) == ()
+
+
+def test_a_removed_grant_is_gone_and_others_stay(granted):
+    granted.add_grant(Grant(ID, Level.VIEW, user="survey"))
+    granted.add_grant(Grant(ID, Level.VIEW, role="survey"))
+    assert granted.remove_grant(ID, user="ana") is False
+    assert granted.remove_grant(ID, role="survey") is True
+    assert granted.remove_grant(ID, role="survey") is False
+    assert granted.grants(ID) == (Grant(ID, Level.VIEW, user="survey"),)
+
+
+def test_users_are_enabled_until_they_are_disabled(records):
+    assert records.is_disabled("ana") is False
+    assert records.users() == ()
+    records.set_disabled("eve", True)
+    records.set_disabled("ana", True)
+    assert records.is_disabled("ana") is True
+    assert records.is_disabled("Ana") is False
+    records.set_disabled("ana", False)
+    assert records.is_disabled("ana") is False
+    assert records.users() == (UserState("ana", False), UserState("eve", True))
+
+
+def test_a_user_name_that_is_no_unicode_is_refused(records):
+    with pytest.raises(BadParameter):
+        records.is_disabled("\ud800")
