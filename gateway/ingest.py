@@ -18,12 +18,16 @@ from gateway.judging import (
     DEPTH,
     Judged,
     Reading,
+    Task,
+    attempt,
     convert_object,
+    converted_key,
     copy_object,
     judge,
-    judge_file,
     local_reading,
+    origin_of,
     same_bytes,
+    sentence,
     version_at,
 )
 from gateway.model import AuditRow, Dataset, Finding, ObjectStat, Report
@@ -63,34 +67,8 @@ class Ingested:
         return told | ({"message": self.message} if self.message else {})
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A source that must be judged, and where its object is to be: under `key` of `root`."""
-
-    source: Source
-    reading: Reading
-    root: str
-    key: str
-    in_place: bool
-
-
 class CannotIngest(GatewayError):
     """A source that cannot become a dataset for a reason that is not its content; `detail` says which."""
-
-
-def attempt(task: Task) -> Judged | str:
-    """Return the verdict over a task's file, or the sentence why it cannot be read. Runs in any process."""
-    try:
-        return judge_file(task.source.path, task.reading)
-    except (GatewayError, OSError) as error:
-        return sentence(error)
-
-
-def sentence(error: GatewayError | OSError) -> str:
-    """Return one line for the operator that says what went wrong."""
-    if isinstance(error, OSError):
-        return f"cannot be read or written: {(error.strerror or type(error).__name__).lower()}"
-    return str(error)
 
 
 class Ingestor:
@@ -286,19 +264,6 @@ def new_dataset(task: Task, key: str, stat: ObjectStat, options: IngestOptions, 
         created_at=now,
         updated_at=now,
     )
-
-
-def origin_of(task: Task, version: str | None) -> str:
-    """Return the name of what a copied or converted object was made from: the file and its version."""
-    return f"{task.source.path.resolve()}@{version}"
-
-
-def converted_key(task: Task) -> str:
-    """Return the key of what is made of a file that is no COG: beside it, or where a copy would be."""
-    if not task.in_place:
-        return task.key
-    path = PurePosixPath(task.key)
-    return path.with_name(path.stem + ".cog.tif").as_posix()
 
 
 def _is_utf8(name: str) -> bool:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import quote
 
 from gateway.cog import inspect, not_regular_report
 from gateway.cog.convert import convert
-from gateway.errors import NotACog, ObjectMissing, StorageUnavailable, VersionChanged
+from gateway.errors import GatewayError, NotACog, ObjectMissing, StorageUnavailable, VersionChanged
 from gateway.files import NotRegular, open_file
 from gateway.model import ByteSource, Inspection, ObjectStat
+from gateway.sources import Source
 from gateway.storage import Storage, open_storage
 
 DEPTH = "blocks"
@@ -45,6 +46,17 @@ class Judged:
     def valid(self) -> bool:
         """Return whether this version is a true COG."""
         return self.inspection.report.valid
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A source that must be judged, and where its object is to be: under `key` of `root`."""
+
+    source: Source
+    reading: Reading
+    root: str
+    key: str
+    in_place: bool
 
 
 def local_reading(path: Path, allow_missing_overviews: bool) -> Reading:
@@ -139,3 +151,31 @@ def version_at(storage: Storage, key: str) -> str | None:
         return storage.stat(key).version
     except ObjectMissing:
         return None
+
+
+def attempt(task: Task) -> Judged | str:
+    """Return the verdict over a task's file, or the sentence why it cannot be read. Runs in any process."""
+    try:
+        return judge_file(task.source.path, task.reading)
+    except (GatewayError, OSError) as error:
+        return sentence(error)
+
+
+def sentence(error: GatewayError | OSError) -> str:
+    """Return one line for the operator that says what went wrong."""
+    if isinstance(error, OSError):
+        return f"cannot be read or written: {(error.strerror or type(error).__name__).lower()}"
+    return str(error)
+
+
+def origin_of(task: Task, version: str | None) -> str:
+    """Return the name of what a copied or converted object was made from: the file and its version."""
+    return f"{task.source.path.resolve()}@{version}"
+
+
+def converted_key(task: Task) -> str:
+    """Return the key of what is made of a file that is no COG: beside it, or where a copy would be."""
+    if not task.in_place:
+        return task.key
+    path = PurePosixPath(task.key)
+    return path.with_name(path.stem + ".cog.tif").as_posix()

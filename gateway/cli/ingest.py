@@ -9,9 +9,9 @@ import click
 
 from gateway.cli.shared import as_json, complain, print_json, printable, settings_of, stdin_lines, with_progress
 from gateway.cli.workers import in_order
-from gateway.ingest import Ingested, Ingestor, IngestStatus, Task, attempt
+from gateway.ingest import Ingested, Ingestor, IngestStatus
 from gateway.ingest_options import IngestOptions
-from gateway.judging import Judged
+from gateway.judging import Judged, Task, attempt
 from gateway.model import Finding, Scale
 from gateway.services import open_services
 from gateway.sources import Lack, Problem, Source, expand
