@@ -217,3 +217,9 @@ def test_text_that_is_no_unicode_is_refused_and_nothing_is_stored(records):
     with pytest.raises(BadParameter):
         records.find_datasets(DatasetQuery(None, q="\ud800"))
     assert records.find_datasets(DatasetQuery(None)).total == 0
+
+
+@pytest.mark.parametrize(("east", "found"), [(-175, [1]), (-179, [])])
+def test_a_bbox_across_the_antimeridian_meets_bounds_on_its_far_side(records, east, found):
+    records.save_dataset(dataset(1, raster=with_bounds(-178, 8, -170, 12)))
+    assert numbers(records.find_datasets(DatasetQuery(None, bbox=(150, 9, east, 10)))) == found
