@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from tornado.httputil import HTTPServerRequest
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import Application, HTTPError, RequestHandler
 
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.handlers.access import OPEN, AccessRule, Credential, access, principal_of
@@ -43,18 +43,19 @@ class BaseHandler(RequestHandler):
 
     principal = Principal()
 
-    def initialize(self, services: Services, proxies: Proxies) -> None:
-        """Take over what the route gives, and move the token from the request into this handler."""
+    def __init__(
+        self, application: Application, request: HTTPServerRequest, services: Services, proxies: Proxies
+    ) -> None:
         self.services = services
         self.proxies = proxies
         self.began = time.monotonic()
         self.bytes_sent = 0
-        self.credential = _take_credential(self.request)
-        given = self.request.headers.get("X-Request-ID", "")
-        self.request_id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
-        self.client_ip = proxies.client_ip(self.request.remote_ip or "", self.request.headers)
-        # The constructor set them before the request id and the token were known.
-        self.set_default_headers()
+        self.credential = _take_credential(request)
+        given = request.headers.get("X-Request-ID")
+        self.request_id = given if given and REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        self.client_ip = proxies.client_ip(request.remote_ip or "", request.headers)
+        # Tornado's constructor sets the default headers, which need all of the above.
+        super().__init__(application, request)
 
     async def _execute(self, *args: Any, **kwargs: Any) -> None:
         """Count the request as open until its answer has been handed to the kernel or its client has left.
@@ -100,12 +101,10 @@ class BaseHandler(RequestHandler):
         if (allowed := self._allowed_origin()) is not None:
             self.set_header("Access-Control-Allow-Origin", allowed)
             self.set_header("Access-Control-Expose-Headers", RESPONSE_HEADERS)
-        # False in the constructor's own call, which comes before `initialize`.
-        if hasattr(self, "request_id"):
-            self.set_header("X-Request-ID", self.request_id)
-            if self.credential.tokens:
-                self.set_header("Cache-Control", "private, no-store")
-                self.set_header("Referrer-Policy", "no-referrer")
+        self.set_header("X-Request-ID", self.request_id)
+        if self.credential.tokens:
+            self.set_header("Cache-Control", "private, no-store")
+            self.set_header("Referrer-Policy", "no-referrer")
 
     def _allowed_origin(self) -> str | None:
         origins = self.application.settings["cors_origins"]

@@ -30,6 +30,8 @@ class Proxies:
         untrusted one may be invented by the client.
         """
         client = peer
+        if not self._networks:
+            return client
         for address in reversed(headers.get("X-Forwarded-For", "").split(",")):
             if not self.trusts(client):
                 break
