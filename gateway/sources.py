@@ -75,7 +75,8 @@ def _path(name: str) -> Iterator[Source | Problem]:
     """Yield the source of one path, or those of the folder that it names."""
     path = Path(name)
     try:
-        mode = path.stat().st_mode
+        # By the text: the empty name is no file, while Path("") is the working directory.
+        mode = os.stat(name).st_mode  # noqa: PTH116
     except (OSError, ValueError) as error:
         yield _missing(name, error)
         return

@@ -1,7 +1,9 @@
 import importlib
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -104,7 +106,9 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path):
 
 @pytest.mark.parametrize(("script", "command"), [("check", "check"), ("ingest", "ingest"), ("mint_token", "token")])
 def test_each_script_is_its_command(script, command, tmp_path):
-    done = subprocess.run([f"scripts/{script}.py", "--help"], capture_output=True, text=True, check=False)
+    path = Path(__file__).parents[2] / "scripts" / f"{script}.py"
+    done = subprocess.run([sys.executable, path, "--help"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert os.access(path, os.X_OK)
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: cog-gateway {command}")
 

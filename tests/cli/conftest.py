@@ -1,0 +1,43 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from gateway.__main__ import cli
+from tests.rasters import write_cog
+
+
+class Gateway:
+    """The command line over a state and a root of its own; `run` takes arguments, `json` reads JSON lines."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.data = folder / "data"
+        self.data.mkdir()
+
+    def run(self, *arguments, exit_code=0, stdin=None):
+        result = CliRunner().invoke(cli, [str(a) for a in arguments], input=stdin)
+        assert result.exit_code == exit_code, (result.output, result.exception)
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result
+
+    def json(self, *arguments, exit_code=0, stdin=None):
+        result = self.run(*arguments, "--json", exit_code=exit_code, stdin=stdin)
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+    def dataset(self, name="a.tif", **wishes):
+        """Register a COG and return its id."""
+        path = write_cog(self.data / name)
+        flags = [part for wish, value in wishes.items() for part in (f"--{wish}", value)]
+        (told,) = self.json("ingest", path, *flags)
+        return told["id"]
+
+    def actions(self):
+        return [(row["action"], row["detail"]) for row in self.json("audit", "list")]
+
+
+@pytest.fixture
+def gateway(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GATEWAY_STATE_DIR", str(tmp_path / "state"))
+    return Gateway(tmp_path)

@@ -1,0 +1,154 @@
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import demo
+from gateway.errors import SettingsError
+from gateway.ingest import IngestStatus
+from gateway.settings import load_settings
+from tests.rasters import write_cog, write_striped
+
+END = "Ctrl-C ends the demo"
+
+
+@pytest.fixture
+def samples(tmp_path):
+    folder = tmp_path / "samples here" / "data"
+    folder.mkdir(parents=True)
+    write_cog(folder / "blue_marble.tif")
+    write_cog(folder / "elevation.tif", seed=2)
+    write_striped(folder / "not_a_cog.tif")
+    return folder
+
+
+@pytest.fixture
+def ready(samples, tmp_path):
+    root = {"data": {"uri": f"file:{samples}"}}
+    settings = load_settings({"state_dir": tmp_path / "state", "roots": root})
+    return settings, demo.prepare(settings, samples)
+
+
+class Demo:
+    """A demo in a process of its own, over the given samples; `text` is what it printed."""
+
+    def __init__(self, samples, temporary, *flags):
+        code = f"""
+            from pathlib import Path
+            from gateway.__main__ import main
+            from gateway.cli import demo
+            demo.samples_folder = lambda _: Path({str(samples)!r})
+            main(["demo", *{flags!r}])
+        """
+        temporary.mkdir()
+        self.temporary = temporary
+        environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(Path(__file__).parents[2])}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True, env=environment,
+        )  # fmt: skip
+        self.text = self._until_ready()
+        self.environment = environment
+
+    def _until_ready(self):
+        text = ""
+        while END not in text:
+            assert select.select([self.process.stdout], [], [], 30)[0], text
+            line = self.process.stdout.readline()
+            assert line, text
+            text += line
+        return text
+
+    def end(self, number):
+        self.process.send_signal(number)
+        code = self.process.wait(30)
+        self.process.stdout.close()
+        return code
+
+    def recipe(self, title):
+        return re.search(rf"^# {title}\n(.*)$", self.text, re.MULTILINE)[1]
+
+    def paste(self, title, folder):
+        """Run a printed line in a shell, as one would paste it in another terminal."""
+        environment = {**os.environ, "PYTHONPATH": self.environment["PYTHONPATH"]}
+        line = self.recipe(title)
+        return subprocess.run(["sh", "-c", line], cwd=folder, env=environment, capture_output=True, check=True).stdout
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_every_printed_line_works_as_pasted_and_sigterm_cleans_up(samples, tmp_path):
+    running = Demo(samples, tmp_path / "tmp", "--port", "0")
+    try:
+        assert re.search(r"blue_marble.tif +registered", running.text)
+        assert re.search(r"not_a_cog.tif +refused", running.text)
+        listed = running.paste("The datasets that everybody may see", tmp_path)
+        assert b"blue_marble" in listed
+        assert b"elevation" not in listed
+        running.paste("Without an account: mint a download token, then download", tmp_path)
+        assert (tmp_path / "blue_marble.tif").read_bytes() == (samples / "blue_marble.tif").read_bytes()
+        running.paste("With the bearer token", tmp_path)
+        assert (tmp_path / "elevation.tif").read_bytes() == (samples / "elevation.tif").read_bytes()
+        assert b"content-range: bytes 0-15/" in running.paste("The first 16 bytes only", tmp_path).lower()
+        assert b"'width': 900" in running.paste("Open it without downloading it", tmp_path)
+        assert b"download.cog" in running.paste("What is on record", tmp_path)
+    finally:
+        code = running.end(signal.SIGTERM)
+    assert code == 0
+    assert list(running.temporary.iterdir()) == []
+
+
+def test_ctrl_c_ends_it_with_0_and_leaves_nothing(samples, tmp_path):
+    running = Demo(samples, tmp_path / "tmp", "--port", "0")
+    assert running.end(signal.SIGINT) == 0
+    assert list(running.temporary.iterdir()) == []
+
+
+def test_the_samples_are_ingested_or_refused(ready):
+    _, told = ready
+    assert [o.status for o in told.outcomes] == [
+        IngestStatus.REGISTERED,
+        IngestStatus.REGISTERED,
+        IngestStatus.REFUSED,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8123/api"),
+        ("0.0.0.0", "http://127.0.0.1:8123/api"),
+        ("::", "http://[::1]:8123/api"),
+    ],
+)
+def test_the_guide_names_an_address_that_can_be_pasted(ready, host, url):
+    settings, told = ready
+    text = demo.guide(settings.model_copy(update={"host": host}), told, 8123)
+    assert f"Base URL: {url}\n" in text
+    assert told.bearer in text
+    assert f"GATEWAY_STATE_DIR={settings.state_dir} " in text
+
+
+def test_the_samples_are_looked_for_in_a_checkout_and_in_the_installation(samples, tmp_path):
+    assert demo.samples_folder((tmp_path / "none", samples.parent)) == samples
+    with pytest.raises(SettingsError, match=r"neither in .*none/data nor in .*other/data"):
+        demo.samples_folder((tmp_path / "none", tmp_path / "other"))
+
+
+def test_a_port_that_is_taken_is_not_free():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert not demo.is_free("127.0.0.1", server.getsockname()[1])
+    assert demo.is_free("127.0.0.1", 0)
+
+
+def test_a_signal_before_the_server_starts_ends_quietly():
+    with pytest.raises(SystemExit) as ended:
+        demo._leave(signal.SIGTERM, None)
+    assert ended.value.code == 0

@@ -1,0 +1,49 @@
+import uuid
+
+import pytest
+
+UNKNOWN = str(uuid.uuid4())
+
+
+def test_a_grant_is_added_listed_and_removed_and_each_act_is_on_record(gateway):
+    dataset_id = gateway.dataset()
+    grant = {"dataset_id": dataset_id, "user": "ben", "role": None, "level": "download"}
+    assert gateway.json("grants", "add", dataset_id, "--user", "ben") == [grant]
+    assert gateway.json("grants", "list", dataset_id) == [grant]
+    assert gateway.json("grants", "remove", dataset_id, "--user", "ben") == [grant]
+    assert gateway.json("grants", "list", dataset_id) == []
+    assert [action for action, _ in gateway.actions()] == ["dataset.ingested", "grant.added", "grant.removed"]
+
+
+def test_a_second_grant_replaces_the_level(gateway):
+    dataset_id = gateway.dataset()
+    gateway.run("grants", "add", dataset_id, "--role", "maps")
+    gateway.run("grants", "add", dataset_id, "--role", "maps", "--level", "view")
+    assert [(g["role"], g["level"]) for g in gateway.json("grants", "list", dataset_id)] == [("maps", "view")]
+
+
+def test_people_get_sentences_and_a_table(gateway):
+    dataset_id = gateway.dataset()
+    added = gateway.run("grants", "add", dataset_id, "--user", "ben").stdout
+    assert added == f"granted download on {dataset_id}: user ben\n"
+    assert "ben" in gateway.run("grants", "list", dataset_id).stdout
+    removed = gateway.run("grants", "remove", dataset_id, "--user", "ben").stdout
+    assert removed == f"removed download on {dataset_id}: user ben\n"
+
+
+@pytest.mark.parametrize("who", [(), ("--user", "a", "--role", "b"), ("--user", "")])
+@pytest.mark.parametrize("command", ["add", "remove"])
+def test_exactly_one_of_user_and_role_is_needed(gateway, command, who):
+    gateway.run("grants", command, UNKNOWN, *who, exit_code=2)
+
+
+@pytest.mark.parametrize("command", [("add", "--user", "a"), ("remove", "--user", "a"), ("list",)])
+def test_an_unknown_dataset_exits_with_1(gateway, command):
+    gateway.run("grants", command[0], UNKNOWN, *command[1:], exit_code=1)
+
+
+def test_removing_a_grant_that_is_not_there_exits_with_1(gateway):
+    dataset_id = gateway.dataset()
+    gateway.run("grants", "add", dataset_id, "--role", "ben")
+    result = gateway.run("grants", "remove", dataset_id, "--user", "ben", exit_code=1)
+    assert result.stderr == f"Error: there is no such grant on {dataset_id}\n"

@@ -1,0 +1,138 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.rasters import write_cog, write_striped
+
+KEYS = {"source", "status", "id", "findings"}
+
+
+def test_all_in_exits_with_0_and_a_second_run_changes_nothing(gateway):
+    write_cog(gateway.data / "a.tif")
+    write_cog(gateway.data / "b.tif", seed=2)
+    first = gateway.json("ingest", gateway.data)
+    again = gateway.json("ingest", gateway.data)
+    assert [t["status"] for t in first] == ["registered", "registered"]
+    assert [t["status"] for t in again] == ["unchanged", "unchanged"]
+    assert [t["id"] for t in first] == [t["id"] for t in again]
+    assert all(set(t) == KEYS for t in first + again)
+
+
+def test_some_refused_exits_with_1_and_the_others_are_in(gateway):
+    write_cog(gateway.data / "b.tif")
+    write_striped(gateway.data / "a.tif")
+    refused, registered = gateway.json("ingest", gateway.data, exit_code=1)
+    assert (refused["status"], refused["id"], registered["status"]) == ("refused", None, "registered")
+    assert set(refused["findings"][0]) == {"rule", "message", "ifd", "block", "offset"}
+
+
+def test_people_get_a_line_for_each_source_and_the_reasons_on_stderr(gateway):
+    write_cog(gateway.data / "b.tif")
+    write_striped(gateway.data / "a.tif")
+    result = gateway.run("ingest", gateway.data, gateway.data / "none.tif", exit_code=2)
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["refused", "registered"]
+    assert "- error: " in result.stderr
+    assert f"{gateway.data / 'none.tif'}: no such file or folder\n" in result.stderr
+
+
+def test_a_folder_without_a_raster_is_refused(gateway):
+    (told,) = gateway.json("ingest", gateway.data, exit_code=1)
+    assert (told["status"], told["findings"][0]["rule"]) == ("refused", "no-raster")
+
+
+def test_a_pipe_is_refused(gateway):
+    os.mkfifo(gateway.data / "pipe")
+    (told,) = gateway.json("ingest", gateway.data / "pipe", exit_code=1)
+    assert told["status"] == "refused"
+
+
+def test_a_missing_source_fails_with_2_and_says_so_in_json(gateway):
+    (told,) = gateway.json("ingest", "none.tif", exit_code=2)
+    assert told == {
+        "source": "none.tif",
+        "status": "failed",
+        "id": None,
+        "findings": [],
+        "message": "no such file or folder",
+    }
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--visibility", "private", "--download", "public"),
+        ("--copy-to", "nowhere"),
+        ("--visibility", "everybody"),
+        ("--jobs", "0"),
+    ],
+)
+def test_wrong_usage_exits_with_2_before_anything_is_registered(gateway, flags):
+    path = write_cog(gateway.data / "a.tif")
+    gateway.run("ingest", path, *flags, exit_code=2)
+    assert gateway.json("datasets", "list") == []
+
+
+def test_the_options_reach_the_dataset(gateway):
+    path = write_cog(gateway.data / "a.tif")
+    gateway.run("ingest", path, "--visibility", "public", "--download", "internal", "--title", "T", "--owner", "ana")
+    (dataset,) = gateway.json("datasets", "list")
+    assert [dataset[n] for n in ("visibility", "download", "title", "owner")] == ["public", "internal", "T", "ana"]
+
+
+def test_copy_to_and_convert_reach_the_root(gateway):
+    outside = gateway.folder / "outside"
+    (outside / "deep").mkdir(parents=True)
+    write_cog(outside / "a.tif")
+    write_striped(outside / "deep" / "b.tif")
+    told = gateway.json("ingest", outside, "--copy-to", "data", "--convert")
+    assert [t["status"] for t in told] == ["registered", "registered"]
+    assert [d["key"] for d in gateway.json("datasets", "list")] == ["a.tif", "deep/b.tif"]
+    assert [t["status"] for t in gateway.json("ingest", outside, "--copy-to", "data", "--convert")] == [
+        "unchanged"
+    ] * 2
+
+
+def test_dry_run_writes_nothing(gateway):
+    path = write_cog(gateway.data / "a.tif")
+    (told,) = gateway.json("ingest", path, "--dry-run")
+    assert (told["status"], told["id"]) == ("registered", None)
+    assert gateway.json("datasets", "list") == []
+    assert gateway.actions() == []
+
+
+def test_jobs_judge_in_processes_and_tell_in_order(gateway):
+    for number in range(4):
+        write_cog(gateway.data / f"{number}.tif", seed=number)
+    write_striped(gateway.data / "2.tif")
+    told = gateway.json("ingest", "--jobs", "2", gateway.data, gateway.data / "none.tif", exit_code=2)
+    assert [t["status"] for t in told] == ["registered", "registered", "refused", "registered", "failed"]
+    assert len(gateway.json("datasets", "list")) == 3
+    again = gateway.json("ingest", "--jobs", "2", gateway.data, exit_code=1)
+    assert [t["status"] for t in again] == ["unchanged", "unchanged", "refused", "unchanged"]
+
+
+def test_a_list_on_stdin_is_taken(gateway):
+    path = write_cog(gateway.data / "a.tif")
+    (told,) = gateway.json("ingest", "-", stdin=f"{path}\n")
+    assert told["status"] == "registered"
+
+
+def test_a_root_of_the_settings_file_is_found(gateway):
+    rasters = gateway.folder / "rasters"
+    rasters.mkdir()
+    config = gateway.folder / "gateway.toml"
+    config.write_text(f'[roots.maps]\nuri = "file:{rasters}"\n')
+    gateway.run("--config", config, "ingest", write_cog(rasters / "a.tif"))
+    assert [d["root"] for d in gateway.json("datasets", "list")] == ["maps"]
+
+
+def test_the_script_is_the_command(gateway):
+    path = write_cog(gateway.data / "a.tif")
+    script = Path(__file__).parents[2] / "scripts" / "ingest.py"
+    done = subprocess.run([sys.executable, script, "--json", path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["status"] == "registered"
