@@ -59,7 +59,8 @@ def demo(context: click.Context, /, host: str, port: int | None) -> None:
         signal.signal(number, _leave)
     with tempfile.TemporaryDirectory(prefix="cog-gateway-demo-") as state:
         root = {"data": {"uri": f"file:{quote(str(samples))}"}}
-        settings = settings_of(context, state_dir=state, roots=root, host=host, port=port, processes=1)
+        own = {"state_dir": state, "roots": root, "processes": 1, "log_level": "WARNING"}
+        settings = settings_of(context, host=host, port=port, **own)
         ready = prepare(settings, samples)
         code = run_server(settings, lambda port: click.echo(guide(settings, ready, port)))
     context.exit(code)

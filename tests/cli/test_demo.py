@@ -1,12 +1,12 @@
 import os
 import re
-import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -52,19 +52,25 @@ class Demo:
         self.temporary = temporary
         environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(Path(__file__).parents[2])}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, env=environment,
         )  # fmt: skip
-        self.text = self._until_ready()
         self.environment = environment
+        self.text = self._until_ready()
 
     def _until_ready(self):
         text = ""
-        while END not in text:
-            assert select.select([self.process.stdout], [], [], 30)[0], text
-            line = self.process.stdout.readline()
-            assert line, text
+        # A demo that hangs is killed, and its output ends then.
+        watchdog = threading.Timer(60, self.process.kill)
+        watchdog.start()
+        for line in iter(self.process.stdout.readline, ""):
             text += line
+            if line.startswith(END):
+                break
+        watchdog.cancel()
+        if END not in text:
+            self.end(signal.SIGTERM)
+        assert END in text, text
         return text
 
     def end(self, number):
