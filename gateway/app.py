@@ -10,7 +10,9 @@ from tornado.iostream import IOStream
 from tornado.web import Application, RequestHandler, url
 
 from gateway.handlers.base import UnknownRoute, access_missing, log_request
+from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.proxies import Proxies
+from gateway.handlers.warm import Warm
 from gateway.routes import all_routes
 from gateway.services import Services
 
@@ -54,6 +56,8 @@ def make_app(services: Services) -> Application:
         compress_response=False,
         serve_traceback=False,
         load=Load(),
+        mailbox=Mailbox(),
+        warm=Warm(),
     )
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 from gateway.errors import ObjectMissing, PreconditionFailed, StorageUnavailable, VersionChanged
 from gateway.gatekeeper import Action, Gatekeeper
@@ -57,77 +59,110 @@ def etag_of(version: str) -> str:
     return f'"{version}"'
 
 
-def prepare(gatekeeper: Gatekeeper, request: DownloadRequest) -> Download:
+def prepare(gatekeeper: Gatekeeper, request: DownloadRequest, *, wait: bool = True) -> Download:
     """Return the download that answers `request`.
 
-    Raises what `Gatekeeper.admit` and `Gatekeeper.vouch` raise, then PreconditionFailed, then
-    RangeNotSatisfiable.
+    With `wait` False a small body is taken from the page cache only, for a caller that must not wait for a
+    disk: raises BlockingIOError when it is not there. Raises what `Gatekeeper.admit` and `Gatekeeper.vouch`
+    raise, then PreconditionFailed, then RangeNotSatisfiable.
     """
     dataset = gatekeeper.admit(request.dataset_id, request.principal, Action.DOWNLOAD).dataset
     for _ in range(DELIVERY_TRIES):
-        dataset, stat = gatekeeper.vouch(dataset)
-        answer = _conditional(gatekeeper, request, dataset, stat)
-        if answer.span is None:
-            return answer
         try:
-            return _opened(gatekeeper, answer, answer.span)
-        except (VersionChanged, ObjectMissing):
+            found = _found(gatekeeper, dataset, request.with_body)
+        except VersionChanged:
             continue
+        with ExitStack() as unless_sent:
+            unless_sent.callback(found.close)
+            answer = _conditional(gatekeeper, request, found)
+            if answer.span is None:
+                return answer
+            if isinstance(found.delivery, Redirect):
+                return Download(302, found.dataset, answer.backend, {"Location": found.delivery.url})
+            if isinstance(found.delivery, Stream) and answer.span.length > SMALL_BYTES:
+                unless_sent.pop_all()
+                return replace(answer, stream=found.delivery)
+            body = found.read(answer.span, wait)
+            if body is not None:
+                return replace(answer, body=body)
     raise StorageUnavailable("The file of this dataset is being replaced.", retry_after_seconds=1)
 
 
-def _conditional(gatekeeper: Gatekeeper, request: DownloadRequest, dataset: Dataset, stat: ObjectStat) -> Download:
-    """Return the answer that preconditions and range make of a judged version; nothing is opened yet."""
-    now, etag = datetime.now(UTC), etag_of(stat.version)
-    headers = _representation(dataset, stat, etag)
-    backend = gatekeeper.storage_of(dataset).backend
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A judged version, its facts, and for an answer with a body the way to it."""
+
+    dataset: Dataset
+    stat: ObjectStat
+    delivery: Stream | Redirect | None
+
+    def close(self) -> None:
+        if isinstance(self.delivery, Stream):
+            self.delivery.source.close()
+
+    def read(self, span: ByteRange, wait: bool) -> bytes | None:
+        """Return the bytes of `span`, or None when they are no longer those of the judged version."""
+        assert isinstance(self.delivery, Stream)  # noqa: S101 - the caller has sent redirects away
+        source = self.delivery.source
+        body = (source.read_at if wait else source.read_cached)(span.start, span.length)
+        return body if len(body) == span.length and source.unchanged() else None
+
+
+def _found(gatekeeper: Gatekeeper, dataset: Dataset, with_body: bool) -> _Found:
+    """Return the version that is there now, judged; raises VersionChanged when it changes meanwhile."""
+    storage = gatekeeper.storage_of(dataset)
+    if with_body and dataset.report.valid:
+        # Mostly it still is the judged version: opening it says so and is needed anyway.
+        with suppress(VersionChanged, ObjectMissing):
+            delivery = storage.deliver(dataset.key, dataset.version)
+            return _Found(dataset, delivery.stat, delivery)
+    dataset, stat = gatekeeper.vouch(dataset)
+    if not with_body:
+        return _Found(dataset, stat, None)
+    try:
+        return _Found(dataset, stat, storage.deliver(dataset.key, dataset.version))
+    except ObjectMissing:
+        raise VersionChanged("The file has changed just now.") from None
+
+
+def _conditional(gatekeeper: Gatekeeper, request: DownloadRequest, found: _Found) -> Download:
+    """Return the answer that preconditions and range make of a judged version, its bytes still to come."""
+    now, etag, stat = datetime.now(UTC), etag_of(found.stat.version), found.stat
+    headers = _representation(found.dataset.title, found.dataset.sha256, stat)
+    backend = gatekeeper.storage_of(found.dataset).backend
     outcome = evaluate(request.conditions, etag, stat.modified_at, now=now)
     if outcome is Outcome.FAILED:
         raise PreconditionFailed("The file is not the version that the request names.")
     if outcome is Outcome.NOT_MODIFIED:
-        return Download(304, dataset, backend, headers)
+        return Download(304, found.dataset, backend, headers)
     whole = ByteRange(0, stat.size_bytes)
-    if not request.with_body:
-        return Download(200, dataset, backend, {**headers, "Content-Length": str(whole.length)})
     span = None
     # RFC 9110 section 13.2.2 step 5: an If-Range that does not hold hides the Range, an impossible one too.
-    if range_applies(request.conditions.if_range, etag, stat.modified_at, now):
+    if request.with_body and range_applies(request.conditions.if_range, etag, stat.modified_at, now):
         span = parse_range(request.range_header, stat.size_bytes)
     if span is None:
-        return Download(200, dataset, backend, {**headers, "Content-Length": str(whole.length)}, whole)
+        complete = {**headers, "Content-Length": str(whole.length)}
+        return Download(200, found.dataset, backend, complete, whole if request.with_body else None)
     partial = {"Content-Range": span.content_range(stat.size_bytes), "Content-Length": str(span.length)}
-    return Download(206, dataset, backend, {**headers, **partial}, span)
+    return Download(206, found.dataset, backend, {**headers, **partial}, span)
 
 
-def _representation(dataset: Dataset, stat: ObjectStat, etag: str) -> dict[str, str]:
-    """Return the headers that 200, 206, 304 and HEAD share."""
+@lru_cache(maxsize=1024)
+def _representation(title: str, sha256: str | None, stat: ObjectStat) -> Mapping[str, str]:
+    """Return the headers that 200, 206, 304 and HEAD of one version share; not to be changed."""
     headers = {
         "Content-Type": "image/tiff",
         "Accept-Ranges": "bytes",
-        "ETag": etag,
+        "ETag": etag_of(stat.version),
         "Last-Modified": format_datetime(stat.modified_at.replace(microsecond=0), usegmt=True),
-        "Content-Disposition": content_disposition(dataset.title),
+        "Content-Disposition": content_disposition(title),
         "Cache-Control": "private, no-cache",
     }
-    if dataset.sha256:
-        headers["Repr-Digest"] = repr_digest(dataset.sha256)
+    if sha256:
+        headers["Repr-Digest"] = repr_digest(sha256)
     return headers
 
 
 def repr_digest(sha256_hex: str) -> str:
     """Return the Repr-Digest field of a SHA-256 in hex (RFC 9530 section 3)."""
     return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256_hex)).decode('ascii')}:"
-
-
-def _opened(gatekeeper: Gatekeeper, answer: Download, span: ByteRange) -> Download:
-    """Return the answer with its bytes at hand; raises VersionChanged when they are no longer the judged ones."""
-    delivered = gatekeeper.storage_of(answer.dataset).deliver(answer.dataset.key, answer.dataset.version)
-    if isinstance(delivered, Redirect):
-        return Download(302, answer.dataset, answer.backend, {"Location": delivered.url})
-    if span.length > SMALL_BYTES:
-        return replace(answer, stream=delivered)
-    with delivered.source as source:
-        body = source.read_at(span.start, span.length)
-        if len(body) != span.length or not source.unchanged():
-            raise VersionChanged("The file has changed just now.")
-        return replace(answer, body=body)

@@ -60,6 +60,21 @@ class FileSource:
         """Return at most `length_bytes` from `offset_bytes` on; shorter only at the end of the file."""
         return os.pread(self.fd, length_bytes, offset_bytes)
 
+    def read_cached(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """Return what `read_at` returns, from the page cache only.
+
+        Raises BlockingIOError when a disk would have to be waited for (preadv2(2), RWF_NOWAIT), or where the
+        system cannot tell.
+        """
+        buffer = bytearray(length_bytes)
+        try:
+            length = os.preadv(self.fd, [buffer], offset_bytes, os.RWF_NOWAIT)
+        except (AttributeError, OSError) as error:
+            raise BlockingIOError from error
+        if length < length_bytes and offset_bytes + length < self.size_bytes:
+            raise BlockingIOError
+        return bytes(buffer[:length])
+
     def unchanged(self) -> bool:
         """Return whether the file still has the version that it was opened with."""
         return version_of(os.fstat(self.fd)) == self.version

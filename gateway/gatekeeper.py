@@ -32,6 +32,7 @@ from gateway.records import Records
 from gateway.storage import OpenObject, Storage
 
 ADMIN = "admin"
+DISABLED = "The token is not accepted."
 # A file that is written to all the time is judged this often before the caller is told to come back.
 JUDGE_TRIES = 3
 LOCK_STRIPES = 64
@@ -101,15 +102,17 @@ class Gatekeeper:
         file the caller may not have. `dataset_id` on the error names the dataset where there is one.
         """
         dataset_id = dataset_uuid(raw_id)
-        self.check_enabled(principal, dataset_id)
         if dataset_id is None:
+            self.check_enabled(principal)
             raise MalformedId("The dataset id is no UUID in its hyphenated form.")
+        standing = self._records.standing(dataset_id, principal.user)
+        if standing.disabled:
+            raise BadCredential(DISABLED).about(dataset_id)
         if principal.kind is not None and principal.dataset_id != dataset_id:
             raise BadCredential("The token is for another dataset.").about(dataset_id)
-        dataset = self._records.dataset(dataset_id)
+        dataset, grants = standing.dataset, standing.grants
         if dataset is None:
             raise NotFound("There is no such dataset.")
-        grants = self._records.grants(dataset_id) if Scale.PRIVATE in (dataset.visibility, dataset.download) else ()
         through = roles_needed(dataset, principal, Action.VIEW, grants)
         if through is None:
             raise NotFound("There is no such dataset.").about(dataset_id)
@@ -120,10 +123,10 @@ class Gatekeeper:
             through |= more
         return Admitted(dataset, through)
 
-    def check_enabled(self, principal: Principal, dataset_id: str | None = None) -> None:
+    def check_enabled(self, principal: Principal) -> None:
         """Return when the user may use tokens at all; raises BadCredential for a disabled one."""
         if principal.user is not None and self._records.is_disabled(principal.user):
-            raise BadCredential("The token is not accepted.").about(dataset_id)
+            raise BadCredential(DISABLED)
 
     def storage_of(self, dataset: Dataset) -> Storage:
         """Return the storage of the dataset's root; raises StorageUnavailable when it is not configured."""

@@ -6,6 +6,7 @@ import pytest
 from gateway.errors import BadCredential, Forbidden, MalformedId, NotACog, NotFound, StorageUnavailable
 from gateway.gatekeeper import Action, Gatekeeper, roles_needed
 from gateway.model import Dataset, Finding, Grant, Inspection, Level, Principal, RasterFacts, Report, Scale, TokenKind
+from gateway.records import Standing
 from gateway.storage import open_storage
 
 ID = "12345678-1234-4234-8234-123456789abc"
@@ -26,8 +27,8 @@ class Shelf:
     def dataset(self, dataset_id):
         return self.kept if self.kept and self.kept.id == dataset_id else None
 
-    def grants(self, dataset_id):
-        return self.given
+    def standing(self, dataset_id, user):
+        return Standing(self.dataset(dataset_id), self.given, user in self.disabled)
 
     def is_disabled(self, user):
         return user in self.disabled
@@ -95,8 +96,11 @@ def test_roles_are_named_only_where_the_right_depends_on_them(shelf):
 
 def test_admission_in_the_order_of_the_checks(keeper, shelf):
     shelf.disabled = {"off"}
-    with pytest.raises(BadCredential):
-        keeper.admit("nonsense", Principal("off"), Action.VIEW)
+    for raw_id in ("nonsense", ID):
+        with pytest.raises(BadCredential):
+            keeper.admit(raw_id, Principal("off"), Action.VIEW)
+    with pytest.raises(MalformedId):
+        keeper.admit("nonsense", BEN, Action.VIEW)
     with pytest.raises(MalformedId):
         keeper.admit("nonsense", NOBODY, Action.VIEW)
     other = Principal(None, kind=TokenKind.DOWNLOAD, dataset_id=ID.replace("1", "2"))
@@ -116,12 +120,6 @@ def test_admission_in_the_order_of_the_checks(keeper, shelf):
     shelf.given = (Grant(ID, Level.DOWNLOAD, role="survey"),)
     admitted = keeper.admit(ID.upper(), Principal("ben", frozenset({"survey"})), Action.DOWNLOAD)
     assert admitted.through_roles == {"survey"}
-
-
-def test_a_public_dataset_asks_for_no_grants(keeper, shelf, monkeypatch):
-    shelf.kept = replace(shelf.kept, visibility=Scale.PUBLIC, download=Scale.INTERNAL)
-    monkeypatch.setattr(shelf, "grants", None)
-    assert keeper.admit(ID, NOBODY, Action.VIEW).through_roles == frozenset()
 
 
 def test_the_judged_version_is_not_judged_again(keeper, shelf, judged):

@@ -15,9 +15,10 @@ class AuditedHandler(BaseHandler):
 
     async def on_record(self, row: AuditRow) -> None:
         """Return when the row is durable; raises RecordsUnavailable, and then nothing may be sent."""
-        wait_seconds = self.services.settings.audit_wait_seconds
+        recorded = self.mailbox.expect(self.services.audit.record(row))
         try:
-            await asyncio.wait_for(asyncio.wrap_future(self.services.audit.record(row)), wait_seconds)
+            async with asyncio.timeout(self.services.settings.audit_wait_seconds):
+                await recorded
         except TimeoutError:
             raise RecordsUnavailable("The audit cannot be written.") from None
 

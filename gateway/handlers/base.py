@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import re
@@ -18,6 +17,7 @@ from tornado.web import Application, HTTPError, RequestHandler
 
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.handlers.access import OPEN, AccessRule, Credential, access, principal_of
+from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.proxies import HOST, Proxies
 from gateway.logs import redact
 from gateway.model import Principal
@@ -120,7 +120,13 @@ class BaseHandler(RequestHandler):
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, run in the bounded pool; raises Unavailable when its queue is full."""
-        return await asyncio.wrap_future(self.services.pool.submit(work, *args, **kwargs))
+        return await self.mailbox.expect(self.services.pool.submit(work, *args, **kwargs))
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """Return the way back from threads to this handler's loop."""
+        mailbox: Mailbox = self.application.settings["mailbox"]
+        return mailbox
 
     def public_url(self, path: str) -> str:
         """Return the URL under which clients reach `path` below the API's prefix."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from datetime import UTC, datetime
+from contextlib import suppress
 from http import HTTPStatus
 from typing import cast
 
@@ -31,7 +30,7 @@ class DownloadHandler(AuditedHandler):
     @access(DOWNLOAD)
     async def get(self, dataset_id: str) -> None:
         """Send the file, a range of it, or the way to it; every answer with bytes is on record before."""
-        download = await self.in_thread(prepare, self.services.gatekeeper, self.asked(dataset_id, with_body=True))
+        download = await self.prepared(self.asked(dataset_id, with_body=True))
         try:
             if download.status != HTTPStatus.NOT_MODIFIED:
                 await self.on_record(self.granted(download))
@@ -44,8 +43,22 @@ class DownloadHandler(AuditedHandler):
     @access(DOWNLOAD)
     async def head(self, dataset_id: str) -> None:
         """Answer with the headers of the whole file; nothing is transferred and nothing recorded."""
-        request = self.asked(dataset_id, with_body=False)
-        self.answer_with(await self.in_thread(prepare, self.services.gatekeeper, request))
+        self.answer_with(await self.prepared(self.asked(dataset_id, with_body=False)))
+
+    async def prepared(self, request: DownloadRequest) -> Download:
+        """Return the prepared download.
+
+        A reader of many ranges asks for the same file again and again. What a thread has found a moment ago is
+        in the caches of the kernel, and looking there costs less than the way to a thread and back; where a
+        disk would have to be waited for, and once every while in any case, a thread goes.
+        """
+        warm = self.application.settings["warm"]
+        if warm.holds(request.dataset_id):
+            with suppress(BlockingIOError):
+                return prepare(self.services.gatekeeper, request, wait=False)
+        download = await self.in_thread(prepare, self.services.gatekeeper, request)
+        warm.mark(request.dataset_id)
+        return download
 
     def asked(self, dataset_id: str, *, with_body: bool) -> DownloadRequest:
         """Return what the request asks for; repeated lines of a list field were joined by Tornado."""
@@ -79,11 +92,14 @@ class DownloadHandler(AuditedHandler):
     async def send_small(self, body: bytes) -> dict[str, object]:
         """Send headers and body in one write; returns the outcome for the audit."""
         sending = self.finish(body)
-        try:
-            await asyncio.wait_for(sending, self.services.settings.stall_seconds)
-        except (OSError, TimeoutError):
-            self.http1.stream.close()
-            return {"bytes_sent": 0, "outcome": "aborted"}
+        # Mostly the kernel takes it at once, and nothing is left to wait for.
+        if self.http1.stream.writing() or self.http1.stream.closed():
+            try:
+                async with asyncio.timeout(self.services.settings.stall_seconds):
+                    await sending
+            except (OSError, TimeoutError):
+                self.http1.stream.close()
+                return {"bytes_sent": 0, "outcome": "aborted"}
         self.bytes_sent = len(body)
         return {"bytes_sent": len(body), "outcome": "completed"}
 
@@ -109,20 +125,24 @@ class DownloadHandler(AuditedHandler):
 
     def granted(self, download: Download) -> AuditRow:
         """Return the row that must be durable before the first byte leaves."""
-        expected = download.span.length if download.span else download.dataset.size_bytes
+        return self.about("download.cog", download, {})
+
+    def ended(self, download: Download, outcome: dict[str, object]) -> AuditRow:
+        """Return the row that tells how a granted transfer ended."""
+        return self.about("download.finished", download, outcome)
+
+    def about(self, action: str, download: Download, detail: dict[str, object]) -> AuditRow:
+        """Return a row about this download."""
         return self.row(
-            "download.cog",
+            action,
             dataset_id=download.dataset.id,
             version=download.dataset.version,
             backend=download.backend,
             range_header=self.request.headers.get("Range"),
             status=download.status,
-            bytes_expected=expected,
+            bytes_expected=download.span.length if download.span else download.dataset.size_bytes,
+            detail=detail,
         )
-
-    def ended(self, download: Download, outcome: dict[str, object]) -> AuditRow:
-        """Return the row that tells how a granted transfer ended."""
-        return replace(self.granted(download), action="download.finished", at=datetime.now(UTC), detail=outcome)
 
     def refused(self, error: GatewayError) -> None:
         """Note a refusal, without delaying its answer. Of a 404 only that of a dataset which exists."""

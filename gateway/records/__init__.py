@@ -11,6 +11,7 @@ from gateway.records.base import (
     DatasetQuery,
     DownloadSummary,
     Records,
+    Standing,
     StoredAuditRow,
     UserState,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "DatasetQuery",
     "DownloadSummary",
     "Records",
+    "Standing",
     "StoredAuditRow",
     "UserState",
     "open_records",

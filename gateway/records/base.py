@@ -82,6 +82,15 @@ class DownloadSummary:
     aborted: int
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides whether a user may have a dataset; `dataset` is None for an unknown id."""
+
+    dataset: Dataset | None
+    grants: tuple[Grant, ...]
+    disabled: bool
+
+
 class Records(Protocol):
     """A database of datasets, people and audit rows; every method may be called from any thread.
 
@@ -91,6 +100,9 @@ class Records(Protocol):
 
     def dataset(self, dataset_id: str) -> Dataset | None:
         """Return the dataset with this id, or None."""
+
+    def standing(self, dataset_id: str, user: str | None) -> Standing:
+        """Return the dataset, its grants, and whether the user is disabled, as they are now; quick."""
 
     def dataset_at(self, root: str, key: str) -> Dataset | None:
         """Return the dataset whose object lies at `key` in `root`, or None."""

@@ -70,6 +70,17 @@ AUDIT = (
     """CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
         BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
 )
+# One number that every change of the catalogue raises: what was read at one number is good while it stands.
+REVISION = (
+    "CREATE TABLE revision (number INTEGER NOT NULL)",
+    "INSERT INTO revision VALUES (0)",
+    *(
+        f"""CREATE TRIGGER {table}_{verb.lower()}_revised AFTER {verb} ON {table}
+            BEGIN UPDATE revision SET number = number + 1; END"""
+        for table in ("datasets", "grants", "users")
+        for verb in ("INSERT", "UPDATE", "DELETE")
+    ),
+)
 
 
 def steps() -> Migrations:
@@ -84,6 +95,11 @@ def steps() -> Migrations:
     @migrations(name="2-audit")
     def audit(database: Database) -> None:
         for statement in AUDIT:
+            database.execute(statement)
+
+    @migrations(name="3-revision")
+    def revision(database: Database) -> None:
+        for statement in REVISION:
             database.execute(statement)
 
     return migrations

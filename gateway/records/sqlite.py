@@ -10,9 +10,10 @@ from sqlite_utils import Database
 
 from gateway.model import AuditRow, Dataset, Grant, Inspection
 from gateway.records import audit_rows, datasets, people
-from gateway.records.base import AuditQuery, DatasetPage, DatasetQuery, DownloadSummary, StoredAuditRow, UserState
+from gateway.records.base import AuditQuery, DatasetPage, DatasetQuery, DownloadSummary, Standing, StoredAuditRow, UserState
 from gateway.records.connection import Connections
 from gateway.records.migrations import prepare
+from gateway.records.standing import Standings
 
 
 class SqliteRecords:
@@ -21,10 +22,15 @@ class SqliteRecords:
     def __init__(self, path: Path) -> None:
         prepare(path)
         self._connections = Connections(path)
+        self._standings = Standings()
 
     def dataset(self, dataset_id: str) -> Dataset | None:
         """Return the dataset with this id, or None."""
         return self._connections.read(datasets.by_id, dataset_id)
+
+    def standing(self, dataset_id: str, user: str | None) -> Standing:
+        """Return the dataset, its grants, and whether the user is disabled, as they are now."""
+        return self._connections.read(self._standings.read, dataset_id, user)
 
     def dataset_at(self, root: str, key: str) -> Dataset | None:
         """Return the dataset whose object lies at `key` in `root`, or None."""

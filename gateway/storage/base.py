@@ -42,6 +42,7 @@ class Redirect:
     """A delivery by the store: the client fetches from `url`."""
 
     url: str
+    stat: ObjectStat
 
 
 class Storage(Protocol):
@@ -85,5 +86,3 @@ class Storage(Protocol):
 
     def close(self) -> None:
         """Release what the root holds open."""
-
-

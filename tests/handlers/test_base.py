@@ -101,7 +101,7 @@ async def test_no_token_reaches_a_log_whatever_happens(world, fetch, monkeypatch
     def broken(*_args, **_kwargs):
         raise RuntimeError(f"with {minted}")
 
-    monkeypatch.setattr(type(world.services.records), "dataset", broken)
+    monkeypatch.setattr(type(world.services.records), "standing", broken)
     await fetch(f"{path}?token={minted}", token=bearer)
     assert "uncaught exception" in caplog.text
     for part in (*minted.split(".")[1:], *bearer.split(".")[1:]):

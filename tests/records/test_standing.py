@@ -1,0 +1,53 @@
+import pytest
+
+from gateway.model import Grant, Level, Scale
+from gateway.records import open_records
+from tests.records.conftest import dataset
+
+
+def test_a_standing_says_dataset_grants_and_whether_the_user_is_disabled(records):
+    known = dataset(1)
+    records.save_dataset(known)
+    records.add_grant(Grant(known.id, Level.VIEW, user="ben"))
+    records.set_disabled("ben", True)
+    standing = records.standing(known.id, "ben")
+    assert standing.dataset == known
+    assert standing.grants == records.grants(known.id)
+    assert standing.disabled
+    assert not records.standing(known.id, None).disabled
+    assert records.standing(dataset(2).id, "ben").dataset is None
+
+
+@pytest.mark.parametrize("by_another_process", [False, True])
+def test_every_change_counts_at_once(records, path, by_another_process):
+    other = open_records(path) if by_another_process else records
+    known = dataset(1)
+    changes = [
+        lambda: other.save_dataset(known),
+        lambda: other.save_dataset(dataset(1, visibility=Scale.PRIVATE, download=Scale.PRIVATE)),
+        lambda: other.add_grant(Grant(known.id, Level.VIEW, user="ben")),
+        lambda: other.add_grant(Grant(known.id, Level.DOWNLOAD, user="ben")),
+        lambda: other.set_disabled("ben", True),
+        lambda: other.set_disabled("ben", False),
+        lambda: other.remove_grant(known.id, user="ben"),
+        lambda: other.remove_dataset(known.id),
+    ]
+    seen = [records.standing(known.id, "ben")]
+    for change in changes:
+        change()
+        seen.append(records.standing(known.id, "ben"))
+        assert seen[-1] != seen[-2]
+    other.close()
+
+
+def test_what_did_not_change_is_not_read_again(records):
+    records.save_dataset(dataset(1))
+    assert records.standing(dataset(1).id, None) is records.standing(dataset(1).id, None)
+
+
+def test_only_so_many_are_remembered(records, monkeypatch):
+    monkeypatch.setattr("gateway.records.standing.REMEMBERED", 2)
+    for number in range(5):
+        records.save_dataset(dataset(number))
+    for number in range(5):
+        assert records.standing(dataset(number).id, None).dataset == dataset(number)
