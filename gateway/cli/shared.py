@@ -29,8 +29,6 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in newer rel
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Return the moment in UTC; a date alone is its midnight."""
-        if isinstance(value, datetime):
-            return value
         try:
             moment = datetime.fromisoformat(value)
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cog.convert import CannotConvert
 from tests.rasters import write_cog, write_striped
 
 KEYS = {"source", "status", "id", "findings"}
@@ -94,6 +95,15 @@ def test_copy_to_and_convert_reach_the_root(gateway):
     assert [t["status"] for t in gateway.json("ingest", outside, "--copy-to", "data", "--convert")] == [
         "unchanged"
     ] * 2
+
+
+def test_people_are_told_why_a_file_cannot_be_converted(gateway, monkeypatch):
+    def fail(*_):
+        raise CannotConvert("GDAL cannot make a COG of it.")
+
+    monkeypatch.setattr("gateway.judging.convert", fail)
+    result = gateway.run("ingest", "--convert", write_striped(gateway.data / "a.tif"), exit_code=1)
+    assert "- GDAL cannot make a COG of it.\n" in result.stderr
 
 
 def test_dry_run_writes_nothing(gateway):

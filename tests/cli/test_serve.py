@@ -1,0 +1,43 @@
+import pytest
+
+from gateway.errors import SettingsError
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """The settings that the server was started with; it ends with the exit code 3."""
+    given = []
+    monkeypatch.setattr("gateway.cli.serve.run_server", lambda settings: given.append(settings) or 3)
+    return given
+
+
+def test_the_flags_win_over_the_environment_and_the_exit_code_is_the_servers(gateway, served, monkeypatch):
+    monkeypatch.setenv("GATEWAY_PORT", "8001")
+    monkeypatch.setenv("GATEWAY_HOST", "127.0.0.2")
+    gateway.run("serve", "--port", "8002", "--processes", "2", exit_code=3)
+    (settings,) = served
+    assert (settings.host, settings.port, settings.processes) == ("127.0.0.2", 8002, 2)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_settings_file_is_taken_before_or_after_the_command(gateway, served, before):
+    config = gateway.folder / "gateway.toml"
+    config.write_text("port = 8003\n")
+    flag = ("--config", config)
+    gateway.run(*(flag if before else ()), "serve", *(() if before else flag), exit_code=3)
+    assert served[0].port == 8003
+
+
+def test_a_server_that_refuses_to_start_says_why_in_one_line(gateway, monkeypatch):
+    def refuse(_):
+        raise SettingsError("the root data (file:data) cannot be read")
+
+    monkeypatch.setattr("gateway.cli.serve.run_server", refuse)
+    result = gateway.run("serve", exit_code=2)
+    assert result.stderr == "Error: the root data (file:data) cannot be read\n"
+
+
+@pytest.mark.parametrize("flags", [("--port", "70000"), ("--processes", "0"), ("--nonsense",)])
+def test_wrong_flags_are_wrong_usage(gateway, served, flags):
+    gateway.run("serve", *flags, exit_code=2)
+    assert served == []
