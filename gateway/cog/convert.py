@@ -11,7 +11,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.shutil import copy
 
+from gateway.cog.rules import RULES
 from gateway.errors import NotACog
+from gateway.model import Report
 
 # Nothing but the file itself: no look at its folder, no .aux.xml, no network.
 STRICT = {
@@ -28,8 +30,21 @@ CREATION = {
 }
 
 
+# GDAL reads a file with such a mask as if it had none.
+LOSSY = ("mask-size",)
+
+
 class CannotConvert(NotACog):
     """A GeoTIFF that GDAL cannot read to its end, or of which it cannot make a COG."""
+
+
+def convertible(report: Report) -> bool:
+    """Return whether GDAL may be handed such a file: it is a sound GeoTIFF and only its layout is wrong."""
+    return bool(report.errors) and all(f.rule not in LOSSY and _rewritable(f.rule) for f in report.errors)
+
+
+def _rewritable(rule: str) -> bool:
+    return rule in RULES and RULES[rule].rewritable
 
 
 def convert(source_path: str, target_path: Path) -> None:

@@ -7,7 +7,8 @@ from rasterio.enums import ColorInterp
 from rasterio.shutil import copy
 from rio_cogeo import cog_validate
 
-from gateway.cog.convert import CannotConvert, convert
+from gateway.cog.convert import CannotConvert, convert, convertible
+from gateway.model import Finding, Report, Severity
 from tests.rasters import write_striped
 
 
@@ -94,3 +95,21 @@ def test_what_is_no_geotiff_or_is_cut_cannot_be_converted(tmp_path):
     for name in ("text.tif", "cut.tif", "none.tif"):
         with pytest.raises(CannotConvert, match="GDAL cannot make a COG of it"):
             convert(str(tmp_path / name), tmp_path / "out.tif")
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        (("not-tiled",), True),
+        (("not-tiled", "overviews-missing"), True),
+        (("not-tiled", "refers-to-other-file"), False),
+        (("mask-size",), False),
+        (("not-a-tiff",), False),
+        (("a-rule-of-tomorrow",), False),
+        ((), False),
+    ],
+)
+def test_only_what_breaks_rules_of_layout_alone_may_be_converted(rules, expected):
+    warning = Finding("extra-page", "There is another page.", Severity.WARNING)
+    report = Report("blocks", (*(Finding(rule, "It is wrong.") for rule in rules), warning))
+    assert convertible(report) is expected
