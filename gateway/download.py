@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from enum import Enum
 from functools import lru_cache
 
 from gateway.errors import ObjectMissing, PreconditionFailed, StorageUnavailable, VersionChanged
@@ -24,6 +25,14 @@ from gateway.storage import Redirect, Stream
 SMALL_BYTES = 128 * 1024
 # A file replaced between the judgement and the opening is judged again this often.
 DELIVERY_TRIES = 3
+
+
+class Patience(Enum):
+    """What the caller may wait for: nothing but memory, also a disk, or also the judgement of a changed file."""
+
+    PAGE_CACHE = "page cache"
+    DISK = "disk"
+    JUDGEMENT = "judgement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +68,18 @@ def etag_of(version: str) -> str:
     return f'"{version}"'
 
 
-def prepare(gatekeeper: Gatekeeper, request: DownloadRequest, *, wait: bool = True) -> Download:
+def prepare(
+    gatekeeper: Gatekeeper, request: DownloadRequest, patience: Patience = Patience.JUDGEMENT
+) -> Download:
     """Return the download that answers `request`.
 
-    With `wait` False a small body is taken from the page cache only, for a caller that must not wait for a
-    disk: raises BlockingIOError when it is not there. Raises what `Gatekeeper.admit` and `Gatekeeper.vouch`
-    raise, then PreconditionFailed, then RangeNotSatisfiable.
+    Raises BlockingIOError where a disk and Unjudged where a judgement would take more than `patience`; else
+    what `Gatekeeper.admit` and `Gatekeeper.vouch` raise, then PreconditionFailed, then RangeNotSatisfiable.
     """
     dataset = gatekeeper.admit(request.dataset_id, request.principal, Action.DOWNLOAD).dataset
     for _ in range(DELIVERY_TRIES):
         try:
-            found = _found(gatekeeper, dataset, request.with_body)
+            found = _found(gatekeeper, dataset, request, patience)
         except VersionChanged:
             continue
         with ExitStack() as unless_sent:
@@ -82,7 +92,7 @@ def prepare(gatekeeper: Gatekeeper, request: DownloadRequest, *, wait: bool = Tr
             if isinstance(found.delivery, Stream) and answer.span.length > SMALL_BYTES:
                 unless_sent.pop_all()
                 return replace(answer, stream=found.delivery)
-            body = found.read(answer.span, wait)
+            body = found.read(answer.span, patience)
             if body is not None:
                 return replace(answer, body=body)
     raise StorageUnavailable("The file of this dataset is being replaced.", retry_after_seconds=1)
@@ -100,24 +110,25 @@ class _Found:
         if isinstance(self.delivery, Stream):
             self.delivery.source.close()
 
-    def read(self, span: ByteRange, wait: bool) -> bytes | None:
+    def read(self, span: ByteRange, patience: Patience) -> bytes | None:
         """Return the bytes of `span`, or None when they are no longer those of the judged version."""
         assert isinstance(self.delivery, Stream)  # noqa: S101 - the caller has sent redirects away
         source = self.delivery.source
-        body = (source.read_at if wait else source.read_cached)(span.start, span.length)
+        read = source.read_cached if patience is Patience.PAGE_CACHE else source.read_at
+        body = read(span.start, span.length)
         return body if len(body) == span.length and source.unchanged() else None
 
 
-def _found(gatekeeper: Gatekeeper, dataset: Dataset, with_body: bool) -> _Found:
+def _found(gatekeeper: Gatekeeper, dataset: Dataset, request: DownloadRequest, patience: Patience) -> _Found:
     """Return the version that is there now, judged; raises VersionChanged when it changes meanwhile."""
     storage = gatekeeper.storage_of(dataset)
-    if with_body and dataset.report.valid:
+    if request.with_body and dataset.report.valid:
         # Mostly it still is the judged version: opening it says so and is needed anyway.
         with suppress(VersionChanged, ObjectMissing):
             delivery = storage.deliver(dataset.key, dataset.version)
             return _Found(dataset, delivery.stat, delivery)
-    dataset, stat = gatekeeper.vouch(dataset)
-    if not with_body:
+    dataset, stat = gatekeeper.vouch(dataset, may_judge=patience is Patience.JUDGEMENT)
+    if not request.with_body:
         return _Found(dataset, stat, None)
     try:
         return _Found(dataset, stat, storage.deliver(dataset.key, dataset.version))

@@ -143,6 +143,13 @@ class VersionChanged(GatewayError):
     title = "Service Unavailable"
 
 
+class Unjudged(GatewayError):
+    """An object whose bytes changed since the verdict, met by a caller that cannot wait for a new one."""
+
+    status = 503
+    title = "Service Unavailable"
+
+
 class ObjectMissing(GatewayError):
     """No object under that key: its own error, because only some callers turn it into a 404."""
 

@@ -16,6 +16,7 @@ from gateway.errors import (
     NotFound,
     ObjectMissing,
     StorageUnavailable,
+    Unjudged,
 )
 from gateway.model import (
     AuditRow,
@@ -135,14 +136,17 @@ class Gatekeeper:
         except KeyError:
             raise StorageUnavailable("The storage of this dataset cannot be reached.") from None
 
-    def vouch(self, dataset: Dataset) -> tuple[Dataset, ObjectStat]:
+    def vouch(self, dataset: Dataset, *, may_judge: bool = True) -> tuple[Dataset, ObjectStat]:
         """Return the dataset as judged in the version that lies in the storage now, and that version's facts.
 
-        Raises NotFound when the bytes are gone, StorageUnavailable, and NotACog with the findings.
+        Raises NotFound when the bytes are gone, StorageUnavailable, NotACog with the findings, and Unjudged
+        for a version without verdict when the caller cannot wait for one.
         """
         try:
             stat = self.storage_of(dataset).stat(dataset.key)
             if stat.version != dataset.version:
+                if not may_judge:
+                    raise Unjudged("The file has changed and must be judged.")
                 dataset, stat = self._judge(dataset)
         except ObjectMissing:
             raise NotFound("The file of this dataset is gone.").about(dataset.id) from None

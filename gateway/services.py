@@ -20,6 +20,8 @@ from gateway.settings import Settings, read_secret
 from gateway.storage import OpenObject, Storage, open_storage
 from gateway.tokens import HmacKeys, TokenPolicy
 
+JUDGE_THREADS = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -32,7 +34,8 @@ class Services:
     keys: HmacKeys
     policy: TokenPolicy
     gatekeeper: Gatekeeper
-    pool: BoundedPool
+    disk: BoundedPool
+    judges: BoundedPool
     _closing: ExitStack
 
     def close(self) -> None:
@@ -61,8 +64,11 @@ def open_services(settings: Settings) -> Services:
             stack.callback(storage.close)
         audit = AuditLog(records.append_audit)
         stack.callback(audit.close)
-        pool = BoundedPool("work", settings.worker_threads, queue_limit=64 * settings.worker_threads)
-        stack.callback(pool.close)
+        disk = BoundedPool("disk", settings.worker_threads, queue_limit=64 * settings.worker_threads)
+        stack.callback(disk.close)
+        # Of their own, so that files which must be judged anew keep nobody from those that need not.
+        judges = BoundedPool("judge", JUDGE_THREADS, queue_limit=32)
+        stack.callback(judges.close)
         gatekeeper = Gatekeeper(records, storages, inspector(settings.allow_missing_overviews), audit.note)
         policy = TokenPolicy(
             roles_claim=settings.roles_claim,
@@ -71,7 +77,7 @@ def open_services(settings: Settings) -> Services:
                 TokenKind.TILES: settings.tile_token_seconds,
             },
         )
-        return Services(settings, records, storages, audit, keys, policy, gatekeeper, pool, stack.pop_all())
+        return Services(settings, records, storages, audit, keys, policy, gatekeeper, disk, judges, stack.pop_all())
     raise AssertionError("unreachable: ExitStack swallows nothing")
 
 

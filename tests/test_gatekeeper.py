@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.errors import BadCredential, Forbidden, MalformedId, NotACog, NotFound, StorageUnavailable
+from gateway.errors import BadCredential, Forbidden, MalformedId, NotACog, NotFound, StorageUnavailable, Unjudged
 from gateway.gatekeeper import Action, Gatekeeper, roles_needed
 from gateway.model import Dataset, Finding, Grant, Inspection, Level, Principal, RasterFacts, Report, Scale, TokenKind
 from gateway.records import Standing
@@ -125,6 +125,14 @@ def test_admission_in_the_order_of_the_checks(keeper, shelf):
 def test_the_judged_version_is_not_judged_again(keeper, shelf, judged):
     dataset, stat = keeper.vouch(shelf.kept)
     assert (dataset, stat.version, judged) == (shelf.kept, shelf.kept.version, [])
+
+
+def test_who_cannot_wait_for_a_verdict_is_told_so(keeper, shelf, judged, tmp_path):
+    assert keeper.vouch(shelf.kept, may_judge=False)[0] is shelf.kept
+    (tmp_path / "a.tif").write_bytes(b"other bytes")
+    with pytest.raises(Unjudged):
+        keeper.vouch(shelf.kept, may_judge=False)
+    assert judged == []
 
 
 def test_a_changed_file_is_judged_once_and_saved(keeper, shelf, judged, tmp_path):

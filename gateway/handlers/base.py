@@ -119,8 +119,8 @@ class BaseHandler(RequestHandler):
         return "*" in origins or origin in origins
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what `work` returns, run in the bounded pool; raises Unavailable when its queue is full."""
-        return await self.mailbox.expect(self.services.pool.submit(work, *args, **kwargs))
+        """Return what `work` returns, run in the disk pool; raises Unavailable when its queue is full."""
+        return await self.mailbox.expect(self.services.disk.submit(work, *args, **kwargs))
 
     @property
     def mailbox(self) -> Mailbox:

@@ -7,8 +7,8 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import cast
 
-from gateway.download import Download, DownloadRequest, prepare
-from gateway.errors import GatewayError
+from gateway.download import Download, DownloadRequest, Patience, prepare
+from gateway.errors import GatewayError, Unjudged
 from gateway.handlers.access import DOWNLOAD, access
 from gateway.handlers.audited import AuditedHandler
 from gateway.handlers.streaming import Aborted, Connection, Transfer
@@ -52,11 +52,14 @@ class DownloadHandler(AuditedHandler):
         in the caches of the kernel, and looking there costs less than the way to a thread and back; where a
         disk would have to be waited for, and once every while in any case, a thread goes.
         """
-        warm = self.application.settings["warm"]
+        gatekeeper, warm = self.services.gatekeeper, self.application.settings["warm"]
         if warm.holds(request.dataset_id):
-            with suppress(BlockingIOError):
-                return prepare(self.services.gatekeeper, request, wait=False)
-        download = await self.in_thread(prepare, self.services.gatekeeper, request)
+            with suppress(BlockingIOError, Unjudged):
+                return prepare(gatekeeper, request, Patience.PAGE_CACHE)
+        try:
+            download = await self.in_thread(prepare, gatekeeper, request, Patience.DISK)
+        except Unjudged:
+            download = await self.mailbox.expect(self.services.judges.submit(prepare, gatekeeper, request))
         warm.mark(request.dataset_id)
         return download
 
