@@ -1,0 +1,293 @@
+"""The facts of a TIFF file, read once into frozen values; the checks judge these and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, prod
+
+import numpy as np
+import numpy.typing as npt
+
+from gateway.cog.ghost import FIRST_LINE_BYTES, Ghost, parse_ghost
+from gateway.cog.rules import finding
+from gateway.cog.tags import (
+    ARRAY_TAGS,
+    MAX_VALUES,
+    PLANAR_CONTIGUOUS,
+    PLANAR_SEPARATE,
+    TYPES,
+    UNREAD_TAGS,
+    Tag,
+    name_of,
+)
+from gateway.cog.tiff import Directory, Entry, Format, Header, Limits, StructureError, Values, Walk, read_format
+from gateway.model import ByteSource, Finding
+
+Offsets = npt.NDArray[np.int64]
+REDUCED, MASK = 1, 4
+NO_BLOCKS = np.empty(0, np.uint32)
+
+
+@dataclass(frozen=True)
+class Ifd:
+    """One image of the file: its directory and the values of the tags that the check looks at.
+
+    Properties that name a size or a sample assume that the tag checks found nothing.
+    """
+
+    directory: Directory
+    values: Mapping[int, Values]
+
+    @property
+    def index(self) -> int:
+        """Return the place in the IFD chain; of a SubIFD, that of the IFD which it hangs from."""
+        return self.directory.index
+
+    @property
+    def sub(self) -> bool:
+        """Return whether this is a SubIFD."""
+        return self.directory.sub
+
+    @cached_property
+    def tags(self) -> Mapping[int, Entry]:
+        """Return the entries by tag."""
+        return {entry.tag: entry for entry in self.directory.entries}
+
+    def number(self, tag: int, default: int) -> int:
+        """Return the first value of an integer tag, or `default` where there is none."""
+        values = self.values.get(tag)
+        return default if values is None or not len(values) else int(values[0])
+
+    @property
+    def subfile_type(self) -> int:
+        """Return NewSubfileType (254); the older SubfileType (255) is read as libtiff does."""
+        if Tag.NEW_SUBFILE_TYPE in self.tags:
+            return self.number(Tag.NEW_SUBFILE_TYPE, 0)
+        return REDUCED if self.number(Tag.SUBFILE_TYPE, 1) == 2 else 0
+
+    @property
+    def reduced(self) -> bool:
+        """Return whether it is flagged as a reduced version of another image (254, bit 0)."""
+        return bool(self.subfile_type & REDUCED)
+
+    @property
+    def mask(self) -> bool:
+        """Return whether it is flagged as a transparency mask (254, bit 2)."""
+        return bool(self.subfile_type & MASK)
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Return width and height in pixels."""
+        return self.number(Tag.IMAGE_WIDTH, 0), self.number(Tag.IMAGE_LENGTH, 0)
+
+    @cached_property
+    def tile(self) -> tuple[int, int]:
+        """Return width and height of a tile in pixels."""
+        return self.number(Tag.TILE_WIDTH, 0), self.number(Tag.TILE_LENGTH, 0)
+
+    @cached_property
+    def grid(self) -> tuple[int, int]:
+        """Return the number of tiles across and down."""
+        return -(-self.size[0] // self.tile[0]), -(-self.size[1] // self.tile[1])
+
+    @property
+    def samples(self) -> int:
+        """Return SamplesPerPixel (277)."""
+        return self.number(Tag.SAMPLES_PER_PIXEL, 1)
+
+    @property
+    def planes(self) -> int:
+        """Return how many tiles cover one place: the samples when planar-separate (284), else 1."""
+        return self.samples if self.planar == PLANAR_SEPARATE else 1
+
+    @property
+    def planar(self) -> int:
+        """Return PlanarConfiguration (284)."""
+        return self.number(Tag.PLANAR_CONFIGURATION, PLANAR_CONTIGUOUS)
+
+    @property
+    def compression(self) -> int:
+        """Return Compression (259)."""
+        return self.number(Tag.COMPRESSION, 1)
+
+    @property
+    def bits(self) -> int:
+        """Return BitsPerSample (258) of the first sample."""
+        return self.number(Tag.BITS_PER_SAMPLE, 1)
+
+    @property
+    def sample_format(self) -> int:
+        """Return SampleFormat (339) of the first sample; 4 means undefined and is read as 1, unsigned."""
+        return {4: 1}.get(form := self.number(Tag.SAMPLE_FORMAT, 1), form)
+
+    @property
+    def tile_bytes(self) -> int:
+        """Return the bytes of one decoded tile; rows are padded to whole bytes (TIFF 6.0 section 15)."""
+        return ceil(self.tile[0] * self.bits * (self.samples // self.planes) / 8) * self.tile[1]
+
+    @property
+    def blocks(self) -> int:
+        """Return how many tiles the grid has, over all planes."""
+        return prod(self.grid) * self.planes
+
+    @cached_property
+    def offsets(self) -> Values:
+        """Return TileOffsets (324), unsigned; empty where it cannot be read."""
+        return self.values.get(Tag.TILE_OFFSETS, NO_BLOCKS)
+
+    @cached_property
+    def counts(self) -> Values:
+        """Return TileByteCounts (325), unsigned; empty where it cannot be read."""
+        return self.values.get(Tag.TILE_BYTE_COUNTS, NO_BLOCKS)
+
+    def within(self, size_bytes: int) -> npt.NDArray[np.bool_]:
+        """Return for each block whether it is stored and wholly inside a file of that length; 64-bit safe."""
+        size = np.uint64(size_bytes)
+        room = size - np.minimum(self.offsets.astype(np.uint64), size)
+        inside: npt.NDArray[np.bool_] = (self.offsets != 0) & (self.counts != 0) & (self.counts <= room)
+        return inside
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """All stored tiles of all IFDs that lie inside the file, each extent once, ascending by their start.
+
+    `owners` tells for each extent the position of its IFD in `Layout.ifds`, `blocks` the tile in that IFD.
+    `shared` counts the tiles that use the extent of another one.
+    """
+
+    starts: Offsets
+    ends: Offsets
+    owners: npt.NDArray[np.int16]
+    blocks: npt.NDArray[np.int32]
+    shared: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The structure of one file. `problems` are what kept parts of it from being read.
+
+    With problems that are errors, `ifds` may be incomplete and the values of their tags missing.
+    """
+
+    size_bytes: int
+    form: Format
+    ifds: tuple[Ifd, ...]
+    ghost: Ghost | None
+    before_ifd: bytes
+    problems: tuple[Finding, ...]
+
+    @cached_property
+    def chain(self) -> tuple[Ifd, ...]:
+        """Return the IFDs of the chain, SubIFDs left out."""
+        return tuple(ifd for ifd in self.ifds if not ifd.sub)
+
+    @cached_property
+    def main(self) -> Ifd:
+        """Return the full image, the first IFD."""
+        return self.ifds[0]
+
+    @cached_property
+    def levels(self) -> tuple[Ifd, ...]:
+        """Return the full image and the overviews of the chain, in their order."""
+        return (self.main, *(ifd for ifd in self.chain[1:] if ifd.reduced and not ifd.mask))
+
+    @cached_property
+    def sub_levels(self) -> tuple[Ifd, ...]:
+        """Return the full image and the overviews that are SubIFDs, in their order."""
+        return (self.main, *(ifd for ifd in self.ifds if ifd.sub and ifd.reduced and not ifd.mask))
+
+    @cached_property
+    def masks(self) -> tuple[Ifd, ...]:
+        """Return the masks of any level."""
+        return tuple(ifd for ifd in self.ifds[1:] if ifd.mask)
+
+    @cached_property
+    def header_extents(self) -> tuple[tuple[int, int], ...]:
+        """Return the (start, end) extents of header, ghost area, directories and tag values, ascending."""
+        extents = [(0, self.form.header_bytes)]
+        if self.ghost is not None:
+            extents.append((self.ghost.start, min(self.ghost.end, self.main.directory.offset)))
+        for ifd in self.ifds:
+            extents.append((ifd.directory.offset, ifd.directory.end))
+            extents += [(e.offset, e.offset + e.size_bytes) for e in ifd.directory.entries if not e.inline]
+        return tuple(sorted(extents))
+
+    @cached_property
+    def tiles(self) -> Tiles:
+        """Return the stored tiles of the file, sorted."""
+        return sorted_tiles(self.ifds, self.size_bytes)
+
+
+def sorted_tiles(ifds: tuple[Ifd, ...], size_bytes: int) -> Tiles:
+    """Return the tiles of the IFDs that are stored inside a file of that length."""
+    kept = [np.flatnonzero(ifd.within(size_bytes)) for ifd in ifds]
+    starts = np.concatenate([ifd.offsets[at].astype(np.int64) for ifd, at in zip(ifds, kept, strict=True)])
+    ends = starts + np.concatenate([ifd.counts[at].astype(np.int64) for ifd, at in zip(ifds, kept, strict=True)])
+    owners = np.repeat(np.arange(len(ifds), dtype=np.int16), [len(at) for at in kept])
+    blocks = np.concatenate([at.astype(np.int32) for at in kept])
+    # The stable sort keeps time linear where tiles are stored level by level, as they mostly are.
+    order = np.lexsort((ends, starts)) if np.any(starts[1:] == starts[:-1]) else np.argsort(starts, kind="stable")
+    starts, ends, owners, blocks = starts[order], ends[order], owners[order], blocks[order]
+    first = np.ones(len(starts), np.bool_)
+    first[1:] = (starts[1:] != starts[:-1]) | (ends[1:] != ends[:-1])
+    return Tiles(starts[first], ends[first], owners[first], blocks[first], int(len(first) - first.sum()))
+
+
+def read_layout(source: ByteSource, limits: Limits | None = None) -> Layout:
+    """Return the facts of a file, in two reads for an ordinary COG.
+
+    Raises StructureError when it is no TIFF at all or shrinks meanwhile, and the OSError of the source.
+    """
+    limits = limits or Limits()
+    header = Header(source)
+    form = read_format(header)
+    walk = Walk(header, form, limits)
+    walk.run()
+    problems = list(walk.problems)
+    before = b""
+    if walk.directories:
+        start = form.header_bytes
+        before = header.at(start, min(max(walk.directories[0].offset - start, 0), FIRST_LINE_BYTES + 999_999))
+    wanted = [list(_wanted(directory, problems)) for directory in walk.directories]
+    ifds: tuple[Ifd, ...] = ()
+    if not any(problem.severity == "error" for problem in problems) and _bounded(wanted, limits, problems):
+        header.prefetch((e.offset, e.offset + e.size_bytes) for entries in wanted for e in entries)
+        ifds = tuple(_ifd(*pair, header, form) for pair in zip(walk.directories, wanted, strict=True))
+    ghost = parse_ghost(form.header_bytes, before)
+    return Layout(header.size_bytes, form, ifds, ghost, before, tuple(problems))
+
+
+def _wanted(directory: Directory, problems: list[Finding]) -> Iterator[Entry]:
+    """Yield the entries whose values a check looks at."""
+    for entry in directory.entries:
+        if entry.tag in TYPES and entry.tag not in UNREAD_TAGS:
+            if entry.tag in ARRAY_TAGS or entry.tag == Tag.GDAL_METADATA or entry.count <= MAX_VALUES:
+                yield entry
+            else:
+                what = f"Tag {name_of(entry.tag)} has {entry.count} values."
+                problems.append(finding("wrong-tag-count", what, ifd=directory.index, offset=entry.offset))
+
+
+def _bounded(wanted: list[list[Entry]], limits: Limits, problems: list[Finding]) -> bool:
+    """Return whether the values may be read at all; tells in `problems` when they are too many."""
+    entries = [entry for entries in wanted for entry in entries]
+    if sum(entry.size_bytes for entry in entries) > limits.header_bytes:
+        problems.append(finding("header-too-large", f"The header takes more than {limits.header_bytes} bytes."))
+    elif sum(entry.count for entry in entries if entry.tag == Tag.TILE_OFFSETS) > limits.blocks:
+        problems.append(finding("too-many-blocks", f"The file has more than {limits.blocks} tiles."))
+    else:
+        return True
+    return False
+
+
+def _ifd(directory: Directory, wanted: list[Entry], header: Header, form: Format) -> Ifd:
+    return Ifd(
+        directory,
+        {e.tag: form.values(header.at(e.offset, e.size_bytes), e.type) for e in wanted if e.size_bytes},
+    )
+
+
+__all__ = ["Ifd", "Layout", "Limits", "StructureError", "Tiles", "read_layout"]

@@ -1,0 +1,85 @@
+"""What rasterio says of a file whose structure was found sound: CRS, size, data type, bounds."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import rasterio
+from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
+from rasterio.warp import transform_bounds
+
+from gateway.cog.rules import finding
+from gateway.model import Finding, RasterFacts
+
+# Nothing but the file itself: no look at its folder, no .aux.xml, no network.
+STRICT_OPTIONS: dict[str, Any] = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_PAM_ENABLED": "NO",
+    "GDAL_GEOREF_SOURCES": "INTERNAL",
+    "GDAL_NUM_THREADS": "1",
+}
+# On local files not even a reference may lead to the network.
+NO_NETWORK = {"CPL_VSIL_CURL_ALLOWED_FILENAME": "none"}
+GDAL_ERRORS = (RasterioError, CPLE_BaseError)
+DEGREES = "OGC:CRS84"
+
+
+def open_raster(gdal_path: str) -> tuple[RasterFacts | None, tuple[Finding, ...]]:
+    """Return the facts of a raster, or None and the finding that GDAL cannot open it.
+
+    The structure must have been judged before: GDAL follows what hostile metadata says.
+    """
+    try:
+        with warnings.catch_warnings(), rasterio.Env(**strict_options(gdal_path)):
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(gdal_path, driver="GTiff", sharing=False) as raster:
+                return facts_of(raster), ()
+    except GDAL_ERRORS:
+        return None, (finding("gdal-cannot-open", "GDAL does not open the file."),)
+
+
+def strict_options(gdal_path: str) -> dict[str, Any]:
+    """Return the GDAL configuration under which a path is opened."""
+    return STRICT_OPTIONS if gdal_path.startswith("/vsi") else {**STRICT_OPTIONS, **NO_NETWORK}
+
+
+def facts_of(raster: DatasetReader) -> RasterFacts:
+    """Return the facts of an open raster."""
+    return RasterFacts(
+        width=raster.width,
+        height=raster.height,
+        count=raster.count,
+        dtype=str(raster.dtypes[0]),
+        nodata=_nodata(raster.nodata),
+        crs=_crs_text(raster.crs),
+        bounds=_degrees(raster),
+    )
+
+
+def _nodata(value: float | None) -> float | str | None:
+    """Return a nodata value that JSON can hold: no NaN and no infinity."""
+    return value if value is None or math.isfinite(value) else str(value)
+
+
+def _crs_text(crs: CRS | None) -> str | None:
+    if not crs:
+        return None
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else str(crs.to_wkt())
+
+
+def _degrees(raster: DatasetReader) -> tuple[float, float, float, float] | None:
+    """Return west, south, east, north on the globe, the edges densified, or None where that cannot be."""
+    if not raster.crs or raster.transform.is_identity:
+        return None
+    try:
+        bounds = transform_bounds(raster.crs, DEGREES, *raster.bounds, densify_pts=21)
+    except GDAL_ERRORS:
+        return None
+    west, south, east, north = (float(side) for side in bounds)
+    return (west, south, east, north) if all(map(math.isfinite, bounds)) else None

@@ -1,0 +1,240 @@
+"""A bounded walk through the directories of a TIFF or BigTIFF, in few and large reads."""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from gateway.cog.rules import finding
+from gateway.cog.tags import NUMPY_CODES, TYPE_BYTES, TYPES, Tag, name_of
+from gateway.model import ByteSource, Finding
+
+Values = npt.NDArray[Any]
+Order = Literal["<", ">"]
+
+# The directories of an ordinary COG lie in the first read; what lies within GAP_BYTES is read in one go.
+FIRST_READ_BYTES = 32 * 1024
+GAP_BYTES = 64 * 1024
+
+
+class StructureError(Exception):
+    """A structure that cannot be read any further; carries the finding that says why."""
+
+    def __init__(self, what: Finding) -> None:
+        super().__init__(what.rule)
+        self.finding = what
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the walk takes before it refuses; a header of 41 MB is legal, so most is bounded by bytes."""
+
+    ifds: int = 256
+    entries: int = 1024
+    header_bytes: int = 256 << 20
+    blocks: int = 10_000_000
+
+
+class Header:
+    """The bytes of a source that were read so far; reads more where they do not reach.
+
+    Raises StructureError when the source has become shorter than it was, and its own OSError.
+    """
+
+    def __init__(self, source: ByteSource) -> None:
+        self.source = source
+        self.size_bytes = source.size_bytes
+        self._starts: list[int] = []
+        self._chunks: list[bytes] = []
+
+    def at(self, offset: int, length: int) -> bytes:
+        """Return `length` bytes from `offset`; the caller has made sure that they are inside the file."""
+        at = bisect_right(self._starts, offset) - 1
+        if at < 0 or offset + length > self._starts[at] + len(self._chunks[at]):
+            at = self._read(offset, max(length, FIRST_READ_BYTES))
+            if offset + length > self._starts[at] + len(self._chunks[at]):
+                raise StructureError(finding("changed-while-read", "The file ends before its own length."))
+        skip = offset - self._starts[at]
+        return self._chunks[at][skip : skip + length]
+
+    def prefetch(self, extents: Iterable[tuple[int, int]]) -> None:
+        """Read the (start, end) extents that are not read yet, near ones together."""
+        runs: list[list[int]] = []
+        for start, end in sorted(extents):
+            at = bisect_right(self._starts, start) - 1
+            if at >= 0 and end <= self._starts[at] + len(self._chunks[at]):
+                continue
+            if runs and start <= runs[-1][1] + GAP_BYTES:
+                runs[-1][1] = max(runs[-1][1], end)
+            else:
+                runs.append([start, end])
+        for start, end in runs:
+            self._read(start, end - start)
+
+    def _read(self, offset: int, length: int) -> int:
+        at = bisect_right(self._starts, offset)
+        self._chunks.insert(at, self.source.read_at(offset, min(length, self.size_bytes - offset)))
+        self._starts.insert(at, offset)
+        return at
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a directory. `offset` is where its values lie in the file, inline or not.
+
+    `size_bytes` is 0 for a field type that TIFF does not know.
+    """
+
+    tag: int
+    type: int
+    count: int
+    offset: int
+    size_bytes: int
+    inline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """One IFD as it stands in the file.
+
+    `index` counts the chain from 0; a SubIFD has the index of the chain IFD that it hangs from, and `sub` set.
+    """
+
+    index: int
+    offset: int
+    end: int
+    entries: tuple[Entry, ...]
+    sub: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """The byte order (a struct prefix) and the flavour of a TIFF, and where its first IFD is."""
+
+    order: Order
+    big: bool
+    first_ifd: int
+
+    @property
+    def header_bytes(self) -> int:
+        """Return the length of the file header: 8 bytes, 16 for BigTIFF."""
+        return 16 if self.big else 8
+
+    def values(self, raw: bytes, field_type: int) -> Values:
+        """Return the values of a known field type, in native byte order."""
+        code = np.dtype(NUMPY_CODES[field_type])
+        return np.frombuffer(raw, code.newbyteorder(self.order)).astype(code, copy=False)
+
+
+def read_format(header: Header) -> Format:
+    """Return what the first 8 or 16 bytes say (TIFF 6.0 section 2; BigTIFF). Raises StructureError."""
+    if not header.size_bytes:
+        raise StructureError(finding("empty-file", "The file is empty."))
+    start = header.at(0, min(16, header.size_bytes))
+    order: Order = "<" if start[:2] == b"II" else ">"
+    known = len(start) >= 8 and start[:2] in (b"II", b"MM")
+    version = struct.unpack(f"{order}H", start[2:4])[0] if known else 0
+    if version == 42:
+        return Format(order, False, struct.unpack(f"{order}I", start[4:8])[0])
+    if version != 43:
+        raise StructureError(finding("not-a-tiff", "The file does not begin like a TIFF.", offset=0))
+    if len(start) < 16 or struct.unpack(f"{order}HH", start[4:8]) != (8, 0):
+        raise StructureError(finding("bad-bigtiff-header", "The header of this BigTIFF is damaged.", offset=4))
+    return Format(order, True, struct.unpack(f"{order}Q", start[8:16])[0])
+
+
+class Walk:
+    """A walk over all directories, SubIFDs included; `directories` and `problems` grow as it goes."""
+
+    def __init__(self, header: Header, form: Format, limits: Limits) -> None:
+        self.header, self.form, self.limits = header, form, limits
+        self.directories: list[Directory] = []
+        self.problems: list[Finding] = []
+        self._seen: set[int] = set()
+
+    def run(self) -> None:
+        """Walk the chain and the SubIFDs below it until the end or the first directory that cannot be read."""
+        pending = deque([(0, self.form.first_ifd, False)])
+        while pending:
+            index, offset, sub = pending.popleft()
+            try:
+                directory, following = self._read(index, offset, sub)
+            except StructureError as error:
+                self.problems.append(error.finding)
+                return
+            self.directories.append(directory)
+            if not sub and following:
+                pending.append((index + 1, following, False))
+            if sub and following:
+                pending.append((index, following, True))
+            pending.extend((index, offset, True) for offset in self._sub_ifds(directory))
+
+    def _read(self, index: int, offset: int, sub: bool) -> tuple[Directory, int]:
+        count_code, entry_code, next_code = ("Q", "HHQ8s", "Q") if self.form.big else ("H", "HHI4s", "I")
+        head, width, tail = (struct.calcsize(f"={code}") for code in (count_code, entry_code, next_code))
+        room = self.header.size_bytes - offset
+        if offset in self._seen:
+            raise self._error("ifd-cycle", "The chain of directories leads back to an earlier one.", index, offset)
+        if len(self.directories) >= self.limits.ifds:
+            raise self._error("too-many-ifds", f"There are more than {self.limits.ifds} directories.", index, offset)
+        if offset < self.form.header_bytes or room < head:
+            raise self._error("ifd-outside-file", "A directory does not lie in the file.", index, offset)
+        self._seen.add(offset)
+        (count,) = struct.unpack(self.form.order + count_code, self.header.at(offset, head))
+        if not 0 < count <= self.limits.entries:
+            raise self._error("ifd-entry-count", f"A directory claims {count} entries.", index, offset)
+        if room < head + count * width + tail:
+            raise self._error("ifd-outside-file", "A directory reaches beyond the end of the file.", index, offset)
+        raw = self.header.at(offset, head + count * width + tail)
+        rows = struct.iter_unpack(self.form.order + entry_code, raw[head:-tail])
+        values_at = range(offset + head + (12 if self.form.big else 8), offset + len(raw), width)
+        entries = tuple(self._entry(row, at) for row, at in zip(rows, values_at, strict=False))
+        (following,) = struct.unpack(self.form.order + next_code, raw[-tail:])
+        directory = Directory(index, offset, offset + len(raw), entries, sub)
+        self.problems.extend(self._judge(directory))
+        return directory, following
+
+    def _entry(self, row: tuple[int, int, int, bytes], at: int) -> Entry:
+        tag, field_type, count, raw = row
+        size = TYPE_BYTES.get(field_type, 0) * count
+        if size <= len(raw):
+            return Entry(tag, field_type, count, at, size, True)
+        offset = int.from_bytes(raw, "little" if self.form.order == "<" else "big")
+        return Entry(tag, field_type, count, offset, size, False)
+
+    def _judge(self, directory: Directory) -> Iterator[Finding]:
+        """Yield what is wrong with the entries of one directory, taken by themselves."""
+        ifd = directory.index
+        tags = [entry.tag for entry in directory.entries]
+        for tag in sorted(tag for tag, times in Counter(tags).items() if times > 1):
+            yield finding("duplicate-tag", f"Tag {name_of(tag)} stands twice.", ifd=ifd, offset=directory.offset)
+        if any(first > second for first, second in pairwise(tags)):
+            yield finding("unsorted-tags", "The tags are not in order.", ifd=ifd, offset=directory.offset)
+        for entry in directory.entries:
+            if entry.tag in TYPES and entry.type not in TYPES[entry.tag]:
+                what = f"Tag {name_of(entry.tag)} has field type {entry.type}."
+                yield finding("wrong-tag-type", what, ifd=ifd, offset=directory.offset)
+            elif not entry.inline and entry.offset + entry.size_bytes > self.header.size_bytes:
+                what = f"The value of tag {name_of(entry.tag)} reaches beyond the end of the file."
+                yield finding("value-outside-file", what, ifd=ifd, offset=entry.offset)
+
+    def _sub_ifds(self, directory: Directory) -> list[int]:
+        """Return where the SubIFDs begin; more than the limit are cut, the walk refuses them by then."""
+        for entry in directory.entries:
+            usable = entry.type in TYPES[Tag.SUB_IFDS] and entry.offset + entry.size_bytes <= self.header.size_bytes
+            if entry.tag == Tag.SUB_IFDS and usable:
+                size = min(entry.size_bytes, (self.limits.ifds + 1) * TYPE_BYTES[entry.type])
+                return list(map(int, self.form.values(self.header.at(entry.offset, size), entry.type)))
+        return []
+
+    @staticmethod
+    def _error(name: str, what: str, index: int, offset: int) -> StructureError:
+        return StructureError(finding(name, what, ifd=index, offset=offset))
