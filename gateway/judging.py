@@ -130,7 +130,7 @@ def convert_object(reading: Reading, judged: Judged, target: Storage, key: str) 
     is no true COG, or when the source changed meanwhile. Raises what the storages raise, and OSError.
     """
     with reading.storage.open(reading.key) as opened, target.staging(key) as path:
-        convert(opened.gdal_path, path)
+        convert(opened, path)
         if judged.stat is None or opened.stat.version != judged.stat.version or not opened.unchanged():
             raise VersionChanged("The source changed while it was converted.")
         with open_file(path) as made:

@@ -506,8 +506,9 @@ def test_what_refers_to_overviews_elsewhere_is_never_handed_to_gdal(bench, monke
     path = write_striped(bench.data / "a.tif")
     with rasterio.open(path, "r+") as raster:
         raster.update_tags(ns="OVERVIEWS", OVERVIEW_FILE="/etc/passwd")
-    monkeypatch.setattr(ingest, "convert_object", None)
+    monkeypatch.setattr("gateway.cog.convert.rasterio", None)
     assert bench.ingest(path, convert=True).status is REFUSED
+    assert files(bench.data) == ["a.tif"]
 
 
 def test_a_file_that_gdal_cannot_read_to_its_end_is_refused_and_leaves_nothing(bench):

@@ -3,13 +3,20 @@ import hashlib
 import numpy as np
 import pytest
 import rasterio
+import tifffile
 from rasterio.enums import ColorInterp
 from rasterio.shutil import copy
 from rio_cogeo import cog_validate
 
 from gateway.cog.convert import CannotConvert, convert, convertible
+from gateway.files import open_file
 from gateway.model import Finding, Report, Severity
 from tests.rasters import write_striped
+
+
+def converted(source, target):
+    with open_file(source) as opened:
+        convert(opened, target)
 
 
 def pixels_of(path):
@@ -22,7 +29,7 @@ def test_pixels_and_dtype_stay_the_same_and_the_source_is_untouched(tmp_path, dt
     pixels = np.random.default_rng(1).integers(0, 120, (2, 600, 530)).astype(dtype)
     source = write_striped(tmp_path / "a.tif", pixels)
     before = hashlib.sha256(source.read_bytes()).hexdigest()
-    convert(str(source), tmp_path / "out.tif")
+    converted(source, tmp_path / "out.tif")
     assert hashlib.sha256(source.read_bytes()).hexdigest() == before
     assert np.array_equal(pixels_of(tmp_path / "out.tif"), pixels)
     assert pixels_of(tmp_path / "out.tif").dtype == dtype
@@ -32,7 +39,7 @@ def test_pixels_and_dtype_stay_the_same_and_the_source_is_untouched(tmp_path, dt
 def test_pixels_of_one_bit_stay(tmp_path):
     pixels = np.random.default_rng(1).integers(0, 2, (1, 600, 530)).astype("uint8")
     copy(write_striped(tmp_path / "a.tif", pixels), tmp_path / "bits.tif", driver="GTiff", NBITS=1)
-    convert(str(tmp_path / "bits.tif"), tmp_path / "out.tif")
+    converted(tmp_path / "bits.tif", tmp_path / "out.tif")
     assert np.array_equal(pixels_of(tmp_path / "out.tif"), pixels)
 
 
@@ -44,7 +51,7 @@ def test_nodata_tags_colours_and_georeferencing_stay(tmp_path):
         raster.update_tags(1, UNIT="m")
         raster.descriptions = ("height",)
         raster.colorinterp = (ColorInterp.gray,)
-    convert(str(source), tmp_path / "out.tif")
+    converted(source, tmp_path / "out.tif")
     with rasterio.open(source) as old, rasterio.open(tmp_path / "out.tif") as new:
         assert (new.nodata, new.crs, new.transform) == (7, old.crs, old.transform)
         assert (new.tags()["SURVEY"], new.tags(1)["UNIT"]) == ("north", "m")
@@ -57,7 +64,7 @@ def test_a_mask_stays(tmp_path):
     mask[:100] = 0
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(source, "r+") as raster:
         raster.write_mask(mask)
-    convert(str(source), tmp_path / "out.tif")
+    converted(source, tmp_path / "out.tif")
     with rasterio.open(tmp_path / "out.tif") as new:
         assert np.array_equal(new.dataset_mask(), mask)
 
@@ -66,7 +73,7 @@ def test_a_palette_stays(tmp_path):
     source = write_striped(tmp_path / "a.tif", np.ones((1, 600, 600), "uint8"))
     with rasterio.open(source, "r+") as raster:
         raster.write_colormap(1, {1: (10, 20, 30, 255)})
-    convert(str(source), tmp_path / "out.tif")
+    converted(source, tmp_path / "out.tif")
     with rasterio.open(tmp_path / "out.tif") as new:
         assert new.colormap(1)[1] == (10, 20, 30, 255)
         assert new.colorinterp == (ColorInterp.palette,)
@@ -74,27 +81,50 @@ def test_a_palette_stays(tmp_path):
 
 def test_overviews_hold_only_values_of_the_data(tmp_path):
     pixels = np.random.default_rng(1).choice([3, 200], (1, 1200, 1100)).astype("uint8")
-    convert(str(write_striped(tmp_path / "a.tif", pixels)), tmp_path / "out.tif")
+    converted(write_striped(tmp_path / "a.tif", pixels), tmp_path / "out.tif")
     with rasterio.open(tmp_path / "out.tif", overview_level=0) as smaller:
         assert set(np.unique(smaller.read())) == {3, 200}
 
 
-def test_a_file_that_refers_to_overviews_elsewhere_is_not_converted(tmp_path):
+@pytest.fixture
+def no_gdal(monkeypatch):
+    """Any use of rasterio by the conversion fails the test."""
+    monkeypatch.setattr("gateway.cog.convert.rasterio", None)
+
+
+def test_a_file_that_refers_to_overviews_elsewhere_is_never_handed_to_gdal(tmp_path, request):
     source = write_striped(tmp_path / "a.tif")
     with rasterio.open(source, "r+") as raster:
         raster.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(tmp_path / "other.tif"))
-    with pytest.raises(CannotConvert, match="another file"):
-        convert(str(source), tmp_path / "out.tif")
-    assert not (tmp_path / "out.tif").exists()
+    request.getfixturevalue("no_gdal")
+    with pytest.raises(CannotConvert, match="overviews in another file"):
+        converted(source, tmp_path / "out.tif")
 
 
-def test_what_is_no_geotiff_or_is_cut_cannot_be_converted(tmp_path):
-    (tmp_path / "text.tif").write_text("no raster")
-    whole = write_striped(tmp_path / "a.tif").read_bytes()
-    (tmp_path / "cut.tif").write_bytes(whole[: len(whole) // 2])
-    for name in ("text.tif", "cut.tif", "none.tif"):
-        with pytest.raises(CannotConvert, match="GDAL cannot make a COG of it"):
-            convert(str(tmp_path / name), tmp_path / "out.tif")
+def test_a_mask_that_gdal_would_drop_is_not_lost_without_a_word(tmp_path, no_gdal):
+    image, mask = np.zeros((600, 600), "uint8"), np.zeros((300, 300), bool)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        tiff.write(image)
+        tiff.write(mask, photometric="minisblack", subfiletype=4)
+    with pytest.raises(CannotConvert, match="the size of no level"):
+        converted(tmp_path / "a.tif", tmp_path / "out.tif")
+
+
+@pytest.mark.parametrize("content", [b"", b"no raster", b"<VRTDataset/>", b"II*\0\xff\xff\xff\x7f"])
+def test_what_has_no_sound_directories_is_never_handed_to_gdal(tmp_path, content, no_gdal):
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(CannotConvert):
+        converted(tmp_path / "a.tif", tmp_path / "out.tif")
+
+
+def test_a_file_that_is_cut_cannot_be_converted(tmp_path):
+    pixels = np.random.default_rng(1).integers(0, 9, (1, 700, 900)).astype("uint8")
+    copy(write_striped(tmp_path / "a.tif", pixels), tmp_path / "b.tif", driver="GTiff", compress="DEFLATE")
+    content = bytearray((tmp_path / "b.tif").read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 2000] = bytes(2000)
+    (tmp_path / "b.tif").write_bytes(content)
+    with pytest.raises(CannotConvert, match="GDAL cannot make a COG of it"):
+        converted(tmp_path / "b.tif", tmp_path / "out.tif")
 
 
 @pytest.mark.parametrize(
