@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from gateway.cog.checks import judge
+from gateway.cog.decode import check_payload
 from gateway.cog.layout import Layout, read_layout
 from gateway.cog.leaders import check_leaders
 from gateway.cog.raster import open_raster
@@ -20,6 +21,7 @@ PayloadCheck = Callable[[ByteSource, Layout], Iterator[Finding]]
 PAYLOAD_CHECKS: dict[str, tuple[PayloadCheck, ...]] = {
     "header": (),
     "blocks": (check_leaders,),
+    "full": (check_leaders, check_payload),
 }
 DEPTHS = tuple(PAYLOAD_CHECKS)
 
@@ -48,8 +50,8 @@ def inspect(
     try:
         layout = read_layout(source)
         findings += (_lenient(found) if allow_missing_overviews else found for found in judge(layout))
-        for check in PAYLOAD_CHECKS[depth] if _sound(findings) else ():
-            findings += check(source, layout)
+        for check in PAYLOAD_CHECKS[depth]:
+            findings += check(source, layout) if _sound(findings) else ()
     except StructureError as error:
         findings.append(error.finding)
     findings += check_sidecars(source.gdal_path, siblings)

@@ -10,17 +10,16 @@ from collections.abc import Callable, Iterator
 
 from gateway.cog.checks import blocks, georeferencing, ghost, images, levels, order, overviews, references, tags
 from gateway.cog.layout import Layout
-from gateway.model import Finding
+from gateway.model import Finding, Severity
 
 Check = Callable[[Layout], Iterator[Finding]]
 
 CHECKS: tuple[tuple[Check, ...], ...] = (
     (tags.check_read,),
-    (tags.check_required, tags.check_single),
-    (images.check_sizes, images.check_samples),
+    (references.check, tags.check_required, tags.check_single),
+    (images.check_sizes, images.check_samples, images.check_tiled, georeferencing.check),
     (images.check_tiles, images.check_arrays),
     (
-        references.check,
         blocks.check,
         order.check_first_ifd,
         order.check_directories,
@@ -31,7 +30,6 @@ CHECKS: tuple[tuple[Check, ...], ...] = (
         levels.check_masks,
         ghost.check_area,
         ghost.check_promises,
-        georeferencing.check,
     ),
 )
 
@@ -42,7 +40,7 @@ def judge(layout: Layout) -> Iterator[Finding]:
         stop = False
         for check in step:
             for found in check(layout):
-                stop = stop or found.severity == "error"
+                stop = stop or found.severity is Severity.ERROR
                 yield found
         if stop:
             return

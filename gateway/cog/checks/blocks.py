@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from gateway.cog.layout import Ifd, Layout
+from gateway.cog.ifd import Ifd
+from gateway.cog.layout import Layout
 from gateway.cog.rules import finding
 from gateway.cog.tags import NO_COMPRESSION, YCBCR, Tag
 from gateway.model import Finding

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gateway.cog.layout import Ifd, Layout
+from gateway.cog.ifd import Ifd
+from gateway.cog.layout import Layout
 from gateway.cog.rules import finding
 from gateway.cog.tags import Tag
 from gateway.model import Finding

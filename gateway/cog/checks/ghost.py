@@ -14,7 +14,8 @@ from gateway.cog.checks.blocks import LEADER_BYTES, TRAILER_BYTES, at_tile
 from gateway.cog.checks.levels import mask_of
 from gateway.cog.checks.order import ALIGNMENT_BYTES
 from gateway.cog.ghost import Ghost
-from gateway.cog.layout import Ifd, Layout
+from gateway.cog.ifd import Ifd
+from gateway.cog.layout import Layout
 from gateway.cog.rules import finding
 from gateway.cog.tags import PLANAR_SEPARATE
 from gateway.model import Finding

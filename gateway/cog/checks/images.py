@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gateway.cog.layout import Ifd, Layout
+from gateway.cog.ifd import Ifd
+from gateway.cog.layout import Layout
 from gateway.cog.rules import finding
 from gateway.cog.tags import (
     ARRAY_TAGS,
@@ -30,7 +31,7 @@ SAMPLE_FORMATS = range(1, 7)
 def check_sizes(layout: Layout) -> Iterator[Finding]:
     """Yield a finding for each image without pixels, or with more in a row than GDAL counts."""
     for ifd in layout.ifds:
-        for what, sides in (("An image", ifd.size), ("A tile", ifd.tile)):
+        for what, sides in (("An image", ifd.size), *(() if ifd.striped else (("A tile", ifd.tile),))):
             if not all(1 <= side <= MAX_SIDE for side in sides):
                 yield _about(ifd, "impossible-size", f"{what} is {sides[0]} x {sides[1]} pixels.")
 
@@ -64,6 +65,13 @@ def _sample_problems(ifd: Ifd) -> Iterator[str]:
 def _lengths(tag: Tag, samples: int) -> tuple[int, ...]:
     """Return how many values the tag may have: some writers give SampleFormat once for all samples."""
     return (samples, 1) if tag == Tag.SAMPLE_FORMAT else (samples,)
+
+
+def check_tiled(layout: Layout) -> Iterator[Finding]:
+    """Yield a finding for each image in strips, of whatever size."""
+    for ifd in layout.ifds:
+        if ifd.striped:
+            yield _about(ifd, "not-tiled", "An image is stored in strips.")
 
 
 def check_tiles(layout: Layout) -> Iterator[Finding]:

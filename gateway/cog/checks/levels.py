@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.cog.checks.overviews import is_smaller, similar
-from gateway.cog.layout import Ifd, Layout
+from gateway.cog.ifd import Ifd
+from gateway.cog.layout import Layout
 from gateway.cog.rules import finding
 from gateway.model import Finding
 

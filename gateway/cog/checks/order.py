@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from gateway.cog.checks.blocks import in_header
-from gateway.cog.layout import Ifd, Layout
+from gateway.cog.ifd import Ifd
+from gateway.cog.layout import Layout
 from gateway.cog.rules import finding
 from gateway.cog.tags import name_of
 from gateway.model import Finding

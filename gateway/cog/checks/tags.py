@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gateway.cog.layout import Layout
 from gateway.cog.rules import finding
-from gateway.cog.tags import IMAGE_TAGS, SINGLE, STRIP_TAGS, TILE_TAGS, Tag, name_of
+from gateway.cog.tags import IMAGE_TAGS, SINGLE, TILE_TAGS, name_of
 from gateway.model import Finding
 
 
@@ -16,16 +16,12 @@ def check_read(layout: Layout) -> Iterator[Finding]:
 
 
 def check_required(layout: Layout) -> Iterator[Finding]:
-    """Yield a finding for strips (TIFF 6.0 section 15 wants one or the other), and for each missing tag."""
+    """Yield a finding for each missing tag; an image in strips needs no tags of tiles."""
     for ifd in layout.ifds:
-        place = {"ifd": ifd.index, "offset": ifd.directory.offset}
-        required: tuple[Tag, ...] = (*IMAGE_TAGS, *TILE_TAGS)
-        if any(tag in ifd.tags for tag in STRIP_TAGS):
-            yield finding("not-tiled", "An image is stored in strips.", **place)
-            required = IMAGE_TAGS
-        for tag in required:
+        for tag in IMAGE_TAGS if ifd.striped else (*IMAGE_TAGS, *TILE_TAGS):
             if tag not in ifd.tags:
-                yield finding("missing-tag", f"Tag {name_of(tag)} is missing.", **place)
+                what = f"Tag {name_of(tag)} is missing."
+                yield finding("missing-tag", what, ifd=ifd.index, offset=ifd.directory.offset)
 
 
 def check_single(layout: Layout) -> Iterator[Finding]:

@@ -1,0 +1,109 @@
+"""The payload: every stored tile decoded, one at a time."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from gateway.cog.ifd import Ifd
+from gateway.cog.layout import Layout
+from gateway.cog.raster import GDAL_ERRORS, strict_options
+from gateway.cog.rules import finding
+from gateway.cog.tags import DEFLATE_CODECS, JPEG, PLANAR_SEPARATE, YCBCR, Tag
+from gateway.model import ByteSource, Finding
+
+# Takes the number of a tile and returns the rule that it breaks, or None.
+Verdict = Callable[[int], str | None]
+
+# DEFLATE grows what it cannot compress by less than this (RFC 1951 section 3.2.4, and room for blocks of a
+# careless encoder): a longer tile has bytes that no decoder looks at.
+GROWTH = 1.02
+SLACK_BYTES = 64 * 1024
+END_OF_IMAGE = b"\xff\xd9"
+WRONG_ADLER = "incorrect data check"
+
+
+def check_payload(source: ByteSource, layout: Layout) -> Iterator[Finding]:
+    """Yield a finding for each IFD with tiles that do not decode, and with tiles of a wrong Adler-32.
+
+    DEFLATE is inflated here, because libtiff does not look at the checksum; all else is read through GDAL.
+    Memory is bounded by one tile. Raises the OSError of the source.
+    """
+    for ifd in layout.ifds:
+        if ifd.compression in DEFLATE_CODECS:
+            yield from _judge(ifd, partial(_inflate, source, ifd))
+            continue
+        try:
+            with _opened(source, ifd) as raster:
+                yield from _judge(ifd, partial(_read, source, ifd, raster))
+        except GDAL_ERRORS:
+            yield finding("gdal-cannot-open", "GDAL does not open this image of the file.", ifd=ifd.index)
+
+
+def _judge(ifd: Ifd, verdict: Verdict) -> Iterator[Finding]:
+    """Yield one finding for each rule that tiles of an IFD break: the first of them, and how many more."""
+    bad: dict[str, list[int]] = {}
+    for block in np.flatnonzero(ifd.counts).tolist():
+        rule = verdict(block)
+        if rule is not None:
+            bad.setdefault(rule, []).append(block)
+    for rule, blocks in bad.items():
+        what = "is damaged" if rule == "tile-does-not-decode" else "has a wrong checksum"
+        text = f"Tile {blocks[0]} {what}{f', and {len(blocks) - 1} more' if len(blocks) > 1 else ''}."
+        yield finding(rule, text, ifd=ifd.index, block=blocks[0], offset=int(ifd.offsets[blocks[0]]))
+
+
+def _inflate(source: ByteSource, ifd: Ifd, block: int) -> str | None:
+    """Return the rule that a DEFLATE tile breaks (RFC 1950: the stream ends with its Adler-32)."""
+    most = int(ifd.tile_bytes * GROWTH) + SLACK_BYTES
+    raw = source.read_at(int(ifd.offsets[block]), min(int(ifd.counts[block]), most))
+    stream = zlib.decompressobj()
+    try:
+        size = len(stream.decompress(raw, ifd.tile_bytes + 1))
+    except zlib.error as error:
+        return "tile-checksum" if WRONG_ADLER in str(error) else "tile-does-not-decode"
+    # Subsampled YCbCr takes fewer bytes than its pixels.
+    subsampled = ifd.number(Tag.PHOTOMETRIC, 1) == YCBCR
+    whole = size <= ifd.tile_bytes if subsampled else size == ifd.tile_bytes
+    return None if stream.eof and whole else "tile-does-not-decode"
+
+
+@contextmanager
+def _opened(source: ByteSource, ifd: Ifd) -> Iterator[DatasetReader]:
+    """Yield the one image of an IFD as a dataset of its own; its offset names it to GDAL."""
+    path = f"GTIFF_DIR:off:{ifd.directory.offset}:{source.gdal_path}"
+    with warnings.catch_warnings(), rasterio.Env(**strict_options(source.gdal_path)):
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(path, driver="GTiff", sharing=False) as raster:
+            yield raster
+
+
+def _read(source: ByteSource, ifd: Ifd, raster: DatasetReader, block: int) -> str | None:
+    """Return the rule that a tile breaks when GDAL reads it; of pixel-interleaved tiles one band is enough."""
+    if ifd.compression == JPEG and not _ends(source, ifd, block):
+        return "tile-does-not-decode"
+    plane, place = divmod(block, ifd.blocks // ifd.planes)
+    row, col = divmod(place, ifd.grid[0])
+    (width, height), (left, top) = ifd.tile, (col * ifd.tile[0], row * ifd.tile[1])
+    window = Window(left, top, min(width, ifd.size[0] - left), min(height, ifd.size[1] - top))
+    try:
+        raster.read(plane + 1 if ifd.planar == PLANAR_SEPARATE else 1, window=window)
+    except GDAL_ERRORS:
+        return "tile-does-not-decode"
+    return None
+
+
+def _ends(source: ByteSource, ifd: Ifd, block: int) -> bool:
+    """Return whether a JPEG tile has its end marker; libjpeg makes up the rest of one that has not."""
+    size = int(ifd.counts[block])
+    tail = source.read_at(int(ifd.offsets[block]) + max(size - SLACK_BYTES, 0), min(size, SLACK_BYTES))
+    return tail.rstrip(b"\0").endswith(END_OF_IMAGE)
