@@ -71,7 +71,7 @@ def parse_ghost(start: int, raw: bytes) -> Ghost | None:
         return None
     match = FIRST_LINE.match(raw)
     if match is None or not re.fullmatch(rb"[0-9]{6}", match[1]):
-        return Ghost(start, start, None)
+        return Ghost(start, start, None, garbled=True)
     size = int(match[1])
     text = raw[FIRST_LINE_BYTES : FIRST_LINE_BYTES + size]
     lines = [line.strip(" ") for line in text.decode("latin-1").split("\n")]

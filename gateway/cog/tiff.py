@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -80,9 +80,13 @@ class Header:
             self._read(start, end - start)
 
     def _read(self, offset: int, length: int) -> int:
-        at = bisect_right(self._starts, offset)
-        self._chunks.insert(at, self.source.read_at(offset, min(length, self.size_bytes - offset)))
-        self._starts.insert(at, offset)
+        chunk = self.source.read_at(offset, min(length, self.size_bytes - offset))
+        at = bisect_left(self._starts, offset)
+        # What the new chunk covers is dropped: a search looks only at the last chunk before an offset.
+        last = at
+        while last < len(self._starts) and self._starts[last] + len(self._chunks[last]) <= offset + len(chunk):
+            last += 1
+        self._starts[at:last], self._chunks[at:last] = [offset], [chunk]
         return at
 
 

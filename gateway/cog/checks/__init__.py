@@ -19,8 +19,9 @@ CHECKS: tuple[tuple[Check, ...], ...] = (
     (references.check, tags.check_required, tags.check_single),
     (images.check_sizes, images.check_samples, images.check_tiled, georeferencing.check),
     (images.check_tiles, images.check_arrays),
+    (blocks.check_entries,),
+    (blocks.check_apart,),
     (
-        blocks.check,
         order.check_first_ifd,
         order.check_directories,
         order.check_data,

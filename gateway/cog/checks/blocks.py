@@ -18,13 +18,18 @@ LEADER_BYTES = TRAILER_BYTES = 4
 USUAL_GAP_BYTES = 16
 
 
-def check(layout: Layout) -> Iterator[Finding]:
-    """Yield findings on the tile entries of each image, then on all stored tiles together."""
+def check_entries(layout: Layout) -> Iterator[Finding]:
+    """Yield findings on the tile entries of each image by themselves."""
     for ifd in layout.ifds:
         yield from _entries(ifd, layout.size_bytes)
-    yield from _overlaps(layout)
-    yield from in_header(layout)
-    yield from _slack(layout)
+
+
+def check_apart(layout: Layout) -> Iterator[Finding]:
+    """Yield findings on all stored tiles together: apart from each other, from the header, and side by side."""
+    if len(layout.tiles.starts):
+        yield from _overlaps(layout)
+        yield from _in_header(layout)
+        yield from _slack(layout)
 
 
 def _entries(ifd: Ifd, size_bytes: int) -> Iterator[Finding]:
@@ -67,11 +72,9 @@ def at_tile(layout: Layout, position: int, rule: str, what: str) -> Finding:
     )
 
 
-def in_header(layout: Layout) -> Iterator[Finding]:
+def _in_header(layout: Layout) -> Iterator[Finding]:
     """Yield a finding on the first stored tile that claims bytes of the header, an IFD or a tag value."""
     tiles = layout.tiles
-    if not len(tiles.starts):
-        return
     extents = np.array([extent for extent in layout.header_extents if extent[0] < extent[1]], np.int64)
     # The last tile that begins before the end of each extent.
     last = np.searchsorted(tiles.starts, extents[:, 1]) - 1
@@ -82,8 +85,6 @@ def in_header(layout: Layout) -> Iterator[Finding]:
 
 def _slack(layout: Layout) -> Iterator[Finding]:
     tiles, ghost = layout.tiles, layout.ghost
-    if not len(tiles.starts):
-        return
     gaps = tiles.starts[1:] - tiles.ends[:-1]
     unused = int(gaps[gaps > USUAL_GAP_BYTES].sum())
     # libtiff may pad to an even offset.

@@ -26,12 +26,12 @@ def check_area(layout: Layout) -> Iterator[Finding]:
     ghost = layout.ghost
     if ghost is None:
         return
-    if ghost.size is None or ghost.garbled:
-        yield finding("ghost-garbled", "The ghost area has bytes or lines that are not GDAL's.", offset=ghost.start)
     if ghost.size is not None and not _leads_to_ifd(layout, ghost):
         what = f"The ghost area claims {ghost.size} bytes, but the first directory is elsewhere."
         yield finding("ghost-wrong-size", what, offset=ghost.start)
-    elif ghost.size is not None and "LAYOUT" not in ghost.claims:
+    elif ghost.garbled:
+        yield finding("ghost-garbled", "The ghost area has bytes or lines that are not GDAL's.", offset=ghost.start)
+    elif "LAYOUT" not in ghost.claims:
         yield finding("ghost-no-layout", "The ghost area names no layout.", offset=ghost.start)
     if ghost.claims.get("KNOWN_INCOMPATIBLE_EDITION") == "YES":
         yield finding("ghost-incompatible-edition", "It says that an edit broke the layout.", offset=ghost.start)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from gateway.cog.checks.blocks import in_header
 from gateway.cog.ifd import Ifd
 from gateway.cog.layout import Layout
 from gateway.cog.rules import finding
@@ -33,8 +32,7 @@ def check_directories(layout: Layout) -> Iterator[Finding]:
         if following.directory.offset < level.directory.offset:
             what = "The directory of a smaller level lies before that of a larger one."
             yield finding("levels-not-ascending", what, ifd=following.index, offset=following.directory.offset)
-    # A tile that lies in the header makes everything seem to be after the data.
-    if not len(layout.tiles.starts) or any(in_header(layout)):
+    if not len(layout.tiles.starts):
         return
     data = int(layout.tiles.starts[0])
     for ifd in layout.ifds:

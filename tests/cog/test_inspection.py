@@ -1,0 +1,81 @@
+import os
+import socket
+
+import pytest
+
+from gateway.cog import DEPTHS, inspect, not_regular_report
+from gateway.files import NotRegular, open_file
+from tests.cog.samples import SAMPLES
+from tests.cog.tiffs import BytesSource, ghost_of, pyramid, write
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_header_of_a_small_cog_is_read_at_once(cogs, name):
+    source = BytesSource(cogs[name].read_bytes(), str(cogs[name]))
+    assert inspect(source, depth="header").report.valid
+    assert len(source.reads) == 1
+
+
+def test_a_header_with_large_arrays_takes_two_reads():
+    images = pyramid(width=16 * 300, height=16 * 100, sparse="all")
+    for number, image in enumerate(images[1:], 1):
+        image.width, image.height, image.sparse = images[0].width >> number, images[0].height >> number, "all"
+    source = BytesSource(write(images))
+    assert not inspect(source, depth="header").report.findings[0].rule.startswith("tile")
+    assert len(source.reads) == 2
+
+
+def test_leaders_and_trailers_take_one_read_for_each_tile(cogs):
+    source = BytesSource(cogs["plain"].read_bytes(), str(cogs["plain"]))
+    assert inspect(source, depth="blocks").report.valid
+    assert len(source.reads) == 1 + (9 + 4 + 1) + 1
+
+
+def test_gdal_is_not_asked_about_a_broken_structure():
+    inspection = inspect(BytesSource(write(pyramid())[:-1]))
+    assert [found.rule for found in inspection.report.findings] == ["tile-beyond-end"]
+    assert inspection.raster is None
+
+
+def test_what_gdal_cannot_open_is_a_finding_without_any_text_of_gdal():
+    inspection = inspect(BytesSource(write(pyramid()), "/nonexistent/secret.tif"))
+    (found,) = inspection.report.findings
+    assert found.rule == "gdal-cannot-open"
+    assert "secret" not in found.message
+    assert inspection.raster is None
+
+
+def test_the_depths_are_the_three_of_the_command_line():
+    assert DEPTHS == ("header", "blocks", "full")
+    with pytest.raises(ValueError, match="header, blocks, full"):
+        inspect(BytesSource(b""), depth="deep")
+    assert inspect(BytesSource(b""), depth="full").report.depth == "full"
+
+
+def test_an_error_of_the_source_reaches_the_caller():
+    class Failing(BytesSource):
+        def read_at(self, offset_bytes, length_bytes):
+            raise OSError("no disk")
+
+    with pytest.raises(OSError, match="no disk"):
+        inspect(Failing(b"II*\0"))
+
+
+@pytest.mark.parametrize("kept", [10, 400, 1000])
+def test_a_file_that_shrinks_during_the_check_is_a_finding(kept):
+    class Shrinking(BytesSource):
+        size_bytes = len(write(pyramid(), ghost=ghost_of()))
+
+    source = Shrinking(write(pyramid(), ghost=ghost_of())[:kept])
+    assert [found.rule for found in inspect(source).report.findings] == ["changed-while-read"]
+
+
+def test_a_pipe_or_folder_is_reported_and_never_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.tif")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "socket.tif"))
+        for path in (tmp_path / "pipe.tif", tmp_path / "socket.tif", tmp_path):
+            with pytest.raises(NotRegular):
+                open_file(path)
+    report = not_regular_report("blocks")
+    assert (report.valid, report.depth, report.errors[0].rule) == (False, "blocks", "not-a-regular-file")

@@ -1,0 +1,66 @@
+import math
+
+import pytest
+
+from gateway.cog.raster import open_raster, strict_options
+from tests.cog.tiffs import GEO, GEO_KEYS, pyramid, write
+
+
+@pytest.fixture
+def facts_of(tmp_path):
+    def judge(tags, **options):
+        path = tmp_path / "a.tif"
+        path.write_bytes(write(pyramid(tags=tags, **options)))
+        facts, problems = open_raster(str(path))
+        assert problems == ()
+        return facts
+
+    return judge
+
+
+def test_the_facts_of_a_raster(facts_of):
+    facts = facts_of(GEO, bits=16)
+    assert (facts.width, facts.height, facts.count, facts.dtype) == (64, 48, 1, "uint16")
+    assert (facts.crs, facts.nodata) == ("EPSG:32633", None)
+    west, south, east, north = facts.bounds
+    assert west == pytest.approx(15, abs=1e-6)
+    assert 45.14 < south < north < 45.16
+    assert west < east < 15.01
+
+
+@pytest.mark.parametrize(("text", "value"), [("7", 7.0), ("nan", "nan"), ("inf", "inf")])
+def test_a_nodata_value_is_one_that_json_can_hold(facts_of, text, value):
+    float32 = {339: (3, (3,)), 42113: (2, f"{text}\0".encode())}
+    assert facts_of({**GEO, **float32}, bits=32).nodata == value
+
+
+def test_a_raster_that_cannot_be_placed_has_no_bounds(facts_of):
+    assert facts_of({33550: GEO[33550], 33922: GEO[33922]}).bounds is None
+    assert facts_of({34735: GEO_KEYS}).bounds is None
+    far = {**GEO, 33922: (12, (0.0, 0.0, 0.0, 1e300, 1e300, 0.0))}
+    assert facts_of(far).bounds is None
+
+
+def test_a_crs_without_an_authority_is_wkt(facts_of):
+    keys = (1, 1, 0, 9, 1024, 0, 1, 1, 2048, 0, 1, 4326, 3072, 0, 1, 32767, 3074, 0, 1, 32767, 3075, 0, 1, 1)
+    keys += (3076, 0, 1, 9001, 3080, 34736, 1, 0, 3081, 34736, 1, 1, 3092, 34736, 1, 2)
+    tags = {**GEO, 34735: (3, keys), 34736: (12, (14.3, 0.0, 0.999))}
+    assert "PROJ" in facts_of(tags).crs
+
+
+def test_a_file_without_georeferencing_gives_no_warning_of_rasterio(facts_of):
+    assert facts_of({}).crs is None
+
+
+def test_only_the_gtiff_driver_is_asked(tmp_path):
+    (tmp_path / "a.tif").write_text("<VRTDataset rasterXSize='1' rasterYSize='1'/>")
+    facts, problems = open_raster(str(tmp_path / "a.tif"))
+    assert facts is None
+    assert [found.rule for found in problems] == ["gdal-cannot-open"]
+
+
+def test_local_files_are_opened_without_network():
+    assert "CPL_VSIL_CURL_ALLOWED_FILENAME" in strict_options("/dev/fd/7")
+    assert "CPL_VSIL_CURL_ALLOWED_FILENAME" not in strict_options("/vsis3/bucket/a.tif")
+    assert strict_options("/vsis3/bucket/a.tif")["GDAL_PAM_ENABLED"] == "NO"
+    assert math.isfinite(int(strict_options("x")["GDAL_NUM_THREADS"]))
