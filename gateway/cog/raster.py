@@ -25,7 +25,8 @@ STRICT_OPTIONS: dict[str, Any] = {
 }
 # On local files not even a reference may lead to the network.
 NO_NETWORK = {"CPL_VSIL_CURL_ALLOWED_FILENAME": "none"}
-GDAL_ERRORS = (RasterioError, CPLE_BaseError)
+# rasterio's own errors, and its ValueError for texts of GDAL that are no UTF-8.
+GDAL_ERRORS = (RasterioError, CPLE_BaseError, ValueError)
 DEGREES = "OGC:CRS84"
 
 

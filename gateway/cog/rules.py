@@ -131,6 +131,7 @@ _TABLE = (
     # Other files.
     _damage("refers-to-other-file", "GDAL would open whatever file or address this metadata names.",
             "Remove the OVERVIEWS and ProxyOverviewRequest items from the metadata."),
+    _damage("metadata-damaged", "The GDAL_METADATA is neither UTF-8 text nor well-formed XML.", "Rewrite the file."),
     _note("sidecar-overviews", "The .ovr beside it is not part of the COG and is not served.", "Remove the .ovr."),
     _note("sidecar-mask", "The .msk beside it is not part of the COG and is not served.", "Remove the .msk."),
     _note("sidecar-georeferencing", "The .aux.xml beside it holds another georeferencing, which is not served.",

@@ -6,7 +6,7 @@ import pytest
 from gateway.cog import DEPTHS, inspect, not_regular_report
 from gateway.files import NotRegular, open_file
 from tests.cog.samples import SAMPLES
-from tests.cog.tiffs import BytesSource, ghost_of, pyramid, write
+from tests.cog.tiffs import GEO, BytesSource, Image, ghost_of, pyramid, write
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -23,6 +23,16 @@ def test_a_header_with_large_arrays_takes_two_reads():
     source = BytesSource(write(images))
     assert not inspect(source, depth="header").report.findings[0].rule.startswith("tile")
     assert len(source.reads) == 2
+
+
+def test_long_metadata_and_large_arrays_take_one_read_more():
+    tags = {**GEO, 42112: (2, b"<GDALMetadata>" + b" " * 40_000 + b"</GDALMetadata>\0")}
+    images = pyramid(width=16 * 100, height=16 * 88, sparse="all", tags=tags)
+    images[1] = Image(16 * 50, 16 * 44, subfile=1, sparse="all")
+    images[2] = Image(16 * 25, 16 * 22, subfile=1, sparse="all")
+    source = BytesSource(write(images))
+    assert {found.rule for found in inspect(source, depth="header").report.findings} == {"gdal-cannot-open"}
+    assert len(source.reads) == 3
 
 
 def test_leaders_and_trailers_take_one_read_for_each_tile(cogs):

@@ -1,4 +1,3 @@
-import warnings
 
 import pytest
 from rio_cogeo import cog_validate

@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from gateway.cog.layout import read_layout
 from gateway.cog.tiff import Limits
@@ -129,20 +130,21 @@ def write(images, *, order="<", big=False, ghost=b"", before=b"", blocks=None, l
     out = bytearray(b"II" if order == "<" else b"MM")
     out += struct.pack(order + ("HHHQ" if big else "HI"), *((43, 8, 0, places[0]) if big else (42, places[0]))) + front
     chain = [n for n, image in enumerate(images) if image.sub_of is None]
-    following = {a: places[b] for a, b in zip(chain, chain[1:], strict=False)}
+    following = {a: places[b] for a, b in pairwise(chain)}
     arrays = {}
     for number, table in enumerate(tables):
-        out += _table(table, values[number], stored, number, places, order, big, following.get(number, 0), arrays)
+        forms = {"order": order, "big": big, "following": following.get(number, 0), "arrays": arrays}
+        out += _table(table, values[number], stored, number, places, **forms)
     for place in sorted(arrays):
         out += arrays[place]
     assert len(out) == at
     return bytes(out + data + after)
 
 
-def _table(table, values, stored, number, places, order, big, following, arrays):
+def _table(table, values, stored, number, places, *, order, big, following, arrays):
     out, late = bytearray(struct.pack(order + ("Q" if big else "H"), len(table))), bytearray()
-    for tag, (kind, numbers) in table.items():
-        numbers = stored[tag - 324][number] if tag in (324, 325) and any(stored[0][number]) else numbers
+    for tag, (kind, given) in table.items():
+        numbers = stored[tag - 324][number] if tag in (324, 325) and any(stored[0][number]) else given
         numbers = [places[n] for n in numbers] if tag == 330 else numbers
         raw = struct.pack(f"{order}{len(numbers)}{CODES[kind]}", *numbers)
         out += struct.pack(order + ("HHQ" if big else "HHI"), tag, kind, len(numbers))

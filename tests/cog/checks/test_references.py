@@ -1,7 +1,7 @@
 import pytest
 
-from tests.cog.tiffs import GEO, BytesSource, pyramid, write
 from gateway.cog import inspect
+from tests.cog.tiffs import GEO, BytesSource, pyramid, write
 
 
 def with_metadata(text, number=0):
@@ -34,6 +34,18 @@ def test_overviews_in_another_file_are_an_error_before_gdal_sees_it(text, number
 def test_a_file_in_strips_is_searched_as_well(errors_of):
     tags = {**GEO, 273: (4, (8,)), 42112: (2, f"<GDALMetadata>{HOSTILE[0]}</GDALMetadata>\0".encode())}
     assert errors_of(write(pyramid(tags=tags))) == {"refers-to-other-file"}
+
+
+@pytest.mark.parametrize("text", [b"<Item", b"\xff", b"<a \xff='1'></a>", b"<GDALMetadata><Item>\xfc</Item></GDALMetadat\xfc>", b""])
+def test_metadata_that_is_neither_utf8_nor_xml_is_an_error(errors_of, text):
+    entity = b"<!DOCTYPE a [<!ENTITY b '\xff'>]><a>&b;</a>"
+    assert errors_of(write(pyramid(tags={**GEO, 42112: (2, text + b"\xff\0")}))) == {"metadata-damaged"}
+    assert errors_of(write(pyramid(tags={**GEO, 42112: (2, entity + b"\0")}))) == {"metadata-damaged"}
+
+
+def test_latin_1_in_metadata_is_no_finding(report_of):
+    text = "<GDALMetadata><Item name='NAME'>Gel\xe4nde</Item></GDALMetadata>\0".encode("latin-1")
+    assert report_of(write(pyramid(tags={**GEO, 42112: (2, text)}))).findings == ()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from gateway.cog.layout import read_layout
+from gateway.cog.tiff import Limits
+from tests.cog.tiffs import GEO, BytesSource, Image, Patch, ghost_of, pyramid, write
+
+FLAVOURS = [{"order": "<"}, {"order": ">"}, {"big": True}, {"order": ">", "big": True}]
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS, ids=str)
+def test_the_facts_are_those_that_were_written(flavour):
+    layout = read_layout(BytesSource(write(pyramid(samples=3, bits=16), ghost=ghost_of(), **flavour)))
+    assert layout.problems == ()
+    assert [ifd.size for ifd in layout.levels] == [(64, 48), (32, 24), (16, 12)]
+    assert [ifd.grid for ifd in layout.levels] == [(4, 3), (2, 2), (1, 1)]
+    assert {(ifd.samples, ifd.bits, ifd.tile_bytes) for ifd in layout.ifds} == {(3, 16, 1536)}
+    assert layout.ghost.claims["LAYOUT"] == "IFDS_BEFORE_DATA"
+    assert [ifd.reduced for ifd in layout.ifds] == [False, True, True]
+    assert (layout.form.big, layout.form.order) == (flavour.get("big", False), flavour.get("order", "<"))
+
+
+def test_tiles_are_sorted_by_their_place_and_know_their_owners():
+    tiles = read_layout(BytesSource(write(pyramid(sparse=(3,))))).tiles
+    assert len(tiles.starts) == 11 + 4 + 1
+    assert np.all(np.diff(tiles.starts) == 256)
+    assert tiles.owners.tolist() == [2] + [1] * 4 + [0] * 11
+    assert tiles.blocks.tolist()[5:9] == [0, 1, 2, 4]
+
+
+def test_equal_extents_are_listed_once():
+    patch = Patch(write(pyramid()))
+    patch.value(0, 324, patch.offset(0, 3), at=4)
+    tiles = read_layout(BytesSource(patch)).tiles
+    assert (len(tiles.starts), tiles.shared) == (16, 1)
+
+
+def test_directories_that_cannot_be_read_leave_no_images():
+    patch = Patch(write(pyramid())).following(0, 1 << 30)
+    layout = read_layout(BytesSource(patch))
+    assert layout.ifds == ()
+    assert [problem.rule for problem in layout.problems] == ["ifd-outside-file"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "rule"),
+    [
+        (Limits(ifds=2), "too-many-ifds"),
+        (Limits(entries=10), "ifd-entry-count"),
+        (Limits(header_bytes=100), "header-too-large"),
+        (Limits(blocks=16), "too-many-blocks"),
+    ],
+)
+def test_each_limit_is_held(limits, rule):
+    source = BytesSource(write(pyramid()))
+    assert [problem.rule for problem in read_layout(source, limits).problems] == [rule]
+    assert read_layout(source, Limits(ifds=3, entries=17, header_bytes=900, blocks=17)).problems == ()
+
+
+def test_arrays_that_overlap_do_not_add_up_to_more_than_the_limit():
+    shared = Patch(write([Image(16 * 64, 16 * 64, tags=GEO, sparse="all")] + [Image(1024, 1024, subfile=1, sparse="all")] * 9))
+    for number in range(1, 10):
+        shared.pointer(number, 324, shared.layout.ifds[0].tags[324].offset)
+    assert read_layout(BytesSource(shared), Limits(header_bytes=100_000)).problems[0].rule == "header-too-large"
+
+
+def test_sub_ifds_without_a_usable_type_are_not_followed():
+    patch = Patch(write([*pyramid(), Image(32, 24, subfile=1, sub_of=0)]))
+    assert [(ifd.index, ifd.sub) for ifd in patch.layout.ifds] == [(0, False), (1, False), (0, True), (2, False)]
+    layout = read_layout(BytesSource(patch.type(0, 330, 2)))
+    assert [problem.rule for problem in layout.problems] == ["wrong-tag-type"]
+
+
+def test_chained_sub_ifds_are_followed():
+    patch = Patch(write([*pyramid(), Image(32, 24, subfile=1, sub_of=0), Image(16, 12)]))
+    first, second, sub, third, last = patch.layout.ifds
+    patch.following(3, 0)
+    layout = read_layout(BytesSource(patch.following(2, last.directory.offset)))
+    assert [(ifd.index, ifd.sub) for ifd in layout.ifds] == [(0, False), (1, False), (0, True), (2, False), (0, True)]
+    assert [ifd.size for ifd in layout.sub_levels] == [first.size, sub.size]
+    assert [ifd.size for ifd in layout.levels] == [first.size, second.size, third.size]
