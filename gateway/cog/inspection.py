@@ -23,6 +23,8 @@ PAYLOAD_CHECKS: dict[str, tuple[PayloadCheck, ...]] = {
     "blocks": (check_leaders,),
     "full": (check_leaders, check_payload),
 }
+# Of each severity.
+MAX_FINDINGS = 200
 DEPTHS = tuple(PAYLOAD_CHECKS)
 
 
@@ -58,7 +60,16 @@ def inspect(
     if _sound(findings):
         raster, problems = open_raster(source.gdal_path)
         findings += problems
-    return Inspection(Report(depth, tuple(findings)), raster)
+    return Inspection(Report(depth, tuple(_bounded(findings))), raster)
+
+
+def _bounded(findings: list[Finding]) -> Iterator[Finding]:
+    """Yield the findings, of each severity no more than a report holds: a hostile file breaks rules at will."""
+    room = dict.fromkeys(Severity, MAX_FINDINGS)
+    for found in findings:
+        room[found.severity] -= 1
+        if room[found.severity] >= 0:
+            yield found
 
 
 def _sound(findings: list[Finding]) -> bool:

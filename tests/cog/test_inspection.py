@@ -6,7 +6,7 @@ import pytest
 from gateway.cog import DEPTHS, inspect, not_regular_report
 from gateway.files import NotRegular, open_file
 from tests.cog.samples import SAMPLES
-from tests.cog.tiffs import GEO, BytesSource, Image, ghost_of, pyramid, write
+from tests.cog.tiffs import GEO, BytesSource, Image, Patch, ghost_of, pyramid, write
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -78,6 +78,19 @@ def test_a_file_that_shrinks_during_the_check_is_a_finding(kept):
 
     source = Shrinking(write(pyramid(), ghost=ghost_of())[:kept])
     assert [found.rule for found in inspect(source).report.findings] == ["changed-while-read"]
+
+
+def test_a_report_holds_a_bounded_number_of_findings_and_never_loses_the_errors(report_of):
+    pages = [Image(16, 16) for _ in range(250)]
+    report = report_of(write([*pyramid(), *pages, Image(80, 20), Image(40, 10, subfile=1)]))
+    assert (len(report.warnings), report.valid) == (0, False)
+    far = Image(16, 16, tags={tag: (2, b"far away") for tag in range(60000, 60300)})
+    hostile = Patch(write([*pyramid(), far]))
+    for tag in range(60000, 60300):
+        hostile.pointer(3, tag, 2**32 - 20)
+    assert len(report_of(hostile).errors) == 200
+    report = report_of(write([*pyramid(), *(Image(16, 16, tile=(32, 16)) for _ in range(250))]))
+    assert (len(report.warnings), report.valid) == (200, True)
 
 
 def test_a_pipe_or_folder_is_reported_and_never_waited_for(tmp_path):
