@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # The patterns are written so that this file does not match itself.
 EVERYWHERE = {
-    "a path of one machine": r"(?<![\w.*~-])/(?:work|root|home/[a-z]\w*)/\.?\w|/tmp/venv\b",
+    "a path of one machine": r"(?<![\w.*~-])/(?:work|root|home/[a-z]\w*)/\.?\w|/tmp/[v]env\b",
     "a package index": r"(?:index-url|index_url|find-links|find_links|registry)[ =:\"']+(?:https?|file)://|://[^\s/]+/simple\b",
     "a login in a URL": r"https?://[^\s/:@\"'{}]+:[^\s/@\"'{}]+@",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s*[A-Za-z0-9+/]{16}",

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway import tokens
 from gateway.errors import BadCredential, BadParameter, SettingsError
 from gateway.model import Principal, TokenKind, dataset_uuid
 from gateway.tokens import (
@@ -148,6 +149,23 @@ def test_weak_keys_are_refused_without_being_told(keys):
     with pytest.raises(SettingsError) as caught:
         HmacKeys(keys)
     assert all(key.decode() not in str(caught.value) for key in keys if key)
+
+
+def test_only_so_many_vouched_tokens_are_remembered(monkeypatch):
+    monkeypatch.setattr(tokens, "REMEMBERED_TOKENS", 2)
+    keys = HmacKeys([KEY])
+    for number in (0, 1, 2, 3, 4, 0):
+        assert keys.verify(token_of({"n": number})) == {"n": number}
+        assert len(keys._vouched) <= 2
+
+
+def test_a_remembered_token_still_expires_and_a_refused_one_stays_refused():
+    keys = HmacKeys([KEY])
+    token, forged = token_of(BEARER), raw_token(json.dumps(BEARER).encode(), key=OTHER_KEY)
+    assert verify_bearer(token, keys, POLICY, NOW).user == "ada"
+    for late, candidate in ((60, token), (0, forged), (0, forged)):
+        with pytest.raises(BadCredential):
+            verify_bearer(candidate, keys, POLICY, NOW + late)
 
 
 # Signature and algorithm
