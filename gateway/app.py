@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -10,8 +9,11 @@ from tornado.iostream import IOStream
 from tornado.web import Application, RequestHandler, url
 
 from gateway.handlers.base import UnknownRoute, access_missing, log_request
+from gateway.handlers.express import Express
+from gateway.handlers.load import Load
 from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.proxies import Proxies
+from gateway.handlers.trace import RequestIds
 from gateway.handlers.warm import Warm
 from gateway.routes import all_routes
 from gateway.services import Services
@@ -32,14 +34,6 @@ class UnsafeRouteError(Exception):
     """A verb without an access rule: the server refuses to start."""
 
 
-@dataclass(slots=True)
-class Load:
-    """What a worker is busy with: requests being answered, and whether it is on its way out."""
-
-    requests: int = 0
-    draining: bool = False
-
-
 def make_app(services: Services) -> Application:
     """Return the application over open services; raises UnsafeRouteError."""
     settings = services.settings
@@ -56,6 +50,8 @@ def make_app(services: Services) -> Application:
         compress_response=False,
         serve_traceback=False,
         load=Load(),
+        passes={},
+        request_ids=RequestIds(),
         mailbox=Mailbox(),
         warm=Warm(),
     )
@@ -86,11 +82,11 @@ class GatewayServer(HTTPServer):
         stream.write(BUSY).add_done_callback(lambda _: stream.close())
 
 
-def make_server(app: Application, max_connections: int) -> GatewayServer:
+def make_server(app: Application, services: Services) -> GatewayServer:
     """Return the HTTP server with its limits set, listening nowhere yet."""
     return GatewayServer(
-        app,
-        max_connections=max_connections,
+        Express(app, services),
+        max_connections=services.settings.max_connections,
         max_header_size=MAX_HEADER_BYTES,
         max_body_size=MAX_BODY_BYTES,
         max_buffer_size=MAX_BUFFER_BYTES,

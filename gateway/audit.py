@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gateway.errors import RecordsUnavailable
@@ -14,6 +16,8 @@ from gateway.model import AuditRow
 
 LOG = logging.getLogger("gateway.audit")
 BATCH_ROWS = 512
+# How long a noted row may wait for company.
+NOTE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,10 @@ class AuditLog:
         self._append = append
         self._queue_limit = queue_limit
         self._probe_seconds = probe_seconds
-        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._entries: deque[_Entry] = deque()
         self._gate = threading.Lock()
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._woken = False
         self._closed = False
         self._failing = False
         self._dropped = 0
@@ -83,10 +89,17 @@ class AuditLog:
         done: Future[None] = Future()
         if not self._put(_Entry(row, done), self._queue_limit):
             done.set_exception(unwritten())
+        elif not self._woken:
+            self._woken = True
+            self._wake.put(None)
         return done
 
     def note(self, row: AuditRow) -> None:
-        """Take the row without a promise; it is given up when the queue is half full or the log is closed."""
+        """Take the row without a promise; it is given up when the queue is half full or the log is closed.
+
+        It goes with the next row that somebody waits for, or after a moment by itself: waking the writer for
+        each would cost more than writing it.
+        """
         # Half: a storm of refused requests must leave room for the rows that answers wait for.
         if not self._put(_Entry(row, None), self._queue_limit // 2):
             self._dropped += 1
@@ -94,41 +107,41 @@ class AuditLog:
     def close(self) -> None:
         """Return when all rows that were taken are written or failed; further calls do nothing."""
         with self._gate:
-            if not self._closed:
-                self._closed = True
-                self._queue.put(None)
+            self._closed = True
+        self._wake.put(None)
         self._writer.join()
 
     def _put(self, entry: _Entry, limit: int) -> bool:
-        # The gate keeps every row before the end mark of `close`.
+        # The gate keeps every row before the end that `close` marks.
         with self._gate:
-            if self._closed or self._queue.qsize() >= limit:
+            if self._closed or len(self._entries) >= limit:
                 return False
-            self._queue.put(entry)
+            self._entries.append(entry)
             return True
 
     def _run(self) -> None:
-        running = True
-        while running:
-            batch, running = self._take()
+        more = running = True
+        while running or more:
+            if not more:
+                self._wait()
+            batch, more, running = self._take()
             entries = [entry for entry in batch if entry.wanted()]
             # An empty batch is worth a commit only as a probe.
-            if entries or (self._failing and running):
+            if entries or (self._failing and running and not more):
                 self._write(entries)
 
-    def _take(self) -> tuple[list[_Entry], bool]:
-        """Return what waits, up to a batch, and whether more may come; nothing when it is time to probe."""
-        batch: list[_Entry] = []
-        try:
-            entry = self._queue.get(timeout=self._probe_seconds if self._failing else None)
-            while entry is not None:
-                batch.append(entry)
-                if len(batch) == BATCH_ROWS:
-                    return batch, True
-                entry = self._queue.get_nowait()
-        except queue.Empty:
-            return batch, True
-        return batch, False
+    def _wait(self) -> None:
+        """Return when somebody waits for a row, the log is closed, or it is time for notes or for a probe."""
+        with suppress(queue.Empty):
+            self._wake.get(timeout=self._probe_seconds if self._failing else NOTE_SECONDS)
+
+    def _take(self) -> tuple[list[_Entry], bool, bool]:
+        """Return a batch of what has come in, whether there is more, and whether more may still come."""
+        # The flag first: a row that comes in after the look at the entries wakes the writer again.
+        self._woken = False
+        with self._gate:
+            batch = [self._entries.popleft() for _ in range(min(len(self._entries), BATCH_ROWS))]
+            return batch, bool(self._entries), not self._closed
 
     def _write(self, entries: list[_Entry]) -> None:
         error: Exception | None = None

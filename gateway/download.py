@@ -19,7 +19,8 @@ from gateway.errors import ObjectMissing, PreconditionFailed, StorageUnavailable
 from gateway.gatekeeper import Action, Gatekeeper
 from gateway.model import Dataset, ObjectStat, Principal
 from gateway.ranges import ByteRange, Conditions, Outcome, content_disposition, evaluate, parse_range, range_applies
-from gateway.storage import Redirect, Stream
+from gateway.records import Standing
+from gateway.storage import Redirect, Storage, Stream
 
 # Up to this a body is read at once: one write with the headers costs less than a sendfile of its own.
 SMALL_BYTES = 128 * 1024
@@ -51,7 +52,7 @@ class Download:
     """An answer ready to be sent: 200, 206, 302 or 304, its headers, and where the bytes come from.
 
     `span` are the bytes to send, None where there is no body. A small body is here already; for a large one
-    there is the `stream`, to be closed by the receiver.
+    there is the `stream`, to be closed by the receiver. `standing` is what the caller was admitted by.
     """
 
     status: int
@@ -61,6 +62,7 @@ class Download:
     span: ByteRange | None = None
     body: bytes | None = None
     stream: Stream | None = None
+    standing: Standing | None = None
 
 
 def etag_of(version: str) -> str:
@@ -76,7 +78,8 @@ def prepare(
     Raises BlockingIOError where a disk and Unjudged where a judgement would take more than `patience`; else
     what `Gatekeeper.admit` and `Gatekeeper.vouch` raise, then PreconditionFailed, then RangeNotSatisfiable.
     """
-    dataset = gatekeeper.admit(request.dataset_id, request.principal, Action.DOWNLOAD).dataset
+    admitted = gatekeeper.admit(request.dataset_id, request.principal, Action.DOWNLOAD)
+    dataset = admitted.dataset
     for _ in range(DELIVERY_TRIES):
         try:
             found = _found(gatekeeper, dataset, request, patience)
@@ -94,8 +97,25 @@ def prepare(
                 return replace(answer, stream=found.delivery)
             body = found.read(answer.span, patience)
             if body is not None:
-                return replace(answer, body=body)
+                return replace(answer, body=body, standing=admitted.standing)
     raise StorageUnavailable("The file of this dataset is being replaced.", retry_after_seconds=1)
+
+
+def read_small(storage: Storage, dataset: Dataset, range_header: str) -> tuple[ByteRange, bytes] | None:
+    """Return a small range and its bytes, if they are those of the judged version and in the page cache.
+
+    None for what the whole walk must decide. Raises what `Storage.deliver` raises, RangeNotSatisfiable, and
+    BlockingIOError where a disk would have to be waited for.
+    """
+    delivery = storage.deliver(dataset.key, dataset.version)
+    if not isinstance(delivery, Stream):
+        return None
+    with delivery.source as source:
+        span = parse_range(range_header, delivery.stat.size_bytes)
+        if span is None or span.length > SMALL_BYTES:
+            return None
+        body = source.read_cached(span.start, span.length)
+        return (span, body) if len(body) == span.length and source.unchanged() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from gateway.model import (
     Scale,
     dataset_uuid,
 )
-from gateway.records import Records
+from gateway.records import Records, Standing
 from gateway.storage import OpenObject, Storage
 
 ADMIN = "admin"
@@ -48,10 +48,14 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A dataset that the caller may have; `through_roles` are the roles that the right depends on."""
+    """A dataset that the caller may have; `through_roles` are the roles that the right depends on.
+
+    `standing` is what the right was judged by: while the records return the same one, it still holds.
+    """
 
     dataset: Dataset
-    through_roles: frozenset[str] = frozenset()
+    through_roles: frozenset[str]
+    standing: Standing
 
 
 def _grants_for(principal: Principal, action: Action, grants: tuple[Grant, ...]) -> list[Grant]:
@@ -122,7 +126,7 @@ class Gatekeeper:
             if more is None:
                 raise Forbidden("This dataset may be viewed but not downloaded by you.").about(dataset_id)
             through |= more
-        return Admitted(dataset, through)
+        return Admitted(dataset, through, standing)
 
     def check_enabled(self, principal: Principal) -> None:
         """Return when the user may use tokens at all; raises BadCredential for a disabled one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -201,7 +202,7 @@ class TokenKind(StrEnum):
 class Principal:
     """Who asks: `user` is None for anonymous; `kind` and `dataset_id` are set for a scoped token.
 
-    `token_id` is the token's `jti`, where it has one.
+    `token_id` is the token's `jti`, where it has one; `expires` is its end in seconds since 1970, UTC.
     """
 
     user: str | None = None
@@ -209,6 +210,7 @@ class Principal:
     kind: TokenKind | None = None
     dataset_id: str | None = None
     token_id: str | None = None
+    expires: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

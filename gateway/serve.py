@@ -15,12 +15,12 @@ import socket
 from collections.abc import Callable
 
 from tornado.netutil import bind_sockets
-from tornado.web import Application
 
 from gateway import logs
-from gateway.app import GatewayServer, Load, make_app, make_server
+from gateway.app import GatewayServer, make_app, make_server
 from gateway.errors import GatewayError, SettingsError
-from gateway.services import open_services
+from gateway.handlers.load import Load
+from gateway.services import Services, open_services
 from gateway.settings import Settings
 from gateway.supervisor import Supervisor
 
@@ -123,10 +123,11 @@ def reserve_port(settings: Settings) -> socket.socket:
 def run_worker(settings: Settings, on_ready: Callable[[int], None] | None = None) -> None:
     """Serve in this process until SIGTERM or SIGINT, then drain and close everything."""
     with open_services(settings) as services:
-        asyncio.run(_serve_until_told(make_app(services), settings, on_ready))
+        asyncio.run(_serve_until_told(services, on_ready))
 
 
-async def _serve_until_told(app: Application, settings: Settings, on_ready: Callable[[int], None] | None) -> None:
+async def _serve_until_told(services: Services, on_ready: Callable[[int], None] | None) -> None:
+    app, settings = make_app(services), services.settings
     told, hurried = asyncio.Event(), asyncio.Event()
 
     def stop() -> None:
@@ -135,7 +136,7 @@ async def _serve_until_told(app: Application, settings: Settings, on_ready: Call
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    server = make_server(app, settings.max_connections)
+    server = make_server(app, services)
     server.add_sockets(bind_sockets(settings.port, settings.host, reuse_port=True))
     log.info("accepting on %s port %d", settings.host, settings.port)
     if on_ready is not None:

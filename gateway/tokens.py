@@ -159,11 +159,12 @@ def verify_bearer(token: str, keys: KeySet, policy: TokenPolicy, now: float) -> 
     kind = claims.get("typ", "")
     if not isinstance(kind, str) or kind.casefold() in set(TokenKind):
         _refuse("This kind of token is no bearer token.")
-    _check_times(claims, now)
+    _, expires = _check_times(claims, now)
     return Principal(
         user=_name(claims, "sub"),
         roles=_roles(claims, policy.roles_claim),
         token_id=_name(claims, "jti") if "jti" in claims else None,
+        expires=expires,
     )
 
 
@@ -184,6 +185,7 @@ def verify_scoped(token: str, keys: HmacKeys, policy: TokenPolicy, now: float) -
         kind=kind,
         dataset_id=_scope(claims),
         token_id=_name(claims, "jti"),
+        expires=expires,
     )
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import time
-import uuid
 from collections.abc import Callable
 from http import HTTPStatus
 from types import TracebackType
@@ -19,6 +17,7 @@ from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.handlers.access import OPEN, AccessRule, Credential, access, principal_of
 from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.proxies import HOST, Proxies
+from gateway.handlers.trace import Access
 from gateway.logs import redact
 from gateway.model import Principal
 from gateway.services import Services
@@ -28,7 +27,6 @@ T = TypeVar("T")
 
 log = logging.getLogger("gateway")
 VERBS = ("get", "head", "post", "put", "patch", "delete")
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 REQUEST_HEADERS = (
     "Authorization, Content-Type, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, X-Request-ID"
 )
@@ -48,12 +46,12 @@ class BaseHandler(RequestHandler):
     ) -> None:
         self.services = services
         self.proxies = proxies
-        self.began = time.monotonic()
         self.bytes_sent = 0
         self.credential = _take_credential(request)
-        given = request.headers.get("X-Request-ID")
-        self.request_id = given if given and REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        self.request_id = application.settings["request_ids"].take(request.headers.get("X-Request-ID"))
         self.client_ip = proxies.client_ip(request.remote_ip or "", request.headers)
+        method, route = request.method or "", type(self).__name__
+        self.access = Access(self.request_id, method, request.path, route, self.client_ip)
         # Tornado's constructor sets the default headers, which need all of the above.
         super().__init__(application, request)
 
@@ -237,20 +235,7 @@ def _take_credential(request: HTTPServerRequest) -> Credential:
 def log_request(handler: RequestHandler) -> None:
     """Write the access line of a finished request; the application's `log_function`."""
     if isinstance(handler, BaseHandler):
-        log.info(
-            "request",
-            extra={
-                "request_id": handler.request_id,
-                "method": handler.request.method,
-                "path": handler.request.path,
-                "route": type(handler).__name__,
-                "status": handler.get_status(),
-                "bytes": handler.bytes_sent,
-                "seconds": round(time.monotonic() - handler.began, 4),
-                "user": handler.principal.user,
-                "ip": handler.client_ip,
-            },
-        )
+        handler.access.log(handler.get_status(), handler.bytes_sent, handler.principal.user)
 
 
 def access_missing(handler: type[RequestHandler]) -> list[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-Waiting = tuple["asyncio.Future[Any]", "Future[Any]"]
+Waiting = tuple[Callable[["Future[Any]"], None], "Future[Any]"]
 
 
 class Mailbox:
@@ -20,31 +22,39 @@ class Mailbox:
 
     def expect(self, work: Future[T]) -> asyncio.Future[T]:
         """Return an awaitable of `work`; when it is cancelled, so is `work`."""
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(lambda a: a.cancelled() and work.cancel())
+        self.tell(work, partial(_settle, answer))
+        return answer
+
+    def tell(self, work: Future[T], told: Callable[[Future[T]], None]) -> None:
+        """Call `told` with `work` on this loop when it is finished."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[T] = loop.create_future()
 
         def arrived(_: Future[T]) -> None:
             # Called in the thread that finished `work`. First the result, then the look at the flag: the loop
             # clears the flag first and then empties the box, so that nothing is left lying in it.
-            self._ready.append((answer, work))
+            self._ready.append((told, work))
             if not self._woken:
                 self._woken = True
                 loop.call_soon_threadsafe(self._deliver)
 
         work.add_done_callback(arrived)
-        answer.add_done_callback(lambda a: a.cancelled() and work.cancel())
-        return answer
 
     def _deliver(self) -> None:
         self._woken = False
         while self._ready:
-            answer, work = self._ready.popleft()
-            if answer.done():
-                continue
-            error = None if work.cancelled() else work.exception()
-            if work.cancelled():
-                answer.cancel()
-            elif error is not None:
-                answer.set_exception(error)
-            else:
-                answer.set_result(work.result())
+            told, work = self._ready.popleft()
+            told(work)
+
+
+def _settle(answer: asyncio.Future[T], work: Future[T]) -> None:
+    """Hand the outcome of `work` to who awaits `answer`, if anybody still does."""
+    if answer.done():
+        return
+    if work.cancelled():
+        answer.cancel()
+    elif (error := work.exception()) is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(work.result())

@@ -10,7 +10,15 @@ from sqlite_utils import Database
 
 from gateway.model import AuditRow, Dataset, Grant, Inspection
 from gateway.records import audit_rows, datasets, people
-from gateway.records.base import AuditQuery, DatasetPage, DatasetQuery, DownloadSummary, Standing, StoredAuditRow, UserState
+from gateway.records.base import (
+    AuditQuery,
+    DatasetPage,
+    DatasetQuery,
+    DownloadSummary,
+    Standing,
+    StoredAuditRow,
+    UserState,
+)
 from gateway.records.connection import Connections
 from gateway.records.migrations import prepare
 from gateway.records.standing import Standings

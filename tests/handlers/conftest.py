@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tornado.httpclient import HTTPRequest
 
-from gateway.app import make_app
+from gateway.app import make_app, make_server
 from gateway.model import AuditRow, Dataset, Level, Scale
 from gateway.records import AuditQuery
 from gateway.services import Services, inspector, open_services
@@ -91,6 +91,16 @@ def world(settings, tmp_path, cog_file):
 def app(world):
     """The application that pytest-tornado serves."""
     return make_app(world.services)
+
+
+@pytest.fixture
+def http_server(world, app, io_loop, _unused_port):
+    """The gateway's own server, in place of the plugin's plain one."""
+    server = make_server(app, world.services)
+    server.add_socket(_unused_port[0])
+    yield server
+    server.stop()
+    io_loop.run_sync(server.close_all_connections)
 
 
 @pytest.fixture

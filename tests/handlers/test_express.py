@@ -1,0 +1,198 @@
+"""The short way answers as the whole way does, and steps aside for everything else."""
+
+import time
+
+import pytest
+
+from gateway.errors import RecordsUnavailable
+from gateway.handlers.trace import RequestIds
+from gateway.model import Scale
+from tests.handlers.conftest import problem
+
+pytestmark = pytest.mark.gen_test
+RANGE = {"Range": "bytes=100-199", "User-Agent": "reader/1"}
+
+
+@pytest.fixture
+def rides(monkeypatch):
+    """The paths of requests that took the short way to its end."""
+    from gateway.handlers.express import Ride
+
+    seen, send = [], Ride._send
+
+    def counted(self, given):
+        seen.append(self._start.path)
+        send(self, given)
+
+    monkeypatch.setattr(Ride, "_send", counted)
+    return seen
+
+
+def path_of(dataset):
+    return f"/api/datasets/{dataset.id}/download/cog"
+
+
+async def test_the_second_range_takes_the_short_way_and_looks_like_the_first(world, fetch, rides):
+    dataset, token = world.add(sha256="ab" * 32), world.bearer("ana")
+    first = await fetch(path_of(dataset), token=token, headers=RANGE)
+    assert rides == []
+    second = await fetch(path_of(dataset), token=token, headers=RANGE)
+    assert rides == [path_of(dataset)]
+    assert (second.code, second.reason, second.body) == (206, "Partial Content", first.body)
+    differing = {"Date", "X-Request-Id"}
+    assert {k: v for k, v in second.headers.items() if k not in differing} == {
+        k: v for k, v in first.headers.items() if k not in differing
+    }
+    assert second.headers["X-Request-Id"] != first.headers["X-Request-Id"]
+    assert abs(time.mktime(time.strptime(second.headers["Date"], "%a, %d %b %Y %H:%M:%S GMT")) - time.mktime(time.gmtime())) < 5
+
+
+async def test_the_rows_of_both_ways_are_alike(world, fetch, rides):
+    dataset, token = world.add(), world.bearer("ana")
+    ids = [(await fetch(path_of(dataset), token=token, headers=RANGE)).headers["X-Request-Id"] for _ in range(2)]
+    assert len(rides) == 1
+    for action in ("download.cog", "download.finished"):
+        one, two = world.audit(action)
+        assert [one.request_id, two.request_id] == ids
+        for name in one.__dataclass_fields__:
+            if name not in ("at", "request_id"):
+                assert getattr(one, name) == getattr(two, name), name
+
+
+async def test_other_ranges_of_the_same_file_are_exact(world, fetch, rides):
+    dataset, token, whole = world.add(), world.bearer(), world.cog.read_bytes()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+    for header, wanted in (("bytes=0-0", whole[:1]), ("bytes=-5", whole[-5:]), ("BYTES=7-4000", whole[7:4001])):
+        response = await fetch(path_of(dataset), token=token, headers={"Range": header})
+        assert (response.code, response.body) == (206, wanted)
+        assert response.headers["Content-Length"] == str(len(wanted))
+    assert len(rides) == 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Range": "bytes=99999999-"}, 416), ({"Range": "bytes=5-1"}, 200), ({"Range": "bytes=0-"}, 206), ({}, 200),
+        ({"Range": "bytes=0-1", "If-Range": '"other"'}, 200), ({"Range": "bytes=0-1", "If-Match": '"other"'}, 412),
+        ({"Range": "bytes=0-1", "If-None-Match": "*"}, 304), ({"Range": "bytes=0-1", "X-Request-ID": "mine"}, 206),
+    ],
+)  # fmt: skip
+async def test_whatever_is_unusual_goes_the_whole_way(world, fetch, rides, headers, code):
+    dataset, token = world.add(), world.bearer()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+    assert (await fetch(path_of(dataset), token=token, headers=headers)).code == code
+    assert (await fetch(path_of(dataset), "HEAD", token=token, headers=RANGE)).code == 200
+    assert (await fetch(path_of(dataset), token=world.bearer("ben"), headers=RANGE)).code == 206
+    assert (await fetch(path_of(dataset), headers=RANGE)).code == 401
+    assert rides == []
+
+
+async def test_a_change_of_access_counts_at_once(world, fetch, rides):
+    from dataclasses import replace
+
+    dataset, token = world.add(), world.bearer("ben")
+    for change, code in (
+        (lambda: world.services.records.set_disabled("ben", True), 401),
+        (lambda: world.services.records.set_disabled("ben", False), 206),
+        (lambda: world.services.records.save_dataset(replace(dataset, download=Scale.PRIVATE)), 403),
+        (lambda: world.services.records.remove_dataset(dataset.id), 404),
+    ):
+        await fetch(path_of(dataset), token=token, headers=RANGE)
+        rides.clear()
+        change()
+        assert (await fetch(path_of(dataset), token=token, headers=RANGE)).code == code
+        assert rides == []
+
+
+async def test_a_replaced_edited_or_missing_file_is_never_served_by_an_old_pass(world, fetch, rides):
+    dataset, token, path = world.add(), world.bearer(), world.folder / "elevation.tif"
+    etags = [(await fetch(path_of(dataset), token=token, headers=RANGE)).headers["ETag"]]
+    path.write_bytes(world.cog.read_bytes() + b"\0" * 64)
+    etags.append((await fetch(path_of(dataset), token=token, headers=RANGE)).headers["ETag"])
+    assert etags[0] != etags[1]
+    path.write_bytes(world.cog.read_bytes()[:-999])
+    assert (await fetch(path_of(dataset), token=token, headers=RANGE)).code == 422
+    path.unlink()
+    assert (await fetch(path_of(dataset), token=token, headers=RANGE)).code == 404
+    assert rides == []
+
+
+async def test_an_expired_token_has_no_pass(world, fetch, rides, monkeypatch):
+    dataset, token = world.add(), world.bearer(seconds=600)
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+    later = time.time() + 601
+    monkeypatch.setattr("time.time", lambda: later)
+    assert (await fetch(path_of(dataset), token=token, headers=RANGE)).code == 401
+    assert rides == []
+
+
+async def test_without_a_durable_row_the_short_way_gives_nothing_either(world, fetch, rides, monkeypatch, caplog):
+    from concurrent.futures import Future
+
+    dataset, token = world.add(), world.bearer()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+    failed: Future[None] = Future()
+    failed.set_exception(RecordsUnavailable("The audit cannot be written."))
+    monkeypatch.setattr(type(world.services.audit), "record", lambda self, row: failed)
+    assert problem(await fetch(path_of(dataset), token=token, headers=RANGE))["status"] == 503
+    assert rides == []
+
+
+async def test_pages_that_are_not_cached_are_left_to_a_thread(world, fetch, rides, monkeypatch):
+    dataset, token = world.add(), world.bearer()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+
+    def cold(self, offset_bytes, length_bytes):
+        raise BlockingIOError
+
+    monkeypatch.setattr("gateway.files.FileSource.read_cached", cold)
+    assert (await fetch(path_of(dataset), token=token, headers=RANGE)).code == 206
+    assert rides == []
+
+
+async def test_a_pass_ends_and_one_request_renews_it_while_others_go_on(world, app, fetch, rides):
+    dataset, token = world.add(), world.bearer()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+    (key,) = app.settings["passes"]
+    first = app.settings["passes"][key]
+    first.until = time.monotonic()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+    assert rides == []
+    assert first.overtime
+    assert app.settings["passes"][key] is not first
+    app.settings["passes"][key] = first
+    first.until = time.monotonic() + 60
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+    assert len(rides) == 1
+    first.until = time.monotonic()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+    assert len(rides) == 1
+
+
+async def test_passes_are_bounded_and_a_draining_worker_takes_none(world, app, fetch, rides, monkeypatch):
+    monkeypatch.setattr("gateway.handlers.express.PASSES", 2)
+    dataset = world.add()
+    for user in "abcd":
+        await fetch(path_of(dataset), token=world.bearer(user), headers=RANGE)
+    assert 0 < len(app.settings["passes"]) <= 2
+    app.settings["load"].draining = True
+    last = await fetch(path_of(dataset), token=world.bearer("d"), headers=RANGE)
+    assert last.headers["Connection"] == "close"
+    assert rides == []
+
+
+@pytest.mark.parametrize("settings", [{"trusted_proxies": ("127.0.0.0/8",)}], indirect=True)
+async def test_behind_a_proxy_each_request_has_its_own_client(world, fetch, rides):
+    dataset, token = world.add(), world.bearer()
+    for ip in ("9.9.9.1", "9.9.9.2"):
+        await fetch(path_of(dataset), token=token, headers={**RANGE, "X-Forwarded-For": ip})
+    assert [row.ip for row in world.audit("download.cog")] == ["9.9.9.1", "9.9.9.2"]
+    assert rides == []
+
+
+def test_request_ids_do_not_repeat():
+    one, two = RequestIds(), RequestIds()
+    taken = {ids.take() for ids in (one, two) for _ in range(100)}
+    assert len(taken) == 200
+    assert one.take("given-1") == "given-1"
+    assert one.take("not good") != "not good"
