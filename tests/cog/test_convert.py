@@ -11,6 +11,7 @@ from rio_cogeo import cog_validate
 from gateway.cog.convert import CannotConvert, convert, convertible
 from gateway.files import open_file
 from gateway.model import Finding, Report, Severity
+from tests.cog.tiffs import Image, pyramid, write
 from tests.rasters import write_striped
 
 
@@ -143,3 +144,9 @@ def test_only_what_breaks_rules_of_layout_alone_may_be_converted(rules, expected
     warning = Finding("extra-page", "There is another page.", Severity.WARNING)
     report = Report("blocks", (*(Finding(rule, "It is wrong.") for rule in rules), warning))
     assert convertible(report) is expected
+
+
+def test_a_warning_does_not_keep_a_file_from_being_converted(tmp_path):
+    (tmp_path / "a.tif").write_bytes(write([*pyramid(), Image(80, 20)]))
+    converted(tmp_path / "a.tif", tmp_path / "out.tif")
+    assert np.array_equal(pixels_of(tmp_path / "out.tif"), pixels_of(tmp_path / "a.tif"))

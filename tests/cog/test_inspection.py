@@ -84,7 +84,7 @@ def test_a_report_holds_a_bounded_number_of_findings_and_never_loses_the_errors(
     pages = [Image(16, 16) for _ in range(250)]
     report = report_of(write([*pyramid(), *pages, Image(80, 20), Image(40, 10, subfile=1)]))
     assert (len(report.warnings), report.valid) == (0, False)
-    far = Image(16, 16, tags={tag: (2, b"far away") for tag in range(60000, 60300)})
+    far = Image(16, 16, tags=dict.fromkeys(range(60000, 60300), (2, b"far away")))
     hostile = Patch(write([*pyramid(), far]))
     for tag in range(60000, 60300):
         hostile.pointer(3, tag, 2**32 - 20)
