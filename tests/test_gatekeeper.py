@@ -34,7 +34,9 @@ class Shelf:
         return user in self.disabled
 
     def save_verdict(self, dataset_id, *, version, size_bytes, inspection, at):
-        self.kept = replace(self.kept, version=version, report=inspection.report, raster=inspection.raster, sha256=None)
+        self.kept = replace(
+            self.kept, version=version, report=inspection.report, raster=inspection.raster, sha256=None
+        )
 
 
 @pytest.fixture
@@ -61,7 +63,9 @@ def keeper(shelf, tmp_path, judged):
         answer = verdicts["next"]
         return answer() if callable(answer) else answer
 
-    made = Gatekeeper(shelf, {"data": open_storage("data", f"file:{tmp_path}")}, inspect, lambda row: judged.append(row))
+    made = Gatekeeper(
+        shelf, {"data": open_storage("data", f"file:{tmp_path}")}, inspect, lambda row: judged.append(row)
+    )
     made.verdicts = verdicts
     return made
 

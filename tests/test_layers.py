@@ -40,7 +40,13 @@ HOMES = {
     "pydantic_settings": {"settings"},
 }
 # `__main__` assembles the commands, and files of one room know each other.
-SAME_FLOOR_FRIENDS = {("__main__", "cli"), ("cli", "__main__"), ("model", "errors"), ("errors", "model"), ("files", "errors")}
+SAME_FLOOR_FRIENDS = {
+    ("__main__", "cli"),
+    ("cli", "__main__"),
+    ("model", "errors"),
+    ("errors", "model"),
+    ("files", "errors"),
+}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

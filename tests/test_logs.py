@@ -16,7 +16,10 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl"
         ("GET /x?Token=abc HTTP/1.1", "GET /x?Token=[redacted] HTTP/1.1"),
         (f"Authorization: Bearer {TOKEN}", "Authorization: Bearer [redacted]"),
         (f"{TOKEN[:-20]}.", "[redacted]"),
-        ("?X-Amz-Credential=K%2F1&X-Amz-Signature=00ff&b=2", "?X-Amz-Credential=[redacted]&X-Amz-Signature=[redacted]&b=2"),
+        (
+            "?X-Amz-Credential=K%2F1&X-Amz-Signature=00ff&b=2",
+            "?X-Amz-Credential=[redacted]&X-Amz-Signature=[redacted]&b=2",
+        ),
         ("nothing to hide", "nothing to hide"),
     ],
 )

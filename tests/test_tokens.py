@@ -481,8 +481,8 @@ def test_signed_rubbish_is_judged_without_any_other_error(payload, header):
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters())
-NESTED = st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_size=5), SCALARS, max_size=3)
-JSON = SCALARS | NESTED | st.lists(NESTED, max_size=2)
+NESTING = st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_size=5), SCALARS, max_size=3)
+JSON = SCALARS | NESTING | st.lists(NESTING, max_size=2)
 CLAIMS = st.sampled_from(["sub", "iat", "exp", "nbf", "typ", "scope", "jti", "roles"])
 
 

@@ -54,7 +54,9 @@ DAMAGE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "damage", "rules"), DAMAGE, ids=lambda value: getattr(value, "__name__", str(value)))
+@pytest.mark.parametrize(
+    ("name", "damage", "rules"), DAMAGE, ids=lambda value: getattr(value, "__name__", str(value))
+)
 def test_a_damaged_tile_is_an_error_of_depth_full(cogs, report_of, name, damage, rules):
     patch, start, end = block_of(cogs, name)
     damage(patch, start, end)

@@ -58,7 +58,9 @@ def test_each_limit_is_held(limits, rule):
 
 
 def test_arrays_that_overlap_do_not_add_up_to_more_than_the_limit():
-    shared = Patch(write([Image(16 * 64, 16 * 64, tags=GEO, sparse="all")] + [Image(1024, 1024, subfile=1, sparse="all")] * 9))
+    shared = Patch(
+        write([Image(16 * 64, 16 * 64, tags=GEO, sparse="all")] + [Image(1024, 1024, subfile=1, sparse="all")] * 9)
+    )
     for number in range(1, 10):
         shared.pointer(number, 324, shared.layout.ifds[0].tags[324].offset)
     assert read_layout(BytesSource(shared), Limits(header_bytes=100_000)).problems[0].rule == "header-too-large"

@@ -87,7 +87,9 @@ def test_noise_after_a_tiff_header_is_refused(size):
 
 def test_a_giant_of_five_million_sparse_tiles_is_read_without_asking_each_tile():
     images = [Image(2048 * 256, 1792 * 256, tile=(256, 256), tags=GEO, sparse="all")]
-    images += [Image(images[0].width >> n, images[0].height >> n, (256, 256), subfile=1, sparse="all") for n in range(1, 11)]
+    images += [
+        Image(images[0].width >> n, images[0].height >> n, (256, 256), subfile=1, sparse="all") for n in range(1, 11)
+    ]
     source = BytesSource(write(images))
     with pytest.raises(StructureError):
         read_layout(BytesSource(source.data[:3]))

@@ -40,7 +40,9 @@ def test_only_errors_of_the_layout_are_mended_by_writing_anew():
 
 def test_a_finding_says_what_is_wrong_and_what_mends_it():
     found = finding("not-tiled", "An image is stored in strips.", ifd=1, offset=8)
-    assert found.message == "An image is stored in strips. Rewrite it with gdal_translate -of COG or rio cogeo create."
+    assert (
+        found.message == "An image is stored in strips. Rewrite it with gdal_translate -of COG or rio cogeo create."
+    )
     assert (found.rule, found.severity, found.ifd, found.block, found.offset) == ("not-tiled", "error", 1, None, 8)
 
 

@@ -1,4 +1,3 @@
-
 import pytest
 from rio_cogeo import cog_validate
 
@@ -13,7 +12,10 @@ def test_a_true_cog_is_valid_without_any_finding(cogs, name, depth):
     with open_file(cogs[name]) as source:
         inspection = inspect(source, depth=depth)
     assert inspection.report.findings == (), name
-    assert (inspection.raster.height, inspection.raster.width) == (SAMPLES[name].rows, SAMPLES[name].cols) or name == "web_mercator"
+    assert (inspection.raster.height, inspection.raster.width) == (
+        SAMPLES[name].rows,
+        SAMPLES[name].cols,
+    ) or name == "web_mercator"
     assert inspection.raster.count >= SAMPLES[name].bands
     assert inspection.raster.dtype == SAMPLES[name].dtype
 

@@ -128,7 +128,9 @@ def write(images, *, order="<", big=False, ghost=b"", before=b"", blocks=None, l
         stored[0][number][block], stored[1][number][block] = at + len(data), len(body)
         data += body + (body[-4:] if leaders else b"")
     out = bytearray(b"II" if order == "<" else b"MM")
-    out += struct.pack(order + ("HHHQ" if big else "HI"), *((43, 8, 0, places[0]) if big else (42, places[0]))) + front
+    out += (
+        struct.pack(order + ("HHHQ" if big else "HI"), *((43, 8, 0, places[0]) if big else (42, places[0]))) + front
+    )
     chain = [n for n, image in enumerate(images) if image.sub_of is None]
     following = {a: places[b] for a, b in pairwise(chain)}
     arrays = {}

@@ -81,7 +81,9 @@ class Server:
         return code
 
     def children(self) -> set[int]:
-        return {int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()}
+        return {
+            int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        }
 
 
 @pytest.fixture

@@ -111,7 +111,9 @@ async def test_no_token_reaches_a_log_whatever_happens(world, fetch, monkeypatch
 
 async def test_the_token_is_gone_from_the_request_itself(world, fetch, monkeypatch):
     seen = []
-    monkeypatch.setattr(BaseHandler, "log_exception", lambda self, *_: seen.append((self.request.uri, repr(self.request))))
+    monkeypatch.setattr(
+        BaseHandler, "log_exception", lambda self, *_: seen.append((self.request.uri, repr(self.request)))
+    )
     await fetch("/api/datasets?token=abc123")
     assert seen
     assert "abc123" not in str(seen)

@@ -51,7 +51,12 @@ async def test_head_has_the_headers_of_the_whole_file_even_with_a_range(world, f
 
 @pytest.mark.parametrize(
     ("header", "start", "stop"),
-    [("bytes=0-99", 0, 100), ("BYTES=5-", 5, None), ("bytes=-7", -7, None), ("bytes=100-99999999999999999999", 100, None)],
+    [
+        ("bytes=0-99", 0, 100),
+        ("BYTES=5-", 5, None),
+        ("bytes=-7", -7, None),
+        ("bytes=100-99999999999999999999", 100, None),
+    ],
 )
 async def test_one_range_is_a_206_with_exactly_its_bytes(world, fetch, header, start, stop):
     dataset = world.add()
@@ -162,7 +167,9 @@ async def test_private_and_unknown_datasets_answer_alike_whatever_is_asked(world
         answers = []
         for dataset_id in (hidden.id, UNKNOWN_ID):
             headers["X-Request-ID"] = "same"
-            answer = await fetch(f"/api/datasets/{dataset_id}/download/cog", method, token=world.bearer(), headers=headers)
+            answer = await fetch(
+                f"/api/datasets/{dataset_id}/download/cog", method, token=world.bearer(), headers=headers
+            )
             answers.append((answer.code, answer.body, {k: v for k, v in answer.headers.items() if k != "Date"}))
         assert answers[0] == answers[1]
         assert answers[0][0] == 404
@@ -172,7 +179,13 @@ async def test_private_and_unknown_datasets_answer_alike_whatever_is_asked(world
 async def test_a_malformed_id_is_a_422_and_an_upper_case_one_is_the_same_dataset(world, fetch):
     dataset = world.add()
     token = world.bearer()
-    for spelling in ("nonsense", dataset.id.replace("-", ""), "{" + dataset.id + "}", "urn:uuid:" + dataset.id, "%ff"):
+    for spelling in (
+        "nonsense",
+        dataset.id.replace("-", ""),
+        "{" + dataset.id + "}",
+        "urn:uuid:" + dataset.id,
+        "%ff",
+    ):
         response = await fetch(f"/api/datasets/{quote(spelling, safe='%')}/download/cog", token=token)
         assert problem(response)["status"] == 422
     assert (await fetch(f"/api/datasets/{dataset.id.upper()}/download/cog", token=token)).code == 200
@@ -202,7 +215,12 @@ async def test_visible_but_not_downloadable_is_a_403_until_granted(world, fetch)
 async def test_owner_role_and_admin_get_private_data(world, fetch):
     dataset = world.add(visibility=Scale.PRIVATE, owner="ana")
     grant(world, dataset, Level.DOWNLOAD, role="survey")
-    for sub, roles, code in (("ana", (), 200), ("x", ("survey",), 200), ("x", ("admin",), 200), ("x", ("other",), 404)):
+    for sub, roles, code in (
+        ("ana", (), 200),
+        ("x", ("survey",), 200),
+        ("x", ("admin",), 200),
+        ("x", ("other",), 404),
+    ):
         assert (await fetch(url(dataset), token=world.bearer(sub, roles))).code == code
 
 
@@ -314,7 +332,9 @@ async def test_a_large_body_goes_by_sendfile_and_the_connection_stays_usable(wor
         assert head.startswith("HTTP/1.1 200")
         body = await reader.readexactly(dataset.size_bytes)
         assert hashlib.sha256(body).digest() == hashlib.sha256((world.folder / dataset.key).read_bytes()).digest()
-        writer.write(f"GET {url(dataset)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.bearer()}\r\n\r\n".encode())
+        writer.write(
+            f"GET {url(dataset)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.bearer()}\r\n\r\n".encode()
+        )
     await reader.readuntil(b"\r\n\r\n")
     writer.close()
 

@@ -44,7 +44,13 @@ async def test_the_second_range_takes_the_short_way_and_looks_like_the_first(wor
         k: v for k, v in first.headers.items() if k not in differing
     }
     assert second.headers["X-Request-Id"] != first.headers["X-Request-Id"]
-    assert abs(time.mktime(time.strptime(second.headers["Date"], "%a, %d %b %Y %H:%M:%S GMT")) - time.mktime(time.gmtime())) < 5
+    assert (
+        abs(
+            time.mktime(time.strptime(second.headers["Date"], "%a, %d %b %Y %H:%M:%S GMT"))
+            - time.mktime(time.gmtime())
+        )
+        < 5
+    )
 
 
 async def test_the_rows_of_both_ways_are_alike(world, fetch, rides):

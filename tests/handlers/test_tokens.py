@@ -153,7 +153,11 @@ async def test_the_url_is_built_on_the_public_origin(world, fetch):
 
 @pytest.mark.parametrize("settings", [{"trusted_proxies": ("127.0.0.0/8",)}], indirect=True)
 async def test_behind_a_trusted_proxy_its_word_makes_the_url_and_the_address(world, fetch):
-    headers = {"X-Forwarded-Host": "maps.example.org", "X-Forwarded-Proto": "https", "X-Forwarded-For": "6.6.6.6, 9.9.9.9"}
+    headers = {
+        "X-Forwarded-Host": "maps.example.org",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-For": "6.6.6.6, 9.9.9.9",
+    }
     _, minted = await mint(fetch, world.add(), headers=headers)
     assert minted["url"].startswith("https://maps.example.org/api/")
     assert world.audit("token.minted")[0].ip == "9.9.9.9"

@@ -34,7 +34,9 @@ def test_an_object_is_read_below_folders(storage):
         assert Path(opened.gdal_path).read_bytes() == b"b"
 
 
-@pytest.mark.parametrize("key", ["../outside.tif", "/etc/passwd", "deep/../a.tif", "", ".", "deep//er/b.tif", "a\0b", "no.tif"])
+@pytest.mark.parametrize(
+    "key", ["../outside.tif", "/etc/passwd", "deep/../a.tif", "", ".", "deep//er/b.tif", "a\0b", "no.tif"]
+)
 def test_nothing_outside_the_root_or_missing_is_an_object(storage, key):
     for verb in (storage.stat, storage.open, storage.siblings):
         if verb == storage.siblings and key == "no.tif":

@@ -2,9 +2,7 @@ import pytest
 
 from tests.cog.tiffs import CLAIMS, INTERLEAVED, Patch, ghost_of, masked, pyramid, write
 
-SEPARATE = {
-    kind: CLAIMS.replace("KNOWN", f"INTERLEAVE={kind}\nKNOWN") for kind in ("PIXEL", "BAND", "TILE")
-}
+SEPARATE = {kind: CLAIMS.replace("KNOWN", f"INTERLEAVE={kind}\nKNOWN") for kind in ("PIXEL", "BAND", "TILE")}
 BY_BAND = [(n, b) for n in (2, 1, 0) for b in range(3 * (1, 4, 12)[2 - n])]
 BY_TILE = [(n, band * tiles + b) for n, tiles in ((2, 1), (1, 4), (0, 12)) for b in range(tiles) for band in range(3)]
 
@@ -40,7 +38,9 @@ def test_a_broken_ghost_area_is_an_error(errors_of, name):
 
 
 def test_a_claim_twice_is_an_error(errors_of):
-    assert errors_of(patch(CLAIMS.replace("BLOCK_ORDER=ROW_MAJOR\n", "LAYOUT=IFDS_BEFORE_DATA\n"))) == {"ghost-garbled"}
+    assert errors_of(patch(CLAIMS.replace("BLOCK_ORDER=ROW_MAJOR\n", "LAYOUT=IFDS_BEFORE_DATA\n"))) == {
+        "ghost-garbled"
+    }
 
 
 def test_row_major_order_is_held(errors_of):
@@ -74,7 +74,9 @@ def test_the_claimed_interleave_is_that_of_the_image(errors_of):
 def test_there_must_be_room_for_leaders_and_trailers(errors_of):
     assert errors_of(patch(leaders=False), depth="header") == {"ghost-no-room"}
     assert errors_of(bytes(patch())[:-1], depth="header") == {"ghost-no-room"}
-    assert errors_of(patch(CLAIMS.replace("BLOCK_LEADER=SIZE_AS_UINT4\n", ""), leaders=False), depth="header") == {"ghost-no-room"}
+    assert errors_of(patch(CLAIMS.replace("BLOCK_LEADER=SIZE_AS_UINT4\n", ""), leaders=False), depth="header") == {
+        "ghost-no-room"
+    }
     no_claims = CLAIMS.replace("BLOCK_LEADER=SIZE_AS_UINT4\nBLOCK_TRAILER=LAST_4_BYTES_REPEATED\n", "")
     assert errors_of(patch(no_claims, leaders=False)) == set()
 

@@ -61,7 +61,9 @@ def test_an_undefined_sample_format_is_unsigned(report_of):
     assert report_of(second(tags={339: (3, (4,))})).findings == ()
 
 
-@pytest.mark.parametrize("sub", [{"width": 64, "height": 48}, {"width": 32, "height": 40}, {"width": 32, "height": 24, "samples": 2}])
+@pytest.mark.parametrize(
+    "sub", [{"width": 64, "height": 48}, {"width": 32, "height": 40}, {"width": 32, "height": 24, "samples": 2}]
+)
 def test_sub_ifds_obey_the_same_rules(errors_of, sub):
     images = [*pyramid(), Image(**sub, subfile=1, sub_of=0)]
     assert errors_of(write(images)) <= {"overview-not-smaller", "overview-aspect", "overview-other-bands"}

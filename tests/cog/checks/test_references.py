@@ -36,7 +36,9 @@ def test_a_file_in_strips_is_searched_as_well(errors_of):
     assert errors_of(write(pyramid(tags=tags))) == {"refers-to-other-file"}
 
 
-@pytest.mark.parametrize("text", [b"<Item", b"\xff", b"<a \xff='1'></a>", b"<GDALMetadata><Item>\xfc</Item></GDALMetadat\xfc>", b""])
+@pytest.mark.parametrize(
+    "text", [b"<Item", b"\xff", b"<a \xff='1'></a>", b"<GDALMetadata><Item>\xfc</Item></GDALMetadat\xfc>", b""]
+)
 def test_metadata_that_is_neither_utf8_nor_xml_is_an_error(errors_of, text):
     entity = b"<!DOCTYPE a [<!ENTITY b '\xff'>]><a>&b;</a>"
     assert errors_of(write(pyramid(tags={**GEO, 42112: (2, text + b"\xff\0")}))) == {"metadata-damaged"}

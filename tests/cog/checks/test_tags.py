@@ -99,7 +99,15 @@ def test_a_tag_with_absurdly_many_values_is_an_error(errors_of):
 
 
 def test_bytes_that_are_no_tiff_are_an_error(errors_of):
-    for data in (b"\x89PNG\r\n\x1a\n" * 9, b"<VRTDataset/>", b"II", b"II*\0abc", b"MM*\0" + b"\0" * 60, b"II+\0", b"MI*\0" * 9):
+    for data in (
+        b"\x89PNG\r\n\x1a\n" * 9,
+        b"<VRTDataset/>",
+        b"II",
+        b"II*\0abc",
+        b"MM*\0" + b"\0" * 60,
+        b"II+\0",
+        b"MI*\0" * 9,
+    ):
         assert errors_of(data) <= {"not-a-tiff", "bad-bigtiff-header", "ifd-outside-file"}, data
         assert errors_of(data), data
     assert errors_of(b"") == {"empty-file"}
