@@ -70,9 +70,7 @@ def etag_of(version: str) -> str:
     return f'"{version}"'
 
 
-def prepare(
-    gatekeeper: Gatekeeper, request: DownloadRequest, patience: Patience = Patience.JUDGEMENT
-) -> Download:
+def prepare(gatekeeper: Gatekeeper, request: DownloadRequest, patience: Patience = Patience.JUDGEMENT) -> Download:
     """Return the download that answers `request`.
 
     Raises BlockingIOError where a disk and Unjudged where a judgement would take more than `patience`; else

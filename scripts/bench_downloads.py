@@ -28,6 +28,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import rasterio
+from rasterio.crs import CRS
+from rasterio.shutil import copy
+from rasterio.transform import from_origin
+from rasterio.windows import Window
+
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "benchmark-key-0123456789-abcdefghij"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -39,7 +46,8 @@ from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, StaticFileHandler
-server = HTTPServer(Application([("/(.*)", StaticFileHandler, {"path": sys.argv[1]})], log_function=lambda handler: None))
+routes = [("/(.*)", StaticFileHandler, {"path": sys.argv[1]})]
+server = HTTPServer(Application(routes, log_function=lambda handler: None))
 server.add_sockets(bind_sockets(int(sys.argv[2]), "127.0.0.1", reuse_port=True))
 IOLoop.current().start()
 """
@@ -119,13 +127,6 @@ def running(arguments: list[str], port: int, **options: object) -> Iterator[subp
 
 def make_cog(path: Path, gib: float) -> None:
     """Write an uncompressed uint16 COG of about `gib` GiB."""
-    import numpy as np
-    import rasterio
-    from rasterio.crs import CRS
-    from rasterio.shutil import copy
-    from rasterio.transform import from_origin
-    from rasterio.windows import Window
-
     side = int((gib * 0.75 * 2**30 / 2) ** 0.5) // 512 * 512
     plain = path.with_suffix(".plain")
     profile = {
@@ -157,7 +158,11 @@ def gateway(stack: ExitStack, folder: Path, file: Path) -> Server:
 
     def command(*arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "gateway", *arguments], env=environment, check=True, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "gateway", *arguments],
+            env=environment,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         return done.stdout
 
@@ -165,7 +170,9 @@ def gateway(stack: ExitStack, folder: Path, file: Path) -> Server:
     token = command("token", "--sub", "bench", "--seconds", "86400").strip()
     port = free_port()
     process = stack.enter_context(
-        running([sys.executable, "-m", "gateway", "serve", "--port", str(port), "--processes", "2"], port, env=environment)
+        running(
+            [sys.executable, "-m", "gateway", "serve", "--port", str(port), "--processes", "2"], port, env=environment
+        )
     )
     path = f"/api/datasets/{dataset}/download/cog"
     return Server("COG Gateway", lambda: tree(process.pid), port, path, (f"Authorization: Bearer {token}",))
@@ -269,7 +276,9 @@ def main() -> None:
             report(cases, started, options.rounds, size)
 
 
-def report(cases: dict[str, Callable[[Server], dict[str, float]]], started: list[Server], rounds: int, size: int) -> None:
+def report(
+    cases: dict[str, Callable[[Server], dict[str, float]]], started: list[Server], rounds: int, size: int
+) -> None:
     """Print medians over interleaved rounds, after one uncounted download that warms every server."""
     for server in started:
         download(server)

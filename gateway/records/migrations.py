@@ -70,15 +70,15 @@ AUDIT = (
     """CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
         BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
 )
+RAISE_REVISION = "UPDATE revision SET number = number + 1"
 # One number that every change of the catalogue raises: what was read at one number is good while it stands.
 REVISION = (
     "CREATE TABLE revision (number INTEGER NOT NULL)",
     "INSERT INTO revision VALUES (0)",
     *(
-        f"""CREATE TRIGGER {table}_{verb.lower()}_revised AFTER {verb} ON {table}
-            BEGIN UPDATE revision SET number = number + 1; END"""
+        f"CREATE TRIGGER {table}_{verb}_revised AFTER {verb} ON {table} BEGIN {RAISE_REVISION}; END"
         for table in ("datasets", "grants", "users")
-        for verb in ("INSERT", "UPDATE", "DELETE")
+        for verb in ("insert", "update", "delete")
     ),
 )
 

@@ -67,9 +67,7 @@ def at_tile(layout: Layout, position: int, rule: str, what: str) -> Finding:
     """Return a finding on the tile at a position of `Layout.tiles`."""
     tiles = layout.tiles
     ifd, block = layout.ifds[tiles.owners[position]], int(tiles.blocks[position])
-    return finding(
-        rule, f"Tile {block} {what}.", ifd=ifd.index, block=block, offset=int(tiles.starts[position])
-    )
+    return finding(rule, f"Tile {block} {what}.", ifd=ifd.index, block=block, offset=int(tiles.starts[position]))
 
 
 def _in_header(layout: Layout) -> Iterator[Finding]:
