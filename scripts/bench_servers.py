@@ -1,0 +1,145 @@
+"""The servers that the benchmarks compare, each started over the same file on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+KEY = "benchmark-key-0123456789-abcdefghij"
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+STATIC = """
+import sys
+from tornado.ioloop import IOLoop
+from tornado.netutil import bind_sockets
+from tornado.httpserver import HTTPServer
+from tornado.web import Application, StaticFileHandler
+routes = [("/(.*)", StaticFileHandler, {"path": sys.argv[1]})]
+server = HTTPServer(Application(routes, log_function=lambda handler: None))
+server.add_sockets(bind_sockets(int(sys.argv[2]), "127.0.0.1", reuse_port=True))
+IOLoop.current().start()
+"""
+
+NGINX = """
+worker_processes 2; pid {folder}/nginx.pid; error_log {folder}/error.log; daemon off;
+events {{ worker_connections 512; }}
+http {{
+    access_log off; sendfile on; tcp_nopush off; keepalive_requests 1000000;
+    client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+    uwsgi_temp_path {folder}; scgi_temp_path {folder};
+    server {{ listen 127.0.0.1:{port} reuseport; root {root}; }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server under test: its processes, and how it is asked."""
+
+    name: str
+    pids: Callable[[], list[int]]
+    port: int
+    path: str
+    headers: tuple[str, ...]
+
+    def cpu_seconds(self) -> float:
+        """Return user and system time of all processes so far."""
+        total = 0
+        for pid in self.pids():
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
+        return total / TICKS_PER_SECOND
+
+
+def tree(pid: int) -> list[int]:
+    """Return a process and its children."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(int(child) for child in children)]
+
+
+def free_port() -> int:
+    """Return a port that nobody uses just now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(arguments: list[str], port: int, **options: object) -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a started server once its port answers; it is stopped at the end."""
+    process = subprocess.Popen(arguments, **options)  # type: ignore[call-overload]
+    try:
+        until = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                if time.monotonic() > until or process.poll() is not None:
+                    raise
+                time.sleep(0.05)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+@contextmanager
+def servers(folder: Path, file: Path) -> Iterator[list[Server]]:
+    """Yield the three servers, started over the same file."""
+    with ExitStack() as stack:
+        yield [gateway(stack, folder, file), nginx(stack, folder, file), static(stack, file)]
+
+
+def gateway(stack: ExitStack, folder: Path, file: Path) -> Server:
+    """Return the gateway with the file ingested, an audit that is written, and a bearer token."""
+    environment = {
+        **os.environ, "GATEWAY_STATE_DIR": str(folder / "state"), "GATEWAY_SECRET_KEYS": KEY, "PYTHONPATH": str(ROOT),
+        "GATEWAY_ROOTS": json.dumps({"data": {"uri": f"file:{file.parent}"}}), "GATEWAY_LOG_LEVEL": "WARNING",
+    }  # fmt: skip
+
+    def command(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", *arguments],
+            env=environment,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return done.stdout
+
+    dataset = json.loads(command("ingest", str(file), "--visibility", "internal", "--json"))["id"]
+    token = command("token", "--sub", "bench", "--seconds", "86400").strip()
+    port = free_port()
+    process = stack.enter_context(
+        running(
+            [sys.executable, "-m", "gateway", "serve", "--port", str(port), "--processes", "2"], port, env=environment
+        )
+    )
+    path = f"/api/datasets/{dataset}/download/cog"
+    return Server("COG Gateway", lambda: tree(process.pid), port, path, (f"Authorization: Bearer {token}",))
+
+
+def nginx(stack: ExitStack, folder: Path, file: Path) -> Server:
+    """Return nginx with sendfile."""
+    port, config = free_port(), folder / "nginx.conf"
+    config.write_text(NGINX.format(folder=folder, root=file.parent, port=port))
+    process = stack.enter_context(running(["nginx", "-c", str(config)], port, stderr=subprocess.DEVNULL))
+    return Server("nginx", lambda: tree(process.pid), port, f"/{file.name}", ())
+
+
+def static(stack: ExitStack, file: Path) -> Server:
+    """Return two processes of Tornado's StaticFileHandler on one port."""
+    port = free_port()
+    arguments = [sys.executable, "-c", STATIC, str(file.parent), str(port)]
+    processes = [stack.enter_context(running(arguments, port)) for _ in range(2)]
+    return Server("StaticFileHandler", lambda: [p.pid for p in processes], port, f"/{file.name}", ())
