@@ -7,8 +7,7 @@ import fcntl
 import os
 import struct
 import termios
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import suppress
 from typing import Any, Protocol
 
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
@@ -17,7 +16,7 @@ from gateway.files import FileSource
 from gateway.ranges import ByteRange
 
 # One sendfile call moves at most this much before other connections get their turn.
-STEP_BYTES = 1 << 20
+STEP_BYTES = 2 << 20
 # Pages asked for ahead of the transfer, so that a cold file does not stall the loop in sendfile.
 AHEAD_BYTES = 8 << 20
 # Kept back until all before it has reached the client and the file is known to be unchanged.
@@ -53,6 +52,8 @@ class Transfer:
         self._offset = span.start
         self._stop = span.stop
         self._ahead = span.start
+        self._waiting: asyncio.Future[None] | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
         self.sent = 0
 
     async def run(self) -> None:
@@ -61,6 +62,7 @@ class Transfer:
         Raises Aborted, and then the connection is closed: a body that is not the one promised must not end
         like a complete one (RFC 9112 section 8).
         """
+        self._watch(0, asyncio.get_running_loop().time())
         try:
             if isinstance(self._connection.stream, SSLIOStream):
                 await self._copy_until(self._stop - TAIL_BYTES)
@@ -79,6 +81,9 @@ class Transfer:
         except Aborted:
             self._connection.stream.close()
             raise
+        finally:
+            if self._watchdog is not None:
+                self._watchdog.cancel()
 
     def _must_be_unchanged(self) -> None:
         if not self._source.unchanged():
@@ -117,14 +122,14 @@ class Transfer:
                 if self._connection.stream.closed():
                     raise StreamClosedError
                 self._read_ahead()
-                try:
-                    length = os.sendfile(socket, self._source.fd, self._offset, min(STEP_BYTES, stop - self._offset))
-                except BlockingIOError:
-                    await self._writable(socket)
-                    continue
-                self._account(length)
-                self._must_be_unchanged()
-                await asyncio.sleep(0)
+                wanted = min(STEP_BYTES, stop - self._offset)
+                with suppress(BlockingIOError):
+                    length = os.sendfile(socket, self._source.fd, self._offset, wanted)
+                    self._account(length)
+                    self._must_be_unchanged()
+                    wanted -= length
+                # A socket that took less than it was offered is full.
+                await (self._writable(socket) if wanted else asyncio.sleep(0))
             await self._delivered(socket)
         finally:
             os.close(socket)
@@ -143,8 +148,22 @@ class Transfer:
 
     async def _writable(self, socket: int) -> None:
         """Return when the socket takes more; raises TimeoutError when it takes nothing for too long."""
-        async with _ready_to_write(socket) as ready:
-            await asyncio.wait_for(ready, self._stall_seconds)
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        loop.add_writer(socket, _wake, self._waiting)
+        try:
+            await self._waiting
+        finally:
+            loop.remove_writer(socket)
+
+    def _watch(self, seen: int, since: float) -> None:
+        """Look now and then whether the client takes anything; one timer for a whole transfer, not one a wait."""
+        loop = asyncio.get_running_loop()
+        if self.sent != seen:
+            seen, since = self.sent, loop.time()
+        elif loop.time() - since >= self._stall_seconds and self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(TimeoutError())
+        self._watchdog = loop.call_later(self._stall_seconds / 8, self._watch, seen, since)
 
     async def _delivered(self, socket: int) -> None:
         """Return when the client's kernel has everything sent so far.
@@ -165,20 +184,9 @@ class Transfer:
             pause = min(2 * pause, POLL_SECONDS[1])
 
 
-@asynccontextmanager
-async def _ready_to_write(socket: int) -> AsyncIterator[asyncio.Future[None]]:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def wake() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    loop.add_writer(socket, wake)
-    try:
-        yield ready
-    finally:
-        loop.remove_writer(socket)
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _queued_bytes(socket: int) -> int:
