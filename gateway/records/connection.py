@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -119,7 +120,8 @@ class Connections:
 
     def _file(self) -> tuple[int, int]:
         try:
-            facts = self._path.stat()
+            # Asked for every statement: os.stat costs half of what Path.stat does.
+            facts = os.stat(self._path)  # noqa: PTH116
         except OSError as error:
             raise RecordsUnavailable("The database is missing.") from error
         return facts.st_dev, facts.st_ino
