@@ -82,8 +82,8 @@ class Connections:
         self._links: dict[threading.Thread, _Link] = {}
         self._closed = False
 
-    def read(self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what `work` returns over this thread's connection. Raises RecordsUnavailable."""
+    def run(self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `work` returns; each statement is a transaction of its own. Raises RecordsUnavailable."""
         return self.patiently(lambda: work(self._current(), *args, **kwargs))
 
     def write(self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -34,15 +34,15 @@ class SqliteRecords:
 
     def dataset(self, dataset_id: str) -> Dataset | None:
         """Return the dataset with this id, or None."""
-        return self._connections.read(datasets.by_id, dataset_id)
+        return self._connections.run(datasets.by_id, dataset_id)
 
     def standing(self, dataset_id: str, user: str | None) -> Standing:
         """Return the dataset, its grants, and whether the user is disabled, as they are now."""
-        return self._connections.read(self._standings.read, dataset_id, user)
+        return self._connections.run(self._standings.read, dataset_id, user)
 
     def dataset_at(self, root: str, key: str) -> Dataset | None:
         """Return the dataset whose object lies at `key` in `root`, or None."""
-        return self._connections.read(datasets.by_object, root, key)
+        return self._connections.run(datasets.by_object, root, key)
 
     def save_dataset(self, dataset: Dataset) -> None:
         """Store the dataset; raises RecordsUnavailable when its object belongs to another id."""
@@ -61,11 +61,11 @@ class SqliteRecords:
 
     def find_datasets(self, query: DatasetQuery) -> DatasetPage:
         """Return the datasets that the query's principal may see."""
-        return self._connections.read(datasets.find, query)
+        return self._connections.run(datasets.find, query)
 
     def grants(self, dataset_id: str) -> tuple[Grant, ...]:
         """Return the grants on the dataset, users first, by name."""
-        return self._connections.read(people.grants, dataset_id)
+        return self._connections.run(people.grants, dataset_id)
 
     def add_grant(self, grant: Grant) -> None:
         """Store the grant. Raises NotFound for an unknown dataset, BadParameter for a wrong grantee."""
@@ -77,7 +77,7 @@ class SqliteRecords:
 
     def is_disabled(self, user: str) -> bool:
         """Return whether the user's tokens are refused."""
-        return self._connections.read(people.is_disabled, user)
+        return self._connections.run(people.is_disabled, user)
 
     def set_disabled(self, user: str, disabled: bool) -> None:
         """Store whether the user's tokens are refused."""
@@ -85,27 +85,28 @@ class SqliteRecords:
 
     def users(self) -> tuple[UserState, ...]:
         """Return the users who were ever disabled, by name."""
-        return self._connections.read(people.users)
+        return self._connections.run(people.users)
 
     def append_audit(self, rows: Sequence[AuditRow]) -> None:
         """Return when all rows are durable, in one transaction."""
-        self._connections.write(audit_rows.append, [audit_rows.values_of(row) for row in rows])
+        # One statement is a transaction of its own, and commits when it ends.
+        self._connections.run(audit_rows.append, rows)
 
     def audit_rows(self, query: AuditQuery) -> Iterator[StoredAuditRow]:
         """Yield the rows, oldest first; each page is a read of its own, so that the WAL can be emptied."""
-        first, last = self._connections.read(audit_rows.span, query)
+        first, last = self._connections.run(audit_rows.span, query)
         while first <= last:
-            page = self._connections.read(audit_rows.page, query, first, last)
+            page = self._connections.run(audit_rows.page, query, first, last)
             yield from page
             first = page[-1].id + 1 if page else last + 1
 
     def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:
         """Return the downloads folded by client and version."""
-        return iter(self._connections.read(audit_rows.downloads, query))
+        return iter(self._connections.run(audit_rows.downloads, query))
 
     def ping(self) -> None:
         """Return when every table can be read."""
-        self._connections.read(_touch)
+        self._connections.run(_touch)
 
     def close(self) -> None:
         """Close every connection; further calls do nothing."""
