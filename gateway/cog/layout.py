@@ -12,7 +12,7 @@ import numpy.typing as npt
 from gateway.cog.ghost import FIRST_LINE_BYTES, Ghost, parse_ghost
 from gateway.cog.ifd import Ifd
 from gateway.cog.rules import finding
-from gateway.cog.tags import ARRAY_TAGS, MAX_VALUES, TYPES, UNREAD_TAGS, Tag, name_of
+from gateway.cog.tags import ARRAY_TAGS, MAX_VALUES, TEXT_TAGS, TYPES, UNREAD_TAGS, Tag, name_of
 from gateway.cog.tiff import Directory, Entry, Format, Header, Limits, Walk, read_format
 from gateway.model import ByteSource, Finding, Severity
 
@@ -133,7 +133,7 @@ def _wanted(directory: Directory, problems: list[Finding]) -> Iterator[Entry]:
     """Yield the entries whose values a check looks at."""
     for entry in directory.entries:
         if entry.tag in TYPES and entry.tag not in UNREAD_TAGS:
-            if entry.tag in (*ARRAY_TAGS, Tag.GDAL_METADATA) or entry.count <= MAX_VALUES:
+            if entry.tag in (*ARRAY_TAGS, *TEXT_TAGS) or entry.count <= MAX_VALUES:
                 yield entry
             else:
                 what = f"Tag {name_of(entry.tag)} has {entry.count} values."
@@ -145,6 +145,8 @@ def _bounded(wanted: list[list[Entry]], limits: Limits, problems: list[Finding])
     entries = [entry for entries in wanted for entry in entries]
     if sum(entry.size_bytes for entry in entries) > limits.header_bytes:
         problems.append(finding("header-too-large", f"The header takes more than {limits.header_bytes} bytes."))
+    elif sum(entry.size_bytes for entry in entries if entry.tag in TEXT_TAGS) > limits.text_bytes:
+        problems.append(finding("header-too-large", f"The texts take more than {limits.text_bytes} bytes."))
     elif sum(entry.count for entry in entries if entry.tag == Tag.TILE_OFFSETS) > limits.blocks:
         problems.append(finding("too-many-blocks", f"The file has more than {limits.blocks} tiles."))
     else:

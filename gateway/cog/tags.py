@@ -65,10 +65,11 @@ IMAGE_TAGS = (Tag.IMAGE_WIDTH, Tag.IMAGE_LENGTH, Tag.PHOTOMETRIC)
 STRIP_TAGS = (Tag.STRIP_OFFSETS, Tag.STRIP_BYTE_COUNTS)
 TILE_TAGS = (Tag.TILE_WIDTH, Tag.TILE_LENGTH, Tag.TILE_OFFSETS, Tag.TILE_BYTE_COUNTS)
 ARRAY_TAGS = (Tag.TILE_OFFSETS, Tag.TILE_BYTE_COUNTS)
-# Never more values than this in any tag but the tile arrays and the metadata text.
+# Never more values than this in any tag but the tile arrays and the texts.
 MAX_VALUES = 1 << 20
+TEXT_TAGS = (Tag.GEO_ASCII_PARAMS, Tag.GDAL_METADATA)
 # Values that no check looks at; their presence and extent is enough.
-UNREAD_TAGS = (*STRIP_TAGS, Tag.GEO_DOUBLE_PARAMS, Tag.GEO_ASCII_PARAMS, Tag.RPC_COEFFICIENTS)
+UNREAD_TAGS = (*STRIP_TAGS, Tag.GEO_DOUBLE_PARAMS, Tag.RPC_COEFFICIENTS)
 
 NO_COMPRESSION = 1
 JPEG = 7

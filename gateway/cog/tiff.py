@@ -41,6 +41,7 @@ class Limits:
     entries: int = 1024
     header_bytes: int = 256 << 20
     blocks: int = 10_000_000
+    text_bytes: int = 32 << 20
 
 
 class Header:
