@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -16,13 +18,14 @@ from gateway.model import AuditRow
 
 LOG = logging.getLogger("gateway.audit")
 BATCH_ROWS = 512
-# How long a noted row may wait for company.
-NOTE_SECONDS = 0.1
+# How long a quiet row may wait for company.
+NOTE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    row: AuditRow
+    # None only asks whether a row could be written.
+    row: AuditRow | None
     done: Future[None] | None
 
     def wanted(self) -> bool:
@@ -66,6 +69,7 @@ class AuditLog:
         self._woken = False
         self._closed = False
         self._failing = False
+        self._written_at = -math.inf
         self._dropped = 0
         self._writer = threading.Thread(target=self._run, name="audit-writer")
         self._writer.start()
@@ -86,23 +90,43 @@ class AuditLog:
         It fails with RecordsUnavailable when the row could not be written, and it does so at once when too
         many rows wait or the log is closed. A row whose future was cancelled in time is not written.
         """
+        return self._expect(row)
+
+    def probe(self) -> Future[None]:
+        """Return a future that is done when rows can be written: the last batch of a moment ago was, or one is now.
+
+        It fails as that of `record` does. No row is left behind.
+        """
+        if not self._failing and time.monotonic() - self._written_at < self._probe_seconds:
+            done: Future[None] = Future()
+            done.set_result(None)
+            return done
+        return self._expect(None)
+
+    def _expect(self, row: AuditRow | None) -> Future[None]:
         done: Future[None] = Future()
         if not self._put(_Entry(row, done), self._queue_limit):
             done.set_exception(unwritten())
-        elif not self._woken:
-            self._woken = True
-            self._wake.put(None)
+        else:
+            self._rouse()
         return done
 
-    def note(self, row: AuditRow) -> None:
+    def note(self, row: AuditRow, *, quietly: bool = False) -> None:
         """Take the row without a promise; it is given up when the queue is half full or the log is closed.
 
-        It goes with the next row that somebody waits for, or after a moment by itself: waking the writer for
-        each would cost more than writing it.
+        `quietly` lets it wait for the next row that somebody waits for, or for a moment: waking the writer for
+        each end of a small transfer would cost more than writing it.
         """
         # Half: a storm of refused requests must leave room for the rows that answers wait for.
         if not self._put(_Entry(row, None), self._queue_limit // 2):
             self._dropped += 1
+        elif not quietly:
+            self._rouse()
+
+    def _rouse(self) -> None:
+        if not self._woken:
+            self._woken = True
+            self._wake.put(None)
 
     def close(self) -> None:
         """Return when all rows that were taken are written or failed; further calls do nothing."""
@@ -146,7 +170,8 @@ class AuditLog:
     def _write(self, entries: list[_Entry]) -> None:
         error: Exception | None = None
         try:
-            self._append([entry.row for entry in entries])
+            self._append([entry.row for entry in entries if entry.row is not None])
+            self._written_at = time.monotonic()
         # Whatever went wrong must reach those who wait, and the thread must live on.
         except Exception as caught:  # noqa: BLE001
             error = caught

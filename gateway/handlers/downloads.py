@@ -91,7 +91,7 @@ class DownloadHandler(AuditedHandler):
             ended = await self.send_small(download, download.body)
         elif download.stream is not None:
             ended = await self.send_large(download.stream, download.span)
-        self.services.audit.note(self.ended(download, ended))
+        self.services.audit.note(self.ended(download, ended), quietly=True)
 
     async def send_small(self, download: Download, body: bytes) -> dict[str, object]:
         """Send headers and body in one write; returns the outcome for the audit."""

@@ -227,5 +227,5 @@ class Ride(HTTPMessageDelegate):
         failed = written.cancelled() or written.exception() is not None
         sent = 0 if failed else len(self._answer[1])
         ended = {"bytes_sent": sent, "outcome": "aborted" if failed else "completed"}
-        self._express.services.audit.note(self._row(self._pass, "download.finished", ended))
+        self._express.services.audit.note(self._row(self._pass, "download.finished", ended), quietly=True)
         self._access.log(206, sent, self._pass.principal.user)
