@@ -166,6 +166,30 @@ def test_nothing_is_probed_while_all_is_well(store):
     assert store.batches == [["a"]]
 
 
+def test_a_probe_tells_whether_rows_can_be_written_and_leaves_none(log, store, caplog):
+    assert log.probe().result(WAIT_SECONDS) is None
+    assert store.batches == [[]]
+    store.error = OSError("disk")
+    log.record(AuditRow("a")).exception(WAIT_SECONDS)
+    assert isinstance(log.probe().exception(WAIT_SECONDS), RecordsUnavailable)
+    store.error = None
+    assert log.probe().result(WAIT_SECONDS) is None
+    assert log.failing is False
+    assert store.actions == []
+
+
+def test_a_row_of_a_moment_ago_answers_a_probe(log, store):
+    log.record(AuditRow("a")).result(WAIT_SECONDS)
+    assert log.probe().result(0) is None
+    assert store.batches == [["a"]]
+
+
+def test_a_probe_of_a_closed_log_fails(store):
+    log = AuditLog(store.append)
+    log.close()
+    assert isinstance(log.probe().exception(0), RecordsUnavailable)
+
+
 def test_a_full_queue_refuses_at_once(held, store):
     futures = recorded(held, *["a"] * 1200)
     late = held.record(AuditRow("late"))

@@ -88,7 +88,10 @@ class SqliteRecords:
         return self._connections.run(people.users)
 
     def append_audit(self, rows: Sequence[AuditRow]) -> None:
-        """Return when all rows are durable, in one transaction."""
+        """Return when all rows are durable, in one transaction; without rows, when a page could be written."""
+        if not rows:
+            self._connections.write(audit_rows.try_to_write)
+            return
         # One statement is a transaction of its own, and commits when it ends.
         self._connections.run(audit_rows.append, rows)
 

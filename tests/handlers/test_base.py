@@ -5,6 +5,7 @@ import pytest
 
 from gateway.handlers.base import BaseHandler, access_missing
 from gateway.logs import RedactingFilter
+from gateway.records.connection import connect
 from gateway.routes import all_routes
 from tests.handlers.conftest import UNKNOWN_ID, problem
 
@@ -136,6 +137,29 @@ async def test_liveness_and_readiness(world, fetch):
     failing = await fetch("/readyz")
     assert failing.code == 503
     assert json.loads(failing.body)["parts"]["root data"] == "failing"
+
+
+async def test_readiness_follows_an_audit_that_cannot_be_written_without_any_other_request(world, fetch, caplog):
+    database = connect(world.services.settings.state_dir / "gateway.db", "rw")
+    database.execute("ALTER TABLE audit RENAME TO away")
+    response = await fetch("/readyz")
+    assert response.code == 503
+    assert json.loads(response.body)["parts"]["audit"] == "failing"
+    database.execute("ALTER TABLE away RENAME TO audit")
+    database.close()
+    assert (await fetch("/readyz")).code == 200
+
+
+async def test_readiness_does_not_wait_for_a_lock_for_long(world, fetch, caplog, monkeypatch):
+    monkeypatch.setattr("gateway.handlers.health.AUDIT_SECONDS", 0.05)
+    database = connect(world.services.settings.state_dir / "gateway.db", "rw")
+    database.execute("begin immediate")
+    assert json.loads((await fetch("/readyz")).body)["parts"] == {
+        "audit": "failing", "database": "ok", "root data": "ok",
+    }  # fmt: skip
+    database.execute("rollback")
+    database.close()
+    assert (await fetch("/readyz")).code == 200
 
 
 async def test_a_draining_server_is_not_ready_and_closes_connections(app, fetch):

@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from gateway.records import AuditQuery, open_sqlite
 
 FULL_DISK = """
@@ -18,7 +20,7 @@ records.append_audit([AuditRow("before")])
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (Path(sys.argv[1] + "-wal").stat().st_size, hard))
 try:
-    records.append_audit([AuditRow("full", user_agent="x" * 9999)])
+    records.append_audit([AuditRow("full", user_agent="x" * 9999)] if sys.argv[2] == "row" else [])
 except RecordsUnavailable:
     print("refused")
 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -47,10 +49,11 @@ while True:
 """
 
 
-def test_a_full_disk_refuses_rows_until_there_is_room(tmp_path):
+@pytest.mark.parametrize("asked", ["row", "no row"])
+def test_a_full_disk_refuses_rows_and_the_question_for_one_until_there_is_room(tmp_path, asked):
     path = tmp_path / "a.db"
     run = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", FULL_DISK, str(path), asked], capture_output=True, text=True, timeout=30, check=False
     )
     assert (run.returncode, run.stdout) == (0, "refused\n"), run.stderr
     records = open_sqlite(path)
