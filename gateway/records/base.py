@@ -146,8 +146,7 @@ class Records(Protocol):
         """Return the users who were ever disabled, by name."""
 
     def append_audit(self, rows: Sequence[AuditRow]) -> None:
-        """Return when all rows are durable; none is stored on an error. No rows: only tries
-        whether one could be."""
+        """Return when all rows are durable; none is stored on an error. No rows: only tries if one could be."""
 
     def audit_rows(self, query: AuditQuery) -> Iterator[StoredAuditRow]:
         """Return the rows, oldest first, read as they are taken; rows written meanwhile are not among them."""

@@ -1,0 +1,1 @@
+"""Drills: a real server under fire, its promises counted."""

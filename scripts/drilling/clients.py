@@ -1,0 +1,100 @@
+"""Clients that download without pause and remember every answer."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from types import TracebackType
+
+from .server import Server
+
+SERVED = (200, 206)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer: `status` 0 when no status line came, `whole` when its body came as long and as it should be.
+
+    `asked` and `ended` are monotonic.
+    """
+
+    status: int
+    request_id: str
+    whole: bool
+    asked: float
+    ended: float
+
+
+class Load:
+    """`clients` threads that download ranges and whole files of one dataset until the `with` block ends.
+
+    Every second client names its requests itself, the others take the server's names and may go its short way;
+    every fourth comes with a download token in the URL.
+    """
+
+    def __init__(self, server: Server, dataset: str, data: bytes, clients: int = 8) -> None:
+        self._server = server
+        self._path = f"/api/datasets/{dataset}/download/cog"
+        self._data = data
+        self._done = threading.Event()
+        self.answers: list[Answer] = []
+        bearer = server.bearer()
+        token = server.download_token(dataset, bearer)
+        ways = [(self._path, bearer)] * 3 + [(f"{self._path}?token={token}", {})]
+        self._threads = [
+            threading.Thread(target=self._run, args=(number, *ways[number % 4])) for number in range(clients)
+        ]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._done.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, number: int, path: str, headers: dict[str, str]) -> None:
+        chance = random.Random(number)  # noqa: S311 - no secret
+        connection = HTTPConnection("127.0.0.1", self._server.port, timeout=30)
+        count = 0
+        while not self._done.is_set():
+            count += 1
+            own = {"X-Request-ID": f"drill-{number}-{count}-{time.monotonic_ns():x}"} if number % 2 else {}
+            answer = self._ask(connection, path, {**headers, **own}, chance)
+            self.answers.append(answer)
+            if not answer.whole:
+                connection.close()
+            if answer.status not in SERVED:
+                time.sleep(0.02)
+        connection.close()
+
+    def _ask(self, connection: HTTPConnection, path: str, headers: dict[str, str], chance: random.Random) -> Answer:
+        start, stop = 0, len(self._data)
+        if chance.random() < 0.95:
+            start = chance.randrange(len(self._data))
+            stop = min(len(self._data), start + chance.choice((1, 1000, 16_384, 65_536, 500_000)))
+            headers = {**headers, "Range": f"bytes={start}-{stop - 1}"}
+        asked, status, request_id, whole = time.monotonic(), 0, "", False
+        try:
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+            status, request_id = response.status, response.headers.get("X-Request-ID", "")
+            body = response.read()
+            whole = status not in SERVED or body == memoryview(self._data)[start:stop]
+        except (OSError, HTTPException):
+            pass
+        return Answer(status, request_id, whole, asked, time.monotonic())
+
+
+def unrecorded(answers: list[Answer], server: Server) -> tuple[int, int, int]:
+    """Return how many answers with bytes came, how many of them have no row, and how many have several."""
+    granted = server.granted()
+    ids = [answer.request_id for answer in answers if answer.status in SERVED]
+    return len(ids), sum(granted[name] == 0 for name in ids), sum(granted[name] > 1 for name in ids)

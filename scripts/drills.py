@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Full-size drills against a real server on loopback: what is promised under fire, counted.
+
+    python scripts/drills.py [kill|faults|splice|stall|slowloris ...] [--seconds N]
+
+Each drill starts a server of its own in a temporary folder, is bounded in time, and prints its figures; the exit
+code is 1 when a promise was broken. Without a name all of them run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from drilling.faults import faults
+from drilling.kill import kill
+from drilling.server import Outcome
+from drilling.slow import slowloris, stall
+from drilling.splice import splice
+
+DRILLS: dict[str, Callable[..., Outcome]] = {
+    "kill": kill, "faults": faults, "splice": splice, "stall": stall, "slowloris": slowloris,
+}  # fmt: skip
+
+
+def main() -> None:
+    """Run the named drills and print a table for each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("drills", nargs="*", choices=[*DRILLS, []], help="default: all")
+    parser.add_argument("--seconds", type=float, help="length of a drill, or of each fault")
+    options = parser.parse_args()
+    broken = False
+    for name in options.drills or DRILLS:
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = () if options.seconds is None else (options.seconds,)
+            broken |= report(name, DRILLS[name](Path(folder), *arguments))
+    sys.exit(broken)
+
+
+def report(name: str, outcome: Outcome) -> bool:
+    """Print the figures of a drill; returns whether a promise was broken."""
+    print(f"\n{name}")
+    for label, value in outcome.figures.items():
+        print(f"  {label:<44} {value}")
+    for sentence in outcome.broken:
+        print(f"  BROKEN: {sentence}")
+    print("  all promises kept" if not outcome.broken else "", flush=True)
+    return bool(outcome.broken)
+
+
+if __name__ == "__main__":
+    main()

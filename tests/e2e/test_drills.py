@@ -1,0 +1,46 @@
+"""The drills of `scripts/drills.py`, short: the same promises, with time for a busy machine."""
+
+import sys
+
+import pytest
+
+from scripts.drilling.faults import faults
+from scripts.drilling.kill import kill
+from scripts.drilling.server import Outcome
+from scripts.drilling.slow import slowloris, stall
+from scripts.drilling.splice import splice
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def test_a_promise_that_is_not_kept_is_told():
+    outcome = Outcome()
+    outcome.promise(True, "kept")
+    outcome.promise(False, "not kept")
+    assert outcome.broken == ["not kept"]
+
+
+def test_killed_workers_lose_no_row_and_sigterm_cuts_no_answer(tmp_path):
+    outcome = kill(tmp_path, 2, every=0.6)
+    assert outcome.broken == [], outcome
+
+
+def test_no_byte_leaves_while_the_audit_cannot_be_written(tmp_path):
+    names = ("locked", "disk full", "no table")
+    outcome = faults(tmp_path, 3, names=names, recovery_seconds=15, own_disk=False, audit_wait_seconds="0.3")
+    assert outcome.broken == [], outcome
+
+
+def test_readers_who_resume_never_mix_two_versions(tmp_path):
+    outcome = splice(tmp_path, 2, replacements=12)
+    assert outcome.broken == [], outcome
+
+
+def test_readers_who_stop_cost_no_memory_and_are_cut(tmp_path):
+    outcome = stall(tmp_path, 1, readers=40, size_bytes=1 << 28)
+    assert outcome.broken == [], outcome
+
+
+def test_clients_who_never_finish_asking_are_cut(tmp_path):
+    outcome = slowloris(tmp_path, 1, clients=10, patch="import gateway.app; gateway.app.IDLE_SECONDS = 1")
+    assert outcome.broken == [], outcome
