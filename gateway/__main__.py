@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -78,6 +82,13 @@ class LazyGroup(click.Group):
             raise OneLine(error) from error
         except KeyboardInterrupt:
             ctx.exit(EXIT_INTERRUPTED)
+        except OSError as error:
+            # Click ends quietly by itself when a reader closes the pipe; what is left is a disk that is full.
+            if error.errno == errno.EPIPE:
+                raise
+            # It takes what is still in the buffer and cannot be written any more.
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+            raise OneLine(GatewayError(f"cannot go on: {error.strerror or type(error).__name__}")) from error
 
 
 @click.group("cog-gateway", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

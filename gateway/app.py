@@ -24,9 +24,10 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_BUFFER_BYTES = 4 * 1024 * 1024
 IDLE_SECONDS = 30
 BODY_SECONDS = 15
+BUSY_BODY = b'{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Too many connections."}'
 BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
-    b"Cache-Control: no-store\r\nContent-Length: 0\r\n\r\n"
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nCache-Control: no-store\r\n"
+    b"Content-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s" % (len(BUSY_BODY), BUSY_BODY)
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.audit import AuditLog
 from gateway.cog.convert import convertible
-from gateway.errors import GatewayError, NotACog
+from gateway.errors import GatewayError, NotACog, RecordsUnavailable
 from gateway.ingest_options import IngestOptions, scales, with_options
 from gateway.judging import (
     DEPTH,
@@ -207,7 +207,15 @@ class Ingestor:
             updated_at=now,
             origin=origin or (known.origin if known and known.version == judged.stat.version else None),
         )
-        return self._save(task, dataset, IngestStatus.UPDATED if known else IngestStatus.REGISTERED, options)
+        if known:
+            return self._save(task, dataset, IngestStatus.UPDATED, options)
+        try:
+            return self._save(task, dataset, IngestStatus.REGISTERED, options)
+        except RecordsUnavailable:
+            # Another ingest of the same object may have been first: then there is a dataset to update.
+            if self._records.dataset_at(task.root, key) is None:
+                raise
+            return self._record(task, key, judged, origin, options)
 
     def _save(self, task: Task, dataset: Dataset, status: IngestStatus, options: IngestOptions) -> Ingested:
         """Return the outcome after the audit, and then the records, hold the dataset."""

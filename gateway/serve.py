@@ -21,7 +21,7 @@ from gateway.app import GatewayServer, make_app, make_server
 from gateway.errors import GatewayError, SettingsError
 from gateway.handlers.load import Load
 from gateway.services import Services, open_services
-from gateway.settings import Settings
+from gateway.settings import Settings, unknown_settings
 from gateway.supervisor import Supervisor
 
 log = logging.getLogger("gateway")
@@ -38,6 +38,8 @@ def serve(settings: Settings, on_ready: Callable[[int], None] | None = None) -> 
     server must not start.
     """
     logs.configure(settings.log_level)
+    for name in unknown_settings(os.environ):
+        log.warning("%s names no setting and is ignored", name)
     check_start(settings)
     reserved = reserve_port(settings)
     settings = settings.model_copy(

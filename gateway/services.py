@@ -57,7 +57,7 @@ def open_services(settings: Settings) -> Services:
     """
     keys = HmacKeys([key.encode() for key in settings.secret_keys or (own_key(settings.state_dir),)])
     with ExitStack() as stack:
-        records = open_records(state_folder(settings.state_dir) / "gateway.db")
+        records = open_records(database_file(settings.state_dir))
         stack.callback(records.close)
         storages = {name: open_storage(name, root.uri) for name, root in settings.roots.items()}
         for storage in storages.values():
@@ -96,6 +96,17 @@ def state_folder(path: Path) -> Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"the state folder {path} cannot be made") from error
+    return path
+
+
+def database_file(state_dir: Path) -> Path:
+    """Return the path of the database; a new one is closed to other users, because it names people."""
+    path = state_folder(state_dir) / "gateway.db"
+    try:
+        if not path.exists():
+            path.touch(mode=0o600)
+    except OSError as error:
+        raise SettingsError(f"the database {path} cannot be made") from error
     return path
 
 

@@ -186,6 +186,14 @@ def load_settings(flags: Mapping[str, Any] | None = None, *, config: str | None 
         raise SettingsError(f"the settings file {config} is no TOML: {error}") from None
 
 
+def unknown_settings(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables that look like settings and are none, by name."""
+    names = {name.upper() for name in Settings.model_fields}
+    known = names | {"CONFIG"} | {f"{name.upper()}_FILE" for name in SECRETS}
+    given = {name for name in environment if name.upper().startswith("GATEWAY_")}
+    return sorted(name for name in given if name.upper().removeprefix("GATEWAY_") not in known)
+
+
 def _sentence(error: Any) -> str:
     name = ".".join(str(part) for part in error["loc"]) or "settings"
     return f"setting {name}: {error['msg'].removeprefix('Value error, ')}"

@@ -581,3 +581,21 @@ def test_without_its_audit_row_nothing_is_registered(bench):
     outcome = bench.ingest(write_cog(bench.data / "a.tif"))
     assert (outcome.status, outcome.message) == (FAILED, "The audit cannot be written.")
     assert bench.datasets() == ()
+
+
+def test_two_ingests_of_one_new_object_at_once_end_in_one_dataset(bench, monkeypatch):
+    path = write_cog(bench.data / "a.tif")
+    other = Ingestor(bench.records, bench.storages, bench.audit)
+    save, first = bench.records.save_dataset, []
+
+    def late(dataset):
+        if not first:
+            first.append(None)
+            first[0] = other.ingest(Source(str(path), path, path.name), IngestOptions())
+        save(dataset)
+
+    monkeypatch.setattr(bench.records, "save_dataset", late)
+    second = bench.ingest(path)
+    assert (first[0].status, second.status) == (REGISTERED, UPDATED)
+    assert first[0].id == second.id
+    assert len(bench.datasets()) == 1

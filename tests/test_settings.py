@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import SettingsError
-from gateway.settings import Settings, load_settings, read_secret
+from gateway.settings import Settings, load_settings, read_secret, unknown_settings
 
 DOCS = Path(__file__).parent.parent / "docs" / "settings.md"
 
@@ -101,3 +101,14 @@ def test_the_guide_names_every_setting_with_its_description():
 def test_the_guide_names_no_setting_that_is_not_there():
     named = set(re.findall(r"^\| `([A-Z_]+)` \|", DOCS.read_text(), re.MULTILINE))
     assert named == {name.upper() for name in Settings.model_fields}
+
+
+def test_misspelt_variables_are_found():
+    given = {
+        "GATEWAY_PORT": "1",
+        "GATEWAY_CONFIG": "x",
+        "GATEWAY_SECRET_KEYS_FILE": "x",
+        "GATEWAY_PROT": "1",
+        "HOME": "/",
+    }
+    assert unknown_settings(given) == ["GATEWAY_PROT"]

@@ -73,6 +73,9 @@ def tell(name: str, verdict: Verdict, *, strict: bool, as_json: bool) -> int:
     """Print the verdict on one source and return the exit code that it asks for."""
     if isinstance(verdict, str):
         complain(name, verdict)
+        if as_json:
+            unread = Report("header", (Finding("unreadable", verdict),))
+            print_json({**unread.as_json(name), "depth": None})
         return UNREADABLE
     valid = verdict.valid and not (strict and verdict.warnings)
     if as_json:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.errors import RecordsUnavailable
 from gateway.handlers.base import BaseHandler
+from gateway.logs import untold
 from gateway.model import AuditRow
 
 
@@ -15,6 +16,9 @@ class AuditedHandler(BaseHandler):
 
     async def on_record(self, row: AuditRow) -> None:
         """Return when the row is durable; raises RecordsUnavailable, and then nothing may be sent."""
+        if self.services.audit.failing:
+            # The writer finds out by itself when it works again; meanwhile nobody has to wait for a refusal.
+            raise RecordsUnavailable("The audit cannot be written.")
         recorded = self.mailbox.expect(self.services.audit.record(row))
         try:
             async with asyncio.timeout(self.services.settings.audit_wait_seconds):
@@ -31,7 +35,7 @@ class AuditedHandler(BaseHandler):
                 "token_id": self.principal.token_id,
                 "request_id": self.request_id,
                 "ip": self.client_ip,
-                "user_agent": self.request.headers.get("User-Agent"),
+                "user_agent": untold(self.request.headers.get("User-Agent")),
                 **facts,
             },
         )

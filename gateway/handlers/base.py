@@ -112,9 +112,9 @@ class BaseHandler(RequestHandler):
         return origin if origin in origins else None
 
     def check_trusted_origin(self, origin: str) -> bool:
-        """Return whether a page of `origin` may send unsafe methods: those that CORS lets in may."""
+        """Return whether a page of `origin` may send unsafe methods: our own, and those that CORS lets in."""
         origins = self.application.settings["cors_origins"]
-        return "*" in origins or origin in origins
+        return "*" in origins or origin in origins or self.public_url("").startswith(f"{origin}/")
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, run in the disk pool; raises Unavailable when its queue is full."""

@@ -29,7 +29,9 @@ from gateway.download import Download, read_small
 from gateway.errors import GatewayError
 from gateway.handlers.load import Load
 from gateway.handlers.mailbox import Mailbox
+from gateway.handlers.proxies import HOST
 from gateway.handlers.trace import Access, RequestIds
+from gateway.logs import untold
 from gateway.model import AuditRow, Principal
 from gateway.services import Services
 
@@ -85,7 +87,9 @@ class Express(HTTPServerConnectionDelegate):
         known = self._passes.get((start_line.path, headers.get("Authorization", "")))
         if known is None or known.principal.expires <= time.time() or not self._good(known):
             return None
-        usual = start_line.method == "GET" and "Range" in headers and start_line.version == "HTTP/1.1"
+        # RFC 9112 section 3.2: a request without one good Host is refused, and that the application does.
+        host = HOST.fullmatch(headers.get("Host", ""))
+        usual = host and start_line.method == "GET" and "Range" in headers and start_line.version == "HTTP/1.1"
         if not usual or self.load.draining or any(name in headers for name in UNUSUAL):
             return None
         return known
@@ -117,6 +121,7 @@ class Ride(HTTPMessageDelegate):
 
     _answer: Any
     _access: Access
+    _timer: asyncio.TimerHandle
 
     def __init__(self, express: Express, server_conn: object, request_conn: HTTPConnection) -> None:
         self._express = express
@@ -177,7 +182,11 @@ class Ride(HTTPMessageDelegate):
         self._access = Access(self._express.ids.take(), "GET", self._start.path, "Express", ip)
         self._express.load.requests += 1
         row = self._row(given, "download.cog", {})
-        self._express.mailbox.tell(services.audit.record(row), self._recorded)
+        recorded = services.audit.record(row)
+        # Whoever waits too long goes the whole way, which says 503.
+        patience = services.settings.audit_wait_seconds
+        self._timer = asyncio.get_running_loop().call_later(patience, recorded.cancel)
+        self._express.mailbox.tell(recorded, self._recorded)
 
     def _row(self, given: Pass, action: str, detail: Mapping[str, object]) -> AuditRow:
         return AuditRow(
@@ -191,13 +200,14 @@ class Ride(HTTPMessageDelegate):
             status=206,
             bytes_expected=self._answer[0].length,
             ip=self._access.ip,
-            user_agent=self._headers.get("User-Agent"),
+            user_agent=untold(self._headers.get("User-Agent")),
             token_id=given.principal.token_id,
             detail=detail,
         )
 
     def _recorded(self, row: Future[None]) -> None:
         """Send the answer once its row is durable; where it cannot be, the whole way says so."""
+        self._timer.cancel()
         self._express.load.requests -= 1
         if self._pass is None or row.cancelled() or row.exception() is not None:
             self._go_whole_way()

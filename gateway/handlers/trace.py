@@ -9,6 +9,8 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
+from gateway.logs import redact
+
 log = logging.getLogger("gateway")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -22,7 +24,7 @@ class RequestIds:
 
     def take(self, given: str | None = None) -> str:
         """Return the id that a client or proxy gave, if it is harmless in logs and headers, else a new one."""
-        if given is not None and REQUEST_ID.fullmatch(given):
+        if given is not None and REQUEST_ID.fullmatch(given) and redact(given) == given:
             return given
         return f"{self._process}-{next(self._numbers):x}"
 

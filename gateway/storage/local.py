@@ -17,8 +17,9 @@ from gateway.files import FileSource, NotRegular, folder_beneath, open_beneath, 
 from gateway.model import ObjectStat
 from gateway.storage.base import Stream
 
-# What the file system answers when the key names nothing that can be served.
-ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.ENAMETOOLONG}
+# What the file system answers when the key names nothing that can be served. What may not be read is not among
+# it: the bytes may well be there, and it is for the operator to mend.
+ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG}
 
 
 def stat_of(facts: os.stat_result) -> ObjectStat:

@@ -170,5 +170,7 @@ def test_the_module_runs_as_a_command(tmp_path):
     command = [sys.executable, "-m", "gateway", "check", "--json", "--jobs", "2", str(path), str(tmp_path / "none")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert json.loads(done.stdout)["valid"] is True
+    valid, missing = map(json.loads, done.stdout.splitlines())
+    assert valid["valid"] is True
+    assert (missing["valid"], missing["depth"], missing["errors"][0]["rule"]) == (False, None, "unreadable")
     assert done.stderr == f"{tmp_path / 'none'}: no such file or folder\n"

@@ -167,3 +167,14 @@ async def test_a_draining_server_is_not_ready_and_closes_connections(app, fetch)
     response = await fetch("/readyz")
     assert response.code == 503
     assert response.headers["Connection"] == "close"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"cors_origins": ("https://other.example",), "public_url": "https://maps.example.org"}],
+    indirect=True,
+)
+async def test_pages_of_the_gateways_own_origin_may_mint(world, fetch):
+    path = f"/api/auth/download-token/{world.add().id}"
+    for origin, code in (("https://maps.example.org", 200), ("https://maps.example", 403)):
+        assert (await fetch(path, "POST", headers={"Origin": origin})).code == code

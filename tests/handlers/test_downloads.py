@@ -416,3 +416,10 @@ async def finished(world, outcome, count=1):
             break
         await asyncio.sleep(0.02)
     assert [row.detail["outcome"] for row in rows] == [outcome] * count
+
+
+async def test_while_the_audit_fails_nobody_waits_for_the_refusal(world, fetch, monkeypatch, caplog):
+    monkeypatch.setattr(type(world.services.audit), "failing", True)
+    response = await fetch(url(world.add()), token=world.bearer())
+    assert problem(response)["status"] == 503
+    assert world.audit("download.cog") == []

@@ -202,3 +202,40 @@ def test_request_ids_do_not_repeat():
     assert len(taken) == 200
     assert one.take("given-1") == "given-1"
     assert one.take("not good") != "not good"
+
+
+async def test_a_request_without_one_good_host_has_no_pass(world, http_server, fetch, rides):
+    import asyncio
+
+    dataset, token = world.add(), world.bearer()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+    port = next(iter(http_server._sockets.values())).getsockname()[1]
+    for hosts in ("", "Host: a\r\nHost: b\r\n", "Host: a b\r\n"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        lines = f"GET {path_of(dataset)} HTTP/1.1\r\n{hosts}Authorization: Bearer {token}\r\nRange: bytes=0-1\r\n\r\n"
+        writer.write(lines.encode())
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+        writer.close()
+    assert rides == []
+
+
+@pytest.mark.parametrize("settings", [{"audit_wait_seconds": 0.2}], indirect=True)
+async def test_a_row_that_takes_too_long_becomes_a_503_on_the_short_way_too(world, fetch, rides, monkeypatch, caplog):
+    from concurrent.futures import Future
+
+    dataset, token = world.add(), world.bearer()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+    monkeypatch.setattr(type(world.services.audit), "record", lambda self, row: Future())
+    assert problem(await fetch(path_of(dataset), token=token, headers=RANGE))["status"] == 503
+    assert rides == []
+
+
+async def test_tokens_in_other_headers_stay_out_of_the_audit(world, fetch):
+    dataset, token = world.add(), world.bearer()
+    for _ in range(2):
+        headers = {"Range": "bytes=0-1", "User-Agent": f"reader {token}", "X-Request-ID": token[:60]}
+        response = await fetch(path_of(dataset), token=token, headers=headers)
+        assert response.headers["X-Request-Id"] != token[:60]
+        headers.pop("X-Request-ID")
+        await fetch(path_of(dataset), token=token, headers=headers)
+    assert token[:40] not in str(world.audit())

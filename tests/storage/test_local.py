@@ -170,3 +170,13 @@ def test_no_descriptor_is_left_open(storage, root):
             getattr(answer, "close", lambda: None)()
     assert len(os.listdir("/proc/self/fd")) == before
     assert stat.S_ISDIR(root.stat().st_mode)
+
+
+def test_what_may_not_be_read_is_unavailable_and_not_missing(storage, monkeypatch):
+    def denied(*_args, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", denied)
+    for verb in (storage.stat, storage.open):
+        with pytest.raises(StorageUnavailable):
+            verb("a.tif")
