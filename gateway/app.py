@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import logging
+import os
+import ssl
+import time
+from collections.abc import Iterable
+from socket import socket
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream
+from tornado.iostream import IOStream, SSLIOStream
 from tornado.web import Application, RequestHandler, url
 
+from gateway.errors import SettingsError
 from gateway.handlers.base import UnknownRoute, access_missing, log_request
 from gateway.handlers.express import Express
 from gateway.handlers.load import Load
@@ -17,12 +25,16 @@ from gateway.handlers.trace import RequestIds
 from gateway.handlers.warm import Warm
 from gateway.routes import all_routes
 from gateway.services import Services
+from gateway.settings import Settings
 
+log = logging.getLogger("gateway")
 MAX_HEADER_BYTES = 32 * 1024
 # No route takes a body; this is what a client may send all the same before it is cut off.
 MAX_BODY_BYTES = 64 * 1024
 MAX_BUFFER_BYTES = 4 * 1024 * 1024
 IDLE_SECONDS = 30
+# A server without descriptors says so this often at most.
+QUIET_SECONDS = 10.0
 BODY_SECONDS = 15
 BUSY_BODY = b'{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Too many connections."}'
 BUSY = (
@@ -65,6 +77,44 @@ def refuse_unsafe(handlers: list[type[RequestHandler]]) -> None:
             raise UnsafeRouteError(f"{handler.__name__} states no access rule for {', '.join(missing)}")
 
 
+class Listener(socket):
+    """A listening socket that turns connections away when the process has no descriptor left for them.
+
+    accept(2) leaves such a connection in its queue, and the loop would be woken for it again and again. One
+    descriptor is kept to take it with, and to close it.
+    """
+
+    def __init__(self, bound: socket) -> None:
+        super().__init__(fileno=bound.detach())
+        self.setblocking(False)
+        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._quiet_until = 0.0
+
+    def accept(self) -> tuple[socket, Any]:
+        """Return a connection and its address; raises BlockingIOError when there is none to be served."""
+        try:
+            return super().accept()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+        if time.monotonic() >= self._quiet_until:
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
+            log.error("no descriptor is left: connections are turned away")
+        os.close(self._spare)
+        try:
+            super().accept()[0].close()
+        finally:
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        raise BlockingIOError
+
+    def close(self) -> None:
+        """Close the socket and give the kept descriptor back."""
+        if self._spare >= 0:
+            os.close(self._spare)
+            self._spare = -1
+        super().close()
+
+
 class GatewayServer(HTTPServer):
     """Tornado's server with the gateway's limits and a cap on open connections."""
 
@@ -75,16 +125,45 @@ class GatewayServer(HTTPServer):
         self.max_connections = kwargs.pop("max_connections")
         super().initialize(*args, **kwargs)
 
+    def add_sockets(self, sockets: Iterable[socket]) -> None:
+        """Accept connections on bound sockets."""
+        super().add_sockets([Listener(bound) for bound in sockets])
+
+    def writing(self) -> bool:
+        """Return whether bytes of an answer still wait for their client to take them."""
+        return any(connection.stream.writing() for connection in self._connections)
+
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         """Serve a new connection, or tell it that there are too many."""
         if len(self._connections) < self.max_connections:
             super().handle_stream(stream, address)
             return
+        if isinstance(stream, SSLIOStream):
+            # A sentence would need a handshake first, which the client may draw out for as long as it likes.
+            stream.close()
+            return
         stream.write(BUSY).add_done_callback(lambda _: stream.close())
 
 
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """Return what the server speaks TLS with, or None without a certificate; raises SettingsError."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        # An empty passphrase, because OpenSSL would ask the terminal for one.
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key, password="")
+    except OSError as error:
+        # ssl.SSLError is one; its text names OpenSSL's source lines and not the files.
+        reason = error.strerror if not isinstance(error, ssl.SSLError) else "no PEM, or they do not belong together"
+        names = f"{settings.tls_certificate} and {settings.tls_key}"
+        raise SettingsError(f"the certificate and key {names} cannot be used: {reason}") from error
+    return context
+
+
 def make_server(app: Application, services: Services) -> GatewayServer:
-    """Return the HTTP server with its limits set, listening nowhere yet."""
+    """Return the server with its limits set, listening nowhere yet. Raises SettingsError for a bad certificate."""
     return GatewayServer(
         Express(app, services),
         max_connections=services.settings.max_connections,
@@ -93,6 +172,7 @@ def make_server(app: Application, services: Services) -> GatewayServer:
         max_buffer_size=MAX_BUFFER_BYTES,
         idle_connection_timeout=IDLE_SECONDS,
         body_timeout=BODY_SECONDS,
+        ssl_options=tls_context(services.settings),
         decompress_request=False,
         xheaders=False,
     )

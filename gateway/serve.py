@@ -17,7 +17,7 @@ from collections.abc import Callable
 from tornado.netutil import bind_sockets
 
 from gateway import logs
-from gateway.app import GatewayServer, make_app, make_server
+from gateway.app import GatewayServer, make_app, make_server, tls_context
 from gateway.errors import GatewayError, SettingsError
 from gateway.handlers.load import Load
 from gateway.services import Services, open_services
@@ -89,6 +89,7 @@ def check_start(settings: Settings) -> None:
 def start_problem(settings: Settings) -> str:
     """Return why the server must not start, in one line, or nothing."""
     try:
+        tls_context(settings)
         with open_services(settings) as services:
             services.records.ping()
             for name, storage in services.storages.items():
@@ -155,7 +156,7 @@ async def drain(server: GatewayServer, load: Load, seconds: float, hurried: asyn
     server.stop()
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
-    while load.requests and loop.time() < until and not hurried.is_set():
+    while (load.requests or server.writing()) and loop.time() < until and not hurried.is_set():
         await asyncio.sleep(POLL_SECONDS)
     log.info("drained, %d requests cut", load.requests)
     await server.close_all_connections()

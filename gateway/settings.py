@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -93,6 +93,10 @@ class Settings(BaseSettings):
     audit_wait_seconds: float = Field(
         2.5, gt=0, le=30, description="How long an answer waits for its audit row before it becomes a 503."
     )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with the server's certificate chain; with it the server speaks TLS alone."
+    )
+    tls_key: Path | None = Field(None, description="PEM file with the certificate's private key, without passphrase.")
     worker_threads: int = Field(4, ge=1, le=64, description="Threads of each worker for disk and catalogue work.")
     max_connections: int = Field(2000, ge=1, description="Open connections of each worker; more are told 503.")
     stall_seconds: float = Field(
@@ -137,6 +141,12 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
                 raise ValueError(f"root name {name!r} has other characters than A-Z a-z 0-9 _ -")
         return value
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Settings:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together: set both or none")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -62,6 +62,12 @@ def test_a_bad_setting_is_one_line_that_names_it(monkeypatch, name, value):
     assert "\n" not in caught.value.detail
 
 
+@pytest.mark.parametrize("name", ["tls_certificate", "tls_key"])
+def test_a_certificate_without_its_key_and_a_key_without_its_certificate_stop_the_start(name):
+    with pytest.raises(SettingsError, match="tls_certificate and tls_key belong together"):
+        load_settings({name: "some.pem"})
+
+
 def test_unknown_keys_and_broken_files_stop_the_start(tmp_path):
     config = tmp_path / "gateway.toml"
     for text in ("prot = 1\n", "port = = 1\n"):

@@ -30,6 +30,7 @@ from gateway.errors import GatewayError
 from gateway.handlers.load import Load
 from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.proxies import HOST
+from gateway.handlers.targets import origin_form
 from gateway.handlers.trace import Access, RequestIds
 from gateway.logs import untold
 from gateway.model import AuditRow, Principal
@@ -135,8 +136,8 @@ class Ride(HTTPMessageDelegate):
     ) -> Awaitable[None] | None:
         """Choose the way."""
         assert isinstance(start_line, RequestStartLine)  # noqa: S101 - a server gets requests
-        self._start, self._headers = start_line, headers
-        self._pass = self._express.find(start_line, headers)
+        self._start, self._headers = origin_form(start_line, headers), headers
+        self._pass = self._express.find(self._start, headers)
         return None if self._pass else self._begin_whole_way()
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:

@@ -17,6 +17,8 @@ from gateway.ranges import ByteRange
 
 # One sendfile call moves at most this much before other connections get their turn.
 STEP_BYTES = 2 << 20
+# What a TLS connection holds of a body in memory, so that many clients who do not read stay affordable.
+COPY_BYTES = 128 << 10
 # Pages asked for ahead of the transfer, so that a cold file does not stall the loop in sendfile.
 AHEAD_BYTES = 8 << 20
 # Kept back until all before it has reached the client and the file is known to be unchanged.
@@ -100,10 +102,10 @@ class Transfer:
         self._count(len(chunk))
 
     async def _copy_until(self, stop: int) -> None:
-        """Send through memory, one step at a time: TLS has to encrypt the bytes anyway."""
+        """Send through memory, a little at a time: TLS has to encrypt the bytes anyway."""
         loop = asyncio.get_running_loop()
         while self._offset < stop:
-            length = min(STEP_BYTES, stop - self._offset)
+            length = min(COPY_BYTES, stop - self._offset)
             chunk = await loop.run_in_executor(None, os.pread, self._source.fd, length, self._offset)
             self._must_be_unchanged()
             await self._write(chunk)

@@ -7,7 +7,6 @@ import threading
 import time
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
-from types import TracebackType
 
 from .server import Server
 
@@ -53,9 +52,7 @@ class Load:
             thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self._done.set()
         for thread in self._threads:
             thread.join()

@@ -23,7 +23,7 @@ from rasterio.shutil import copy
 from rasterio.transform import from_origin
 
 # The driver of the server: two SQLite libraries of different age should not meet in one file.
-from sqlite_utils.utils import sqlite3
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEY = "drill-key-0123456789-abcdefghijklmnop"
@@ -63,7 +63,7 @@ class Server:
     `patch` is Python that runs in the server before it starts. Settings are named as in the documentation.
     """
 
-    def __init__(self, folder: Path, *arguments: str, patch: str = "", **settings: str):
+    def __init__(self, folder: Path, *arguments: str, patch: str = "", **settings: str) -> None:
         self.folder = folder
         self.state = folder / "state"
         self.environment = {

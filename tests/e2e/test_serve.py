@@ -83,6 +83,32 @@ def test_an_open_download_is_finished_after_sigterm_and_new_connections_are_not_
     assert server.wait() == 0
 
 
+def test_after_sigterm_every_small_answer_that_has_begun_ends_whole(start, folder):
+    server = start()
+    dataset, headers = ingest(server), bearer(server)
+    ask = (
+        f"GET /api/datasets/{dataset}/download/cog HTTP/1.1\r\nHost: x\r\nRange: bytes=0-99999\r\n"
+        f"Authorization: {headers['Authorization']}\r\n\r\n"
+    ).encode()
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+        client.connect(("127.0.0.1", server.port))
+        # More than all buffers on the way hold: the server is in the middle of one of them.
+        client.sendall(ask * 100)
+        rows = [0, 1]
+        while rows[-1] != rows[-2]:
+            rows.append(server.command("audit", "export", "--format", "jsonl").count("\n"))
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: refused(server.port))
+        got = b""
+        while chunk := client.recv(1 << 20):
+            got += chunk
+    answers = got.split(b"HTTP/1.1 ")[1:]
+    assert 1 < len(answers) < 100
+    assert {len(answer.partition(b"\r\n\r\n")[2]) for answer in answers} == {100_000}
+    assert server.wait() == 0
+
+
 def refused(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port)).close()

@@ -1,0 +1,271 @@
+"""How bodies travel: the attribute of Tornado's that is leaned on, TLS, full sockets, pipelines, lost clients."""
+
+import asyncio
+import os
+import random
+import socket
+import ssl
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPHeaders, HTTPOutputError, RequestStartLine, ResponseStartLine
+from tornado.iostream import IOStream, SSLIOStream
+
+from gateway.app import make_server
+from gateway.download import SMALL_BYTES
+from gateway.files import open_file
+from gateway.handlers import streaming
+from gateway.handlers.streaming import TAIL_BYTES, Aborted, Transfer, _queued_bytes
+from gateway.ranges import ByteRange
+from tests.certificates import write_certificate
+from tests.handlers.test_downloads import big, finished, url
+
+pytestmark = pytest.mark.gen_test
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """A server's and a client's end of one TCP connection; the client's kernel holds little."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(listening.getsockname())
+        server, _ = listening.accept()
+    server.setblocking(False)
+    return server, client
+
+
+class Plain:
+    """The part of an HTTP1Connection that a transfer needs."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self._expected_content_remaining = None
+
+    def write(self, chunk):
+        return self.stream.write(chunk)
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    path = tmp_path / "body"
+    path.write_bytes(random.Random(1).randbytes(8 << 20))
+    return path
+
+
+async def test_tornado_still_counts_a_body_in_the_attribute_that_sendfile_has_to_correct():
+    server, client = pair()
+    connection = HTTP1Connection(IOStream(server), False)
+    assert connection._expected_content_remaining is None, "Tornado has renamed the count of a body's bytes"
+    connection._request_start_line = RequestStartLine("GET", "/", "HTTP/1.1")
+    connection._request_headers = HTTPHeaders()
+    connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), HTTPHeaders({"Content-Length": "10"}))
+    assert connection._expected_content_remaining == 10, "Tornado counts a body's bytes otherwise now"
+    await connection.write(b"1234")
+    assert connection._expected_content_remaining == 6, "Tornado counts a body's bytes otherwise now"
+    with pytest.raises(HTTPOutputError):
+        connection.finish()
+    client.close()
+
+
+async def test_a_transfer_waits_until_the_clients_kernel_has_everything_before_it_calls_the_file_unchanged(file):
+    server, client = pair()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    stream = IOStream(server)
+    span = ByteRange(0, 100_000 + TAIL_BYTES)
+    with open_file(file) as source:
+        transfer = Transfer(Plain(stream), source, span, 20)
+        running = asyncio.ensure_future(transfer.run())
+        while transfer.sent < 100_000:
+            await asyncio.sleep(0)
+        # All that sendfile had to do is done, and most of it lies in the server's kernel.
+        assert _queued_bytes(server.fileno()) > 0
+        with file.open("r+b") as edited:
+            edited.seek(99_999)
+            edited.write(b"!")
+        got = await asyncio.get_running_loop().run_in_executor(None, read_all, client)
+        with pytest.raises(Aborted, match="the file changed"):
+            await running
+    assert len(got) <= 100_000
+    assert stream.closed()
+    client.close()
+
+
+def read_all(client: socket.socket) -> bytes:
+    got = bytearray()
+    while chunk := client.recv(1 << 20):
+        got += chunk
+    return bytes(got)
+
+
+async def test_two_transfers_take_turns(file, monkeypatch):
+    turns, sendfile = [], os.sendfile
+    monkeypatch.setattr(streaming, "STEP_BYTES", 1 << 18)
+
+    def noted(out, *arguments):
+        length = sendfile(out, *arguments)
+        turns.append(out)
+        return length
+
+    monkeypatch.setattr(os, "sendfile", noted)
+    ends = [pair() for _ in range(2)]
+    bodies = [[], []]
+    threads = [
+        threading.Thread(target=lambda n=n, c=client: bodies[n].append(read_all(c)))
+        for n, (_, client) in enumerate(ends)
+    ]
+    for thread in threads:
+        thread.start()
+    streams = [IOStream(server) for server, _ in ends]
+    with open_file(file) as one, open_file(file) as other:
+        whole = ByteRange(0, one.size_bytes)
+        await asyncio.gather(
+            *(Transfer(Plain(stream), source, whole, 20).run() for stream, source in zip(streams, (one, other)))
+        )
+    for stream in streams:
+        stream.close()
+    for thread in threads:
+        thread.join()
+    assert [bodies[0][0], bodies[1][0]] == [file.read_bytes()] * 2
+    first_gone = min(max(n for n, out in enumerate(turns) if out == number) for number in set(turns))
+    assert len(set(turns[: first_gone // 2])) == 2
+    for _, client in ends:
+        client.close()
+
+
+def request(dataset, token, *fields):
+    lines = (f"GET {url(dataset)} HTTP/1.1", "Host: x", f"Authorization: Bearer {token}", *fields, "", "")
+    return "\r\n".join(lines).encode()
+
+
+async def answer(reader):
+    """Return status, headers and body of the next answer."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    headers = dict(line.split(": ", 1) for line in head[1:] if line)
+    return int(head[0].split()[1]), headers, await reader.readexactly(int(headers["Content-Length"]))
+
+
+def port_of(server) -> int:
+    return next(iter(server._sockets.values())).getsockname()[1]
+
+
+async def test_random_ranges_on_one_connection_are_the_bytes_of_the_file_pipelined_or_not(world, http_server):
+    dataset, token, whole = world.add(), world.bearer(), world.cog.read_bytes()
+    assert len(whole) > 4 * SMALL_BYTES
+    chance = random.Random(7)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(http_server), limit=1 << 21)
+    for _ in range(30):
+        spans = []
+        for _ in range(chance.choice((1, 1, 2, 5))):
+            start = chance.randrange(len(whole))
+            length = chance.choice((1, 100, SMALL_BYTES - 1, SMALL_BYTES, SMALL_BYTES + 1, SMALL_BYTES * 3))
+            spans.append((start, min(len(whole), start + length)))
+        writer.write(b"".join(request(dataset, token, f"Range: bytes={a}-{b - 1}") for a, b in spans))
+        for start, stop in spans:
+            status, headers, body = await answer(reader)
+            assert status == 206
+            assert headers["Content-Range"] == f"bytes {start}-{stop - 1}/{len(whole)}"
+            assert body == whole[start:stop]
+    writer.close()
+
+
+async def test_a_client_that_half_closes_gets_what_the_record_says_and_leaks_nothing(world, http_server):
+    dataset, token = big(world), world.bearer()
+    counted = []
+    for rounds in range(1, 7):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(http_server))
+        writer.write(request(dataset, token))
+        await reader.readexactly(12)
+        writer.write_eof()
+        got = b""
+        while chunk := await reader.read(1 << 20):
+            got += chunk
+        whole = len(got.partition(b"\r\n\r\n")[2]) == dataset.size_bytes
+        await finished(world, "completed" if whole else "aborted", count=rounds)
+        writer.close()
+        counted.append(len(os.listdir("/proc/self/fd")))
+    assert counted[-1] <= counted[2] + 2
+
+
+@pytest.fixture
+def tls_server(world, app, settings, tmp_path, io_loop):
+    """The gateway's server with a certificate; yields server and what a client needs to trust it."""
+    certificate, key = write_certificate(tmp_path)
+    secured = settings.model_copy(update={"tls_certificate": certificate, "tls_key": key})
+    server = make_server(app, replace(world.services, settings=secured))
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.setblocking(False)
+    server.add_socket(listening)
+    yield server, ssl.create_default_context(cafile=str(certificate))
+    server.stop()
+    io_loop.run_sync(server.close_all_connections)
+
+
+async def connect(tls_server, token, dataset):
+    server, trust = tls_server
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+    raw.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", port_of(server)))
+    reader, writer = await asyncio.open_connection(sock=raw, ssl=trust, server_hostname="localhost", limit=1 << 16)
+    writer.write(request(dataset, token))
+    return reader, writer
+
+
+async def test_a_body_over_tls_is_the_file_and_little_of_it_is_in_memory(world, tls_server, monkeypatch):
+    dataset, lengths, pread = big(world), [], os.pread
+
+    def noted(fd, length, offset):
+        lengths.append(length)
+        return pread(fd, length, offset)
+
+    monkeypatch.setattr(os, "pread", noted)
+    reader, writer = await connect(tls_server, world.bearer(), dataset)
+    status, _, body = await answer(reader)
+    assert (status, body) == (200, (world.folder / dataset.key).read_bytes())
+    assert max(lengths) <= 1 << 18
+    (connection,) = tls_server[0]._connections
+    assert isinstance(connection.stream, SSLIOStream)
+    writer.close()
+    await finished(world, "completed")
+
+
+async def test_a_file_that_changes_under_a_tls_transfer_breaks_the_connection(world, tls_server):
+    dataset = big(world)
+    reader, writer = await connect(tls_server, world.bearer(), dataset)
+    await reader.readuntil(b"\r\n\r\n")
+    with (world.folder / dataset.key).open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"!")
+    got = 0
+    try:
+        while chunk := await reader.read(1 << 16):
+            got += len(chunk)
+    except (ConnectionError, ssl.SSLError):
+        pass
+    assert got < dataset.size_bytes
+    writer.close()
+    await finished(world, "aborted")
+
+
+async def test_tls_clients_that_leave_leak_no_descriptor(world, tls_server):
+    dataset, counted = big(world), []
+    for rounds in range(1, 7):
+        for _ in range(3):
+            reader, writer = await connect(tls_server, world.bearer(), dataset)
+            await reader.readuntil(b"\r\n\r\n")
+            writer.transport.abort()
+        await finished(world, "aborted", count=3 * rounds)
+        counted.append(len(os.listdir("/proc/self/fd")))
+    assert counted[-1] <= counted[2] + 2
+
+
+@pytest.mark.parametrize("settings", [{"stall_seconds": 0.3}], indirect=True)
+async def test_a_tls_client_that_takes_nothing_is_disconnected(world, tls_server):
+    dataset = big(world)
+    reader, writer = await connect(tls_server, world.bearer(), dataset)
+    reader._transport.pause_reading()
+    await finished(world, "aborted")
+    writer.transport.abort()
