@@ -27,6 +27,8 @@ STRICT_OPTIONS: dict[str, Any] = {
 NO_NETWORK = {"CPL_VSIL_CURL_ALLOWED_FILENAME": "none"}
 # rasterio's own errors, and its ValueError for texts of GDAL that are no UTF-8.
 GDAL_ERRORS = (RasterioError, CPLE_BaseError, ValueError)
+# Whose items name other files.
+FOREIGN_DOMAINS = ("OVERVIEWS", "ProxyOverviewRequest", "GEOLOCATION")
 DEGREES = "OGC:CRS84"
 
 
@@ -39,9 +41,19 @@ def open_raster(gdal_path: str) -> tuple[RasterFacts | None, tuple[Finding, ...]
         with warnings.catch_warnings(), rasterio.Env(**strict_options(gdal_path)):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(gdal_path, driver="GTiff", sharing=False) as raster:
+                if refers_elsewhere(raster):
+                    return None, (finding("refers-to-other-file", "GDAL finds another file named in it."),)
                 return facts_of(raster), ()
     except GDAL_ERRORS:
         return None, (finding("gdal-cannot-open", "GDAL does not open the file."),)
+
+
+def refers_elsewhere(raster: DatasetReader) -> bool:
+    """Return whether GDAL would open another file for an open raster, by what GDAL itself read in it.
+
+    The structural check finds the same in the bytes; where its reading should differ from GDAL's, this holds.
+    """
+    return any(raster.tags(band, ns=domain) for domain in FOREIGN_DOMAINS for band in (0, *raster.indexes))
 
 
 def strict_options(gdal_path: str) -> dict[str, Any]:

@@ -25,6 +25,8 @@ MAX_TILE_SIDE, WIDE_TILE_SIDE = 4096, 1024
 MAX_TILE_BYTES = 256 << 20
 # Of one sample: bits, from bilevel to complex float64; formats, from unsigned to complex float (339).
 MAX_BITS = 128
+# Clients take longer for each band the more there are, and some hold one object for each.
+MAX_SAMPLES = 16384
 SAMPLE_FORMATS = range(1, 7)
 
 
@@ -50,6 +52,8 @@ def _sample_problems(ifd: Ifd) -> Iterator[str]:
         yield f"{ifd.samples} samples are too few for the photometric interpretation {photometric}."
     if ifd.planar not in (PLANAR_CONTIGUOUS, PLANAR_SEPARATE):
         yield f"The planar configuration {ifd.planar} is not known."
+    if ifd.samples > MAX_SAMPLES:
+        yield f"{ifd.samples} samples are more than {MAX_SAMPLES}."
     for tag in (Tag.BITS_PER_SAMPLE, Tag.SAMPLE_FORMAT):
         values = ifd.values.get(tag)
         if tag in ifd.tags and (values is None or len(values) not in _lengths(tag, ifd.samples)):

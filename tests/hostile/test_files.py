@@ -1,0 +1,127 @@
+"""Hostile files are refused with findings wherever they turn up, and lead nobody to another file or address."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+
+import pytest
+
+from gateway.cog import DEPTHS, inspect
+from gateway.cog.raster import open_raster
+from gateway.files import open_file
+from tests.handlers.conftest import problem
+from tests.hostile.canary import SECRET_PIXEL
+from tests.hostile.files import ACCEPTED, REFUSED
+
+OPENLY = """
+import sys, rasterio
+from rasterio.warp import transform_bounds
+from rasterio.vrt import WarpedVRT
+try:
+    with rasterio.open(sys.argv[1]) as raster:
+        raster.overviews(1)
+        raster.read(out_shape=(raster.count, 8, 8))
+        if raster.crs:
+            transform_bounds(raster.crs, "OGC:CRS84", *raster.bounds)
+            WarpedVRT(raster, crs="EPSG:3857").close()
+except Exception as error:
+    print(error)
+"""
+SINGING = [
+    "document-vrt", "document-wmts", "reference-overview_file", "reference-overview_file_vsicurl",
+    "reference-overview_file_vrt", "reference-with_bom", "reference-decimal_reference",
+    "reference-reference_beyond_32_bits", "reference-reference_to_nothing", "reference-no_quotes",
+    "reference-geolocation", "reference-crs_grids_behind_a_plain_one",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SINGING)
+def test_the_canary_sings_when_gdal_opens_such_a_file_freely(hostile, canary, untouched, name):
+    limits = {"GDAL_HTTP_TIMEOUT": "1", "GDAL_HTTP_CONNECTTIMEOUT": "1", "GDAL_HTTP_MAX_RETRY": "0"}
+    environment = {**os.environ, **limits, "no_proxy": "127.0.0.1"}
+    arguments = [sys.executable, "-W", "ignore", "-c", OPENLY, str(hostile / f"{name}.tif")]
+    subprocess.run(arguments, env=environment, timeout=60, check=False, capture_output=True)
+    assert not untouched()
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_hostile_file_is_refused_and_nothing_else_is_opened(hostile, untouched, name, depth):
+    with open_file(hostile / f"{name}.tif") as source:
+        inspection = inspect(source, depth=depth)
+    assert inspection.report.errors
+    assert inspection.raster is None
+    assert untouched()
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_an_odd_file_is_a_true_cog_with_facts_that_json_can_hold(hostile, untouched, name, depth):
+    with open_file(hostile / f"{name}.tif") as source:
+        inspection = inspect(source, depth=depth)
+    assert inspection.report.errors == ()
+    assert json.loads(json.dumps(asdict(inspection.raster), allow_nan=False))["width"]
+    assert untouched()
+
+
+@pytest.mark.parametrize("name", REFUSED | ACCEPTED)
+def test_the_command_says_the_same_in_bounded_memory(checked, name):
+    for told in checked.values():
+        assert told.of[name]["valid"] is (name in ACCEPTED)
+        assert bool(told.of[name]["errors"]) is (name in REFUSED)
+
+
+def test_the_command_never_ends_in_a_traceback_nor_touches_another_file(checked):
+    for told in checked.values():
+        assert (told.code, told.stderr, told.touched, told.calls) == (1, "", set(), 0)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_ingest_refuses_a_hostile_file_and_says_why(ingested, name):
+    told = ingested[False].of[name]
+    assert (told["status"], told["id"]) == ("refused", None)
+    assert told["findings"]
+
+
+@pytest.mark.parametrize("name", [n for n in REFUSED if n.startswith(("document-", "reference-"))])
+def test_nothing_is_made_of_a_document_or_of_a_file_with_references(ingested, name):
+    assert ingested[True].of[name]["status"] == "refused"
+
+
+@pytest.mark.parametrize("convert", [False, True])
+def test_ingest_never_ends_in_a_traceback_nor_touches_another_file(ingested, convert):
+    told = ingested[convert]
+    assert (told.code, told.touched, told.calls) == (1, set(), 0)
+    assert "Traceback" not in told.stderr
+    assert {line["status"] for line in told.of.values()} <= {"refused", "registered"}
+    assert all(told.of[name]["status"] == "registered" for name in ACCEPTED)
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("name", REFUSED)
+async def test_a_download_of_what_became_hostile_is_422_with_findings(world, fetch, hostile, untouched, name):
+    dataset = world.add()
+    replace(world.folder / dataset.key, hostile / f"{name}.tif")
+    response = await fetch(f"/api/datasets/{dataset.id}/download/cog", token=world.bearer())
+    assert response.code == 422
+    document = problem(response)
+    assert document["type"] == "/problems/not-a-cog"
+    assert document["errors"]
+    assert bytes([SECRET_PIXEL]) * 64 not in response.body
+    assert str(world.folder) not in response.body.decode()
+    assert untouched()
+
+
+def replace(path, by):
+    """Put another file in the place of one, as a writer does who takes care."""
+    beside = path.with_name("new")
+    beside.write_bytes(by.read_bytes())
+    beside.replace(path)
+
+
+@pytest.mark.parametrize("name", [n for n in REFUSED if n.startswith("reference-") and "crs_" not in n])
+def test_even_without_the_look_at_the_bytes_no_reference_is_followed(hostile, untouched, name):
+    open_raster(str(hostile / f"{name}.tif"))
+    assert untouched()
