@@ -49,7 +49,7 @@ class Reader:
         """Return one file, or None when an answer was neither 200 nor 206."""
         parts, tag, total = bytearray(), "", 1
         while len(parts) < total:
-            stop = len(parts) + self.chance.choice((30_000, 130_000, 200_000))
+            stop = len(parts) + self.chance.choice((100_000, 400_000, 900_000))
             resume = {"If-Range": tag} if tag else {}
             connection.request(
                 "GET", self.path, headers={**self.headers, **resume, "Range": f"bytes={len(parts)}-{stop - 1}"}
