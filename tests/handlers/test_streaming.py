@@ -122,7 +122,10 @@ async def test_two_transfers_take_turns(file, monkeypatch):
     with open_file(file) as one, open_file(file) as other:
         whole = ByteRange(0, one.size_bytes)
         await asyncio.gather(
-            *(Transfer(Plain(stream), source, whole, 20).run() for stream, source in zip(streams, (one, other), strict=True))
+            *(
+                Transfer(Plain(stream), source, whole, 20).run()
+                for stream, source in zip(streams, (one, other), strict=True)
+            )
         )
     for stream in streams:
         stream.close()
