@@ -29,6 +29,7 @@ log = logging.getLogger("gateway")
 DESCRIPTORS_PER_CONNECTION = 3
 DESCRIPTORS_RESERVED = 256
 POLL_SECONDS = 0.02
+STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(settings: Settings, on_ready: Callable[[int], None] | None = None) -> int:
@@ -137,7 +138,7 @@ async def _serve_until_told(services: Services, on_ready: Callable[[int], None] 
         # The second signal does not wait for open answers any more.
         (hurried if told.is_set() else told).set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPS:
         asyncio.get_running_loop().add_signal_handler(number, stop)
     server = make_server(app, services)
     server.add_sockets(bind_sockets(settings.port, settings.host, reuse_port=True))
@@ -146,6 +147,8 @@ async def _serve_until_told(services: Services, on_ready: Callable[[int], None] 
         on_ready(settings.port)
     await told.wait()
     await drain(server, app.settings["load"], settings.drain_seconds, hurried)
+    # The loop gives its handlers up as it closes: a signal would then cut the flush of the audit short.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
 
 
 async def drain(server: GatewayServer, load: Load, seconds: float, hurried: asyncio.Event) -> None:

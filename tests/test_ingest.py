@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 import shutil
@@ -467,6 +468,26 @@ def test_convert_into_another_root(bench):
     outcome = bench.ingest(write_striped(bench.outside / "a.tif"), "deep/a.tif", convert=True, copy_to="archive")
     assert outcome.status is REGISTERED
     assert [(d.root, d.key) for d in bench.datasets()] == [("archive", "deep/a.tif")]
+
+
+@pytest.mark.parametrize(
+    "wishes", [{"convert": True}, {"convert": True, "copy_to": "archive"}, {"copy_to": "archive"}]
+)
+def test_a_target_folder_that_cannot_be_written_is_named_and_not_the_source(bench, monkeypatch, wishes):
+    write = write_striped if "convert" in wishes else write_cog
+    path = write((bench.outside if "copy_to" in wishes else bench.data) / "a.tif")
+    opened = os.open
+
+    def read_only(name, flags, *rest, **options):
+        if flags & os.O_CREAT:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(name, flags, *rest, **options)
+
+    monkeypatch.setattr(os, "open", read_only)
+    outcome = bench.ingest(path, **wishes)
+    assert (outcome.status, outcome.findings) == (FAILED, ())
+    assert outcome.message == "The target folder cannot be written: permission denied."
+    assert bench.datasets() == ()
 
 
 def test_convert_never_replaces_a_file_that_it_did_not_make(bench):

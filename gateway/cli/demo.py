@@ -54,19 +54,39 @@ def demo(context: click.Context, /, host: str, port: int | None) -> None:
     samples = samples_folder((Path(gateway.__file__).parents[1], Path(sys.prefix, "share", "cog-gateway")))
     if port is None:
         port = PREFERRED_PORT if is_free(host, PREFERRED_PORT) else 0
-    # Until the server takes the signals over: an exception, so that the folder is cleaned up.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
+    take_signals()
     with tempfile.TemporaryDirectory(prefix="cog-gateway-demo-") as state:
         root = {"data": {"uri": f"file:{quote(str(samples))}"}}
         own = {"state_dir": state, "roots": root, "processes": 1, "log_level": "WARNING"}
         settings = settings_of(context, host=host, port=port, **own)
+        # Its token is its own, whoever issues them elsewhere.
+        settings = settings.model_copy(update={"oidc_issuer": None, "oidc_audience": None})
         ready = prepare(settings, samples)
-        code = run_server(settings, lambda port: click.echo(guide(settings, ready, port)))
+
+        def announce(port: int) -> None:
+            # For the server it is the sign to read its keys anew; here the terminal has gone.
+            take_hang_up()
+            click.echo(guide(settings, ready, port))
+
+        code = run_server(settings, announce)
     context.exit(code)
 
 
+def take_signals() -> None:
+    """Make SIGTERM, SIGINT and the end of the terminal end the demo in order, so that its folder is removed."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    take_hang_up()
+
+
+def take_hang_up() -> None:
+    """Make SIGHUP do what SIGTERM does at its moment; under nohup(1) it is ignored, and stays so."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+
+
 def _leave(*_: object) -> NoReturn:
+    """End the process by an exception; once the server accepts, it has taken SIGTERM and SIGINT over."""
     raise SystemExit(0)
 
 

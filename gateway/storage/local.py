@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from gateway.storage.base import Stream
 # What the file system answers when the key names nothing that can be served. What may not be read is not among
 # it: the bytes may well be there, and it is for the operator to mend.
 ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG}
+UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 
 def stat_of(facts: os.stat_result) -> ObjectStat:
@@ -73,13 +73,12 @@ class LocalStorage:
             raise StorageUnavailable("The storage of this dataset cannot be reached.") from error
 
     def stat(self, key: str) -> ObjectStat:
-        """Return version, size and time of the file without opening it."""
-        parts = parts_of(key)
-        with self._mapped(), folder_beneath(self.path, parts[:-1]) as folder:
-            facts = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
-        if not stat.S_ISREG(facts.st_mode):
-            raise ObjectMissing("No such object.")
-        return stat_of(facts)
+        """Return version, size and time of the file.
+
+        It is opened for that: a file that may not be read is unavailable, whatever its folder tells of it.
+        """
+        with self.open(key) as opened:
+            return opened.stat
 
     def open(self, key: str) -> LocalObject:
         """Return the file opened for reading."""
@@ -115,8 +114,9 @@ class LocalStorage:
         temporary = f".{parts[-1][:100]}.{secrets.token_hex(8)}.part"
         with ExitStack() as stack:
             # Errors of the caller's own block are the caller's: only our steps are mapped.
-            with self._mapped():
+            with self._mapped(), _target():
                 folder = stack.enter_context(folder_beneath(self.path, parts[:-1], create=True))
+                _try_to_write(temporary, folder)
             path = Path(f"/dev/fd/{folder}") / temporary
             try:
                 yield path
@@ -141,6 +141,24 @@ class LocalStorage:
             if error.errno in ABSENT and self.path.is_dir():
                 raise ObjectMissing("No such object.") from error
             raise StorageUnavailable("The storage of this dataset cannot be reached.") from error
+
+
+@contextmanager
+def _target() -> Iterator[None]:
+    """Turn what a folder says that takes no file into StorageUnavailable with that sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in UNWRITABLE:
+            reason = os.strerror(error.errno).lower()
+            raise StorageUnavailable(f"The target folder cannot be written: {reason}.") from error
+        raise
+
+
+def _try_to_write(name: str, folder: int) -> None:
+    """Return when the folder takes a new file. Who writes it may be a library that tells less about the reason."""
+    os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder))
+    os.unlink(name, dir_fd=folder)
 
 
 def _make_durable(path: Path) -> None:

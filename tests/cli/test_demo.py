@@ -40,19 +40,19 @@ def ready(samples, tmp_path):
 class Demo:
     """A demo in a process of its own, over the given samples; `text` is what it printed."""
 
-    def __init__(self, samples, temporary, *flags):
+    def __init__(self, samples, temporary, *flags, before=""):
         code = f"""
             from pathlib import Path
             from gateway.__main__ import main
             from gateway.cli import demo
             demo.samples_folder = lambda _: Path({str(samples)!r})
-            main(["demo", *{flags!r}])
         """
+        code = f"{textwrap.dedent(code)}\n{textwrap.dedent(before)}\nmain(['demo', *{flags!r}])"
         temporary.mkdir()
         self.temporary = temporary
         environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(Path(__file__).parents[2])}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, env=environment,
         )  # fmt: skip
         self.environment = environment
@@ -111,10 +111,54 @@ def test_every_printed_line_works_as_pasted_and_sigterm_cleans_up(samples, tmp_p
     assert list(running.temporary.iterdir()) == []
 
 
-def test_ctrl_c_ends_it_with_0_and_leaves_nothing(samples, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_a_stop_and_a_closed_terminal_end_it_with_0_and_leave_nothing(samples, tmp_path, number):
     running = Demo(samples, tmp_path / "tmp", "--port", "0")
-    assert running.end(signal.SIGINT) == 0
+    assert running.end(number) == 0
     assert list(running.temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_samples_are_taken_in_leaves_nothing_either(samples, tmp_path, number):
+    before = f"""
+        import signal
+        demo.prepare = lambda settings, _: signal.raise_signal(signal.Signals({int(number)}))
+    """
+    with pytest.raises(AssertionError):
+        Demo(samples, tmp_path / "tmp", "--port", "0", before=before)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_second_signal_while_the_server_closes_does_not_keep_the_folder(samples, tmp_path):
+    before = """
+        import signal
+        from gateway import serve
+        from gateway.audit import AuditLog
+        drain, close = serve.drain, AuditLog.close
+
+        def close_under_signals(log):
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+            close(log)
+
+        async def drain_then_close(*rest):
+            await drain(*rest)
+            AuditLog.close = close_under_signals
+
+        serve.drain = drain_then_close
+    """
+    running = Demo(samples, tmp_path / "tmp", "--port", "0", before=before)
+    assert running.end(signal.SIGTERM) == 0
+    assert list(running.temporary.iterdir()) == []
+
+
+def test_under_nohup_a_hang_up_stays_ignored():
+    taken = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        demo.take_hang_up()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, taken)
 
 
 def test_the_samples_are_ingested_or_refused(ready):

@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -248,6 +249,24 @@ async def test_an_unreachable_root_is_a_503(world, fetch):
     response = await fetch(url(dataset), token=world.bearer())
     assert problem(response)["status"] == 503
     assert "Retry-After" in response.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_file_that_may_not_be_read_is_a_503_whatever_the_method(world, fetch, monkeypatch, method):
+    dataset = world.add()
+    opened = os.open
+
+    def closed_to_us(name, *rest, **options):
+        if name == dataset.key:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(name, *rest, **options)
+
+    monkeypatch.setattr(os, "open", closed_to_us)
+    response = await fetch(url(dataset), method, token=world.bearer())
+    assert response.code == 503
+    assert "Retry-After" in response.headers
+    assert "ETag" not in response.headers
+    assert world.audit() == []
 
 
 async def test_a_file_edited_into_no_cog_is_a_422_with_findings_and_put_back_a_200(world, fetch):

@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 from pathlib import Path
@@ -131,6 +132,20 @@ def test_staging_that_fails_leaves_nothing_and_keeps_what_was_there(storage, roo
         path.write_bytes(b"half")
         raise KeyError
     assert (root / "a.tif").read_bytes() == b"0123456789"
+    assert sorted(os.listdir(root)) == ["a.tif", "deep"]
+
+
+@pytest.mark.parametrize("key", ["c.tif", "new/c.tif"])
+@pytest.mark.parametrize("refusal", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_staging_in_a_folder_that_takes_no_file_says_so_and_yields_nothing(storage, root, monkeypatch, key, refusal):
+    def refused(*_args, **_options):
+        raise OSError(refusal, os.strerror(refusal))
+
+    opened = os.open
+    monkeypatch.setattr(os, "mkdir", refused)
+    monkeypatch.setattr(os, "open", lambda *a, **o: refused() if a[1] & os.O_CREAT else opened(*a, **o))
+    with pytest.raises(StorageUnavailable, match="target folder cannot be written"), storage.staging(key):
+        pytest.fail("there is nowhere to write to")
     assert sorted(os.listdir(root)) == ["a.tif", "deep"]
 
 
