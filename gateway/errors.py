@@ -7,6 +7,7 @@ Statuses as RFC 9110, bodies as RFC 9457, bearer challenges as RFC 6750.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Any, Self
 
 
@@ -60,6 +61,14 @@ class BadCredential(GatewayError):
         if present:
             challenge += ', error="invalid_token"'
         super().__init__(detail, headers={"WWW-Authenticate": challenge})
+
+
+class KeysPending(BadCredential):
+    """A token whose key may be in the set that `fetch` brings: ask again when that is done."""
+
+    def __init__(self, fetch: Future[None]) -> None:
+        super().__init__("The token's signature does not hold.")
+        self.fetch = fetch
 
 
 class Forbidden(GatewayError):
@@ -134,6 +143,13 @@ class StorageUnavailable(Unavailable):
 
 class RecordsUnavailable(Unavailable):
     """The catalogue or the audit cannot be read or written."""
+
+
+class IssuerUnavailable(Unavailable):
+    """The issuer of bearer tokens has not given its keys yet."""
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        super().__init__("Tokens cannot be verified just now.", retry_after_seconds=retry_after_seconds)
 
 
 class VersionChanged(GatewayError):

@@ -20,9 +20,10 @@ from gateway import logs
 from gateway.app import GatewayServer, make_app, make_server, tls_context
 from gateway.errors import GatewayError, SettingsError
 from gateway.handlers.load import Load
-from gateway.services import Services, open_services
+from gateway.services import Services, open_services, secret_keys
 from gateway.settings import Settings, unknown_settings
 from gateway.supervisor import Supervisor
+from gateway.tokens import HmacKeys
 
 log = logging.getLogger("gateway")
 # A connection needs its socket; a download a duplicate of it and the file.
@@ -32,11 +33,34 @@ POLL_SECONDS = 0.02
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
-def serve(settings: Settings, on_ready: Callable[[int], None] | None = None) -> int:
+class Keys:
+    """The settings of the keys as they were last read: SIGHUP reads them anew, the rest of the settings stays."""
+
+    def __init__(self, settings: Settings, reread: Callable[[], Settings]) -> None:
+        self.settings = settings
+        self._reread = reread
+
+    def renew(self) -> bool:
+        """Return whether the keys could be read; on a failure the old ones stay, and the log says why."""
+        try:
+            fresh = self._reread()
+            HmacKeys(secret_keys(fresh))
+        except SettingsError as error:
+            log.error("the keys stay as they are: %s", error.detail)
+            return False
+        self.settings = self.settings.model_copy(update={"secret_keys": fresh.secret_keys})
+        return True
+
+
+def serve(
+    settings: Settings,
+    on_ready: Callable[[int], None] | None = None,
+    reread: Callable[[], Settings] | None = None,
+) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code, 0 after a drained stop.
 
-    `on_ready` is called with the port, once, when a worker accepts connections. Raises SettingsError when the
-    server must not start.
+    `on_ready` is called with the port, once, when a worker accepts connections. At SIGHUP the keys are taken
+    from `reread`. Raises SettingsError when the server must not start.
     """
     logs.configure(settings.log_level)
     for name in unknown_settings(os.environ):
@@ -49,12 +73,13 @@ def serve(settings: Settings, on_ready: Callable[[int], None] | None = None) -> 
             "port": reserved.getsockname()[1],
         }
     )
+    keys = Keys(settings, reread or (lambda: settings))
     with reserved:
         if settings.processes == 1:
-            run_worker(settings, on_ready)
+            run_worker(keys, on_ready)
             return 0
         supervisor = Supervisor(settings.processes, settings.drain_seconds)
-        return supervisor.run(lambda first: run_worker(settings, on_ready if first else None))
+        return supervisor.run(lambda first: run_worker(keys, on_ready if first else None), keys.renew)
 
 
 def connection_cap(wanted: int) -> int:
@@ -124,13 +149,23 @@ def reserve_port(settings: Settings) -> socket.socket:
     return reserved
 
 
-def run_worker(settings: Settings, on_ready: Callable[[int], None] | None = None) -> None:
+def run_worker(keys: Keys, on_ready: Callable[[int], None] | None = None) -> None:
     """Serve in this process until SIGTERM or SIGINT, then drain and close everything."""
-    with open_services(settings) as services:
-        asyncio.run(_serve_until_told(services, on_ready))
+    with open_services(keys.settings) as services:
+        asyncio.run(_serve_until_told(services, keys, on_ready))
 
 
-async def _serve_until_told(services: Services, on_ready: Callable[[int], None] | None) -> None:
+def renew_keys(services: Services, keys: Keys) -> None:
+    """Let a worker that runs take the keys as they are now."""
+    try:
+        if keys.renew():
+            services.reread_keys(keys.settings)
+            log.info("the keys are read anew")
+    except SettingsError as error:
+        log.error("the keys stay as they are: %s", error.detail)
+
+
+async def _serve_until_told(services: Services, keys: Keys, on_ready: Callable[[int], None] | None) -> None:
     app, settings = make_app(services), services.settings
     told, hurried = asyncio.Event(), asyncio.Event()
 
@@ -140,6 +175,7 @@ async def _serve_until_told(services: Services, on_ready: Callable[[int], None] 
 
     for number in STOPS:
         asyncio.get_running_loop().add_signal_handler(number, stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renew_keys, services, keys)
     server = make_server(app, services)
     server.add_sockets(bind_sockets(settings.port, settings.host, reuse_port=True))
     log.info("accepting on %s port %d", settings.host, settings.port)

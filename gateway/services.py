@@ -18,7 +18,7 @@ from gateway.pools import BoundedPool
 from gateway.records import Records, open_records
 from gateway.settings import Settings, read_secret
 from gateway.storage import OpenObject, Storage, open_storage
-from gateway.tokens import HmacKeys, TokenPolicy
+from gateway.tokens import HmacKeys, IssuerKeys, KeySet, TokenPolicy, fetcher
 
 JUDGE_THREADS = 2
 
@@ -32,11 +32,23 @@ class Services:
     storages: Mapping[str, Storage]
     audit: AuditLog
     keys: HmacKeys
+    issuer: IssuerKeys | None
     policy: TokenPolicy
     gatekeeper: Gatekeeper
     disk: BoundedPool
     judges: BoundedPool
     _closing: ExitStack
+
+    @property
+    def bearer_keys(self) -> KeySet:
+        """Return the keys that vouch for bearer tokens: the issuer's, or the gateway's own where there is none."""
+        return self.issuer or self.keys
+
+    def reread_keys(self, settings: Settings) -> None:
+        """Take the keys that the settings name now, and ask the issuer anew. Raises SettingsError, keeps the old."""
+        self.keys.replace(secret_keys(settings))
+        if self.issuer is not None:
+            self.issuer.refresh(now=True)
 
     def close(self) -> None:
         """Close every part, the last opened first; the audit is flushed before its database goes."""
@@ -55,7 +67,7 @@ def open_services(settings: Settings) -> Services:
     Raises SettingsError when the state folder cannot be made or a key is unfit, RecordsUnavailable when the
     database cannot be opened.
     """
-    keys = HmacKeys([key.encode() for key in settings.secret_keys or (own_key(settings.state_dir),)])
+    keys = HmacKeys(secret_keys(settings))
     with ExitStack() as stack:
         records = open_records(database_file(settings.state_dir))
         stack.callback(records.close)
@@ -70,14 +82,21 @@ def open_services(settings: Settings) -> Services:
         judges = BoundedPool("judge", JUDGE_THREADS, queue_limit=32)
         stack.callback(judges.close)
         gatekeeper = Gatekeeper(records, storages, inspector(settings.allow_missing_overviews), audit.note)
+        issuer = None
+        if settings.oidc_issuer is not None:
+            issuer = IssuerKeys(fetcher(settings.oidc_issuer, settings.oidc_jwks_url))
+            stack.callback(issuer.close)
         policy = TokenPolicy(
             roles_claim=settings.roles_claim,
+            issuer=settings.oidc_issuer,
+            audience=settings.oidc_audience,
             lifetimes={
                 TokenKind.DOWNLOAD: settings.download_token_seconds,
                 TokenKind.TILES: settings.tile_token_seconds,
             },
         )
-        return Services(settings, records, storages, audit, keys, policy, gatekeeper, disk, judges, stack.pop_all())
+        closing = stack.pop_all()
+        return Services(settings, records, storages, audit, keys, issuer, policy, gatekeeper, disk, judges, closing)
     raise AssertionError("unreachable: ExitStack swallows nothing")
 
 
@@ -88,6 +107,11 @@ def inspector(allow_missing_overviews: bool) -> Callable[[OpenObject, frozenset[
         return inspect(opened, allow_missing_overviews=allow_missing_overviews, siblings=siblings)
 
     return judge
+
+
+def secret_keys(settings: Settings) -> list[bytes]:
+    """Return the keys for the gateway's own tokens: those of the settings, else the one of the state folder."""
+    return [key.encode() for key in settings.secret_keys or (own_key(settings.state_dir),)]
 
 
 def state_folder(path: Path) -> Path:

@@ -81,7 +81,19 @@ class Settings(BaseSettings):
         description="Keys of at least 32 bytes for HS256 tokens, comma separated: the first signs, all verify. "
         "None: a key of its own in the state folder.",
     )
-    roles_claim: str = Field("roles", min_length=1, description="Claim of a bearer token that lists the roles.")
+    oidc_issuer: str | None = Field(
+        None,
+        description="OpenID Connect issuer of bearer tokens, exactly as in their `iss`; then no others are taken.",
+    )
+    oidc_audience: str | None = Field(
+        None, min_length=1, description="Audience that must stand in the `aud` of the issuer's tokens."
+    )
+    oidc_jwks_url: str | None = Field(
+        None, description="URL of the issuer's key set. None: as the issuer's discovery document says."
+    )
+    roles_claim: str = Field(
+        "roles", min_length=1, description="Claim of a bearer token that lists the roles; a.b is b inside of a."
+    )
     open_downloads: bool = Field(
         False, description="Whether public datasets may be downloaded by plain URLs, without any token."
     )
@@ -134,6 +146,13 @@ class Settings(BaseSettings):
             raise ValueError("must look like https://maps.example.org")
         return value.rstrip("/")
 
+    @field_validator("oidc_issuer", "oidc_jwks_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+            raise ValueError("must look like https://login.example.org")
+        return value
+
     @field_validator("roots")
     @classmethod
     def _root_names(cls, value: dict[str, RootSettings]) -> dict[str, RootSettings]:
@@ -146,6 +165,14 @@ class Settings(BaseSettings):
     def _tls_is_whole(self) -> Settings:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key belong together: set both or none")
+        return self
+
+    @model_validator(mode="after")
+    def _oidc_is_whole(self) -> Settings:
+        if (self.oidc_issuer is None) != (self.oidc_audience is None):
+            raise ValueError("oidc_issuer and oidc_audience belong together: set both or none")
+        if self.oidc_jwks_url is not None and self.oidc_issuer is None:
+            raise ValueError("oidc_jwks_url needs oidc_issuer")
         return self
 
     @classmethod

@@ -42,10 +42,11 @@ class Supervisor:
         self._drain_seconds = drain_seconds
         self._first = True
 
-    def run(self, work: Callable[[bool], None]) -> int:
+    def run(self, work: Callable[[bool], None], on_hangup: Callable[[], object]) -> int:
         """Run until SIGTERM or SIGINT and all workers have ended; returns 0.
 
-        `work` is called in each worker after the fork; its argument is True in the very first one.
+        `work` is called in each worker after the fork; its argument is True in the very first one. At SIGHUP
+        `on_hangup` is called here, and then the workers get the signal too.
         """
         before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
         try:
@@ -55,6 +56,9 @@ class Supervisor:
                 self._reap()
                 if taken is not None and taken.si_signo in (signal.SIGTERM, signal.SIGINT):
                     return self._end()
+                if taken is not None and taken.si_signo == signal.SIGHUP:
+                    on_hangup()
+                    self._signal(signal.SIGHUP)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -43,6 +43,20 @@ def test_roots_come_as_tables_or_as_json(tmp_path, monkeypatch):
     assert load_settings().roots["b"].uri == "file:/b"
 
 
+def test_issuer_and_audience_belong_together(monkeypatch):
+    for name, value in (("ISSUER", "https://login.example"), ("AUDIENCE", "maps")):
+        monkeypatch.setenv(f"GATEWAY_OIDC_{name}", value)
+        if name == "ISSUER":
+            with pytest.raises(SettingsError, match="belong together"):
+                load_settings()
+    assert load_settings().oidc_issuer == "https://login.example"
+    monkeypatch.delenv("GATEWAY_OIDC_ISSUER")
+    monkeypatch.delenv("GATEWAY_OIDC_AUDIENCE")
+    monkeypatch.setenv("GATEWAY_OIDC_JWKS_URL", "https://login.example/keys")
+    with pytest.raises(SettingsError, match="needs oidc_issuer"):
+        load_settings()
+
+
 def test_lists_are_comma_separated(monkeypatch):
     monkeypatch.setenv("GATEWAY_CORS_ORIGINS", "https://a.example, https://b.example")
     assert load_settings().cors_origins == ("https://a.example", "https://b.example")
@@ -52,7 +66,8 @@ def test_lists_are_comma_separated(monkeypatch):
     ("name", "value"),
     [("PORT", "x"), ("PORT", "70000"), ("PREFIX", "api?"), ("PUBLIC_URL", "maps.example"), ("ROOTS", "{"),
      ("ROOTS", '{"a": {"uri": "ftp:/x"}}'), ("ROOTS", '{"a b": {"uri": "file:/x"}}'), ("TRUSTED_PROXIES", "nonsense"),
-     ("ROOTS", '{"a": {"uri": "file:/x", "colour": "red"}}'), ("LOG_LEVEL", "LOUD"), ("DOWNLOAD_TOKEN_SECONDS", "0")],
+     ("ROOTS", '{"a": {"uri": "file:/x", "colour": "red"}}'), ("LOG_LEVEL", "LOUD"), ("DOWNLOAD_TOKEN_SECONDS", "0"),
+     ("OIDC_ISSUER", "login.example"), ("OIDC_JWKS_URL", "file:/etc/passwd")],
 )  # fmt: skip
 def test_a_bad_setting_is_one_line_that_names_it(monkeypatch, name, value):
     monkeypatch.setenv(f"GATEWAY_{name}", value)

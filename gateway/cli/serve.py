@@ -17,5 +17,6 @@ from gateway.serve import serve as run_server
 @click.option("--config", metavar="FILE", help="TOML file with settings.")
 @click.pass_context
 def serve(context: click.Context, /, **flags: Any) -> None:
-    """Run the server until SIGTERM or Ctrl-C; open downloads may end first."""
-    context.exit(run_server(settings_of(context, **flags)))
+    """Run the server until SIGTERM or Ctrl-C; open downloads may end first. SIGHUP rereads the keys."""
+    settings = settings_of(context, **flags)
+    context.exit(run_server(settings, reread=lambda: settings_of(context, **flags)))

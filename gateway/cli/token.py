@@ -7,7 +7,8 @@ import time
 import click
 
 from gateway.cli.shared import settings_of
-from gateway.services import own_key
+from gateway.errors import SettingsError
+from gateway.services import secret_keys
 from gateway.tokens import HmacKeys, mint_bearer
 
 
@@ -21,5 +22,7 @@ from gateway.tokens import HmacKeys, mint_bearer
 def token(context: click.Context, /, sub: str, roles: tuple[str, ...], seconds: int) -> None:
     """Print a bearer token (a JWT) and nothing else."""
     settings = settings_of(context)
-    keys = HmacKeys([key.encode() for key in settings.secret_keys or (own_key(settings.state_dir),)])
+    if settings.oidc_issuer is not None:
+        raise SettingsError(f"bearer tokens come from {settings.oidc_issuer}: the gateway takes none of its own")
+    keys = HmacKeys(secret_keys(settings))
     click.echo(mint_bearer(keys, sub, roles, seconds, time.time(), settings.roles_claim))

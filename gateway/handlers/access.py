@@ -71,7 +71,7 @@ def principal_of(credential: Credential, rule: AccessRule, services: Services, n
         scheme, _, token = credential.authorization.strip().partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise BadCredential("The Authorization field is no bearer token.")
-        return verify_bearer(token.strip(), services.keys, services.policy, now)
+        return verify_bearer(token.strip(), services.bearer_keys, services.policy, now)
     if credential.tokens:
         return _scoped(credential.tokens, rule, services, now)
     if rule.anonymous is Anonymous.NO or (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
@@ -13,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
-from gateway.errors import GatewayError, MethodNotAllowed, NotFound
+from gateway.errors import GatewayError, IssuerUnavailable, KeysPending, MethodNotAllowed, NotFound
 from gateway.handlers.access import OPEN, AccessRule, Credential, access, principal_of
 from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.proxies import HOST, Proxies
@@ -26,6 +28,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 log = logging.getLogger("gateway")
+# How long a request waits for the keys of its token's issuer.
+KEYS_WAIT_SECONDS = 6.0
 VERBS = ("get", "head", "post", "put", "patch", "delete")
 REQUEST_HEADERS = (
     "Authorization, Content-Type, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, X-Request-ID"
@@ -67,12 +71,28 @@ class BaseHandler(RequestHandler):
         finally:
             load.requests -= 1
 
-    def prepare(self) -> None:
-        """Learn who asks, before anything else is looked at; raises BadCredential."""
+    def prepare(self) -> Awaitable[None] | None:
+        """Learn who asks, before anything else is looked at; raises BadCredential.
+
+        An awaitable is returned only where the issuer's keys must be fetched first.
+        """
         verb = getattr(self, str(self.request.method).lower())
         if verb == self._unimplemented_method:
             raise HTTPError(HTTPStatus.METHOD_NOT_ALLOWED)
         rule: AccessRule = verb.access_rule
+        try:
+            self.principal = principal_of(self.credential, rule, self.services, time.time())
+        except KeysPending as pending:
+            return self._prepare_after(pending.fetch, rule)
+        return None
+
+    async def _prepare_after(self, fetch: Future[None], rule: AccessRule) -> None:
+        try:
+            async with asyncio.timeout(KEYS_WAIT_SECONDS):
+                # Shielded: others may wait for the same fetch.
+                await asyncio.shield(asyncio.wrap_future(fetch))
+        except TimeoutError:
+            raise IssuerUnavailable(retry_after_seconds=5) from None
         self.principal = principal_of(self.credential, rule, self.services, time.time())
 
     @access(OPEN)
@@ -188,7 +208,7 @@ class BaseHandler(RequestHandler):
 class UnknownRoute(BaseHandler):
     """Answers every path that no route has."""
 
-    def prepare(self) -> None:
+    def prepare(self) -> Awaitable[None] | None:
         """Raise NotFound, whatever the method and the credential."""
         raise NotFound("There is no such resource.")
 

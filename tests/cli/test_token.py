@@ -43,3 +43,11 @@ def test_a_weak_key_is_refused_without_being_repeated(gateway, monkeypatch):
     result = gateway.run("token", "--sub", "ana", exit_code=2)
     assert "shorter than 32 bytes" in result.stderr
     assert "weak-key" not in result.output
+
+
+def test_with_an_issuer_there_are_no_bearer_tokens_of_our_own(gateway, monkeypatch):
+    monkeypatch.setenv("GATEWAY_OIDC_ISSUER", "https://login.example")
+    monkeypatch.setenv("GATEWAY_OIDC_AUDIENCE", "maps")
+    result = gateway.run("token", "--sub", "ana", exit_code=2)
+    assert "https://login.example" in result.stderr
+    assert result.stdout == ""

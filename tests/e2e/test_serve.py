@@ -153,6 +153,40 @@ def test_what_cannot_work_stops_the_start_with_one_line_and_exit_code_2(start, s
     assert "Traceback" not in line
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_sighup_rereads_the_keys_in_every_worker_and_in_those_that_come_later(start, folder, processes):
+    old, new = "o" * 31 + "ld-key-of-the-tests", "n" * 31 + "ew-key-of-the-tests"
+    (folder / "keys").write_text(old)
+    (folder / "keys").chmod(0o600)
+    server = start("--processes", processes, secret_keys_file=str(folder / "keys"), secret_keys="")
+    server.logged("accepting on", int(processes))
+    before = bearer(server)
+
+    def statuses(headers):
+        return {server.ask("/api/datasets", headers=headers)[0] for _ in range(20)}
+
+    assert statuses(before) == {200}
+    (folder / "keys").write_text(f"{new},{old}")
+    server.process.send_signal(signal.SIGHUP)
+    server.logged("the keys are read anew", int(processes))
+    after = bearer(server)
+    assert statuses(before) == statuses(after) == {200}
+    (folder / "keys").write_text(new)
+    server.process.send_signal(signal.SIGHUP)
+    server.logged("the keys are read anew", 2 * int(processes))
+    assert (statuses(before), statuses(after)) == ({401}, {200})
+    # Keys that are unfit change nothing, also for a worker that is started again.
+    (folder / "keys").write_text("short")
+    server.process.send_signal(signal.SIGHUP)
+    server.logged("the keys stay as they are: a secret key is shorter", 1)
+    for child in server.children():
+        os.kill(child, signal.SIGKILL)
+    if server.children():
+        server.logged("accepting on", 2 * int(processes))
+    assert (statuses(before), statuses(after)) == ({401}, {200})
+    assert server.stop() == 0
+
+
 def test_a_port_in_use_is_seen_also_with_several_workers(start, folder):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = start("--processes", "2", "--port", str(taken.getsockname()[1]))

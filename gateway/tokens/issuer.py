@@ -1,0 +1,191 @@
+"""Keys of an OpenID Connect issuer: RS256 and ES256 through its JSON Web Key Set (RFC 7517, RFC 7518 section 3).
+
+The set is fetched when a token needs it, in a thread of its own, and at most twice a minute: a stranger who sends
+made-up key ids must not turn the gateway against its issuer. What was fetched stays good while the issuer is away.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from http.client import HTTPException
+from typing import Any
+from urllib.request import Request, urlopen
+
+from jwt import InvalidTokenError, PyJWK, PyJWS, PyJWTError
+
+from gateway.errors import IssuerUnavailable, KeysPending
+from gateway.pools import BoundedPool
+from gateway.tokens.keys import MAX_TOKEN_BYTES, claims_of, refuse
+
+log = logging.getLogger("gateway")
+# RFC 7518 section 3.1; the family of a key fixes the algorithm, the header of a token never does.
+ALGORITHM_OF = {"RSA": "RS256", "EC": "ES256"}
+MIN_RSA_BITS = 2048
+REFETCH_SECONDS = 30.0
+# A key that the issuer withdrew is trusted this long at most, as long as the issuer can be asked.
+STALE_SECONDS = 3600.0
+FETCH_SECONDS = 5.0
+MAX_DOCUMENT_BYTES = 1 << 20
+
+Document = Mapping[str, Any]
+Keys = dict[tuple[str, str | None], Any]
+
+
+def fetcher(issuer: str, jwks_url: str | None) -> Callable[[], Document]:
+    """Return a function that fetches the issuer's key set, found by OpenID Connect Discovery 1.0 without a URL.
+
+    It raises OSError or ValueError when there is no answer, or none that can be used.
+    """
+
+    def fetch() -> Document:
+        if jwks_url is not None:
+            return document(jwks_url)
+        # OpenID Connect Discovery 1.0 section 4: the issuer named inside must be the one that was asked.
+        described = document(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        url = described.get("jwks_uri")
+        if described.get("issuer") != issuer or not isinstance(url, str) or not url.startswith(("https:", "http:")):
+            raise ValueError("the issuer's configuration is not the issuer's")
+        return document(url)
+
+    return fetch
+
+
+def document(url: str) -> Document:
+    """Return the JSON object at `url`. Raises OSError or ValueError."""
+    request = Request(url, headers={"Accept": "application/json", "User-Agent": "cog-gateway"})  # noqa: S310
+    try:
+        with urlopen(request, timeout=FETCH_SECONDS) as response:  # noqa: S310
+            found = json.loads(response.read(MAX_DOCUMENT_BYTES))
+    except (HTTPException, RecursionError) as error:
+        raise ValueError("the issuer's answer cannot be read") from error
+    if not isinstance(found, dict):
+        raise ValueError("the issuer's answer is no JSON object")
+    return found
+
+
+class IssuerKeys:
+    """The public keys of one issuer; they verify and never sign."""
+
+    def __init__(self, fetch: Callable[[], Document], clock: Callable[[], float] = time.monotonic) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._jws = PyJWS(list(ALGORITHM_OF.values()))
+        self._keys: Keys = {}
+        self._gate = threading.Lock()
+        self._pool = BoundedPool("issuer", threads=1, queue_limit=1)
+        self._asked_at: float | None = None
+        self._fetched_at = 0.0
+        self._running: Future[None] | None = None
+
+    def verify(self, token: str) -> Mapping[str, Any]:
+        """Return the claims of a token that one of the issuer's keys signed; the claims are not judged.
+
+        Raises BadCredential; KeysPending while the set is fetched that may hold the key; IssuerUnavailable when
+        there has never been a set. Header parameters that carry or name keys elsewhere are ignored (RFC 8725
+        section 3.10).
+        """
+        algorithm, key_id = self._header(token)
+        key = self._find(algorithm, key_id)
+        if self._age() >= STALE_SECONDS:
+            self.refresh()
+        try:
+            return claims_of(bytes(self._jws.decode(token, key, [algorithm])))
+        except InvalidTokenError:
+            refuse("The token's signature does not hold.")
+
+    def refresh(self, *, now: bool = False) -> Future[None] | None:
+        """Return the fetch that runs or begins; None when the last one is too near, unless it must be `now`."""
+        with self._gate:
+            if self._running is None or self._running.done():
+                if self._wait_seconds() > 0 and not now:
+                    return None
+                self._asked_at = self._clock()
+                self._running = self._pool.submit(self._refetch)
+            return self._running
+
+    def close(self) -> None:
+        """End the thread that fetches."""
+        self._pool.close()
+
+    def _header(self, token: str) -> tuple[str, str | None]:
+        if len(token) > MAX_TOKEN_BYTES or not token.isascii():
+            refuse("The token cannot be read.")
+        try:
+            header = self._jws.get_unverified_header(token)
+        except InvalidTokenError:
+            refuse("The token cannot be read.")
+        algorithm, key_id = header.get("alg"), header.get("kid")
+        if algorithm not in ALGORITHM_OF.values() or not isinstance(key_id, str | None):
+            refuse("The token's signature does not hold.")
+        return str(algorithm), key_id
+
+    def _find(self, algorithm: str, key_id: str | None) -> Any:
+        """Return the key that the header names, or the only one of its family when it names none."""
+        keys = self._keys
+        if key_id is not None and (algorithm, key_id) in keys:
+            return keys[algorithm, key_id]
+        family = [key for (of, _), key in keys.items() if of == algorithm]
+        if key_id is None and len(family) == 1:
+            return family[0]
+        if (fetch := self.refresh()) is not None:
+            raise KeysPending(fetch)
+        if not self._keys:
+            raise IssuerUnavailable(retry_after_seconds=1 + int(self._wait_seconds()))
+        return refuse("The token's signature does not hold.")
+
+    def _wait_seconds(self) -> float:
+        asked = self._asked_at
+        return 0.0 if asked is None else max(0.0, asked + REFETCH_SECONDS - self._clock())
+
+    def _age(self) -> float:
+        return self._clock() - self._fetched_at
+
+    def _refetch(self) -> None:
+        try:
+            keys = usable(self._fetch())
+        except (OSError, ValueError) as error:
+            log.warning("the issuer's keys cannot be fetched: %s", type(error).__name__)
+            return
+        if keys:
+            self._keys, self._fetched_at = keys, self._clock()
+        else:
+            log.warning("the issuer's key set has no key for RS256 or ES256")
+
+
+def usable(found: Document) -> Keys:
+    """Return the public signature keys of a key set, by algorithm and key id; what cannot be used is left out."""
+    members = found.get("keys")
+    keys: Keys = {}
+    for member in members if isinstance(members, list) else []:
+        if isinstance(member, dict) and (key := _public_key(member)) is not None:
+            keys[ALGORITHM_OF[member["kty"]], member.get("kid")] = key
+    return keys
+
+
+def _public_key(member: Mapping[str, Any]) -> Any:
+    """Return the key of RFC 7517 section 4 that may verify, or None."""
+    algorithm = ALGORITHM_OF.get(str(member.get("kty")))
+    operations = member.get("key_ops", ["verify"])
+    wanted = (
+        algorithm is not None
+        and member.get("alg", algorithm) == algorithm
+        and member.get("use", "sig") == "sig"
+        and (isinstance(operations, list) and "verify" in operations)
+        # A private key in a public place is nobody's key any more.
+        and "d" not in member
+        and isinstance(member.get("kid"), str | None)
+    )
+    if not wanted:
+        return None
+    try:
+        key = PyJWK(dict(member), algorithm).key
+    except (PyJWTError, ValueError, TypeError):
+        return None
+    if algorithm == "ES256":
+        return key if key.curve.name == "secp256r1" else None
+    return key if key.key_size >= MIN_RSA_BITS else None
