@@ -1,5 +1,7 @@
+import asyncio
 import json
 import logging
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -40,6 +42,82 @@ async def test_preflight_needs_no_credential_and_tells_what_is_allowed(world, fe
         assert response.headers["Access-Control-Allow-Methods"] == "GET, HEAD, OPTIONS"
         assert "If-Range" in response.headers["Access-Control-Allow-Headers"]
         assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
+    assert world.audit() == []
+
+
+async def test_a_page_may_send_and_read_every_header_that_range_readers_need(fetch):
+    preflight = await fetch(
+        f"/api/datasets/{UNKNOWN_ID}/download/cog", "OPTIONS", headers={"Origin": "https://a.example"}
+    )
+    allowed = preflight.headers["Access-Control-Allow-Headers"].split(", ")
+    assert {"Authorization", "Range", "If-Range", "If-Match", "If-None-Match"} <= set(allowed)
+    exposed = preflight.headers["Access-Control-Expose-Headers"].split(", ")
+    assert {"Accept-Ranges", "Content-Length", "Content-Range", "ETag", "Retry-After"} <= set(exposed)
+
+
+ANSWERS = (
+    ("GET", "{file}", {}, 200), ("GET", "{file}", {"Range": "bytes=0-9"}, 206), ("GET", "{file}", {"Range": "bytes=0-9"}, 206),
+    ("HEAD", "{file}", {}, 200), ("GET", "{file}", {"If-None-Match": "*"}, 304), ("GET", "{file}", {"If-Match": '"x"'}, 412),
+    ("GET", "{file}", {"Range": "bytes=99999999-"}, 416), ("OPTIONS", "{file}", {}, 204), ("DELETE", "{file}", {}, 405),
+    ("GET", "/api/datasets", {}, 200), ("GET", "/api/datasets?limit=x", {}, 400), ("GET", "/api/datasets/x", {}, 422),
+    ("GET", "/api/nowhere", {}, 404), ("GET", "/livez", {}, 200),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", [{"cors_origins": ("https://map.example",)}], indirect=True)
+async def test_every_answer_forbids_sniffing_varies_by_origin_and_names_no_software(world, fetch):
+    file = f"/api/datasets/{world.add().id}/download/cog"
+    token = world.bearer()
+    for method, path, headers, code in ANSWERS:
+        response = await fetch(path.replace("{file}", file), method, token=token, headers=headers)
+        assert response.code == code, (method, path, headers)
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Origin" in response.headers["Vary"]
+        assert "Server" not in response.headers
+
+
+async def test_nothing_is_ever_compressed(world, fetch):
+    dataset = world.add()
+    for path in (
+        "/api/datasets",
+        f"/api/datasets/{dataset.id}/validation",
+        f"/api/datasets/{dataset.id}/download/cog",
+    ):
+        response = await fetch(path, token=world.bearer(), headers={"Accept-Encoding": "gzip"})
+        assert response.code == 200
+        assert len(response.body) > 100
+        assert "Content-Encoding" not in response.headers
+        assert not response.headers.get("ETag", "").startswith("W/")
+
+
+async def test_no_header_changes_the_method(world, fetch):
+    dataset = world.add()
+    for name in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"):
+        assert (await fetch(f"/api/datasets/{dataset.id}", "POST", headers={name: "GET"})).code == 405
+        assert (await fetch(f"/api/auth/download-token/{dataset.id}", headers={name: "POST"})).code == 405
+    assert world.audit() == []
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example/", "///evil.example", "/%5Cevil.example/..", "//evil.example/api/datasets/"]
+)
+async def test_no_path_is_redirected(http_server, fetch, base_url, path):
+    response = await fetch(f"{base_url}{path}")
+    assert response.code == 404
+    assert "Location" not in response.headers
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    monkeypatch.setattr("gateway.app.BODY_SECONDS", 0.1)
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(hasty, http_server, world, base_url):
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(base_url).port)
+    path = f"/api/auth/download-token/{world.add().id}"
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345".encode())
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
     assert world.audit() == []
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from gateway.download import SMALL_BYTES
+from gateway.files import FileSource
 from gateway.model import Level, Scale
 from tests.handlers.conftest import UNKNOWN_ID, grant, problem
 
@@ -142,6 +143,53 @@ async def test_an_anonymous_download_token_leaves_a_null_user_and_its_token_id(w
     assert granted.token_id == mint.token_id is not None
 
 
+async def test_every_answer_to_a_token_in_the_url_stays_out_of_caches_and_referrers(world, fetch):
+    dataset = world.add()
+    minted = json.loads((await fetch(f"/api/auth/download-token/{dataset.id}", "POST")).body)["url"]
+    forged = minted[:-8] + "AAAAAAAA"
+    for method, address, headers, code in (
+        ("GET", minted, {}, 200), ("GET", minted, {"Range": "bytes=0-9"}, 206), ("HEAD", minted, {}, 200),
+        ("GET", minted, {"If-None-Match": "*"}, 304), ("GET", minted, {"If-Match": '"x"'}, 412),
+        ("GET", minted, {"Range": "bytes=99999999-"}, 416), ("GET", forged, {}, 401), ("DELETE", minted, {}, 405),
+        ("GET", minted.replace(dataset.id, "nonsense"), {}, 422), ("GET", minted.replace("/cog", "/cig"), {}, 404),
+    ):  # fmt: skip
+        response = await fetch(address, method, headers=headers)
+        assert response.code == code
+        assert response.headers["Cache-Control"] == "private, no-store", code
+        assert response.headers["Referrer-Policy"] == "no-referrer", code
+        assert response.headers["X-Content-Type-Options"] == "nosniff", code
+
+
+async def test_a_token_is_taken_from_the_authorization_field_and_the_query_alone(world, fetch):
+    dataset = world.add()
+    scoped = json.loads((await fetch(f"/api/auth/download-token/{dataset.id}", "POST")).body)["token"]
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for token in (scoped, world.bearer()):
+        for tail, headers, body in (
+            ("", {"Cookie": f"token={token}; Authorization=Bearer {token}"}, None),
+            ("", form, f"token={token}"),
+            ("", {"X-Token": token, "X-Authorization": f"Bearer {token}", "Proxy-Authorization": f"Bearer {token}"}, None),
+            (f"?access_token={token}", {}, None),
+            (f"?Token={token}", {}, None),
+            (f"?authorization=Bearer%20{token}", {}, None),
+        ):  # fmt: skip
+            assert (await fetch(url(dataset) + tail, headers=headers, body=body)).code == 401
+
+
+async def test_the_audit_has_the_address_of_the_socket_whatever_the_client_says(world, fetch):
+    dataset = world.add()
+    for name in ("X-Real-Ip", "X-Forwarded-For", "Forwarded"):
+        await fetch(url(dataset), token=world.bearer(), headers={name: "6.6.6.6"})
+    assert [row.ip for row in world.audit("download.cog")] == ["127.0.0.1"] * 3
+
+
+@pytest.mark.parametrize("settings", [{"trusted_proxies": ("127.0.0.0/8",)}], indirect=True)
+async def test_x_real_ip_is_not_believed_of_a_trusted_proxy_either(world, fetch):
+    headers = {"X-Real-Ip": "6.6.6.6", "X-Forwarded-For": "9.9.9.9"}
+    await fetch(url(world.add()), token=world.bearer(), headers=headers)
+    assert world.audit("download.cog")[0].ip == "9.9.9.9"
+
+
 async def test_a_plain_url_needs_a_token_also_for_public_data(world, fetch):
     response = await fetch(url(world.add()))
     assert problem(response)["status"] == 401
@@ -159,21 +207,37 @@ async def test_open_downloads_lets_plain_urls_of_public_data_in_and_no_others(wo
     assert (await fetch(url(shown), headers={"Authorization": "Bearer nonsense"})).code == 401
 
 
-async def test_private_and_unknown_datasets_answer_alike_whatever_is_asked(world, fetch):
+ASKED = (
+    ("GET", "/api/datasets/{id}/download/cog", {}),
+    ("HEAD", "/api/datasets/{id}/download/cog", {}),
+    ("GET", "/api/datasets/{id}/download/cog", {"Range": "bytes=99999999-"}),
+    ("GET", "/api/datasets/{id}/download/cog", {"If-None-Match": "*"}),
+    ("GET", "/api/datasets/{id}/download/cog", {"If-Match": '"x"'}),
+    ("OPTIONS", "/api/datasets/{id}/download/cog", {}),
+    ("DELETE", "/api/datasets/{id}/download/cog", {}),
+    ("GET", "/api/datasets/{id}", {}),
+    ("HEAD", "/api/datasets/{id}", {}),
+    ("GET", "/api/datasets/{id}/validation", {"If-None-Match": "*"}),
+    ("POST", "/api/auth/download-token/{id}", {}),
+    ("POST", "/api/auth/tile-token/{id}", {}),
+)
+
+
+@pytest.mark.parametrize("bytes_are", ["there", "gone", "out of reach"])
+async def test_private_and_unknown_datasets_answer_alike_whatever_is_asked(world, fetch, bytes_are):
     hidden = world.add(visibility=Scale.PRIVATE)
-    for method, headers in (
-        ("GET", {}), ("HEAD", {}), ("GET", {"Range": "bytes=99999999-"}), ("GET", {"If-None-Match": "*"}),
-        ("GET", {"If-Match": '"x"'}),
-    ):  # fmt: skip
+    if bytes_are == "gone":
+        (world.folder / hidden.key).unlink()
+    elif bytes_are == "out of reach":
+        world.folder.rename(world.folder.with_name("away"))
+    for method, path, headers in ASKED:
         answers = []
         for dataset_id in (hidden.id, UNKNOWN_ID):
-            headers["X-Request-ID"] = "same"
-            answer = await fetch(
-                f"/api/datasets/{dataset_id}/download/cog", method, token=world.bearer(), headers=headers
-            )
+            fields = {**headers, "X-Request-ID": "same", "Origin": "https://map.example"}
+            answer = await fetch(path.replace("{id}", dataset_id), method, token=world.bearer(), headers=fields)
             answers.append((answer.code, answer.body, {k: v for k, v in answer.headers.items() if k != "Date"}))
         assert answers[0] == answers[1]
-        assert answers[0][0] == 404
+        assert answers[0][0] == {"OPTIONS": 204, "DELETE": 405}.get(method, 404)
     assert {row.dataset_id for row in world.audit("download.refused")} == {hidden.id}
 
 
@@ -249,6 +313,7 @@ async def test_an_unreachable_root_is_a_503(world, fetch):
     response = await fetch(url(dataset), token=world.bearer())
     assert problem(response)["status"] == 503
     assert "Retry-After" in response.headers
+    assert not any(part in response.body.decode() for part in (*world.folder.parts[1:], dataset.key))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -399,6 +464,41 @@ async def test_a_file_replaced_by_rename_ends_whole_with_the_old_bytes(world, ht
     assert await reader.readexactly(len(old)) == old
     writer.close()
     await finished(world, "completed")
+
+
+async def test_a_file_deleted_under_a_transfer_ends_whole_and_is_a_404_for_the_next_one(world, http_server):
+    dataset = big(world)
+    path = world.folder / dataset.key
+    old, token = path.read_bytes(), world.bearer()
+    reader, writer = await raw_get(http_server, url(dataset), token)
+    await reader.readuntil(b"\r\n\r\n")
+    path.unlink()
+    assert await reader.readexactly(len(old)) == old
+    writer.write(f"GET {url(dataset)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+    assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 404")
+    writer.close()
+    await finished(world, "completed")
+
+
+@pytest.mark.parametrize("replacement", ["edited in place", "cut"])
+async def test_a_small_file_that_changes_as_it_is_read_is_never_sent_under_the_old_tag(
+    world, fetch, monkeypatch, replacement
+):
+    dataset = world.add()
+    path, read, changed = world.folder / dataset.key, FileSource.read_at, []
+
+    def change_then_read(source, offset, length):
+        if length == 10 and not changed:
+            changed.append(True)
+            edited = world.cog.read_bytes() + b"\0" * 64 if replacement == "edited in place" else b"II*\0"
+            path.write_bytes(edited)
+        return read(source, offset, length)
+
+    monkeypatch.setattr(FileSource, "read_at", change_then_read)
+    response = await fetch(url(dataset), token=world.bearer(), headers={"Range": "bytes=0-9"})
+    assert changed
+    assert response.code == (206 if replacement == "edited in place" else 422)
+    assert response.headers.get("ETag") != f'"{dataset.version}"'
 
 
 async def test_a_client_that_leaves_is_on_record_as_aborted_and_leaks_no_descriptor(world, http_server):

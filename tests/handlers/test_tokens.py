@@ -1,9 +1,14 @@
+import base64
 import json
+import socket
 import time
+from concurrent.futures import Future
+from urllib.parse import urlencode
 
 import jwt
 import pytest
 
+from gateway.errors import RecordsUnavailable
 from gateway.model import Level, Principal, Scale, TokenKind
 from gateway.tokens import mint_scoped
 from tests.handlers.conftest import UNKNOWN_ID, grant, problem
@@ -69,6 +74,53 @@ async def test_a_bad_bearer_is_never_taken_for_anonymous(world, fetch):
     response, _ = await mint(fetch, world.add(), token="nonsense")
     assert problem(response)["status"] == 401
     assert 'error="invalid_token"' in response.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize("name", ["jku", "x5u", "kid"])
+async def test_a_key_that_a_token_points_to_is_never_fetched(world, fetch, name):
+    dataset, key = world.add(), "a" * 16 + "key-of-a-stranger"
+    with socket.create_server(("127.0.0.1", 0)) as canary:
+        header = {name: f"http://127.0.0.1:{canary.getsockname()[1]}/keys.json"}
+        now = int(time.time())
+        forged = jwt.encode({"sub": "ana", "iat": now, "exp": now + 60}, key, "HS256", headers=header)
+        response, _ = await mint(fetch, dataset, token=forged)
+        assert problem(response)["status"] == 401
+        canary.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            canary.accept()
+
+
+@pytest.mark.parametrize(
+    "header", ["[" * 5000, '{"alg":' * 900, '{"alg":"HS256","crit":["x"]}', "\x00", '{"alg":"none"}']
+)
+async def test_a_header_that_is_no_header_is_a_401_before_anything_else(world, fetch, header):
+    dataset = world.add()
+    forged = base64.urlsafe_b64encode(header.encode()).decode().rstrip("=") + ".e30.AAAA"
+    assert problem((await mint(fetch, dataset, token=forged))[0])["status"] == 401
+    assert (await fetch(f"/api/datasets/{dataset.id}/download/cog?token={forged}")).code == 401
+
+
+async def test_no_token_is_given_away_that_is_not_on_record(world, fetch, monkeypatch, caplog):
+    failed: Future[None] = Future()
+    failed.set_exception(RecordsUnavailable("The audit cannot be written."))
+    monkeypatch.setattr(type(world.services.audit), "record", lambda self, row: failed)
+    response, refused = await mint(fetch, world.add())
+    assert problem(response)["status"] == 503
+    assert "Retry-After" in response.headers
+    assert "token" not in refused
+
+
+async def test_a_name_is_never_a_part_of_a_statement(world, fetch):
+    world.add("a.tif", visibility=Scale.PRIVATE, owner="ana")
+    dataset = world.add("b.tif", visibility=Scale.PRIVATE)
+    grant(world, dataset, Level.DOWNLOAD, role="survey")
+    for name in ("x' OR '1'='1", "ana'--", 'ana"', "ana' UNION SELECT 1--", "%", "?"):
+        token = world.bearer(name, (name, "survey' OR 'a'='a"))
+        assert json.loads((await fetch("/api/datasets", token=token)).body)["total"] == 0
+        assert (await fetch(f"/api/datasets/{dataset.id}", token=token)).code == 404
+        found = await fetch(f"/api/datasets?{urlencode({'q': name})}", token=world.bearer("ana", ("survey",)))
+        assert json.loads(found.body)["total"] == 0
+    assert json.loads((await fetch("/api/datasets", token=world.bearer("ana", ("survey",)))).body)["total"] == 2
 
 
 async def test_a_scoped_token_mints_no_other(world, fetch):
