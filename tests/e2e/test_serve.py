@@ -3,6 +3,7 @@ import os
 import signal
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -181,7 +182,7 @@ def test_sighup_rereads_the_keys_in_every_worker_and_in_those_that_come_later(st
     server.logged("the keys stay as they are: a secret key is shorter", 1)
     for child in server.children():
         os.kill(child, signal.SIGKILL)
-    if server.children():
+    if processes != "1":
         server.logged("accepting on", 2 * int(processes))
     assert (statuses(before), statuses(after)) == ({401}, {200})
     assert server.stop() == 0
@@ -210,3 +211,22 @@ def test_no_more_connections_than_the_cap(start):
     for connection in held:
         connection.close()
     until(lambda: server.ask("/livez")[0] == 200)
+
+
+def test_the_parent_of_the_workers_holds_no_database_and_no_thread(start):
+    server = start("--processes", "2")
+    server.logged("accepting on", 2)
+    assert server.ask("/readyz")[0] == 200
+    workers, parent = server.children(), server.process.pid
+    assert any(holds_database(pid) for pid in workers)
+    assert not holds_database(parent)
+    assert len(list(Path(f"/proc/{parent}/task").iterdir())) == 1
+
+
+def holds_database(pid: int) -> bool:
+    names = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        # One that was closed meanwhile is no database.
+        with suppress(FileNotFoundError):
+            names.append(str(fd.readlink()))
+    return any("gateway.db" in name for name in names)
