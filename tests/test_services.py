@@ -28,7 +28,7 @@ def test_an_own_key_that_everybody_may_read_or_write_stops_the_start_and_is_not_
     key = settings.state_dir / "secret.key"
     key.chmod(mode)
     with pytest.raises(SettingsError, match="open to every user") as refused:
-        open_services(settings)
+        open_services(settings).close()
     assert key.read_text().strip() not in str(refused.value)
 
 

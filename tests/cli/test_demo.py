@@ -134,17 +134,19 @@ def test_a_second_signal_while_the_server_closes_does_not_keep_the_folder(sample
         import signal
         from gateway import serve
         from gateway.audit import AuditLog
-        drain, close = serve.drain, AuditLog.close
+        drain, close, drained = serve.drain, AuditLog.close, []
 
         def close_under_signals(log):
-            signal.raise_signal(signal.SIGTERM)
-            signal.raise_signal(signal.SIGINT)
+            if drained:
+                signal.raise_signal(signal.SIGTERM)
+                signal.raise_signal(signal.SIGINT)
             close(log)
 
         async def drain_then_close(*rest):
             await drain(*rest)
-            AuditLog.close = close_under_signals
+            drained.append(True)
 
+        AuditLog.close = close_under_signals
         serve.drain = drain_then_close
     """
     running = Demo(samples, tmp_path / "tmp", "--port", "0", before=before)
