@@ -34,6 +34,8 @@ class FileSource:
     Raises NotRegular when the descriptor is no regular file; it is closed then.
     """
 
+    remote = False
+
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.facts = os.fstat(fd)

@@ -120,7 +120,11 @@ class ByteSource(Protocol):
 
     @property
     def gdal_path(self) -> str:
-        """Return a path under which GDAL's GTiff driver opens these very bytes."""
+        """Return a path under which GDAL's GTiff driver opens these very bytes; of a remote source its name."""
+
+    @property
+    def remote(self) -> bool:
+        """Return whether each read is a request over the network, and GDAL has no way there of its own."""
 
     def read_at(self, offset_bytes: int, length_bytes: int) -> bytes:
         """Return at most `length_bytes` from `offset_bytes` on; shorter only at the end of the object."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from gateway.cog.checks import judge
@@ -12,6 +13,7 @@ from gateway.cog.leaders import check_leaders
 from gateway.cog.raster import open_raster
 from gateway.cog.rules import finding
 from gateway.cog.sidecars import check_sidecars
+from gateway.cog.sourcefile import local_copy
 from gateway.cog.tiff import StructureError
 from gateway.model import ByteSource, Finding, Inspection, RasterFacts, Report, Severity
 
@@ -33,18 +35,25 @@ def not_regular_report(depth: str) -> Report:
     return Report(depth, (finding("not-a-regular-file", "This is no regular file."),))
 
 
+def usual_depth(source: ByteSource) -> str:
+    """Return how far a source is looked into when nobody says: the leaders of remote blocks cost a request each."""
+    return "header" if source.remote else "blocks"
+
+
 def inspect(
     source: ByteSource,
     *,
-    depth: str = "blocks",
+    depth: str | None = None,
     allow_missing_overviews: bool = False,
     siblings: frozenset[str] = frozenset(),
 ) -> Inspection:
     """Return the verdict over a source and, where it is a true COG, what rasterio knows of it.
 
-    `siblings` are the names in the file's own folder. GDAL is asked only when nothing speaks against the
-    structure. Raises ValueError for a depth that is not in DEPTHS, and OSError when the source cannot be read.
+    Without a `depth` it is blocks, and header for a remote source. `siblings` are the names in the file's own
+    folder. GDAL is asked only when nothing speaks against the structure. Raises ValueError for a depth that is not
+    in DEPTHS, and OSError when the source cannot be read.
     """
+    depth = depth or usual_depth(source)
     if depth not in DEPTHS:
         raise ValueError(f"depth is one of {', '.join(DEPTHS)}")
     findings: list[Finding] = []
@@ -52,15 +61,21 @@ def inspect(
     try:
         layout = read_layout(source)
         findings += (_lenient(found) if allow_missing_overviews else found for found in judge(layout))
-        for check in PAYLOAD_CHECKS[depth]:
-            findings += check(source, layout) if _sound(findings) else ()
+        with _payload(source, depth) if _sound(findings) else nullcontext(source) as payload:
+            for check in PAYLOAD_CHECKS[depth]:
+                findings += check(payload, layout) if _sound(findings) else ()
     except StructureError as error:
         findings.append(error.finding)
-    findings += check_sidecars(source.gdal_path, siblings)
+    findings += check_sidecars(source, siblings)
     if _sound(findings):
-        raster, problems = open_raster(source.gdal_path)
+        raster, problems = open_raster(source)
         findings += problems
     return Inspection(Report(depth, tuple(_bounded(findings))), raster)
+
+
+def _payload(source: ByteSource, depth: str) -> AbstractContextManager[ByteSource]:
+    """Yield the source that the payload is read from: when every block is wanted, one copy costs the least."""
+    return local_copy(source) if source.remote and depth == "full" else nullcontext(source)
 
 
 def _bounded(findings: list[Finding]) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import uuid
 import warnings
 from typing import Any
 
@@ -14,7 +15,8 @@ from rasterio.io import DatasetReader
 from rasterio.warp import transform_bounds
 
 from gateway.cog.rules import finding
-from gateway.model import Finding, RasterFacts
+from gateway.cog.sourcefile import SourceFile
+from gateway.model import ByteSource, Finding, RasterFacts
 
 # Nothing but the file itself: no look at its folder, no .aux.xml, no network.
 STRICT_OPTIONS: dict[str, Any] = {
@@ -32,20 +34,31 @@ FOREIGN_DOMAINS = ("OVERVIEWS", "ProxyOverviewRequest", "GEOLOCATION")
 DEGREES = "OGC:CRS84"
 
 
-def open_raster(gdal_path: str) -> tuple[RasterFacts | None, tuple[Finding, ...]]:
+def open_raster(source: ByteSource) -> tuple[RasterFacts | None, tuple[Finding, ...]]:
     """Return the facts of a raster, or None and the finding that GDAL cannot open it.
 
     The structure must have been judged before: GDAL follows what hostile metadata says.
     """
     try:
-        with warnings.catch_warnings(), rasterio.Env(**strict_options(gdal_path)):
+        with warnings.catch_warnings(), rasterio.Env(**strict_options(source.gdal_path)):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(gdal_path, driver="GTiff", sharing=False) as raster:
+            with open_dataset(source) as raster:
                 if refers_elsewhere(raster):
                     return None, (finding("refers-to-other-file", "GDAL finds another file named in it."),)
                 return facts_of(raster), ()
     except GDAL_ERRORS:
         return None, (finding("gdal-cannot-open", "GDAL does not open the file."),)
+
+
+def open_dataset(source: ByteSource) -> DatasetReader:
+    """Return the source opened by GDAL's GTiff driver, under the strict options that the caller has set.
+
+    What is remote is read through the source, so that GDAL gets the bytes of this very version.
+    """
+    if not source.remote:
+        return rasterio.open(source.gdal_path, driver="GTiff", sharing=False)
+    name = f"{uuid.uuid4()}.tif"
+    return rasterio.open(name, driver="GTiff", sharing=False, opener=lambda *_, **__: SourceFile(source))
 
 
 def refers_elsewhere(raster: DatasetReader) -> bool:

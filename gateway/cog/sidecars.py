@@ -10,19 +10,19 @@ from pathlib import Path
 from gateway.cog.rules import finding
 from gateway.errors import GatewayError
 from gateway.files import open_beneath
-from gateway.model import Finding
+from gateway.model import ByteSource, Finding
 
 GEOREFERENCING = re.compile(rb"<\s*(SRS|GeoTransform|GCPList)\b")
 MAX_AUX_BYTES = 1 << 20
 
 
-def check_sidecars(gdal_path: str, siblings: frozenset[str]) -> Iterator[Finding]:
+def check_sidecars(source: ByteSource, siblings: frozenset[str]) -> Iterator[Finding]:
     """Yield a warning for each sidecar of this very file among the names in its folder.
 
     An .aux.xml counts only when it holds georeferencing, because GDAL lets it override the file's own.
     """
     # The descriptor's path leads to the file's own name; for other sources the path ends with it.
-    path = Path(os.path.realpath(gdal_path))
+    path = Path(source.gdal_path if source.remote else os.path.realpath(source.gdal_path))
     for suffix, rule in ((".ovr", "sidecar-overviews"), (".msk", "sidecar-mask")):
         if path.name + suffix in siblings:
             yield finding(rule, f"A {suffix} file stands beside it.")

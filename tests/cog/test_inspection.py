@@ -102,3 +102,25 @@ def test_a_pipe_or_folder_is_reported_and_never_waited_for(tmp_path):
                 open_file(path)
     report = not_regular_report("blocks")
     assert (report.valid, report.depth, report.errors[0].rule) == (False, "blocks", "not-a-regular-file")
+
+
+class Remote(BytesSource):
+    """The bytes of a file with no path that GDAL could open."""
+
+    remote = True
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_remote_source_is_judged_like_a_file(cogs, name, depth):
+    path = cogs[name]
+    source = Remote(path.read_bytes(), "s3://bucket/folder/elevation.tif")
+    with open_file(path) as file:
+        assert inspect(source, depth=depth) == inspect(file, depth=depth)
+
+
+def test_a_remote_source_is_judged_by_its_header_when_nobody_says(cogs):
+    source = Remote(next(iter(cogs.values())).read_bytes(), "s3://bucket/elevation.tif")
+    found = inspect(source, siblings=frozenset({"elevation.tif.ovr"}))
+    assert found.report.depth == "header"
+    assert [finding.rule for finding in found.report.warnings] == ["sidecar-overviews"]

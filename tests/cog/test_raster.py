@@ -3,6 +3,7 @@ import math
 import pytest
 
 from gateway.cog.raster import open_raster, strict_options
+from gateway.files import open_file
 from tests.cog.tiffs import GEO, GEO_KEYS, pyramid, write
 
 
@@ -11,7 +12,7 @@ def facts_of(tmp_path):
     def judge(tags, **options):
         path = tmp_path / "a.tif"
         path.write_bytes(write(pyramid(tags=tags, **options)))
-        facts, problems = open_raster(str(path))
+        facts, problems = open_raster(open_file(path))
         assert problems == ()
         return facts
 
@@ -54,7 +55,7 @@ def test_a_file_without_georeferencing_gives_no_warning_of_rasterio(facts_of):
 
 def test_only_the_gtiff_driver_is_asked(tmp_path):
     (tmp_path / "a.tif").write_text("<VRTDataset rasterXSize='1' rasterYSize='1'/>")
-    facts, problems = open_raster(str(tmp_path / "a.tif"))
+    facts, problems = open_raster(open_file(tmp_path / "a.tif"))
     assert facts is None
     assert [found.rule for found in problems] == ["gdal-cannot-open"]
 

@@ -24,6 +24,8 @@ def ghost_of(claims=CLAIMS):
 class BytesSource:
     """A ByteSource over bytes; counts its reads."""
 
+    remote = False
+
     def __init__(self, data, gdal_path="/nonexistent"):
         self.data, self.gdal_path, self.reads = bytes(data), gdal_path, []
 
