@@ -60,7 +60,8 @@ class _Reader:
         skip = offset - self._start
         if skip < 0 or skip + length > len(self._bytes):
             self._start, skip = offset, 0
-            self._bytes = self._source.read_at(offset, length + LEADER_BYTES)
+            room = self._source.size_bytes - offset
+            self._bytes = self._source.read_at(offset, min(length + LEADER_BYTES, room))
         piece = self._bytes[skip : skip + length]
         if len(piece) < length:
             raise StructureError(finding("changed-while-read", "The file ends before its own length."))

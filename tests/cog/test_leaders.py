@@ -1,6 +1,8 @@
 import pytest
 
-from tests.cog.tiffs import CLAIMS, Patch, ghost_of, pyramid, write
+from gateway.cog.layout import read_layout
+from gateway.cog.leaders import check_leaders
+from tests.cog.tiffs import CLAIMS, BytesSource, Patch, ghost_of, pyramid, write
 
 NO_LEADER = CLAIMS.replace("BLOCK_LEADER=SIZE_AS_UINT4\n", "")
 NO_TRAILER = CLAIMS.replace("BLOCK_TRAILER=LAST_4_BYTES_REPEATED\n", "")
@@ -48,3 +50,9 @@ def test_every_level_with_a_false_leader_is_told_once(report_of):
         for block in range(broken.layout.ifds[number].blocks):
             broken.data[broken.offset(number, block) - 4] ^= 1
     assert [(found.rule, found.ifd) for found in report_of(broken).errors] == [("ghost-leader", n) for n in (2, 1, 0)]
+
+
+def test_no_byte_beyond_the_end_is_asked_for():
+    source = BytesSource(patch())
+    assert list(check_leaders(source, read_layout(source))) == []
+    assert max(offset + length for offset, length in source.reads[1:]) == source.size_bytes
