@@ -15,12 +15,13 @@ from email.utils import format_datetime
 from enum import Enum
 from functools import lru_cache
 
-from gateway.errors import ObjectMissing, PreconditionFailed, StorageUnavailable, VersionChanged
+from gateway.errors import FarAway, ObjectMissing, PreconditionFailed, StorageUnavailable, VersionChanged
+from gateway.files import FileSource
 from gateway.gatekeeper import Action, Gatekeeper
 from gateway.model import Dataset, ObjectStat, Principal
 from gateway.ranges import ByteRange, Conditions, Outcome, content_disposition, evaluate, parse_range, range_applies
 from gateway.records import Standing
-from gateway.storage import Redirect, Storage, Stream
+from gateway.storage import Redirect, RemoteObject, Storage, Stream
 
 # Up to this a body is read at once: one write with the headers costs less than a sendfile of its own.
 SMALL_BYTES = 128 * 1024
@@ -29,7 +30,7 @@ DELIVERY_TRIES = 3
 
 
 class Patience(Enum):
-    """What the caller may wait for: nothing but memory, also a disk, or also the judgement of a changed file."""
+    """What the caller may wait for: nothing but memory, also a disk, or also a network and a judgement."""
 
     PAGE_CACHE = "page cache"
     DISK = "disk"
@@ -51,8 +52,9 @@ class DownloadRequest:
 class Download:
     """An answer ready to be sent: 200, 206, 302 or 304, its headers, and where the bytes come from.
 
-    `span` are the bytes to send, None where there is no body. A small body is here already; for a large one
-    there is the `stream`, to be closed by the receiver. `standing` is what the caller was admitted by.
+    `span` are the bytes to send or, with 302, to be fetched elsewhere; None where there are none. A small body is
+    here already; for a large one there is the `stream`, to be closed by the receiver. `standing` is what the caller
+    was admitted by.
     """
 
     status: int
@@ -73,7 +75,8 @@ def etag_of(version: str) -> str:
 def prepare(gatekeeper: Gatekeeper, request: DownloadRequest, patience: Patience = Patience.JUDGEMENT) -> Download:
     """Return the download that answers `request`.
 
-    Raises BlockingIOError where a disk and Unjudged where a judgement would take more than `patience`; else
+    Raises BlockingIOError where a disk, FarAway where a network and Unjudged where a judgement would take more than
+    `patience`; else
     what `Gatekeeper.admit` and `Gatekeeper.vouch` raise, then PreconditionFailed, then RangeNotSatisfiable.
     """
     admitted = gatekeeper.admit(request.dataset_id, request.principal, Action.DOWNLOAD)
@@ -88,11 +91,11 @@ def prepare(gatekeeper: Gatekeeper, request: DownloadRequest, patience: Patience
             answer = _conditional(gatekeeper, request, found)
             if answer.span is None:
                 return answer
-            if isinstance(found.delivery, Redirect):
-                return Download(302, found.dataset, answer.backend, {"Location": found.delivery.url})
-            if isinstance(found.delivery, Stream) and answer.span.length > SMALL_BYTES:
+            if isinstance(found.delivery, Redirect) and not _hides_range(request, answer):
+                return _redirected(answer, found.delivery)
+            if answer.span.length > SMALL_BYTES:
                 unless_sent.pop_all()
-                return replace(answer, stream=found.delivery)
+                return replace(answer, stream=Stream(found.source, found.stat))
             body = found.read(answer.span, patience)
             if body is not None:
                 return replace(answer, body=body, standing=admitted.standing)
@@ -106,7 +109,7 @@ def read_small(storage: Storage, dataset: Dataset, range_header: str) -> tuple[B
     BlockingIOError where a disk would have to be waited for.
     """
     delivery = storage.deliver(dataset.key, dataset.version)
-    if not isinstance(delivery, Stream):
+    if not isinstance(delivery, Stream) or not isinstance(delivery.source, FileSource):
         return None
     with delivery.source as source:
         span = parse_range(range_header, delivery.stat.size_bytes)
@@ -124,22 +127,30 @@ class _Found:
     stat: ObjectStat
     delivery: Stream | Redirect | None
 
+    @property
+    def source(self) -> FileSource | RemoteObject:
+        assert self.delivery is not None  # noqa: S101 - there is one wherever there is a body
+        return self.delivery.source
+
     def close(self) -> None:
-        if isinstance(self.delivery, Stream):
+        if self.delivery is not None:
             self.delivery.source.close()
 
     def read(self, span: ByteRange, patience: Patience) -> bytes | None:
         """Return the bytes of `span`, or None when they are no longer those of the judged version."""
-        assert isinstance(self.delivery, Stream)  # noqa: S101 - the caller has sent redirects away
-        source = self.delivery.source
-        read = source.read_cached if patience is Patience.PAGE_CACHE else source.read_at
+        if not isinstance(self.source, FileSource):
+            # Its reads are pinned to the version.
+            return self.source.read_at(span.start, span.length)
+        read = self.source.read_cached if patience is Patience.PAGE_CACHE else self.source.read_at
         body = read(span.start, span.length)
-        return body if len(body) == span.length and source.unchanged() else None
+        return body if len(body) == span.length and self.source.unchanged() else None
 
 
 def _found(gatekeeper: Gatekeeper, dataset: Dataset, request: DownloadRequest, patience: Patience) -> _Found:
     """Return the version that is there now, judged; raises VersionChanged when it changes meanwhile."""
     storage = gatekeeper.storage_of(dataset)
+    if storage.remote and patience is not Patience.JUDGEMENT:
+        raise FarAway("The file lies in a network.")
     if request.with_body and dataset.report.valid:
         # Mostly it still is the judged version: opening it says so and is needed anyway.
         with suppress(VersionChanged, ObjectMissing):
@@ -174,6 +185,17 @@ def _conditional(gatekeeper: Gatekeeper, request: DownloadRequest, found: _Found
         return Download(200, found.dataset, backend, complete, whole if request.with_body else None)
     partial = {"Content-Range": span.content_range(stat.size_bytes), "Content-Length": str(span.length)}
     return Download(206, found.dataset, backend, {**headers, **partial}, span)
+
+
+def _hides_range(request: DownloadRequest, answer: Download) -> bool:
+    """Return whether an If-Range that does not hold made a whole answer of a range: stores know only half of that."""
+    return answer.status == 200 and request.range_header is not None and request.conditions.if_range is not None
+
+
+def _redirected(answer: Download, delivery: Redirect) -> Download:
+    """Return the way to the store in place of the bytes; the URL is as good as they are."""
+    location = delivery.sign(answer.headers["Content-Disposition"])
+    return replace(answer, status=302, headers={"Location": location, "Cache-Control": "private, no-store"})
 
 
 @lru_cache(maxsize=1024)

@@ -159,6 +159,13 @@ class VersionChanged(GatewayError):
     title = "Service Unavailable"
 
 
+class FarAway(GatewayError):
+    """An object behind a network, met by a caller that may not wait for one."""
+
+    status = 503
+    title = "Service Unavailable"
+
+
 class Unjudged(GatewayError):
     """An object whose bytes changed since the verdict, met by a caller that cannot wait for a new one."""
 

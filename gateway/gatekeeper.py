@@ -17,6 +17,7 @@ from gateway.errors import (
     ObjectMissing,
     StorageUnavailable,
     Unjudged,
+    VersionChanged,
 )
 from gateway.model import (
     AuditRow,
@@ -172,7 +173,10 @@ class Gatekeeper:
                         raise NotFound("There is no such dataset.")
                     if known.version == opened.stat.version:
                         return known, opened.stat
-                    inspection = self._inspect(opened, storage.siblings(dataset.key))
+                    try:
+                        inspection = self._inspect(opened, storage.siblings(dataset.key))
+                    except VersionChanged:
+                        continue
                     if opened.unchanged():
                         self._save(known, opened.stat, inspection)
         raise StorageUnavailable("The file of this dataset is being written to.", retry_after_seconds=1)

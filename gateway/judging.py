@@ -86,13 +86,16 @@ def judge(reading: Reading) -> Judged:
     """
     for _ in range(JUDGE_TRIES):
         with reading.storage.open(reading.key) as opened:
-            inspection = inspect(
-                opened,
-                depth=DEPTH,
-                allow_missing_overviews=reading.allow_missing_overviews,
-                siblings=reading.storage.siblings(reading.key),
-            )
-            sha256 = digest_of(opened) if inspection.report.valid else None
+            try:
+                inspection = inspect(
+                    opened,
+                    allow_missing_overviews=reading.allow_missing_overviews,
+                    siblings=reading.storage.siblings(reading.key),
+                )
+            except VersionChanged:
+                continue
+            # Of what lies far away, the digest would cost a download.
+            sha256 = digest_of(opened) if inspection.report.valid and not opened.remote else None
             if opened.unchanged():
                 return Judged(inspection, opened.stat, sha256)
     raise StorageUnavailable("The file is being written to.")

@@ -47,10 +47,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The verdict of the COG check over one version of one file; `depth` is header, blocks or full."""
+    """The verdict of the COG check over one version of one file; `depth` is header, blocks or full.
+
+    `recipe` is the command that makes a COG of a file that is none, word by word, up to the names of the source and
+    the target; empty for a true COG and where there is no such command.
+    """
 
     depth: str
     findings: tuple[Finding, ...] = ()
+    recipe: tuple[str, ...] = ()
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -75,7 +80,18 @@ class Report:
             "depth": self.depth,
             "errors": [f.as_json() for f in self.errors],
             "warnings": [f.as_json() for f in self.warnings],
+            "mend": self.mend(source),
         }
+
+    def mend(self, source: str) -> str | None:
+        """Return the command line that makes a COG of the file named `source`, for a shell; None without one."""
+        if not self.recipe:
+            return None
+        target = PurePosixPath(source).name
+        target = f"{target.removesuffix(PurePosixPath(target).suffix)}.cog.tif"
+        if "://" not in source:
+            target = str(PurePosixPath(source).with_name(target)) if PurePosixPath(source).name else target
+        return " ".join([*map(shlex.quote, self.recipe), _operand(source), _operand(target)])
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
@@ -132,11 +148,15 @@ class ByteSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ObjectStat:
-    """What the storage says of one object; `version` changes with every replacement or edit."""
+    """What the storage says of one object; `version` changes with every replacement or edit.
+
+    `version_id` names the version in a store that keeps old ones.
+    """
 
     version: str
     size_bytes: int
     modified_at: datetime
+    version_id: str | None = None
 
 
 class Scale(StrEnum):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from gateway.audit import AuditLog
 from gateway.cog import inspect
@@ -21,6 +22,17 @@ from gateway.storage import OpenObject, Storage, open_storage
 from gateway.tokens import HmacKeys, IssuerKeys, KeySet, TokenPolicy, fetcher
 
 JUDGE_THREADS = 2
+STORE_THREADS = 8
+
+
+class Closable(Protocol):
+    """A part that must be closed."""
+
+    def close(self) -> None:
+        """Release what the part holds."""
+
+
+C = TypeVar("C", bound=Closable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,7 @@ class Services:
     gatekeeper: Gatekeeper
     disk: BoundedPool
     judges: BoundedPool
+    stores: BoundedPool
     _closing: ExitStack
 
     @property
@@ -69,35 +82,46 @@ def open_services(settings: Settings) -> Services:
     """
     keys = HmacKeys(secret_keys(settings))
     with ExitStack() as stack:
-        records = open_records(database_file(settings.state_dir))
-        stack.callback(records.close)
-        storages = {name: open_storage(name, root.uri) for name, root in settings.roots.items()}
-        for storage in storages.values():
-            stack.callback(storage.close)
-        audit = AuditLog(records.append_audit)
-        stack.callback(audit.close)
-        disk = BoundedPool("disk", settings.worker_threads, queue_limit=64 * settings.worker_threads)
-        stack.callback(disk.close)
-        # Of their own, so that files which must be judged anew keep nobody from those that need not.
-        judges = BoundedPool("judge", JUDGE_THREADS, queue_limit=32)
-        stack.callback(judges.close)
-        gatekeeper = Gatekeeper(records, storages, inspector(settings.allow_missing_overviews), audit.note)
-        issuer = None
-        if settings.oidc_issuer is not None:
-            issuer = IssuerKeys(fetcher(settings.oidc_issuer, settings.oidc_jwks_url))
-            stack.callback(issuer.close)
-        policy = TokenPolicy(
-            roles_claim=settings.roles_claim,
-            issuer=settings.oidc_issuer,
-            audience=settings.oidc_audience,
-            lifetimes={
-                TokenKind.DOWNLOAD: settings.download_token_seconds,
-                TokenKind.TILES: settings.tile_token_seconds,
-            },
+
+        def kept(part: C) -> C:
+            stack.callback(part.close)
+            return part
+
+        records = kept(open_records(database_file(settings.state_dir)))
+        storages = {
+            name: kept(open_storage(name, root, settings.presign_seconds)) for name, root in settings.roots.items()
+        }
+        audit = kept(AuditLog(records.append_audit))
+        return Services(
+            settings,
+            records,
+            storages,
+            audit,
+            keys,
+            kept(issuer) if (issuer := issuer_of(settings)) else None,
+            policy_of(settings),
+            Gatekeeper(records, storages, inspector(settings.allow_missing_overviews), audit.note),
+            disk=kept(BoundedPool("disk", settings.worker_threads, queue_limit=64 * settings.worker_threads)),
+            # Of their own, so that files which must be judged anew keep nobody from those that need not, and
+            # those who wait for a store in a network keep nobody from a disk.
+            judges=kept(BoundedPool("judge", JUDGE_THREADS, queue_limit=32)),
+            stores=kept(BoundedPool("store", STORE_THREADS, queue_limit=128)),
+            _closing=stack.pop_all(),
         )
-        closing = stack.pop_all()
-        return Services(settings, records, storages, audit, keys, issuer, policy, gatekeeper, disk, judges, closing)
     raise AssertionError("unreachable: ExitStack swallows nothing")
+
+
+def issuer_of(settings: Settings) -> IssuerKeys | None:
+    """Return the keys of the issuer of bearer tokens, where there is one."""
+    if settings.oidc_issuer is None:
+        return None
+    return IssuerKeys(fetcher(settings.oidc_issuer, settings.oidc_jwks_url))
+
+
+def policy_of(settings: Settings) -> TokenPolicy:
+    """Return what tokens must be."""
+    lifetimes = {TokenKind.DOWNLOAD: settings.download_token_seconds, TokenKind.TILES: settings.tile_token_seconds}
+    return TokenPolicy(settings.roles_claim, settings.oidc_issuer, settings.oidc_audience, lifetimes)
 
 
 def inspector(allow_missing_overviews: bool) -> Callable[[OpenObject, frozenset[str]], Inspection]:

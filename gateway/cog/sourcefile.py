@@ -22,14 +22,6 @@ class SourceFile(io.RawIOBase):
         self._source = source
         self._offset = 0
 
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Return the new position."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._offset, os.SEEK_END: self._source.size_bytes}[whence]

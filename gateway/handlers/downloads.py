@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import cast
+from typing import ParamSpec, TypeVar, cast
 
 from gateway.download import Download, DownloadRequest, Patience, prepare
-from gateway.errors import GatewayError, Unjudged
+from gateway.errors import FarAway, GatewayError, Unjudged
+from gateway.files import FileSource
 from gateway.handlers.access import DOWNLOAD, access
 from gateway.handlers.audited import AuditedHandler
 from gateway.handlers.express import Pass, remember
+from gateway.handlers.relay import Relay
 from gateway.handlers.streaming import Aborted, Connection, Transfer
 from gateway.logs import untold
 from gateway.model import AuditRow, dataset_uuid
 from gateway.ranges import ByteRange, Conditions
 from gateway.storage import Stream
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 REFUSALS = {
     HTTPStatus.UNAUTHORIZED,
@@ -56,10 +62,12 @@ class DownloadHandler(AuditedHandler):
         """
         gatekeeper, warm = self.services.gatekeeper, self.application.settings["warm"]
         if warm.holds(request.dataset_id):
-            with suppress(BlockingIOError, Unjudged):
+            with suppress(BlockingIOError, FarAway, Unjudged):
                 return prepare(gatekeeper, request, Patience.PAGE_CACHE)
         try:
             download = await self.in_thread(prepare, gatekeeper, request, Patience.DISK)
+        except FarAway:
+            return await self.mailbox.expect(self.services.stores.submit(prepare, gatekeeper, request))
         except Unjudged:
             download = await self.mailbox.expect(self.services.judges.submit(prepare, gatekeeper, request))
         warm.mark(request.dataset_id)
@@ -92,6 +100,9 @@ class DownloadHandler(AuditedHandler):
             ended = await self.send_small(download, download.body)
         elif download.stream is not None:
             ended = await self.send_large(download.stream, download.span)
+        else:
+            # What happens at the store, the store knows.
+            return
         self.services.audit.note(self.ended(download, ended), quietly=True)
 
     async def send_small(self, download: Download, body: bytes) -> dict[str, object]:
@@ -113,7 +124,7 @@ class DownloadHandler(AuditedHandler):
         """Let the next small range of this client take the short way."""
         authorization = self.request.headers.get("Authorization")
         # Behind a proxy the client's address differs by request.
-        if authorization is None or self.client_ip != self.request.remote_ip:
+        if authorization is None or download.backend != "local" or self.client_ip != self.request.remote_ip:
             return
         given = Pass(self.principal, download, self._headers.copy())
         remember(self.application.settings["passes"], self.request.uri or "", authorization, given)
@@ -121,7 +132,11 @@ class DownloadHandler(AuditedHandler):
     async def send_large(self, stream: Stream, span: ByteRange) -> dict[str, object]:
         """Send headers, then the file's bytes at the client's pace; returns the outcome for the audit."""
         stall_seconds = self.services.settings.stall_seconds
-        transfer = Transfer(self.http1, stream.source, span, stall_seconds)
+        transfer: Transfer | Relay
+        if isinstance(stream.source, FileSource):
+            transfer = Transfer(self.http1, stream.source, span, stall_seconds)
+        else:
+            transfer = Relay(self.http1, stream.source, span, stall_seconds, self.in_store)
         try:
             await asyncio.wait_for(self.flush(), stall_seconds)
             await transfer.run()
@@ -132,6 +147,10 @@ class DownloadHandler(AuditedHandler):
         finally:
             self.bytes_sent = transfer.sent
         return {"bytes_sent": transfer.sent, "outcome": "completed"}
+
+    async def in_store(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `work` returns, run by the threads that wait for stores; raises Unavailable."""
+        return await self.mailbox.expect(self.services.stores.submit(work, *args, **kwargs))
 
     @property
     def http1(self) -> Connection:

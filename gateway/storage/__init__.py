@@ -5,15 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from gateway.storage.base import OpenObject, Redirect, Storage, Stream
+from gateway.settings import RootSettings
+from gateway.storage.base import OpenObject, Redirect, RemoteObject, Storage, Stream
 from gateway.storage.local import LocalStorage
 
-__all__ = ["BACKENDS", "OpenObject", "Redirect", "Storage", "Stream", "open_storage"]
-
-# By the scheme of the root's URI; each takes the root's name and its URI.
-BACKENDS: dict[str, Callable[[str, str], Storage]] = {"file": LocalStorage}
+__all__ = ["BACKENDS", "OpenObject", "Redirect", "RemoteObject", "Storage", "Stream", "open_storage"]
 
 
-def open_storage(name: str, uri: str) -> Storage:
-    """Return the storage of a root by the scheme of its URI, which the settings have checked."""
-    return BACKENDS[urlsplit(uri).scheme](name, uri)
+def _local(name: str, root: RootSettings, _: int) -> Storage:
+    return LocalStorage(name, root.uri)
+
+
+def _s3(name: str, root: RootSettings, presign_seconds: int) -> Storage:
+    # boto3 takes a third of a second to import, and most commands have no use for it.
+    from gateway.storage.s3 import S3Storage  # noqa: PLC0415
+
+    return S3Storage(name, root, presign_seconds)
+
+
+# By the scheme of the root's URI.
+BACKENDS: dict[str, Callable[[str, RootSettings, int], Storage]] = {"file": _local, "s3": _s3}
+
+
+def open_storage(name: str, root: RootSettings | str, presign_seconds: int = 3600) -> Storage:
+    """Return the storage of a root, of which a URI alone says enough. Raises StorageUnavailable."""
+    settings = RootSettings(uri=root) if isinstance(root, str) else root
+    return BACKENDS[urlsplit(settings.uri).scheme](name, settings, presign_seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,19 +30,44 @@ class OpenObject(ByteSource, Protocol):
     def __exit__(self, *exc_info: object) -> None: ...
 
 
+class RemoteObject(OpenObject, Protocol):
+    """An object behind a network, whose reads fail when they would be of another version."""
+
+    def body(self, offset_bytes: int, length_bytes: int) -> Body:
+        """Return the bytes from an offset on as one request brings them."""
+
+    def next_of(self, body: Body, length_bytes: int) -> bytes:
+        """Return the next bytes of a body, and nothing at its end or when it broke off."""
+
+
+class Body(Protocol):
+    """Bytes that come one after another."""
+
+    def read(self, length_bytes: int) -> bytes:
+        """Return at most `length_bytes`, and nothing at the end."""
+
+    def close(self) -> None:
+        """Give the connection up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """A delivery by the gateway itself: the receiver sends from `source` and closes it."""
 
-    source: FileSource
+    source: FileSource | RemoteObject
     stat: ObjectStat
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """A delivery by the store: the client fetches from `url`."""
+    """A delivery by the store: the client fetches from the URL that `sign` returns.
 
-    url: str
+    `sign` takes the Content-Disposition that the store is to answer with. `source` is for those who must not be
+    sent away.
+    """
+
+    sign: Callable[[str], str]
+    source: RemoteObject
     stat: ObjectStat
 
 
@@ -59,6 +85,10 @@ class Storage(Protocol):
     @property
     def backend(self) -> str:
         """Return the kind of storage as the audit names it: local or s3."""
+
+    @property
+    def remote(self) -> bool:
+        """Return whether every look at it is a request over the network."""
 
     def ping(self) -> None:
         """Return when the root can be read."""

@@ -59,6 +59,7 @@ class LocalStorage:
     """The files below one folder. Symbolic links below it are not followed; the folder itself may be one."""
 
     backend = "local"
+    remote = False
 
     def __init__(self, name: str, uri: str) -> None:
         self.name = name

@@ -1,0 +1,259 @@
+"""A storage root in S3: facts by HEAD, presigned URLs for clients, pinned reads for ourselves."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from gateway.errors import ObjectMissing, StorageUnavailable, VersionChanged
+from gateway.model import ObjectStat
+from gateway.settings import RootSettings
+from gateway.storage.base import Redirect, Stream
+from gateway.storage.breaker import Breaker
+from gateway.storage.s3_object import S3Object
+
+T = TypeVar("T")
+
+# One try takes at most connect and read time together, and a second one is made only after a quick failure:
+# whoever asks is answered within three seconds.
+CONNECT_SECONDS = 1.0
+FACTS_SECONDS = 1.9
+RETRY_WITHIN_SECONDS = 1.0
+BYTES_SECONDS = 20.0
+CONNECTIONS = 32
+CONTENT_TYPE = "image/tiff"
+ABSENT = {"404", "NoSuchKey", "NotFound", "NoSuchVersion"}
+CHANGED = {"412", "PreconditionFailed"}
+UPLOAD = TransferConfig(max_concurrency=2)
+
+
+class S3Storage:
+    """The objects below one prefix of one bucket. Open after a fork, never before; safe in threads."""
+
+    backend = "s3"
+    remote = True
+
+    def __init__(self, name: str, root: RootSettings, presign_seconds: int = 3600) -> None:
+        self.name = name
+        self._root = root
+        self._presign_seconds = presign_seconds
+        parts = urlsplit(root.uri)
+        self.bucket = parts.netloc
+        self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
+        self._session = _session(root)
+        self._facts = self._client(root.endpoint_url, FACTS_SECONDS)
+        self._bytes = self._client(root.endpoint_url, BYTES_SECONDS)
+        self._signer = self._client(root.public_endpoint_url or root.endpoint_url, FACTS_SECONDS)
+        if root.requester_pays:
+            # In the URL, because a client that follows a redirect sends no header of ours.
+            self._signer.meta.events.register("before-sign.s3.GetObject", _pay_in_query)
+        self._payer = {"RequestPayer": "requester"} if root.requester_pays else {}
+        self._breaker = Breaker()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return S3Storage, (self.name, self._root, self._presign_seconds)
+
+    def _client(self, endpoint_url: str | None, read_seconds: float) -> Any:
+        config = Config(
+            signature_version="s3v4",
+            s3={"addressing_style": self._root.addressing},
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=read_seconds,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=CONNECTIONS,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        return self._session.client("s3", endpoint_url=endpoint_url, config=config)
+
+    def ping(self) -> None:
+        """Return when the bucket answers; raises StorageUnavailable."""
+        try:
+            self._call(lambda: self._facts.head_bucket(Bucket=self.bucket))
+        except ObjectMissing as error:
+            raise StorageUnavailable("The storage of this dataset cannot be reached.") from error
+
+    def stat(self, key: str) -> ObjectStat:
+        """Return version (the object's ETag), size and time of the object as it is now; one HEAD."""
+        found = self._call(lambda: self._facts.head_object(**self._address(key), **self._payer))
+        return _stat_of(found)
+
+    def open(self, key: str) -> S3Object:
+        """Return the object; its reads are pinned to the version that HEAD told of."""
+        stat = self.stat(key)
+        return S3Object(
+            f"s3://{self.bucket}/{self._prefix}{key}", stat, self._reader(key, stat), lambda: self.stat(key)
+        )
+
+    def _reader(self, key: str, stat: ObjectStat) -> Callable[[int, int], Any]:
+        """Return a function that opens a body from an offset for a length; its `read` gives the bytes."""
+
+        def read(offset: int, length: int) -> Any:
+            span = f"bytes={offset}-{offset + length - 1}"
+            address, pin = self._address(key), self._pin(stat)
+            return self._call(lambda: self._bytes.get_object(Range=span, **address, **pin, **self._payer))["Body"]
+
+        return read
+
+    def siblings(self, key: str) -> frozenset[str]:
+        """Return the names beside the object that begin like its own; none where listing is not allowed."""
+        stem = (self._prefix + key).removesuffix(PurePosixPath(key).suffix)
+        try:
+            found = self._page(Prefix=stem, Delimiter="/")
+        except (ObjectMissing, StorageUnavailable):
+            return frozenset()
+        return frozenset(entry["Key"].rpartition("/")[2] for entry in found.get("Contents", ()))
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys below this root that begin with `prefix`, in order, page by page."""
+        more: dict[str, str] = {}
+        while True:
+            page = self._page(Prefix=self._prefix + prefix, **more)
+            for entry in page.get("Contents", ()):
+                yield entry["Key"].removeprefix(self._prefix)
+            if not page.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def _page(self, **wanted: str) -> dict[str, Any]:
+        """Return one page of a listing."""
+        return self._call(lambda: self._facts.list_objects_v2(Bucket=self.bucket, **wanted, **self._payer))
+
+    def deliver(self, key: str, version: str) -> Stream | Redirect:
+        """Return how the client gets this very version; raises VersionChanged when it is no longer there."""
+        opened = self.open(key)
+        if opened.stat.version != version:
+            raise VersionChanged("The object has changed just now.")
+        if self._root.delivery == "stream":
+            return Stream(opened, opened.stat)
+        return Redirect(lambda disposition: self._presigned(key, opened.stat, disposition), opened, opened.stat)
+
+    def _presigned(self, key: str, stat: ObjectStat, disposition: str) -> str:
+        """Return a URL for GET of the object, with the name and type that the client is to see signed in."""
+        named = {"ResponseContentDisposition": disposition, "ResponseContentType": CONTENT_TYPE}
+        pin = {"VersionId": stat.version_id} if stat.version_id else {}
+        try:
+            return str(
+                self._signer.generate_presigned_url(
+                    "get_object", Params={**self._address(key), **named, **pin}, ExpiresIn=self._lifetime_seconds()
+                )
+            )
+        except BotoCoreError as error:
+            raise StorageUnavailable("The storage of this dataset cannot be reached.") from error
+
+    def _lifetime_seconds(self) -> int:
+        """Return the life of a URL: no longer than that of the credentials that sign it."""
+        # botocore keeps the moment in this attribute only; a test pins it.
+        ends: datetime | None = getattr(self._session.get_credentials(), "_expiry_time", None)
+        if ends is None:
+            return self._presign_seconds
+        return max(1, min(self._presign_seconds, int((ends - datetime.now(UTC)).total_seconds())))
+
+    def key_of(self, path: Path) -> str | None:
+        """Return None: no local file lies in a bucket."""
+        return None
+
+    def key_of_uri(self, bucket: str, key: str) -> str | None:
+        """Return the key below this root of an object of a bucket, or None for one that lies elsewhere."""
+        return key.removeprefix(self._prefix) if bucket == self.bucket and key.startswith(self._prefix) else None
+
+    @contextmanager
+    def staging(self, key: str) -> Iterator[Path]:
+        """Yield a local path; afterwards it is uploaded, in parts where it is large, and appears whole."""
+        address = self._address(key)
+        with tempfile.TemporaryDirectory(prefix="cog-gateway-upload-") as folder:
+            path = Path(folder) / "object.tif"
+            yield path
+            extra = {"ContentType": CONTENT_TYPE, **self._payer}
+            self._call(lambda: self._bytes.upload_file(str(path), ExtraArgs=extra, Config=UPLOAD, **address))
+
+    def close(self) -> None:
+        """Close the connections to the store."""
+        for client in (self._facts, self._bytes, self._signer):
+            client.close()
+
+    def _address(self, key: str) -> dict[str, str]:
+        """Return bucket and key of an object; raises ObjectMissing for a key that URLs would bend."""
+        if any(part in ("", ".", "..") or "\0" in part for part in key.split("/")):
+            raise ObjectMissing("No such object.")
+        return {"Bucket": self.bucket, "Key": self._prefix + key}
+
+    def _pin(self, stat: ObjectStat) -> dict[str, str]:
+        """Return what makes a read fail that would be of another version."""
+        return {"VersionId": stat.version_id} if stat.version_id else {"IfMatch": f'"{stat.version}"'}
+
+    def _call(self, ask: Callable[[], T]) -> T:
+        """Return what the store answers; asked once more when it failed at once.
+
+        Raises ObjectMissing, VersionChanged and StorageUnavailable; what the library says goes no further.
+        """
+        self._breaker.check()
+        began = time.monotonic()
+        while True:
+            try:
+                found = ask()
+            except (ClientError, BotoCoreError, boto3.exceptions.Boto3Error) as error:
+                self._raise_if_answered(error)
+                if time.monotonic() - began < RETRY_WITHIN_SECONDS:
+                    began -= RETRY_WITHIN_SECONDS
+                    continue
+                self._breaker.failed()
+                raise StorageUnavailable("The storage of this dataset cannot be reached.") from error
+            self._breaker.succeeded()
+            return found
+
+    def _raise_if_answered(self, error: Exception) -> None:
+        """Raise what an answer of the store means; return when there was none, or none that tells anything."""
+        if not isinstance(error, ClientError):
+            return
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status >= 500 or status == 429 or code == "SlowDown":
+            return
+        self._breaker.succeeded()
+        if code in ABSENT:
+            raise ObjectMissing("No such object.") from error
+        if code in CHANGED:
+            raise VersionChanged("The object has changed just now.") from error
+        raise StorageUnavailable("The storage of this dataset cannot be reached.") from error
+
+
+def _session(root: RootSettings) -> boto3.Session:
+    """Return a session with the root's own credentials, or those that boto3 finds; raises StorageUnavailable."""
+    secret, token = root.secret_access_key, root.session_token
+    try:
+        return boto3.Session(
+            profile_name=root.profile,
+            region_name=root.region,
+            aws_access_key_id=root.access_key_id,
+            aws_secret_access_key=secret.get_secret_value() if secret else None,
+            aws_session_token=token.get_secret_value() if token else None,
+        )
+    except BotoCoreError as error:
+        raise StorageUnavailable(f"The profile {root.profile} of a root is not configured.") from error
+
+
+def _stat_of(found: dict[str, Any]) -> ObjectStat:
+    version_id = found.get("VersionId")
+    return ObjectStat(
+        version=found["ETag"].strip('"'),
+        size_bytes=found["ContentLength"],
+        modified_at=found["LastModified"].astimezone(UTC),
+        # A bucket whose versioning is suspended calls every version null.
+        version_id=version_id if version_id != "null" else None,
+    )
+
+
+def _pay_in_query(request: Any, **_: Any) -> None:
+    request.params["x-amz-request-payer"] = "requester"
