@@ -32,6 +32,9 @@ GDAL_ERRORS = (RasterioError, CPLE_BaseError, ValueError)
 # Whose items name other files.
 FOREIGN_DOMAINS = ("OVERVIEWS", "ProxyOverviewRequest", "GEOLOCATION")
 DEGREES = "OGC:CRS84"
+# Far beyond any place on Earth in any unit. GDAL takes one turn of the globe after the other off a Web Mercator
+# coordinate, and never comes to an end where one turn is less than the last digit.
+MAX_COORDINATE = 1e12
 
 
 def open_raster(source: ByteSource) -> tuple[RasterFacts | None, tuple[Finding, ...]]:
@@ -102,6 +105,8 @@ def _crs_text(crs: CRS | None) -> str | None:
 def _degrees(raster: DatasetReader) -> tuple[float, float, float, float] | None:
     """Return west, south, east, north on the globe, the edges densified, or None where that cannot be."""
     if not raster.crs or raster.transform.is_identity:
+        return None
+    if not all(abs(side) <= MAX_COORDINATE for side in raster.bounds):
         return None
     try:
         bounds = transform_bounds(raster.crs, DEGREES, *raster.bounds, densify_pts=21)

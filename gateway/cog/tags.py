@@ -79,6 +79,8 @@ CODECS = frozenset({1, 2, 3, 4, 5, 7, 32773, 34887, 34925, 50000, 50001, 50002, 
 YCBCR = 6
 # The fewest samples of each photometric interpretation (TIFF 6.0): RGB, palette, mask, CMYK, YCbCr, CIELab.
 LEAST_SAMPLES = {2: 3, 5: 4, YCBCR: 3, 8: 3}
+# Those of TIFF 6.0, ICC and ITU Lab, CFA, LogL, LogLuv, linear raw, depth map and semantic mask (DNG 1.6).
+PHOTOMETRICS = frozenset({*range(7), 8, 9, 10, 32803, 32844, 32845, 34892, 51177, 52527})
 PLANAR_CONTIGUOUS, PLANAR_SEPARATE = 1, 2
 
 

@@ -227,9 +227,13 @@ class Walk:
             if entry.tag in TYPES and entry.type not in TYPES[entry.tag]:
                 what = f"Tag {name_of(entry.tag)} has field type {entry.type}."
                 yield finding("wrong-tag-type", what, ifd=ifd, offset=directory.offset)
-            elif not entry.inline and entry.offset + entry.size_bytes > self.header.size_bytes:
-                what = f"The value of tag {name_of(entry.tag)} reaches beyond the end of the file."
+            elif not (entry.inline or self._inside(entry)):
+                what = f"The value of tag {name_of(entry.tag)} does not lie in the file, behind its header."
                 yield finding("value-outside-file", what, ifd=ifd, offset=entry.offset)
+
+    def _inside(self, entry: Entry) -> bool:
+        """Return whether a value lies between the file header and the end of the file."""
+        return self.form.header_bytes <= entry.offset <= self.header.size_bytes - entry.size_bytes
 
     def _sub_ifds(self, directory: Directory) -> list[int]:
         """Return where the SubIFDs begin; more than the limit are cut, the walk refuses them by then."""

@@ -42,6 +42,12 @@ def test_a_raster_that_cannot_be_placed_has_no_bounds(facts_of):
     assert facts_of(far).bounds is None
 
 
+@pytest.mark.parametrize("x", [1e20, -1e20, 1e37])
+def test_a_web_mercator_far_off_the_globe_has_no_bounds_and_ends(facts_of, x):
+    mercator = (3, (1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 3857))
+    assert facts_of({**GEO, 33922: (12, (0.0, 0.0, 0.0, x, 0.0, 0.0)), 34735: mercator}).bounds is None
+
+
 def test_a_crs_without_an_authority_is_wkt(facts_of):
     keys = (1, 1, 0, 9, 1024, 0, 1, 1, 2048, 0, 1, 4326, 3072, 0, 1, 32767, 3074, 0, 1, 32767, 3075, 0, 1, 1)
     keys += (3076, 0, 1, 9001, 3080, 34736, 1, 0, 3081, 34736, 1, 1, 3092, 34736, 1, 2)

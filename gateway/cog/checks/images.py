@@ -13,6 +13,7 @@ from gateway.cog.tags import (
     ARRAY_TAGS,
     CODECS,
     LEAST_SAMPLES,
+    PHOTOMETRICS,
     PLANAR_CONTIGUOUS,
     PLANAR_SEPARATE,
     Tag,
@@ -50,6 +51,8 @@ def check_samples(layout: Layout) -> Iterator[Finding]:
 def _sample_problems(ifd: Ifd) -> Iterator[str]:
     if ifd.samples < LEAST_SAMPLES.get(photometric := ifd.number(Tag.PHOTOMETRIC, 1), 1):
         yield f"{ifd.samples} samples are too few for the photometric interpretation {photometric}."
+    if photometric not in PHOTOMETRICS:
+        yield f"The photometric interpretation {photometric} is not known."
     if ifd.planar not in (PLANAR_CONTIGUOUS, PLANAR_SEPARATE):
         yield f"The planar configuration {ifd.planar} is not known."
     if ifd.samples > MAX_SAMPLES:

@@ -16,6 +16,7 @@ BROKEN = {
     "unknown codec": ("unknown-codec", lambda p: p.value(0, 259, 7777)),
     "unknown codec of one overview": ("unknown-codec", lambda p: p.value(1, 259, 6)),
     "65535 samples": ("impossible-samples", lambda p: p.value(0, 277, 65535)),
+    "unknown photometric interpretation": ("impossible-samples", lambda p: p.value(0, 262, 170)),
     "no samples": ("impossible-samples", lambda p: p.value(0, 277, 0)),
     "samples of no bits": ("impossible-samples", lambda p: p.value(0, 258, 0)),
     "samples of 1000 bits": ("impossible-samples", lambda p: p.value(0, 258, 1000)),

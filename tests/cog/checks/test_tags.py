@@ -21,6 +21,7 @@ BROKEN = {
     "no entries": ("ifd-entry-count", lambda p: p.poke(p.layout.ifds[1].directory.offset, "Q" if p.form.big else "H", 0)),
     "1025 entries": ("ifd-entry-count", lambda p: p.poke(p.layout.ifds[1].directory.offset, "Q" if p.form.big else "H", 1025)),
     "value beyond the end": ("value-outside-file", lambda p: p.pointer(0, 33550, len(p.data) - 8)),
+    "value in the file header": ("value-outside-file", lambda p: p.pointer(0, 33550, 7)),
     "offsets beyond the end": ("value-outside-file", lambda p: p.pointer(0, 324, len(p.data) - 8)),
     "four thousand million offsets": ("value-outside-file", lambda p: p.count(0, 324, 4_000_000_000)),
     "unknown type of a structural tag": ("wrong-tag-type", lambda p: p.type(0, 324, 99)),
