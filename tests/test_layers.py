@@ -18,16 +18,23 @@ FLOORS = (
     ("download",),
     ("gatekeeper", "ingest"),
     ("ingest_options", "judging"),
+    ("tiles",),
     ("cog", "storage", "records", "audit", "tokens", "ranges", "sources"),
     ("pools", "files", "settings", "logs"),
     ("model", "errors"),
+    ("shell",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 HOMES = {
     "tornado": {"app", "serve", "handlers", "routes"},
-    "rasterio": {"cog"},
-    "numpy": {"cog"},
+    "rasterio": {"cog", "tiles"},
+    "numpy": {"cog", "tiles"},
+    "rio_tiler": {"tiles"},
+    "morecantile": {"tiles"},
+    "cv2": {"tiles"},
+    "imagecodecs": {"tiles"},
+    "pyproj": {"tiles"},
     "sqlite_utils": {"records"},
     "sqlite3": set(),
     "pysqlite3": set(),
@@ -44,6 +51,7 @@ SAME_FLOOR_FRIENDS = {
     ("__main__", "cli"),
     ("cli", "__main__"),
     ("model", "errors"),
+    ("shell",),
     ("errors", "model"),
     ("files", "errors"),
 }

@@ -1,0 +1,1 @@
+"""Map tiles of registered rasters: read, warped, styled and encoded."""
