@@ -92,13 +92,19 @@ class Layout:
 
 def sorted_tiles(ifds: tuple[Ifd, ...], size_bytes: int) -> Tiles:
     """Return the tiles of the IFDs that are stored inside a file of that length."""
-    kept = [np.flatnonzero(ifd.within(size_bytes)) for ifd in ifds]
-    starts = np.concatenate([ifd.offsets[at].astype(np.int64) for ifd, at in zip(ifds, kept, strict=True)])
-    ends = starts + np.concatenate([ifd.counts[at].astype(np.int64) for ifd, at in zip(ifds, kept, strict=True)])
-    owners = np.repeat(np.arange(len(ifds), dtype=np.int16), [len(at) for at in kept])
-    blocks = np.concatenate([at.astype(np.int32) for at in kept])
-    # The stable sort keeps time linear where tiles are stored level by level, as they mostly are.
-    order = np.lexsort((ends, starts)) if np.any(starts[1:] == starts[:-1]) else np.argsort(starts, kind="stable")
+    kept = [(owner, ifd, np.flatnonzero(ifd.within(size_bytes))) for owner, ifd in enumerate(ifds)]
+    # Level by level, as tiles are mostly stored: then nothing is left to sort.
+    kept.sort(key=lambda level: int(level[1].offsets[level[2][0]]) if len(level[2]) else 0)
+    starts = np.concatenate([ifd.offsets[at].astype(np.int64) for _, ifd, at in kept])
+    ends = starts + np.concatenate([ifd.counts[at].astype(np.int64) for _, ifd, at in kept])
+    owners = np.repeat(np.array([owner for owner, _, _ in kept], np.int16), [len(at) for _, _, at in kept])
+    blocks = np.concatenate([at.astype(np.int32) for _, _, at in kept])
+    if np.all(starts[1:] > starts[:-1]):
+        return Tiles(starts, ends, owners, blocks, 0)
+    order = np.argsort(starts, kind="stable")
+    if np.any(starts[order[1:]] == starts[order[:-1]]):
+        # Of tiles with the same extent the one of the first IFD comes first.
+        order = np.lexsort((blocks, owners, ends, starts))
     starts, ends, owners, blocks = starts[order], ends[order], owners[order], blocks[order]
     first = np.ones(len(starts), np.bool_)
     first[1:] = (starts[1:] != starts[:-1]) | (ends[1:] != ends[:-1])

@@ -73,6 +73,19 @@ def test_sub_ifds_without_a_usable_type_are_not_followed():
     assert [problem.rule for problem in layout.problems] == ["wrong-tag-type"]
 
 
+def test_tiles_out_of_order_are_sorted_and_each_extent_stands_once():
+    patch = Patch(write(pyramid()))
+    first, second = patch.offset(0, 0), patch.offset(0, 1)
+    patch.value(0, 324, second).value(0, 324, first, at=1)
+    tiles = read_layout(BytesSource(patch)).tiles
+    assert tiles.blocks.tolist()[5:8] == [1, 0, 2]
+    assert tiles.shared == 0
+    tiles = read_layout(BytesSource(patch.value(0, 324, first, at=5))).tiles
+    assert tiles.blocks.tolist()[5:8] == [1, 0, 2]
+    assert tiles.shared == 1
+    assert np.all(np.diff(tiles.starts) > 0)
+
+
 def test_chained_sub_ifds_are_followed():
     patch = Patch(write([*pyramid(), Image(32, 24, subfile=1, sub_of=0), Image(16, 12)]))
     first, second, sub, third, last = patch.layout.ifds

@@ -52,6 +52,16 @@ def test_every_level_with_a_false_leader_is_told_once(report_of):
     assert [(found.rule, found.ifd) for found in report_of(broken).errors] == [("ghost-leader", n) for n in (2, 1, 0)]
 
 
+def test_tiles_in_many_batches_are_judged_like_those_in_one(report_of, monkeypatch):
+    broken = patch()
+    for block in (2, 3, 9):
+        broken.data[broken.offset(0, block) - 4] ^= 1
+    whole = report_of(broken)
+    monkeypatch.setattr("gateway.cog.leaders.BATCH_TILES", 2)
+    assert report_of(broken) == whole
+    assert [found.block for found in whole.errors] == [2]
+
+
 def test_no_byte_beyond_the_end_is_asked_for():
     source = BytesSource(patch())
     assert list(check_leaders(source, read_layout(source))) == []
