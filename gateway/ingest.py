@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from gateway.audit import AuditLog
-from gateway.cog.convert import convertible
+from gateway.cog.recipe import convertible
 from gateway.errors import GatewayError, NotACog, RecordsUnavailable
 from gateway.ingest_options import IngestOptions, scales, with_options
 from gateway.judging import (
@@ -48,13 +48,17 @@ class IngestStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """The outcome for one source; `id` is None where no dataset came of it."""
+    """The outcome for one source; `id` is None where no dataset came of it.
+
+    `mend` is the command line that makes a COG of a source that was refused, where there is one.
+    """
 
     source: str
     status: IngestStatus
     id: str | None = None
     findings: tuple[Finding, ...] = ()
     message: str | None = None
+    mend: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the outcome as `ingest --json` prints it."""
@@ -63,6 +67,7 @@ class Ingested:
             "status": self.status.value,
             "id": self.id,
             "findings": [f.as_json() for f in self.findings],
+            "mend": self.mend,
         }
         return told | ({"message": self.message} if self.message else {})
 
@@ -120,7 +125,7 @@ class Ingestor:
                 return self._record(task, task.key, judged, None, options)
             if judged.valid:
                 return self._make(task, task.key, judged, options)
-            if options.convert and convertible(judged.inspection.report):
+            if options.convert and convertible(judged.inspection.report.findings):
                 return self._convert(task, judged, options)
             return self._refuse(task, judged, options)
         except (GatewayError, OSError) as error:
@@ -235,7 +240,8 @@ class Ingestor:
             rules = sorted({f.rule for f in judged.inspection.report.errors})
             detail = {"source": task.source.name, "rules": rules}
             self._audit.record(AuditRow("dataset.refused", dataset_id=known, detail=detail)).result()
-        return Ingested(task.source.name, IngestStatus.REFUSED, known, findings, message)
+        mend = judged.inspection.report.mend(task.source.name)
+        return Ingested(task.source.name, IngestStatus.REFUSED, known, findings, message, mend)
 
     def _save_verdict(self, task: Task, judged: Judged, options: IngestOptions) -> str | None:
         """Return the id of the dataset that the refused file itself is, if any, its verdict saved."""

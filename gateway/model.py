@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from gateway.shell import command_line, words_of
+
 
 class Severity(StrEnum):
     """How a finding weighs: an error refuses the file, a warning is only told."""
@@ -85,20 +87,15 @@ class Report:
 
     def mend(self, source: str) -> str | None:
         """Return the command line that makes a COG of the file named `source`, for a shell; None without one."""
-        if not self.recipe:
-            return None
-        target = PurePosixPath(source).name
-        target = f"{target.removesuffix(PurePosixPath(target).suffix)}.cog.tif"
-        if "://" not in source:
-            target = str(PurePosixPath(source).with_name(target)) if PurePosixPath(source).name else target
-        return " ".join([*map(shlex.quote, self.recipe), _operand(source), _operand(target)])
+        return command_line(self.recipe, source) if self.recipe else None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
         """Return the report that `as_json` wrote; the source's name is dropped."""
         found = [Finding(severity=Severity.ERROR, **f) for f in data["errors"]]
         found += [Finding(severity=Severity.WARNING, **f) for f in data["warnings"]]
-        return cls(data["depth"], tuple(found))
+        # Reports of older records have no such member.
+        return cls(data["depth"], tuple(found), words_of(data.get("mend") or ""))
 
 
 @dataclass(frozen=True, slots=True)

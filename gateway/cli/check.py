@@ -83,6 +83,8 @@ def tell(name: str, verdict: Verdict, *, strict: bool, as_json: bool) -> int:
         return VALID if valid else NOT_VALID
     list_findings("warnings", "yellow", verdict.warnings)
     list_findings("errors", "red", verdict.errors)
+    if mend := verdict.mend(name):
+        click.echo(f"This makes a COG of it:\n  {mend}\n", err=True)
     click.echo(f"{printable(name)} is {'' if valid else 'NOT '}a valid cloud optimized GeoTIFF")
     return VALID if valid else NOT_VALID
 

@@ -99,3 +99,5 @@ def tell(outcome: Ingested, *, as_json: bool) -> None:
         click.echo(f"- {finding.severity.value}: {printable(finding.message)}", err=True)
     if outcome.message:
         click.echo(f"- {printable(outcome.message)}", err=True)
+    if outcome.mend:
+        click.echo(f"- mend it with --convert, or: {outcome.mend}", err=True)

@@ -3,87 +3,90 @@
 from __future__ import annotations
 
 import warnings
+from glob import escape
+from math import ceil
 from pathlib import Path
+from shutil import disk_usage
 
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
-from rasterio.io import DatasetReader
 from rasterio.shutil import copy
 
-from gateway.cog.checks import Check, levels, references, tags
-from gateway.cog.layout import read_layout
-from gateway.cog.raster import GDAL_ERRORS, strict_options
-from gateway.cog.rules import RULES
+from gateway.cog.layout import Layout, read_layout
+from gateway.cog.raster import GDAL_ERRORS, open_dataset, strict_options
+from gateway.cog.recipe import creation, obstacle
 from gateway.cog.tiff import StructureError
-from gateway.errors import NotACog
-from gateway.model import ByteSource, Finding, Report, Severity
+from gateway.errors import GatewayError, NotACog
+from gateway.model import ByteSource
 
-# https://gdal.org/drivers/raster/cog.html; lossless, and overviews that hold only values of the data.
-CREATION = {
-    "COMPRESS": "DEFLATE",
-    "BIGTIFF": "IF_SAFER",
-    "OVERVIEWS": "IGNORE_EXISTING",
-    "RESAMPLING": "NEAREST",
-}
-
-
-# GDAL reads a file with such a mask as if it had none.
-LOSSY = ("mask-size",)
-# The COG check stops at the step that finds the first error; these must hold in any case, in this order.
-GATES: tuple[Check, ...] = (
-    tags.check_read,
-    tags.check_required,
-    tags.check_single,
-    references.check,
-    levels.check_flags,
-    levels.check_masks,
-)
+# GDAL would keep a twentieth of the machine's memory full of blocks.
+CACHE_BYTES = 64 << 20
+# A pyramid by powers of two has a third of the pixels of its full image, and the driver writes it twice: once
+# beside the target, and then into it. The mask of each pixel is a byte more at most.
+PYRAMIDS = 2 / 3
+# With so little left, what GDAL could not write is the disk's fault and not the file's.
+FULL_BYTES = 16 << 20
 
 
 class CannotConvert(NotACog):
     """A GeoTIFF that GDAL cannot read to its end, or of which it cannot make a COG."""
 
 
-def convertible(report: Report) -> bool:
-    """Return whether a refused file is a sound GeoTIFF of which only the layout is wrong."""
-    return bool(report.errors) and all(map(_rewritable, report.errors))
-
-
-def _rewritable(found: Finding) -> bool:
-    return found.rule in RULES and RULES[found.rule].rewritable and found.rule not in LOSSY
+class NoRoom(GatewayError):
+    """The folder of the target has not the room that the conversion may need."""
 
 
 def convert(source: ByteSource, target_path: Path) -> None:
     """Write a COG with the pixels, nodata, mask, colours, georeferencing and tags of a GeoTIFF.
 
-    The source is opened with the GTiff driver alone and only read; its report must be `convertible`.
-    Raises CannotConvert; `target_path` may be half written then.
+    No value changes: what a lossy codec left is stored as it decodes. The source is opened with the GTiff driver
+    alone and only read; its report must be `convertible`. Raises CannotConvert and NoRoom; `target_path` may be half
+    written then, but nothing is left beside it.
     """
-    _require_safe(source)
+    layout = _safe_layout(source)
+    _require_room(source, layout, target_path.parent)
+    options = {**strict_options(source.gdal_path), "GDAL_CACHEMAX": CACHE_BYTES}
     try:
-        with warnings.catch_warnings(), rasterio.Env(**strict_options(source.gdal_path)):
+        with warnings.catch_warnings(), rasterio.Env(**options):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(source.gdal_path, driver="GTiff", sharing=False) as raster:
-                copy(raster, target_path, driver="COG", PREDICTOR=_predictor(raster), **CREATION)
+            with open_dataset(source) as raster:
+                copy(raster, target_path, driver="COG", **creation(layout))
     except GDAL_ERRORS as error:
+        if _free_bytes(target_path.parent) < FULL_BYTES:
+            raise NoRoom("The target folder has no room left for the conversion.") from error
         raise CannotConvert("GDAL cannot make a COG of it.") from error
+    finally:
+        # What the driver makes on its way: overviews, a mask.
+        for left in target_path.parent.glob(f"{escape(target_path.name)}.*"):
+            left.unlink()
 
 
-def _require_safe(source: ByteSource) -> None:
-    """Return when GDAL may be handed the file: it names no other file, and loses nothing as it is read."""
+def needed_bytes(source: ByteSource, layout: Layout) -> int:
+    """Return how many bytes the conversion may write at most: every level without compression, or the source's."""
+    main = layout.main
+    width, height = main.size
+    full = width * height * (main.samples * ceil(main.bits / 8) + bool(layout.masks))
+    return max(ceil(full * (1 + PYRAMIDS)), source.size_bytes)
+
+
+def _require_room(source: ByteSource, layout: Layout, folder: Path) -> None:
+    needed, free = needed_bytes(source, layout), _free_bytes(folder)
+    if needed > free:
+        raise NoRoom(
+            f"The conversion may need {needed / 1e6:.1f} MB, and the target folder has {free / 1e6:.1f} MB free."
+        )
+
+
+def _free_bytes(folder: Path) -> int:
+    return disk_usage(folder).free
+
+
+def _safe_layout(source: ByteSource) -> Layout:
+    """Return the layout when GDAL may be handed the file: it names no other file, and loses nothing as it is read."""
     try:
         layout = read_layout(source)
     except StructureError as error:
         raise CannotConvert(error.finding.message) from error
-    for check in GATES:
-        for found in check(layout):
-            if found.severity is Severity.ERROR and not _rewritable(found):
-                raise CannotConvert(found.message)
-
-
-def _predictor(source: DatasetReader) -> str:
-    """Return NO where libtiff has no predictor: complex numbers, and values of fewer bits than their type."""
-    for band, dtype in zip(source.indexes, source.dtypes, strict=True):
-        if dtype.startswith("complex") or "NBITS" in source.tags(band, ns="IMAGE_STRUCTURE"):
-            return "NO"
-    return "YES"
+    if found := obstacle(layout):
+        raise CannotConvert(found.message)
+    return layout

@@ -11,6 +11,7 @@ from gateway.cog.decode import check_payload
 from gateway.cog.layout import Layout, read_layout
 from gateway.cog.leaders import check_leaders
 from gateway.cog.raster import open_raster
+from gateway.cog.recipe import recipe_of
 from gateway.cog.rules import finding
 from gateway.cog.sidecars import check_sidecars
 from gateway.cog.sourcefile import local_copy
@@ -58,19 +59,21 @@ def inspect(
         raise ValueError(f"depth is one of {', '.join(DEPTHS)}")
     findings: list[Finding] = []
     raster: RasterFacts | None = None
+    recipe: tuple[str, ...] = ()
     try:
         layout = read_layout(source)
         findings += (_lenient(found) if allow_missing_overviews else found for found in judge(layout))
         with _payload(source, depth) if _sound(findings) else nullcontext(source) as payload:
             for check in PAYLOAD_CHECKS[depth]:
                 findings += check(payload, layout) if _sound(findings) else ()
+        recipe = recipe_of(source, layout, findings)
     except StructureError as error:
         findings.append(error.finding)
     findings += check_sidecars(source, siblings)
     if _sound(findings):
         raster, problems = open_raster(source)
         findings += problems
-    return Inspection(Report(depth, tuple(_bounded(findings))), raster)
+    return Inspection(Report(depth, tuple(_bounded(findings)), recipe), raster)
 
 
 def _payload(source: ByteSource, depth: str) -> AbstractContextManager[ByteSource]:

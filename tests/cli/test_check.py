@@ -11,7 +11,7 @@ from gateway.cli.workers import DIED
 from gateway.model import Finding, Report, Severity
 from tests.rasters import write_cog, write_striped
 
-KEYS = {"source", "valid", "depth", "errors", "warnings"}
+KEYS = {"source", "valid", "depth", "errors", "warnings", "mend"}
 
 
 def with_warning(monkeypatch):

@@ -8,7 +8,8 @@ from rasterio.enums import ColorInterp
 from rasterio.shutil import copy
 from rio_cogeo import cog_validate
 
-from gateway.cog.convert import CannotConvert, convert, convertible
+from gateway.cog.convert import CannotConvert, convert
+from gateway.cog.recipe import convertible
 from gateway.files import open_file
 from gateway.model import Finding, Report, Severity
 from tests.cog.tiffs import Image, pyramid, write
@@ -143,7 +144,7 @@ def test_a_file_that_is_cut_cannot_be_converted(tmp_path):
 def test_only_what_breaks_rules_of_layout_alone_may_be_converted(rules, expected):
     warning = Finding("extra-page", "There is another page.", Severity.WARNING)
     report = Report("blocks", (*(Finding(rule, "It is wrong.") for rule in rules), warning))
-    assert convertible(report) is expected
+    assert convertible(report.findings) is expected
 
 
 def test_a_warning_does_not_keep_a_file_from_being_converted(tmp_path):

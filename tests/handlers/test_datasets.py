@@ -42,7 +42,7 @@ async def test_every_link_of_a_record_answers(world, fetch):
 async def test_the_validation_report_is_that_of_check(world, fetch):
     dataset = world.add()
     report = json.loads((await fetch(f"/api/datasets/{dataset.id}/validation")).body)
-    assert set(report) == {"source", "valid", "depth", "errors", "warnings"}
+    assert set(report) == {"source", "valid", "depth", "errors", "warnings", "mend"}
     assert (report["source"], report["valid"], report["depth"], report["errors"]) == (dataset.id, True, "blocks", [])
 
 
