@@ -51,7 +51,6 @@ SAME_FLOOR_FRIENDS = {
     ("__main__", "cli"),
     ("cli", "__main__"),
     ("model", "errors"),
-    ("shell",),
     ("errors", "model"),
     ("files", "errors"),
 }
