@@ -9,6 +9,48 @@ from gateway.model import Finding, Severity
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
 REWRITE = "Rewrite it with gdal_translate -of COG or rio cogeo create."
 UPLOAD = "Fetch or upload the file again."
+# The commands of the guide; a file that can be mended is told its own, with its name and the options that fit it.
+TRANSLATE = "gdal_translate -of COG IN.tif OUT.tif"
+FETCH = "rsync --checksum ORIGIN IN.tif"
+NEW_OVERVIEWS = "gdal_translate -of COG -co OVERVIEWS=IGNORE_EXISTING IN.tif OUT.tif"
+LARGER_TILES = "gdal_translate -of COG -co BLOCKSIZE=1024 IN.tif OUT.tif"
+ONE_PAGE = "gdal_translate -of COG GTIFF_DIR:1:IN.tif OUT.tif"
+SET_CRS = "gdal_translate -of COG -a_srs EPSG:CODE IN.tif OUT.tif"
+SET_TRANSFORM = "gdal_translate -of COG -a_ullr LEFT TOP RIGHT BOTTOM IN.tif OUT.tif"
+SET_BOTH = "gdal_translate -of COG -a_srs EPSG:CODE -a_ullr LEFT TOP RIGHT BOTTOM IN.tif OUT.tif"
+NO_METADATA = "tiffset -u 42112 IN.tif && gdal_translate -of COG IN.tif OUT.tif"
+# Of the rules that neither the writing anew nor the fetching again mends.
+COMMANDS = {
+    "not-a-regular-file": "cog-gateway check IN.tif",
+    "not-a-tiff": "gdal_translate -of COG IN OUT.tif",
+    "changed-while-read": "cog-gateway check IN.tif",
+    "too-many-ifds": ONE_PAGE,
+    "header-too-large": LARGER_TILES,
+    "too-many-blocks": LARGER_TILES,
+    "unknown-codec": "gdal_translate -of COG -co COMPRESS=DEFLATE IN.tif OUT.tif",
+    "overview-not-flagged": NEW_OVERVIEWS,
+    "overview-not-smaller": NEW_OVERVIEWS,
+    "overview-aspect": NEW_OVERVIEWS,
+    "overview-other-bands": NEW_OVERVIEWS,
+    "overview-other-type": NEW_OVERVIEWS,
+    "overviews-missing-in-strip": NEW_OVERVIEWS,
+    "pyramid-stops-early": NEW_OVERVIEWS,
+    "pyramid-step": NEW_OVERVIEWS,
+    "mask-missing-on-level": NEW_OVERVIEWS,
+    "two-pyramids": ONE_PAGE,
+    "extra-page": ONE_PAGE,
+    "no-georeferencing": SET_BOTH,
+    "bad-transform": SET_TRANSFORM,
+    "bad-geokeys": SET_CRS,
+    "transform-without-crs": SET_CRS,
+    "crs-without-transform": SET_TRANSFORM,
+    "approximate-georeferencing": "gdalwarp -of COG -t_srs EPSG:CODE IN.tif OUT.tif",
+    "refers-to-other-file": NO_METADATA,
+    "metadata-damaged": NO_METADATA,
+    "sidecar-overviews": "rm IN.tif.ovr",
+    "sidecar-mask": "rm IN.tif.msk",
+    "sidecar-georeferencing": "rm IN.tif.aux.xml",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +65,11 @@ class Rule:
     why: str
     mend: str
     rewritable: bool = False
+
+    @property
+    def command(self) -> str:
+        """Return the command line that mends a file IN.tif; words in capitals are the operator's to fill in."""
+        return COMMANDS.get(self.name, FETCH if self.mend == UPLOAD else TRANSLATE)
 
 
 def _layout(name: str, why: str, mend: str = REWRITE) -> Rule:

@@ -2,20 +2,29 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cog.rules import RULES, finding
+from gateway.cog.rules import COMMANDS, RULES, finding
 from gateway.model import Severity
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "cog-rules.md"
 
 
 def rows():
-    """The rows of the table as (rule, severity, why, what mends it)."""
+    """The rows of the table as (rule, severity, why, what mends it, the command)."""
     lines = [line for line in DOCS.read_text().splitlines() if line.startswith("| `")]
     return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
 
 
 def test_the_table_in_the_docs_is_that_of_the_code():
-    assert rows() == [(f"`{rule.name}`", str(rule.severity), rule.why, rule.mend) for rule in RULES.values()]
+    assert rows() == [
+        (f"`{rule.name}`", str(rule.severity), rule.why, rule.mend, f"`{rule.command}`") for rule in RULES.values()
+    ]
+
+
+def test_commands_are_of_rules_that_are_there_and_of_known_programs():
+    assert set(COMMANDS) <= set(RULES)
+    programs = {rule.command.split()[0] for rule in RULES.values()}
+    assert programs == {"gdal_translate", "gdalwarp", "rsync", "tiffset", "rm", "cog-gateway"}
+    assert {name for name, rule in RULES.items() if rule.rewritable and not rule.command.startswith("gdal_t")} == set()
 
 
 def test_names_are_kebab_case_and_texts_are_sentences():
