@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left, bisect_right
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,17 @@ from gateway.model import ByteSource, Finding
 Values = npt.NDArray[Any]
 Order = Literal["<", ">"]
 
-# The directories of an ordinary COG lie in the first read; what lies within GAP_BYTES is read in one go.
-FIRST_READ_BYTES = 32 * 1024
-GAP_BYTES = 64 * 1024
+# Of a remote source, where each read takes a round trip: the directories of an ordinary COG lie in the first
+# read, and what lies within a gap is read in one go. A read of a file costs so little that none goes further.
+REMOTE_READ_BYTES, REMOTE_GAP_BYTES = 32 * 1024, 64 * 1024
+GAP_BYTES = 64
+
+# How values of a field type stand in the file, and what they are read into.
+DTYPES = {
+    (order, field_type): (np.dtype(code).newbyteorder(order), np.dtype(code))
+    for field_type, code in NUMPY_CODES.items()
+    for order in ("<", ">")
+}
 
 
 class StructureError(Exception):
@@ -40,7 +48,7 @@ class Limits:
     ifds: int = 256
     entries: int = 1024
     header_bytes: int = 256 << 20
-    blocks: int = 10_000_000
+    blocks: int = 5_500_000
     text_bytes: int = 32 << 20
 
 
@@ -53,6 +61,7 @@ class Header:
     def __init__(self, source: ByteSource) -> None:
         self.source = source
         self.size_bytes = source.size_bytes
+        self._least, self._gap = (REMOTE_READ_BYTES, REMOTE_GAP_BYTES) if source.remote else (1, GAP_BYTES)
         self._starts: list[int] = []
         self._chunks: list[bytes] = []
 
@@ -60,7 +69,7 @@ class Header:
         """Return `length` bytes from `offset`; the caller has made sure that they are inside the file."""
         at = bisect_right(self._starts, offset) - 1
         if at < 0 or offset + length > self._starts[at] + len(self._chunks[at]):
-            at = self._read(offset, max(length, FIRST_READ_BYTES))
+            at = self._read(offset, max(length, self._least))
             if offset + length > self._starts[at] + len(self._chunks[at]):
                 raise StructureError(finding("changed-while-read", "The file ends before its own length."))
         skip = offset - self._starts[at]
@@ -73,7 +82,7 @@ class Header:
             at = bisect_right(self._starts, start) - 1
             if at >= 0 and end <= self._starts[at] + len(self._chunks[at]):
                 continue
-            if runs and start <= runs[-1][1] + GAP_BYTES:
+            if runs and start <= runs[-1][1] + self._gap:
                 runs[-1][1] = max(runs[-1][1], end)
             else:
                 runs.append([start, end])
@@ -91,8 +100,7 @@ class Header:
         return at
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry of a directory. `offset` is where its values lie in the file, inline or not.
 
     `size_bytes` is 0 for a field type that TIFF does not know.
@@ -100,7 +108,7 @@ class Entry:
 
     tag: int
     type: int
-    count: int
+    count: int  # type: ignore[assignment]
     offset: int
     size_bytes: int
     inline: bool
@@ -135,8 +143,9 @@ class Format:
 
     def values(self, raw: bytes, field_type: int) -> Values:
         """Return the values of a known field type, in native byte order."""
-        code = np.dtype(NUMPY_CODES[field_type])
-        return np.frombuffer(raw, code.newbyteorder(self.order)).astype(code, copy=False)
+        stored, native = DTYPES[self.order, field_type]
+        values = np.frombuffer(raw, stored)
+        return values if stored.isnative else values.astype(native)
 
 
 def read_format(header: Header) -> Format:
@@ -199,29 +208,34 @@ class Walk:
         if room < head + count * width + tail:
             raise self._error("ifd-outside-file", "A directory reaches beyond the end of the file.", index, offset)
         raw = self.header.at(offset, head + count * width + tail)
-        rows = struct.iter_unpack(self.form.order + entry_code, raw[head:-tail])
-        values_at = range(offset + head + (12 if self.form.big else 8), offset + len(raw), width)
-        entries = tuple(self._entry(row, at) for row, at in zip(rows, values_at, strict=False))
+        entries = self._entries(self.form.order + entry_code, raw[head:-tail], offset + head)
         (following,) = struct.unpack(self.form.order + next_code, raw[-tail:])
         directory = Directory(index, offset, offset + len(raw), entries, sub)
         self.problems.extend(self._judge(directory))
         return directory, following
 
-    def _entry(self, row: tuple[int, int, int, bytes], at: int) -> Entry:
-        tag, field_type, count, raw = row
-        size = TYPE_BYTES.get(field_type, 0) * count
-        if size <= len(raw):
-            return Entry(tag, field_type, count, at, size, True)
-        offset = int.from_bytes(raw, "little" if self.form.order == "<" else "big")
-        return Entry(tag, field_type, count, offset, size, False)
+    def _entries(self, code: str, raw: bytes, start: int) -> tuple[Entry, ...]:
+        """Return the entries of a directory, of which the first one stands at `start` in the file."""
+        byte_order: Literal["little", "big"] = "little" if self.form.order == "<" else "big"
+        room = 8 if self.form.big else 4
+        at, width = start + 4 + room, struct.calcsize(code)
+        entries = []
+        for tag, field_type, count, value in struct.iter_unpack(code, raw):
+            size = TYPE_BYTES.get(field_type, 0) * count
+            offset = at if size <= room else int.from_bytes(value, byte_order)
+            entries.append(Entry(tag, field_type, count, offset, size, size <= room))
+            at += width
+        return tuple(entries)
 
     def _judge(self, directory: Directory) -> Iterator[Finding]:
         """Yield what is wrong with the entries of one directory, taken by themselves."""
         ifd = directory.index
         tags = [entry.tag for entry in directory.entries]
-        for tag in sorted(tag for tag, times in Counter(tags).items() if times > 1):
-            yield finding("duplicate-tag", f"Tag {name_of(tag)} stands twice.", ifd=ifd, offset=directory.offset)
-        if any(first > second for first, second in pairwise(tags)):
+        ascending = sorted(tags)
+        if len(set(tags)) < len(tags):
+            for tag in sorted({first for first, second in pairwise(ascending) if first == second}):
+                yield finding("duplicate-tag", f"Tag {name_of(tag)} stands twice.", ifd=ifd, offset=directory.offset)
+        if tags != ascending:
             yield finding("unsorted-tags", "The tags are not in order.", ifd=ifd, offset=directory.offset)
         for entry in directory.entries:
             if entry.tag in TYPES and entry.type not in TYPES[entry.tag]:
