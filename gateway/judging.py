@@ -17,6 +17,8 @@ from gateway.sources import Source
 from gateway.storage import Storage, open_storage
 
 DEPTH = "blocks"
+# What ingest itself has made is looked at to its last byte.
+MADE_DEPTH = "full"
 READ_BYTES = 1 << 20
 # A file that is written to all the time is judged this often before its source fails.
 JUDGE_TRIES = 3
@@ -137,7 +139,7 @@ def convert_object(reading: Reading, judged: Judged, target: Storage, key: str) 
         if judged.stat is None or opened.stat.version != judged.stat.version or not opened.unchanged():
             raise VersionChanged("The source changed while it was converted.")
         with open_file(path) as made:
-            report = inspect(made, depth=DEPTH, allow_missing_overviews=reading.allow_missing_overviews).report
+            report = inspect(made, depth=MADE_DEPTH, allow_missing_overviews=reading.allow_missing_overviews).report
         if not report.valid:
             raise NotACog("What the conversion makes of it is no true COG: " + report.errors[0].message)
 

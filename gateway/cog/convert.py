@@ -10,8 +10,10 @@ from shutil import disk_usage
 
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
+from rasterio.io import DatasetReader
 from rasterio.shutil import copy
 
+from gateway.cog.domains import add_items, items_of
 from gateway.cog.layout import Layout, read_layout
 from gateway.cog.raster import GDAL_ERRORS, open_dataset, strict_options
 from gateway.cog.recipe import creation, obstacle
@@ -50,7 +52,7 @@ def convert(source: ByteSource, target_path: Path) -> None:
         with warnings.catch_warnings(), rasterio.Env(**options):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with open_dataset(source) as raster:
-                copy(raster, target_path, driver="COG", **creation(layout))
+                _copy(raster, layout, target_path)
     except GDAL_ERRORS as error:
         if _free_bytes(target_path.parent) < FULL_BYTES:
             raise NoRoom("The target folder has no room left for the conversion.") from error
@@ -59,6 +61,17 @@ def convert(source: ByteSource, target_path: Path) -> None:
         # What the driver makes on its way: overviews, a mask.
         for left in target_path.parent.glob(f"{escape(target_path.name)}.*"):
             left.unlink()
+
+
+def _copy(raster: DatasetReader, layout: Layout, target_path: Path) -> None:
+    """Write the COG, with the tags of every domain."""
+    items = items_of(layout)
+    wanted = tuple(item for item in items if item.of_domain)
+    apart = any(item.of_band for item in items)
+    domains = {"COPY_SRC_MDD": "YES"} if wanted and not apart else {}
+    copy(raster, target_path, driver="COG", **creation(layout), **domains)
+    if wanted and apart:
+        add_items(target_path, wanted)
 
 
 def needed_bytes(source: ByteSource, layout: Layout) -> int:
