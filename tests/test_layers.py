@@ -18,7 +18,7 @@ FLOORS = (
     ("download",),
     ("gatekeeper", "ingest"),
     ("ingest_options", "judging"),
-    ("tiles",),
+    ("tiles", "buckets"),
     ("cog", "storage", "records", "audit", "tokens", "ranges", "sources"),
     ("pools", "files", "settings", "logs"),
     ("model", "errors"),

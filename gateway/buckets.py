@@ -1,0 +1,117 @@
+"""The objects that an operator means by s3://bucket/key, s3://bucket/prefix and s3://bucket/pattern."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from gateway.errors import GatewayError
+from gateway.settings import RootSettings
+from gateway.sources import SUFFIXES, Lack, Problem
+from gateway.storage import open_storage
+
+if TYPE_CHECKING:
+    from gateway.storage.s3 import S3Storage
+
+SCHEME = "s3://"
+MAGIC = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSource:
+    """One object to judge, and the storage of its whole bucket; `relative` is its name below the given prefix."""
+
+    name: str
+    storage: S3Storage
+    key: str
+    relative: str
+
+
+def is_bucket(name: str) -> bool:
+    """Return whether a source is one in S3."""
+    return name.startswith(SCHEME)
+
+
+def expand_bucket(name: str, roots: Mapping[str, RootSettings]) -> Iterator[BucketSource | Problem]:
+    """Yield the object of that name, or the rasters below that prefix, or those that match that pattern.
+
+    The bucket is read with what a root of the same bucket says of endpoint and credentials, else as boto3 is
+    configured. Nothing raises for what is not there.
+    """
+    # By hand: to a URL parser a "?" or "#" would not belong to the key.
+    bucket, _, key = name.removeprefix(SCHEME).partition("/")
+    if not bucket:
+        yield Problem(name, Lack.MISSING, "names no bucket")
+        return
+    try:
+        storage = bucket_storage(bucket, roots)
+        found = _matching(storage, key) if MAGIC.search(key) else _below(storage, key)
+        empty = True
+        for each, relative in found:
+            empty = False
+            yield BucketSource(f"{SCHEME}{bucket}/{each}", storage, each, relative)
+    except GatewayError:
+        yield Problem(name, Lack.MISSING, "the bucket cannot be read")
+        return
+    if empty:
+        yield _nothing(name, key)
+
+
+def bucket_storage(bucket: str, roots: Mapping[str, RootSettings]) -> S3Storage:
+    """Return the storage of a whole bucket, for reading. Raises StorageUnavailable."""
+    known = next(
+        (root for root in roots.values() if urlsplit(root.uri)[:2] == ("s3", bucket)), RootSettings(uri="file:.")
+    )
+    whole = RootSettings.model_validate({**known.model_dump(exclude_unset=True), "uri": f"{SCHEME}{bucket}"})
+    return open_storage("source", whole)  # type: ignore[return-value]
+
+
+def _nothing(name: str, key: str) -> Problem:
+    if MAGIC.search(key):
+        return Problem(name, Lack.MISSING, "no object matches this pattern")
+    if PurePosixPath(key).suffix.lower() in SUFFIXES:
+        return Problem(name, Lack.MISSING, "no such object")
+    return Problem(name, Lack.NO_RASTER, "the prefix has no raster in it")
+
+
+def _below(storage: S3Storage, key: str) -> Iterator[tuple[str, str]]:
+    """Yield the object itself, or the rasters below it as below a folder."""
+    if key and not key.endswith("/") and next(storage.keys(key), None) == key:
+        yield key, PurePosixPath(key).name
+        return
+    folder = f"{key.rstrip('/')}/" if key.strip("/") else ""
+    for each in storage.keys(folder):
+        if _is_raster(each):
+            yield each, each.removeprefix(folder)
+
+
+def _matching(storage: S3Storage, pattern: str) -> Iterator[tuple[str, str]]:
+    """Yield the rasters that match; `*` stays within one part of the key, `**` goes through many."""
+    folder = MAGIC.split(pattern)[0].rpartition("/")[0]
+    wanted = re.compile(_regex(pattern))
+    for each in storage.keys(f"{folder}/" if folder else ""):
+        if wanted.fullmatch(each) and not each.endswith("/"):
+            yield each, each.removeprefix(f"{folder}/")
+
+
+def _regex(pattern: str) -> str:
+    """Return the regular expression of a shell pattern over keys."""
+    pieces = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    found = re.split(r"(\*\*/|\*\*|\*|\?|\[!?[^\]]+\])", pattern)
+    return "".join(_piece(piece, pieces) for piece in found)
+
+
+def _piece(piece: str, pieces: Mapping[str, str]) -> str:
+    if piece.startswith("[") and piece.endswith("]"):
+        inner = piece[1:-1].replace("\\", r"\\").replace("[", r"\[")
+        return f"[^{inner[1:]}]" if inner.startswith("!") else f"[{inner}]"
+    return pieces.get(piece) or re.escape(piece)
+
+
+def _is_raster(key: str) -> bool:
+    parts = key.split("/")
+    return PurePosixPath(key).suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in parts)
