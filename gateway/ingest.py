@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from gateway.audit import AuditLog
+from gateway.buckets import BucketSource
 from gateway.cog.recipe import convertible
 from gateway.errors import GatewayError, NotACog, RecordsUnavailable
 from gateway.ingest_options import IngestOptions, scales, with_options
@@ -24,8 +25,9 @@ from gateway.judging import (
     converted_key,
     copy_object,
     judge,
-    local_reading,
+    key_in,
     origin_of,
+    reading_of,
     same_bytes,
     sentence,
     version_at,
@@ -97,12 +99,12 @@ class Ingestor:
         # By root and key: the source of this run that the object was made from.
         self._made: dict[tuple[str, str], str] = {}
 
-    def ingest(self, source: Source, options: IngestOptions) -> Ingested:
+    def ingest(self, source: Source | BucketSource, options: IngestOptions) -> Ingested:
         """Return what became of the source, judged in this process."""
         task = self.plan(source, options)
         return task if isinstance(task, Ingested) else self.settle(task, attempt(task), options)
 
-    def plan(self, source: Source, options: IngestOptions) -> Task | Ingested:
+    def plan(self, source: Source | BucketSource, options: IngestOptions) -> Task | Ingested:
         """Return what is to be judged, or the outcome where nothing has to be."""
         try:
             task = self._task(source, options)
@@ -131,24 +133,25 @@ class Ingestor:
         except (GatewayError, OSError) as error:
             return Ingested(task.source.name, IngestStatus.FAILED, message=sentence(error))
 
-    def _task(self, source: Source, options: IngestOptions) -> Task:
+    def _task(self, source: Source | BucketSource, options: IngestOptions) -> Task:
         if not _is_utf8(source.name) or not _is_utf8(source.relative):
             raise CannotIngest("the name is no UTF-8")
         if options.copy_to is not None and options.copy_to not in self._storages:
             raise CannotIngest(f"there is no storage root named {options.copy_to}")
         allow = self._allow_missing_overviews
-        homes = [(root, s.key_of(source.path)) for root, s in self._storages.items()]
+        homes = [(root, key_in(storage, source)) for root, storage in self._storages.items()]
         # The shortest key is that of the longest root.
         for root, key in sorted(((r, k) for r, k in homes if k is not None), key=lambda home: len(home[1])):
             if options.copy_to in (None, root):
                 return Task(source, Reading(self._storages[root], key, allow), root, key, in_place=True)
         if options.copy_to is None:
             raise CannotIngest("lies below no storage root: --copy-to ROOT copies it into one")
-        return Task(source, local_reading(source.path, allow), options.copy_to, source.relative, in_place=False)
+        return Task(source, reading_of(source, allow), options.copy_to, source.relative, in_place=False)
 
     def _is_current(self, task: Task, known: Dataset) -> bool:
         """Return whether the record already tells of the bytes that the task would read or make."""
-        if not known.report.valid or known.sha256 is None:
+        far = self._storages[known.root].remote
+        if not known.report.valid or (known.sha256 is None and not far):
             return False
         if task.in_place and known.key == task.key:
             return version_at(task.reading.storage, task.key) == known.version
@@ -181,9 +184,11 @@ class Ingestor:
         if options.dry_run:
             return self._record(task, key, judged, None, options)
         stored = judge(Reading(self._storages[task.root], key, self._allow_missing_overviews))
-        if judged.valid and stored.sha256 != judged.sha256:
+        if judged.sha256 is not None and stored.sha256 not in (judged.sha256, None):
             raise CannotIngest("the copy in the root is not what was read")
-        return self._record(task, key, stored, origin_of(task, judged.stat.version), options)
+        # What was uploaded is what was read; a store is not asked for all of it again to hear that.
+        known = replace(stored, sha256=stored.sha256 or judged.sha256)
+        return self._record(task, key, known, origin_of(task, judged.stat.version), options)
 
     def _put(self, task: Task, key: str, judged: Judged, options: IngestOptions) -> None:
         target = self._storages[task.root]

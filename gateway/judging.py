@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import quote
 
+from gateway.buckets import BucketSource
 from gateway.cog import inspect, not_regular_report
 from gateway.cog.convert import convert
+from gateway.cog.sourcefile import local_copy
 from gateway.errors import GatewayError, NotACog, ObjectMissing, StorageUnavailable, VersionChanged
 from gateway.files import NotRegular, open_file
 from gateway.model import ByteSource, Inspection, ObjectStat
@@ -20,6 +23,7 @@ DEPTH = "blocks"
 # What ingest itself has made is looked at to its last byte.
 MADE_DEPTH = "full"
 READ_BYTES = 1 << 20
+REMOTE_READ_BYTES = 16 << 20
 # A file that is written to all the time is judged this often before its source fails.
 JUDGE_TRIES = 3
 
@@ -35,7 +39,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The verdict over one version of one object; `sha256` (lower-case hex) is of a true COG only.
+    """The verdict over one version of one object; `sha256` (lower-case hex) is of a true COG on a disk only.
 
     `stat` is None where there is no regular file to have a version.
     """
@@ -54,7 +58,7 @@ class Judged:
 class Task:
     """A source that must be judged, and where its object is to be: under `key` of `root`."""
 
-    source: Source
+    source: Source | BucketSource
     reading: Reading
     root: str
     key: str
@@ -65,6 +69,20 @@ def local_reading(path: Path, allow_missing_overviews: bool) -> Reading:
     """Return the reading of a file that lies outside of every root, links resolved."""
     real = path.resolve()
     return Reading(open_storage("source", f"file:{quote(str(real.parent))}"), real.name, allow_missing_overviews)
+
+
+def key_in(storage: Storage, source: Source | BucketSource) -> str | None:
+    """Return the key under which the source lies in a root already, or None."""
+    if isinstance(source, BucketSource):
+        return storage.key_of_object(source.storage.bucket, source.key)
+    return storage.key_of(source.path)
+
+
+def reading_of(source: Source | BucketSource, allow_missing_overviews: bool) -> Reading:
+    """Return the reading of a source that lies outside of every root."""
+    if isinstance(source, BucketSource):
+        return Reading(source.storage, source.key, allow_missing_overviews)
+    return local_reading(source.path, allow_missing_overviews)
 
 
 def judge_file(path: Path, reading: Reading) -> Judged:
@@ -107,7 +125,9 @@ def digest_of(source: ByteSource, copy: BinaryIO | None = None) -> str:
     """Return the SHA-256 of the bytes as lower-case hex; they are written to `copy` as they are read."""
     digest = hashlib.sha256()
     offset_bytes = 0
-    while piece := source.read_at(offset_bytes, READ_BYTES):
+    # Of what lies far away each piece is a request.
+    length_bytes = REMOTE_READ_BYTES if source.remote else READ_BYTES
+    while piece := source.read_at(offset_bytes, length_bytes):
         digest.update(piece)
         if copy is not None:
             copy.write(piece)
@@ -124,7 +144,7 @@ def copy_object(reading: Reading, judged: Judged, target: Storage, key: str) -> 
     with reading.storage.open(reading.key) as opened, target.staging(key) as path:
         with path.open("xb") as copy:
             sha256 = digest_of(opened, copy)
-        if sha256 != judged.sha256:
+        if judged.sha256 not in (sha256, None) or judged.stat != opened.stat or not opened.unchanged():
             raise VersionChanged("The source changed while it was copied.")
 
 
@@ -135,7 +155,8 @@ def convert_object(reading: Reading, judged: Judged, target: Storage, key: str) 
     is no true COG, or when the source changed meanwhile. Raises what the storages raise, and OSError.
     """
     with reading.storage.open(reading.key) as opened, target.staging(key) as path:
-        convert(opened, path)
+        with local_copy(opened) if opened.remote else nullcontext(opened) as source:
+            convert(source, path)
         if judged.stat is None or opened.stat.version != judged.stat.version or not opened.unchanged():
             raise VersionChanged("The source changed while it was converted.")
         with open_file(path) as made:
@@ -161,6 +182,8 @@ def version_at(storage: Storage, key: str) -> str | None:
 def attempt(task: Task) -> Judged | str:
     """Return the verdict over a task's file, or the sentence why it cannot be read. Runs in any process."""
     try:
+        if isinstance(task.source, BucketSource):
+            return judge(task.reading)
         return judge_file(task.source.path, task.reading)
     except (GatewayError, OSError) as error:
         return sentence(error)
@@ -175,6 +198,8 @@ def sentence(error: GatewayError | OSError) -> str:
 
 def origin_of(task: Task, version: str | None) -> str:
     """Return the name of what a copied or converted object was made from: the file and its version."""
+    if isinstance(task.source, BucketSource):
+        return f"{task.source.name}@{version}"
     return f"{task.source.path.resolve()}@{version}"
 
 

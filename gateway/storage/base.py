@@ -108,6 +108,9 @@ class Storage(Protocol):
     def key_of(self, path: Path) -> str | None:
         """Return the key of a local file that lies below this root, or None; links are resolved first."""
 
+    def key_of_object(self, bucket: str, key: str) -> str | None:
+        """Return the key below this root of an object of a bucket, or None for one that lies elsewhere."""
+
     def staging(self, key: str) -> AbstractContextManager[Path]:
         """Yield a local path to be written; the object appears under `key` at once and whole afterwards.
 

@@ -108,6 +108,10 @@ class LocalStorage:
         except ValueError:
             return None
 
+    def key_of_object(self, bucket: str, key: str) -> str | None:
+        """Return None: no object of a bucket lies in a folder."""
+        return None
+
     @contextmanager
     def staging(self, key: str) -> Iterator[Path]:
         """Yield a path beside the target; afterwards it is made durable and renamed onto the key."""

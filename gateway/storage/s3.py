@@ -164,7 +164,7 @@ class S3Storage:
         """Return None: no local file lies in a bucket."""
         return None
 
-    def key_of_uri(self, bucket: str, key: str) -> str | None:
+    def key_of_object(self, bucket: str, key: str) -> str | None:
         """Return the key below this root of an object of a bucket, or None for one that lies elsewhere."""
         return key.removeprefix(self._prefix) if bucket == self.bucket and key.startswith(self._prefix) else None
 
