@@ -31,8 +31,8 @@ PHOTOGRAPHIC = frozenset({JPEG, WEBP, *JXL})
 # The sample formats (339) and bits that libtiff has a predictor for: integers, and floating point.
 PREDICTABLE = {1: (8, 16, 32, 64), 2: (8, 16, 32, 64), 3: (32, 64)}
 COMPLEX = (5, 6)
-# PhotometricInterpretation (262) of colours by number.
-PALETTE = 3
+# PhotometricInterpretation (262) of colours by number, and the table of them (320), which GDAL takes by itself too.
+PALETTE, COLOR_MAP = 3, 320
 # Longer arrays of strips are not looked at.
 MAX_STRIP_BYTES = 64 << 20
 
@@ -111,7 +111,7 @@ def _predictable(main: Ifd) -> bool:
 
 
 def _palette(main: Ifd) -> bool:
-    return main.number(Tag.PHOTOMETRIC, 1) == PALETTE
+    return main.number(Tag.PHOTOMETRIC, 1) == PALETTE or COLOR_MAP in main.tags
 
 
 def _may_be_classes(main: Ifd) -> bool:
