@@ -42,6 +42,7 @@ setup(
             "pytest-tornado==0.8.1",
             "pytest-cov>=7",
             "hypothesis>=6.100",
+            "moto[s3,server]>=5.2,<6",
             "rio-cogeo>=5.4",
             "tifffile>=2024.1",
             "mypy>=1.15",

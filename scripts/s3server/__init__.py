@@ -1,0 +1,1 @@
+"""A real S3 server on loopback for tests: SeaweedFS, from its wheel."""

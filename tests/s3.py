@@ -1,0 +1,122 @@
+"""S3 servers for tests: moto, which is quick, and a real one, which verifies signatures; both on loopback."""
+
+import os
+import shlex
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from gateway.settings import RootSettings
+from tests.tunnel import Tunnel
+
+SCRIPT = Path(__file__).parent.parent / "scripts" / "local_s3.py"
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A running server, and what tests do to it behind the gateway's back."""
+
+    endpoint_url: str
+    access_key_id: str
+    secret_access_key: str
+    verifies: bool
+
+    @property
+    def client(self) -> Any:
+        # pytest turns what other libraries leave open into errors: one client for all tests.
+        return _client(self.endpoint_url, self.access_key_id, self.secret_access_key)
+
+    def root(self, bucket: str, prefix: str = "", **more: Any) -> RootSettings:
+        """Settings of a root in a bucket."""
+        own = {
+            "uri": f"s3://{bucket}/{prefix}", "endpoint_url": self.endpoint_url, "region": REGION,
+            "access_key_id": self.access_key_id, "secret_access_key": self.secret_access_key,
+        }  # fmt: skip
+        return RootSettings(**{**own, **more})
+
+
+def _client(endpoint_url: str, key: str, secret: str) -> Any:
+    config = Config(
+        signature_version="s3v4", retries={"total_max_attempts": 1}, request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )  # fmt: skip
+    return boto3.client(
+        "s3", endpoint_url=endpoint_url, region_name=REGION, aws_access_key_id=key, aws_secret_access_key=secret,
+        config=config,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def _no_aws_of_this_machine(tmp_path_factory):
+    """Hide credentials, settings and proxies that the tests did not give."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        nowhere = tmp_path_factory.mktemp("aws") / "none"
+        patch.setenv("AWS_CONFIG_FILE", str(nowhere))
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nowhere))
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def moto_store(_no_aws_of_this_machine):
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield Store(f"http://{host}:{port}", "LOCALTESTMOTO", "not-a-secret", verifies=False)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def real_store(_no_aws_of_this_machine, tmp_path_factory):
+    """The real server; without it the tests are skipped, but not where changes are judged."""
+    command = [sys.executable, str(SCRIPT), "--folder", str(tmp_path_factory.mktemp("s3"))]
+    done = subprocess.run([*command, "start"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        told = done.stderr.strip() or f"exit code {done.returncode}"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no real S3 server: {told}")
+    words = (word.partition("=") for word in shlex.split(done.stdout) if word != "export")
+    told = {name: value for name, _, value in words}
+    yield Store(
+        told["AWS_ENDPOINT_URL"], told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"], verifies=True
+    )  # fmt: skip
+    subprocess.run([*command, "stop"], check=True)
+
+
+@pytest.fixture(scope="session", params=["moto", "real"])
+def store(request) -> Store:
+    """Both servers, one after the other: what holds on the quick one must hold on the one that verifies."""
+    return request.getfixturevalue(f"{request.param}_store")
+
+
+@pytest.fixture
+def bucket(store) -> str:
+    """An empty bucket of the test's own."""
+    return new_bucket(store)
+
+
+def new_bucket(store: Store, *, versioned: bool = False) -> str:
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    store.client.create_bucket(Bucket=name)
+    if versioned:
+        store.client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return name
+
+
+@pytest.fixture
+def tunnel(store):
+    """A way to the store that tests can cut, mute and count."""
+    with Tunnel(store.endpoint_url) as opened:
+        yield opened

@@ -1,0 +1,106 @@
+"""A TCP tunnel to a server that counts requests, and breaks in the ways that networks break."""
+
+import re
+import socket
+import threading
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+REQUEST_LINE = re.compile(rb"(?:^|\r\n)(GET|HEAD|PUT|POST|DELETE) (\S+) HTTP/1\.1\r\n")
+
+
+class Tunnel:
+    """Passes bytes both ways. `requests` are the (method, target) pairs that went through.
+
+    `mute` takes requests and never answers; `answer` are bytes that answer every request in the server's place;
+    `cut_after` ends each connection after so many bytes of answers; `broken` refuses connections.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._target = (urlsplit(url).hostname, urlsplit(url).port)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._address = self._listening.getsockname()
+        self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self.requests: list[tuple[str, str]] = []
+        self.mute = False
+        self.answer: bytes | None = None
+        self.cut_after: int | None = None
+        # Called with the target of each request before it goes on.
+        self.before = lambda target: None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._address[1]}"
+
+    def __enter__(self):
+        self._start(self._accept, self._listening)
+        return self
+
+    def __exit__(self, *exc_info):
+        self.down()
+        for thread in self._threads:
+            thread.join(10)
+
+    def down(self) -> None:
+        """Refuse connections, and end those that are open."""
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self.drop()
+
+    def drop(self) -> None:
+        """End the open connections."""
+        for opened in self._open:
+            with suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+            opened.close()
+        self._open.clear()
+
+    def up(self) -> None:
+        """Take connections again, at the same port."""
+        self._listening = socket.create_server(self._address)
+        self._start(self._accept, self._listening)
+
+    def of(self, method: str) -> list[str]:
+        """The targets of the requests of one method."""
+        return [target for asked, target in self.requests if asked == method]
+
+    def _start(self, work, *args) -> None:
+        thread = threading.Thread(target=work, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self, listening) -> None:
+        while True:
+            try:
+                client, _ = listening.accept()
+                server = socket.create_connection(self._target)
+            except OSError:
+                return
+            self._open += [client, server]
+            self._start(self._ask, client, server)
+            self._start(self._tell, server, client)
+
+    def _ask(self, client, server) -> None:
+        with suppress(OSError):
+            while data := client.recv(1 << 16):
+                for method, target in REQUEST_LINE.findall(data):
+                    self.requests.append((method.decode(), target.decode()))
+                    self.before(target.decode())
+                if self.answer is not None:
+                    client.sendall(self.answer)
+                elif not self.mute:
+                    server.sendall(data)
+            server.shutdown(socket.SHUT_WR)
+
+    def _tell(self, server, client) -> None:
+        told = 0
+        with suppress(OSError):
+            while data := server.recv(1 << 14):
+                if self.cut_after is not None and told + len(data) > self.cut_after:
+                    client.sendall(data[: self.cut_after - told])
+                    break
+                client.sendall(data)
+                told += len(data)
+            client.shutdown(socket.SHUT_RDWR)
