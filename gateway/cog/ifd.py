@@ -44,10 +44,16 @@ class Ifd:
 
     def number(self, tag: int, default: int) -> int:
         """Return the first value of an integer tag, or `default` where there is none."""
-        values = self.values.get(tag)
-        return default if values is None or not len(values) else int(values[0])
+        return self._firsts.get(tag, default)
 
-    @property
+    @cached_property
+    def _firsts(self) -> dict[int, int]:
+        """Return the first value of each integer tag."""
+        return {
+            tag: values.item(0) for tag, values in self.values.items() if len(values) and values.dtype.kind in "ui"
+        }
+
+    @cached_property
     def subfile_type(self) -> int:
         """Return NewSubfileType (254); the older SubfileType (255) is read as libtiff does."""
         if Tag.NEW_SUBFILE_TYPE in self.tags:
@@ -79,7 +85,7 @@ class Ifd:
         """Return the number of tiles across and down."""
         return -(-self.size[0] // self.tile[0]), -(-self.size[1] // self.tile[1])
 
-    @property
+    @cached_property
     def striped(self) -> bool:
         """Return whether it is stored in strips, or claims to be beside its tiles."""
         return any(tag in self.tags for tag in STRIP_TAGS)
@@ -114,12 +120,12 @@ class Ifd:
         """Return SampleFormat (339) of the first sample; 4 means undefined and is read as 1, unsigned."""
         return {4: 1}.get(form := self.number(Tag.SAMPLE_FORMAT, 1), form)
 
-    @property
+    @cached_property
     def tile_bytes(self) -> int:
         """Return the bytes of one decoded tile; rows are padded to whole bytes (TIFF 6.0 section 15)."""
         return ceil(self.tile[0] * self.bits * (self.samples // self.planes) / 8) * self.tile[1]
 
-    @property
+    @cached_property
     def blocks(self) -> int:
         """Return how many tiles the grid has, over all planes."""
         return prod(self.grid) * self.planes
@@ -136,6 +142,15 @@ class Ifd:
 
     def within(self, size_bytes: int) -> npt.NDArray[np.bool_]:
         """Return for each block whether it is stored and wholly inside a file of that length; 64-bit safe."""
+        if size_bytes not in self._within:
+            self._within[size_bytes] = self._inside(size_bytes)
+        return self._within[size_bytes]
+
+    @cached_property
+    def _within(self) -> dict[int, npt.NDArray[np.bool_]]:
+        return {}
+
+    def _inside(self, size_bytes: int) -> npt.NDArray[np.bool_]:
         size = np.uint64(size_bytes)
         room = size - np.minimum(self.offsets.astype(np.uint64), size)
         inside: npt.NDArray[np.bool_] = (self.offsets != 0) & (self.counts != 0) & (self.counts <= room)

@@ -47,12 +47,14 @@ def inspect(
     depth: str | None = None,
     allow_missing_overviews: bool = False,
     siblings: frozenset[str] = frozenset(),
+    facts: bool = True,
 ) -> Inspection:
     """Return the verdict over a source and, where it is a true COG, what rasterio knows of it.
 
     Without a `depth` it is blocks, and header for a remote source. `siblings` are the names in the file's own
-    folder. GDAL is asked only when nothing speaks against the structure. Raises ValueError for a depth that is not
-    in DEPTHS, and OSError when the source cannot be read.
+    folder. GDAL is asked only when nothing speaks against the structure; at depth header only when its `facts` are
+    wanted, because there the structure alone is judged. Raises ValueError for a depth that is not in DEPTHS, and
+    OSError when the source cannot be read.
     """
     depth = depth or usual_depth(source)
     if depth not in DEPTHS:
@@ -70,7 +72,7 @@ def inspect(
     except StructureError as error:
         findings.append(error.finding)
     findings += check_sidecars(source, siblings)
-    if _sound(findings):
+    if _sound(findings) and (facts or depth != "header"):
         raster, problems = open_raster(source)
         findings += problems
     return Inspection(Report(depth, tuple(_bounded(findings)), recipe), raster)

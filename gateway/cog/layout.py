@@ -17,6 +17,8 @@ from gateway.cog.tiff import Directory, Entry, Format, Header, Limits, Walk, rea
 from gateway.model import ByteSource, Finding, Severity
 
 Offsets = npt.NDArray[np.int64]
+READ_TAGS = frozenset(map(int, TYPES)) - frozenset(map(int, UNREAD_TAGS))
+LONG_TAGS = frozenset(map(int, (*ARRAY_TAGS, *TEXT_TAGS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +94,14 @@ class Layout:
 
 def sorted_tiles(ifds: tuple[Ifd, ...], size_bytes: int) -> Tiles:
     """Return the tiles of the IFDs that are stored inside a file of that length."""
-    kept = [(owner, ifd, np.flatnonzero(ifd.within(size_bytes))) for owner, ifd in enumerate(ifds)]
+    kept = [(ifd.within(size_bytes).nonzero()[0], owner, ifd) for owner, ifd in enumerate(ifds)]
     # Level by level, as tiles are mostly stored: then nothing is left to sort.
-    kept.sort(key=lambda level: int(level[1].offsets[level[2][0]]) if len(level[2]) else 0)
-    starts = np.concatenate([ifd.offsets[at].astype(np.int64) for _, ifd, at in kept])
-    ends = starts + np.concatenate([ifd.counts[at].astype(np.int64) for _, ifd, at in kept])
-    owners = np.repeat(np.array([owner for owner, _, _ in kept], np.int16), [len(at) for _, _, at in kept])
-    blocks = np.concatenate([at.astype(np.int32) for _, _, at in kept])
-    if np.all(starts[1:] > starts[:-1]):
+    kept.sort(key=lambda level: level[2].offsets.item(level[0].item(0)) if len(level[0]) else 0)
+    starts = np.concatenate([ifd.offsets[at] for at, _, ifd in kept]).astype(np.int64)
+    ends = starts + np.concatenate([ifd.counts[at] for at, _, ifd in kept]).astype(np.int64)
+    owners = np.array([owner for _, owner, _ in kept], np.int16).repeat([len(at) for at, _, _ in kept])
+    blocks = np.concatenate([at for at, _, _ in kept]).astype(np.int32)
+    if (starts[1:] > starts[:-1]).all():
         return Tiles(starts, ends, owners, blocks, 0)
     order = np.argsort(starts, kind="stable")
     if np.any(starts[order[1:]] == starts[order[:-1]]):
@@ -138,8 +140,8 @@ def read_layout(source: ByteSource, limits: Limits | None = None) -> Layout:
 def _wanted(directory: Directory, problems: list[Finding]) -> Iterator[Entry]:
     """Yield the entries whose values a check looks at."""
     for entry in directory.entries:
-        if entry.tag in TYPES and entry.tag not in UNREAD_TAGS:
-            if entry.tag in (*ARRAY_TAGS, *TEXT_TAGS) or entry.count <= MAX_VALUES:
+        if entry.tag in READ_TAGS:
+            if entry.count <= MAX_VALUES or entry.tag in LONG_TAGS:
                 yield entry
             else:
                 what = f"Tag {name_of(entry.tag)} has {entry.count} values."

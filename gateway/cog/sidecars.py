@@ -21,6 +21,8 @@ def check_sidecars(source: ByteSource, siblings: frozenset[str]) -> Iterator[Fin
 
     An .aux.xml counts only when it holds georeferencing, because GDAL lets it override the file's own.
     """
+    if not siblings:
+        return
     # The descriptor's path leads to the file's own name; for other sources the path ends with it.
     path = Path(source.gdal_path if source.remote else os.path.realpath(source.gdal_path))
     for suffix, rule in ((".ovr", "sidecar-overviews"), (".msk", "sidecar-mask")):

@@ -93,6 +93,6 @@ def test_a_giant_of_five_million_sparse_tiles_is_read_without_asking_each_tile()
     source = BytesSource(write(images))
     with pytest.raises(StructureError):
         read_layout(BytesSource(source.data[:3]))
-    report = inspect(source, depth="header").report
-    assert {found.rule for found in report.errors} == {"gdal-cannot-open"}
-    assert len(source.reads) <= 3
+    assert inspect(source, depth="header", facts=False).report.valid
+    # A directory takes two reads, and its values one.
+    assert len(source.reads) <= 2 + 3 * len(images)

@@ -34,10 +34,12 @@ def check_apart(layout: Layout) -> Iterator[Finding]:
 
 def _entries(ifd: Ifd, size_bytes: int) -> Iterator[Finding]:
     offsets, counts = ifd.offsets, ifd.counts
-    stored = (offsets != 0) & (counts != 0)
-    yield from _first(ifd, (offsets != 0) != (counts != 0), "half-sparse-tile", "has only one of offset and size")
-    beyond = stored & ~ifd.within(size_bytes)
-    yield from _first(ifd, beyond, "tile-beyond-end", "reaches beyond the end of the file")
+    within = ifd.within(size_bytes)
+    stored = within
+    if not within.all():
+        stored = (offsets != 0) & (counts != 0)
+        yield from _first(ifd, (offsets != 0) != (counts != 0), "half-sparse-tile", "has only one of offset and size")
+        yield from _first(ifd, stored & ~within, "tile-beyond-end", "reaches beyond the end of the file")
     # Subsampled YCbCr without compression takes fewer bytes (TIFF 6.0 section 21).
     if ifd.compression == NO_COMPRESSION and ifd.number(Tag.PHOTOMETRIC, 1) != YCBCR:
         wrong = stored & (counts != ifd.tile_bytes)

@@ -56,6 +56,8 @@ def check_data(layout: Layout) -> Iterator[Finding]:
     The region of a level is that of all its stored tiles; levels without any are passed over.
     """
     for levels in (layout.levels, layout.sub_levels):
+        if len(levels) == 1:
+            continue
         regions = [(ifd, region) for ifd in levels if (region := _region(layout, ifd)) is not None]
         for (_, larger), (ifd, smaller) in pairwise(regions):
             if smaller[0] > larger[0]:
