@@ -85,6 +85,10 @@ class NotFound(GatewayError):
     title = "Not Found"
 
 
+class TileOutsideGrid(NotFound):
+    """A tile that its tile matrix set does not have."""
+
+
 class MethodNotAllowed(GatewayError):
     """A method that the resource does not have; carries `Allow` (RFC 9110 section 15.5.6)."""
 

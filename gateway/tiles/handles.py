@@ -1,0 +1,192 @@
+"""Open rasters that are kept: opened once per version, shared under a lock, the longest unused closed first."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, TypeVar
+
+import rasterio
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.io import DatasetReader
+
+from gateway.cog.layout import Layout, read_layout
+from gateway.cog.raster import strict_options
+from gateway.cog.sourcefile import SourceFile
+from gateway.errors import GatewayError, NotACog, StorageUnavailable, VersionChanged
+from gateway.model import Dataset
+from gateway.storage import OpenObject, Storage
+from gateway.tiles.view import View, view_of
+
+T = TypeVar("T")
+
+
+class Handle:
+    """One version of one dataset, opened. Whoever reads pixels holds `lock`: GDAL's handles are for one at a time."""
+
+    def __init__(self, source: OpenObject, options: Mapping[str, Any]) -> None:
+        self.source = source
+        self.lock = threading.RLock()
+        self.users = 0
+        self.dropped = False
+        self._options = {**strict_options(source.gdal_path), **options}
+        self._levels: dict[int, DatasetReader] = {}
+        self._facts: dict[Any, Any] = {}
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Return the structure of the file, read once."""
+        return read_layout(self.source)
+
+    @cached_property
+    def view(self) -> View:
+        """Return the facts of the raster, read once."""
+        with self.lock:
+            return view_of(self.level(0), tuple(ifd.size for ifd in self.layout.levels))
+
+    def level(self, index: int) -> DatasetReader:
+        """Return the dataset of one level, 0 being the full image; `lock` is held by the caller."""
+        if index not in self._levels:
+            self._levels[index] = self._open({"overview_level": index - 1} if index else {})
+        return self._levels[index]
+
+    def once(self, key: Any, make: Callable[[], T]) -> T:
+        """Return what `make` returned when it was first asked for under that key."""
+        with self.lock:
+            if key not in self._facts:
+                self._facts[key] = make()
+            found: T = self._facts[key]
+            return found
+
+    def close(self) -> None:
+        """Close all levels and the source."""
+        with self.lock:
+            for raster in self._levels.values():
+                raster.close()
+            self._levels.clear()
+            self.source.close()
+
+    def _open(self, kwargs: dict[str, Any]) -> DatasetReader:
+        kwargs |= {"driver": "GTiff", "sharing": False}
+        with warnings.catch_warnings(), rasterio.Env(**self._options):
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            if not self.source.remote:
+                return rasterio.open(self.source.gdal_path, **kwargs)
+            return rasterio.open(f"{uuid.uuid4()}.tif", opener=lambda *_, **__: SourceFile(self.source), **kwargs)
+
+
+class HandlePool:
+    """At most `limit` open rasters, each kept until it is the longest unused or its file has changed."""
+
+    def __init__(self, storages: Mapping[str, Storage], limit: int, options: Mapping[str, Any]) -> None:
+        self._storages = storages
+        self._limit = limit
+        self._options = options
+        self._gate = threading.Lock()
+        self._kept: OrderedDict[tuple[str, str], Handle] = OrderedDict()
+
+    @contextmanager
+    def use(self, dataset: Dataset) -> Iterator[Handle]:
+        """Yield the handle of this very version.
+
+        Raises VersionChanged when the file is another one, StorageUnavailable, ObjectMissing, and NotACog when GDAL
+        cannot read it.
+        """
+        handle = self._taken(dataset)
+        try:
+            if not (handle.source.remote or handle.source.unchanged()):
+                raise VersionChanged("The file has changed just now.")
+            yield handle
+        except (RasterioIOError, CPLE_BaseError) as error:
+            self._drop(dataset, handle)
+            raise _cause(handle) from error
+        except GatewayError:
+            if not handle.source.unchanged():
+                self._drop(dataset, handle)
+            raise
+        finally:
+            self._released(handle)
+
+    @contextmanager
+    def use_open(self, dataset: Dataset) -> Iterator[Handle | None]:
+        """Yield the handle of this version if a local file is open and unchanged; nothing is waited for."""
+        with self._gate:
+            handle = self._kept.get((dataset.id, dataset.version))
+            if handle is not None:
+                self._kept.move_to_end((dataset.id, dataset.version))
+                handle.users += 1
+        if handle is None:
+            yield None
+            return
+        try:
+            yield None if handle.source.remote or not handle.source.unchanged() else handle
+        finally:
+            self._released(handle)
+
+    def close(self) -> None:
+        """Close all handles; those in use are closed by their last user."""
+        with self._gate:
+            handles = list(self._kept.values())
+            self._kept.clear()
+        self._forget(handles)
+
+    def _taken(self, dataset: Dataset) -> Handle:
+        key = dataset.id, dataset.version
+        with self._gate:
+            handle = self._kept.get(key)
+            if handle is not None:
+                self._kept.move_to_end(key)
+                handle.users += 1
+                return handle
+        opened = Handle(self._opened(dataset), self._options)
+        with self._gate:
+            handle = self._kept.setdefault(key, opened)
+            handle.users += 1
+            surplus = [self._kept.popitem(last=False)[1] for _ in range(len(self._kept) - self._limit)]
+        self._forget(surplus if handle is opened else [*surplus, opened])
+        return handle
+
+    def _opened(self, dataset: Dataset) -> OpenObject:
+        try:
+            storage = self._storages[dataset.root]
+        except KeyError as error:
+            raise StorageUnavailable("The storage of this dataset is not configured.") from error
+        source = storage.open(dataset.key)
+        if source.stat.version != dataset.version:
+            source.close()
+            raise VersionChanged("The file has changed just now.")
+        return source
+
+    def _drop(self, dataset: Dataset, handle: Handle) -> None:
+        with self._gate:
+            if self._kept.get((dataset.id, dataset.version)) is handle:
+                del self._kept[dataset.id, dataset.version]
+        self._forget([handle])
+
+    def _forget(self, handles: list[Handle]) -> None:
+        with self._gate:
+            for handle in handles:
+                handle.dropped = True
+            idle = [handle for handle in handles if not handle.users]
+        for handle in idle:
+            handle.close()
+
+    def _released(self, handle: Handle) -> None:
+        with self._gate:
+            handle.users -= 1
+            last = handle.dropped and not handle.users
+        if last:
+            handle.close()
+
+
+def _cause(handle: Handle) -> GatewayError:
+    """Return why GDAL could not read: another version, a store that does not answer, or a broken file."""
+    if not handle.source.unchanged():
+        return VersionChanged("The file has changed just now.")
+    return NotACog("A block of this file cannot be decoded.")
