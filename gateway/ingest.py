@@ -245,7 +245,8 @@ class Ingestor:
             rules = sorted({f.rule for f in judged.inspection.report.errors})
             detail = {"source": task.source.name, "rules": rules}
             self._audit.record(AuditRow("dataset.refused", dataset_id=known, detail=detail)).result()
-        mend = judged.inspection.report.mend(task.source.name)
+        # A conversion that has failed would fail by hand as well.
+        mend = judged.inspection.report.mend(task.source.name) if message is None else None
         return Ingested(task.source.name, IngestStatus.REFUSED, known, findings, message, mend)
 
     def _save_verdict(self, task: Task, judged: Judged, options: IngestOptions) -> str | None:

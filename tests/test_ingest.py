@@ -3,6 +3,7 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -450,6 +451,37 @@ def test_a_second_run_of_convert_makes_nothing_and_takes_the_made_file_as_it_is(
     for path in (bench.data / "a.cog.tif", source):
         again = bench.ingest(path, convert=True)
         assert (again.status, again.id) == (UNCHANGED, first.id)
+
+
+def test_a_refusal_names_the_command_that_makes_a_cog(bench):
+    source = write_striped(bench.data / "a.tif")
+    outcome = bench.ingest(source)
+    assert outcome.status is REFUSED
+    assert outcome.as_json()["mend"].startswith("gdal_translate -if GTiff -of COG -co COMPRESS=DEFLATE ")
+    assert outcome.as_json()["mend"].endswith(f"{source} {source.with_name('a.cog.tif')}")
+    source.write_bytes(source.read_bytes()[:-100])
+    assert bench.ingest(source).as_json()["mend"] is None
+
+
+def test_without_room_the_conversion_fails_and_leaves_nothing(bench, monkeypatch):
+    source = write_striped(bench.data / "a.tif")
+    monkeypatch.setattr("gateway.cog.convert.disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    outcome = bench.ingest(source, convert=True)
+    told = "The conversion may need 2.1 MB, and the target folder has 1.0 MB free."
+    assert (outcome.status, outcome.message) == (FAILED, told)
+    assert [path.name for path in bench.data.iterdir()] == ["a.tif"]
+
+
+def test_what_was_made_is_judged_to_its_last_byte(bench, monkeypatch):
+    depths, real = [], judging.inspect
+
+    def inspect(source, **options):
+        depths.append(options.get("depth"))
+        return real(source, **options)
+
+    monkeypatch.setattr(judging, "inspect", inspect)
+    bench.ingest(write_striped(bench.data / "a.tif"), convert=True)
+    assert depths == [None, "full", None]
 
 
 def test_convert_of_a_changed_source_updates_what_was_made(bench):

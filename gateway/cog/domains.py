@@ -23,6 +23,7 @@ from gateway.files import FileSource
 NOT_COPIED = {"IMAGE_STRUCTURE", "TILING_SCHEME", "SUBDATASETS", "DERIVED_SUBDATASETS", "RPC", "COLOR_PROFILE"}
 # Markup is ASCII; other bytes may be of any encoding.
 TO_ASCII = bytes(range(128)) + b"?" * 128
+ITEM = "Item"
 END = b"</GDALMetadata>"
 LEADER_BYTES = 4
 MOVE_BYTES = 4 << 20
@@ -62,13 +63,15 @@ def _items(raw: bytes) -> Iterator[Item]:
     opened: list[tuple[int, dict[str, str]]] = []
     found: list[Item] = []
 
-    def start(_: str, attributes: dict[str, str]) -> None:
+    def start(name: str, attributes: dict[str, str]) -> None:
+        if not opened and name != "GDALMetadata":
+            raise ExpatError("another root")
         opened.append((parser.CurrentByteIndex, attributes))
 
-    def end(_: str) -> None:
+    def end(name: str) -> None:
         at, attributes = opened.pop()
-        # An element without an end tag holds nothing.
-        if len(opened) == 1 and raw.startswith(b"</", parser.CurrentByteIndex):
+        # An element without an end tag holds nothing; the parser stands behind it by now.
+        if name == ITEM and len(opened) == 1 and raw.startswith(b"</Item", parser.CurrentByteIndex):
             found.append(Item(raw[at : raw.index(b">", parser.CurrentByteIndex) + 1], attributes))
 
     def refuse(*_: object) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -32,6 +33,24 @@ def test_what_is_no_cog_exits_with_1_and_its_errors_are_on_stderr(gateway):
     result = gateway.run("check", path, exit_code=1)
     assert result.stdout == f"{path} is NOT a valid cloud optimized GeoTIFF\n"
     assert "The following errors were found:\n- " in result.stderr
+
+
+def test_the_command_that_makes_a_cog_stands_under_the_errors(gateway):
+    path = write_striped(gateway.data / "it's a.tif")
+    errors, line = gateway.run("check", path, exit_code=1).stderr.split("This makes a COG of it:\n")
+    assert "strips" in errors
+    assert shlex.split(line)[:5] == ["gdal_translate", "-if", "GTiff", "-of", "COG"]
+    assert shlex.split(line)[-2:] == [str(path), str(gateway.data / "it's a.cog.tif")]
+    (told,) = gateway.json("check", path, exit_code=1)
+    assert told["mend"] == line.strip()
+
+
+def test_no_command_is_told_for_a_cog_or_for_what_none_mends(gateway):
+    path = write_striped(gateway.data / "a.tif")
+    path.write_bytes(path.read_bytes()[:-100])
+    assert "This makes" not in gateway.run("check", path, exit_code=1).stderr
+    told = gateway.json("check", path, write_cog(gateway.data / "b.tif"), exit_code=1)
+    assert [t["mend"] for t in told] == [None, None]
 
 
 def test_warnings_are_told_and_fail_only_when_strict(gateway, monkeypatch):

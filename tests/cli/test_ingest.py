@@ -105,6 +105,13 @@ def test_people_are_told_why_a_file_cannot_be_converted(gateway, monkeypatch):
     monkeypatch.setattr("gateway.judging.convert", fail)
     result = gateway.run("ingest", "--convert", write_striped(gateway.data / "a.tif"), exit_code=1)
     assert "- GDAL cannot make a COG of it.\n" in result.stderr
+    assert "gdal_translate -if" not in result.stderr
+
+
+def test_people_are_told_the_command_that_makes_a_cog(gateway):
+    path = write_striped(gateway.data / "a.tif")
+    result = gateway.run("ingest", path, exit_code=1)
+    assert f"- mend it with --convert, or: {gateway.json('check', path, exit_code=1)[0]['mend']}\n" in result.stderr
 
 
 def test_dry_run_writes_nothing(gateway):

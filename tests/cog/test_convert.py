@@ -1,18 +1,26 @@
 import hashlib
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import rasterio
 import tifffile
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioIOError
 from rasterio.shutil import copy
+from rasterio.transform import from_origin
+from rasterio.windows import Window
 from rio_cogeo import cog_validate
 
-from gateway.cog.convert import CannotConvert, convert
+from gateway.cog.convert import CannotConvert, NoRoom, convert, needed_bytes
+from gateway.cog.layout import read_layout
 from gateway.cog.recipe import convertible
 from gateway.files import open_file
 from gateway.model import Finding, Report, Severity
-from tests.cog.tiffs import Image, pyramid, write
+from tests.cog.tiffs import BytesSource, Image, masked, pyramid, write
 from tests.rasters import write_striped
 
 
@@ -151,3 +159,63 @@ def test_a_warning_does_not_keep_a_file_from_being_converted(tmp_path):
     (tmp_path / "a.tif").write_bytes(write([*pyramid(), Image(80, 20)]))
     converted(tmp_path / "a.tif", tmp_path / "out.tif")
     assert np.array_equal(pixels_of(tmp_path / "out.tif"), pixels_of(tmp_path / "a.tif"))
+
+
+def disk_with(free_bytes):
+    return lambda _: SimpleNamespace(free=free_bytes)
+
+
+def test_without_room_for_all_levels_nothing_is_begun(tmp_path, monkeypatch):
+    source = write_striped(tmp_path / "a.tif")
+    # 700 x 900 pixels of two bytes, and two thirds of it for overviews that are written twice.
+    needed = 700 * 900 * 2 * 5 // 3
+    monkeypatch.setattr("gateway.cog.convert.disk_usage", disk_with(needed - 1))
+    with pytest.raises(NoRoom, match=r"^The conversion may need 2\.1 MB, and the target folder has 2\.1 MB free\.$"):
+        converted(source, tmp_path / "out.tif")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+    monkeypatch.setattr("gateway.cog.convert.disk_usage", disk_with(needed))
+    converted(source, tmp_path / "out.tif")
+
+
+def test_a_mask_and_a_source_that_is_larger_than_its_pixels_count(tmp_path):
+    data = write(masked()[0], after=bytes(100_000))
+    source = BytesSource(data)
+    assert needed_bytes(source, read_layout(source)) == len(data)
+    small = BytesSource(write(masked()[0]))
+    assert needed_bytes(small, read_layout(small)) == max(len(small.data), 64 * 48 * 2 * 5 // 3)
+
+
+def test_a_disk_that_fills_up_meanwhile_is_not_the_fault_of_the_file(tmp_path, monkeypatch):
+    source, free = write_striped(tmp_path / "a.tif"), iter([10**9, 10])
+    monkeypatch.setattr("gateway.cog.convert.disk_usage", lambda _: SimpleNamespace(free=next(free)))
+
+    def fail(*_, **__):
+        (tmp_path / "out.tif.ovr.tmp").write_bytes(b"half")
+        raise RasterioIOError("write failed")
+
+    monkeypatch.setattr("gateway.cog.convert.copy", fail)
+    with pytest.raises(NoRoom, match="no room left"):
+        converted(source, tmp_path / "out.tif")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
+def test_memory_stays_bounded(tmp_path):
+    """A raster of 128 MB is converted with less than that: what GDAL keeps of it is held to 64 MiB."""
+    script = """
+import resource, sys
+from pathlib import Path
+from gateway.cog.convert import convert
+from gateway.files import open_file
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with open_file(sys.argv[1]) as source:
+    convert(source, Path(sys.argv[2]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    profile = {"driver": "GTiff", "count": 1, "height": 8000, "width": 8000, "dtype": "uint16"}
+    placed = {"crs": CRS.from_epsg(32633), "transform": from_origin(500_000, 5_300_000, 30, 30)}
+    with rasterio.open(tmp_path / "a.tif", "w", **profile, **placed) as raster:
+        for row in range(0, 8000, 1000):
+            raster.write(np.full((1, 1000, 8000), row, "uint16"), window=Window(0, row, 8000, 1000))
+    command = [sys.executable, "-c", script, str(tmp_path / "a.tif"), str(tmp_path / "out.tif")]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert int(done.stdout) * 1024 < 120e6
