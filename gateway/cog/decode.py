@@ -48,7 +48,8 @@ def check_payload(source: ByteSource, layout: Layout) -> Iterator[Finding]:
             with _opened(source, ifd) as raster:
                 yield from _judge(ifd, partial(_read, source, ifd, raster))
         except GDAL_ERRORS:
-            yield finding("gdal-cannot-open", "GDAL does not open this image of the file.", ifd=ifd.index)
+            what = "GDAL does not open this image of the file."
+            yield finding("gdal-cannot-open", what, ifd=ifd.index, offset=ifd.directory.offset)
 
 
 def _judge(ifd: Ifd, verdict: Verdict) -> Iterator[Finding]:

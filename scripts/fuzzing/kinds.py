@@ -98,18 +98,6 @@ KINDS = (
         "GDAL lists overviews of SubIFDs behind those of the chain; each of the two lists is in order.",
     ),
     _refuses(
-        "rio-cogeo", "data of SubIFDs counted", r"first block of .* should be after",
-        "The same two lists, each in order by itself; the other compares the last of one with the first of the next.",
-    ),
-    _refuses(
-        "rio-cogeo", "one tile as wide as the image", r"is not tiled",
-        "The image is tiled; its tiles happen to be as wide as it is.",
-    ),
-    _refuses(
-        "rio-cogeo", "a text that is no UTF-8", r"UnicodeDecodeError",
-        "It dies of a text that no client needs, such as a description.",
-    ),
-    _refuses(
         "tifffile", "a tag that nobody needs", r"<tifffile\.TiffTag \d+ @\d+> (raised ValueError|invalid data type)",
         "It complains of a private or descriptive tag, or of an enumeration that it does not know; TIFF 6.0 "
         "section 2 wants readers to pass over fields of an unknown type.",
@@ -117,6 +105,10 @@ KINDS = (
     _refuses(
         "tifffile", "nodata that is no number", r"parsing GDAL_NODATA tag",
         "GDAL takes a nodata that is no number of the type for none.",
+    ),
+    _refuses(
+        "tifffile", "whole numbers of type BYTE", r"invalid literal for int",
+        "It dies of a BYTE where TIFF 6.0 writes a SHORT; libtiff reads whole numbers of any width.",
     ),
 )  # fmt: skip
 

@@ -28,7 +28,7 @@ METADATA = 42112
 STRIPS = {322: None, 323: None, 324: None, 325: None, 278: (4, (48,)), 273: (4, (8,)), 279: (4, (20,))}
 TILES = [[(number, block) for block in range(image.blocks)] for number, image in enumerate(pyramid())]
 NO_KEYS = (3, (1, 1, 0, 1, 1025, 0, 1, 1))
-AUX = "<PAMDataset><SRS>EPSG:3857</SRS><GeoTransform>0,1,0,0,0,-1</GeoTransform></PAMDataset>"
+AUX = b"<PAMDataset><SRS>EPSG:3857</SRS><GeoTransform>0,1,0,0,0,-1</GeoTransform></PAMDataset>"
 TEXT_BYTES = (32 << 20) + 1
 
 
@@ -162,7 +162,7 @@ BROKEN = {
     "tile-not-square": lambda: write([Image(64, 48, (32, 16), tags=GEO)]),
     "tile-array-length": lambda: bytes(patch().count(0, 324, 11)),
     "half-sparse-tile": lambda: bytes(patch().value(0, 325, 0, at=3)),
-    "tile-beyond-end": lambda: write(pyramid())[:-1],
+    "tile-beyond-end": lambda: ghost()[: len(ghost()) * 2 // 3],
     "tiles-overlap": lambda: bytes(patch().value(0, 324, patch().offset(0, 3) + 8, at=4)),
     "tile-in-header": lambda: bytes(patch().value(0, 324, 20, at=4)),
     "uncompressed-tile-size": lambda: bytes(patch().value(0, 325, 255, at=5)),
@@ -209,8 +209,8 @@ BROKEN = {
         {**GEO, METADATA: (2, b"<GDALMetadata><Item name='OVERVIEW_FILE' domain='OVERVIEWS'>o</Item></GDALMetadata>\0")}
     ),
     "metadata-damaged": lambda: geo({**GEO, METADATA: (2, b"<Item \xff\0")}),
-    "sidecar-overviews": lambda: Broken(write(pyramid()), {".ovr": "x"}),
-    "sidecar-mask": lambda: Broken(write(pyramid()), {".msk": "x"}),
+    "sidecar-overviews": lambda: Broken(write(pyramid()), {".ovr": write(pyramid()[1:])}),
+    "sidecar-mask": lambda: Broken(write(pyramid()), {".msk": write([Image(subfile=4)])}),
     "sidecar-georeferencing": lambda: Broken(write(pyramid()), {".aux.xml": AUX}),
     "gdal-cannot-open": lambda: write([Image(tags={**GEO, 339: (3, (3,))})]),
     "tile-does-not-decode": lambda: deflated(zlib.compress(b"x" * 255)),
@@ -231,8 +231,8 @@ def write_broken(rule, folder):
     made = BROKEN[rule]()
     broken = made if isinstance(made, Broken) else Broken(made)
     path.write_bytes(broken.data)
-    for suffix, text in broken.beside.items():
-        (folder / (path.name + suffix)).write_text(text)
+    for suffix, content in broken.beside.items():
+        (folder / (path.name + suffix)).write_bytes(content)
     return path
 
 

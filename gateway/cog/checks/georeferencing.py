@@ -20,23 +20,25 @@ KEY_STEP = 4
 def check(layout: Layout) -> Iterator[Finding]:
     """Yield findings on the georeferencing of the full image."""
     main = layout.main
+    at = main.directory.offset
     problem = _bad_transform(main)
     if problem:
-        yield finding("bad-transform", problem, ifd=0)
+        yield finding("bad-transform", problem, ifd=0, offset=at)
     keys = _geo_keys(main)
     if keys is None:
-        yield finding("bad-geokeys", "The GeoKey directory is damaged.", ifd=0)
+        offset = main.tags[Tag.GEO_KEY_DIRECTORY].offset
+        yield finding("bad-geokeys", "The GeoKey directory is damaged.", ifd=0, offset=offset)
     has_crs = any(key in CRS_KEYS for key in keys or ())
     approximate = _gcps(main) or Tag.RPC_COEFFICIENTS in main.tags
     if not problem and not _has_transform(main):
         if approximate:
-            yield finding("approximate-georeferencing", "There are only GCPs or RPCs.", ifd=0)
+            yield finding("approximate-georeferencing", "There are only GCPs or RPCs.", ifd=0, offset=at)
         elif has_crs:
-            yield finding("crs-without-transform", "There is a CRS but no transform.", ifd=0)
+            yield finding("crs-without-transform", "There is a CRS but no transform.", ifd=0, offset=at)
         elif keys is not None:
-            yield finding("no-georeferencing", "There is no georeferencing in the file.", ifd=0)
+            yield finding("no-georeferencing", "There is no georeferencing in the file.", ifd=0, offset=at)
     elif keys is not None and not has_crs and not approximate:
-        yield finding("transform-without-crs", "There is a transform but no CRS.", ifd=0)
+        yield finding("transform-without-crs", "There is a transform but no CRS.", ifd=0, offset=at)
 
 
 def _numbers(ifd: Ifd, tag: Tag) -> list[float]:

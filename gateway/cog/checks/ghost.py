@@ -106,7 +106,7 @@ def _masks(layout: Layout, ghost: Ghost) -> Iterator[Finding]:
             continue
         if mask.grid != level.grid:
             what = "The mask has other tiles than its image."
-            yield finding("ghost-mask-not-interleaved", what, ifd=mask.index)
+            yield finding("ghost-mask-not-interleaved", what, ifd=mask.index, offset=mask.directory.offset)
             continue
         bad = _misplaced(level, mask, ghost)
         if bad.any():

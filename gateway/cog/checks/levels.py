@@ -14,7 +14,8 @@ from gateway.model import Finding
 def check_flags(layout: Layout) -> Iterator[Finding]:
     """Yield findings on a first IFD that is not the image, and on IFDs that are flagged as nothing."""
     if layout.main.reduced or layout.main.mask:
-        yield finding("first-ifd-not-main", "The first directory is flagged as an overview or a mask.", ifd=0)
+        offset = layout.main.directory.offset
+        yield finding("first-ifd-not-main", "It is flagged as an overview or a mask.", ifd=0, offset=offset)
     pages = [ifd for ifd in layout.ifds[1:] if not ifd.reduced and not ifd.mask]
     for page in pages:
         rule, what = _page(layout, page)
@@ -41,7 +42,7 @@ def check_masks(layout: Layout) -> Iterator[Finding]:
     for level in layout.levels if masked else ():
         if level.size not in masked:
             what = f"The level of {level.size[0]} x {level.size[1]} pixels has no mask."
-            yield finding("mask-missing-on-level", what, ifd=level.index)
+            yield finding("mask-missing-on-level", what, ifd=level.index, offset=level.directory.offset)
 
 
 def mask_of(layout: Layout, level: Ifd) -> Ifd | None:

@@ -29,9 +29,19 @@ def check_missing(layout: Layout) -> Iterator[Finding]:
             yield finding("pyramid-stops-early", what, ifd=last.index, offset=last.directory.offset)
     elif several:
         where = " in the chain of directories" if len(layout.sub_levels) > 1 else ""
-        yield finding("overviews-missing", f"The image has {shape} and no overviews{where}.", ifd=0)
+        yield finding(
+            "overviews-missing",
+            f"The image has {shape} and no overviews{where}.",
+            ifd=0,
+            offset=last.directory.offset,
+        )
     else:
-        yield finding("overviews-missing-in-strip", f"The image has {shape} and no overviews.", ifd=0)
+        yield finding(
+            "overviews-missing-in-strip",
+            f"The image has {shape} and no overviews.",
+            ifd=0,
+            offset=last.directory.offset,
+        )
 
 
 def check_pyramid(layout: Layout) -> Iterator[Finding]:
