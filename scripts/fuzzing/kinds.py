@@ -103,11 +103,15 @@ KINDS = (
         "section 2 wants readers to pass over fields of an unknown type.",
     ),
     _refuses(
+        "tifffile", "a text that is no ASCII", r"coercing invalid ASCII",
+        "Texts such as a description or nodata may hold any bytes; readers show them as they can.",
+    ),
+    _refuses(
         "tifffile", "nodata that is no number", r"parsing GDAL_NODATA tag",
         "GDAL takes a nodata that is no number of the type for none.",
     ),
     _refuses(
-        "tifffile", "whole numbers of type BYTE", r"invalid literal for int",
+        "tifffile", "whole numbers of type BYTE", r"invalid literal for int|'bytes' and 'int'",
         "It dies of a BYTE where TIFF 6.0 writes a SHORT; libtiff reads whole numbers of any width.",
     ),
 )  # fmt: skip
