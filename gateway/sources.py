@@ -7,7 +7,9 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from hashlib import blake2b
 from pathlib import Path
 
 from gateway.errors import GatewayError
@@ -49,15 +51,25 @@ def expand(arguments: Sequence[str], stdin: Iterable[str]) -> Iterator[Source | 
     A folder stands for the rasters below it in the order of their names: links to folders are not followed,
     names that begin with a dot are skipped. A pattern (`**` allowed) is one only where no file has that name.
     `-` stands for the paths on `stdin`, one a line, read once. Nothing raises for a source that is not there.
+    Names are looked up as they are asked for, a folder or a pattern at a time.
     """
-    seen: set[str] = set()
+    # Digests, because the names of millions of files would fill the memory.
+    seen: set[bytes] = set()
     for found in _each(arguments, stdin):
         if isinstance(found, Source):
-            real = os.path.realpath(found.path)
+            real = blake2b(os.fsencode(os.path.realpath(found.path)), digest_size=16).digest()
             if real in seen:
                 continue
             seen.add(real)
         yield found
+
+
+def modified_since(found: Source | Problem, moment: datetime) -> bool:
+    """Return whether a file was modified at a moment or after it; what cannot be asked counts as modified."""
+    try:
+        return not isinstance(found, Source) or found.path.stat().st_mtime >= moment.timestamp()
+    except OSError:
+        return True
 
 
 def _each(arguments: Sequence[str], stdin: Iterable[str]) -> Iterator[Source | Problem]:
@@ -116,16 +128,19 @@ def _folder(name: str, folder: Path) -> Iterator[Source | Problem]:
 
 def _walk(folder: Path) -> Iterator[Source | Problem]:
     # A stack and no recursion: a tree may be deeper than the interpreter's own stack.
-    pending = [folder]
+    pending: list[Iterator[Path]] = [iter((folder,))]
     while pending:
-        path = pending.pop()
-        if path is folder or (path.is_dir() and not path.is_symlink()):
+        path = next(pending[-1], None)
+        if path is None:
+            pending.pop()
+        elif path is folder or (path.is_dir() and not path.is_symlink()):
             try:
                 names = sorted(entry for entry in os.listdir(path) if not entry.startswith("."))  # noqa: PTH208
             except OSError as error:
                 yield _missing(str(path), error)
                 continue
-            pending += [path / entry for entry in reversed(names)]
+            # Names only, made to paths one by one: a folder may hold a million of them.
+            pending.append(map(path.joinpath, names))
         elif is_candidate(path):
             yield Source(str(path), path, path.relative_to(folder).as_posix())
 

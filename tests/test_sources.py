@@ -1,9 +1,10 @@
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from gateway.sources import Lack, Problem, Source, expand
+from gateway.sources import Lack, Problem, Source, expand, modified_since
 
 TIFF = b"II*\0rest"
 
@@ -141,3 +142,26 @@ def test_a_folder_that_vanishes_while_it_is_walked_is_a_problem(folder, monkeypa
 
     monkeypatch.setattr(os, "listdir", listdir)
     assert [p.message for p in problems(folder)] == ["cannot be read: permission denied"]
+
+
+def test_names_are_looked_up_as_they_are_asked_for(folder):
+    def lines():
+        yield str(folder / "b.tif")
+        raise AssertionError("nobody asked for a second line")
+
+    assert next(expand(["-"], lines())).name == str(folder / "b.tif")
+    found = expand([str(folder)], ())
+    assert next(found).relative == "a.TIFF"
+    (folder / "sub/c.gtiff").unlink()
+    assert [s.relative for s in found] == ["b.tif", "sub/magic.dat"]
+
+
+def test_a_file_is_modified_since_its_own_moment_and_what_cannot_be_asked_counts_as_modified(folder):
+    path = folder / "b.tif"
+    os.utime(path, (1_000_000, 1_000_000.5))
+    source = Source(str(path), path, path.name)
+    assert modified_since(source, datetime.fromtimestamp(1_000_000.5, UTC))
+    assert not modified_since(source, datetime.fromtimestamp(1_000_001, UTC))
+    path.unlink()
+    assert modified_since(source, datetime.now(UTC))
+    assert modified_since(Problem("x", Lack.MISSING, "no such file"), datetime.now(UTC))
