@@ -50,6 +50,7 @@ GATES: tuple[Check, ...] = (
     references.check,
     images.check_sizes,
     images.check_samples,
+    _sound_tiles(images.check_tiles),
     _sound_tiles(images.check_arrays),
     _sound_tiles(blocks.check_entries),
     levels.check_flags,

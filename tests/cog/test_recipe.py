@@ -173,6 +173,16 @@ def test_a_damaged_tile_behind_a_wrong_layout_leaves_none():
     assert recipe(patch.value(0, 324, len(patch.data) + 5, at=3)) == ()
 
 
+def test_tiles_that_no_memory_may_hold_leave_none():
+    images = [Image(600, 600, tile=(40, 40), tags=pyramid()[0].tags), Image(64, 64, tile=(8192, 16), subfile=1)]
+    report = inspect(BytesSource(write(images))).report
+    assert {found.rule for found in report.errors} == {"tile-side-not-16", "tile-too-large"}
+    patch = Patch(write([Image(600, 600, tile=(8192, 16), tags=pyramid()[0].tags), Image(64, 64, subfile=1)]))
+    for tag, strips in ((324, STRIP_OFFSETS), (325, STRIP_BYTE_COUNTS)):
+        patch.tag(1, tag, strips)
+    assert recipe(patch) == ()
+
+
 def overviews_of(images, **options):
     return creation(read_layout(BytesSource(write(images, **options))))["OVERVIEWS"]
 
