@@ -1,4 +1,4 @@
-"""`audit`: the rows as they are, folded into downloads, or exported."""
+"""`audit`: the rows as they are, folded into downloads, exported, or taken out when they are old."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
 
 from gateway.cli.administration import services_of
+from gateway.cli.prune import Archived, prune, require_past
 from gateway.cli.shared import Moment, as_json, print_json, print_table, printable
 from gateway.model import dataset_uuid, utc_text
 from gateway.records import AuditQuery, StoredAuditRow
@@ -43,7 +46,7 @@ def filtered(command: Callable[P, R]) -> Callable[P, R]:
 
 @click.group()
 def audit() -> None:
-    """Read and export the audit."""
+    """Read, export and prune the audit."""
 
 
 @audit.command("list")
@@ -91,6 +94,25 @@ def export(context: click.Context, /, form: str, **filters: Any) -> None:
     writer.writerow(COLUMNS)
     for row in rows(context, filters):
         writer.writerow([cell(row[name]) for name in COLUMNS])
+
+
+@audit.command("prune")
+@click.option("--before", type=Moment(), required=True, help="Older than this moment; UTC unless it has an offset.")
+@click.option("--archive", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE",
+              help="New file that takes the rows as JSON lines first.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only say how many rows there are.")
+@as_json
+@click.pass_context
+def prune_(context: click.Context, /, before: datetime, archive: Path, dry_run: bool, as_json: bool) -> None:
+    """Archive old rows, then delete them from the table; the pruning itself is put on record."""
+    require_past(before)
+    with services_of(context) as services:
+        old = (told(stored) for stored in services.records.audit_rows(AuditQuery(until=before)))
+        pruned = Archived(sum(1 for _ in old)) if dry_run else prune(services, old, before, archive)
+    if as_json:
+        print_json({"before": utc_text(before), "dry_run": dry_run, "archive": str(archive), **asdict(pruned)})
+    else:
+        click.echo(f"{pruned.rows} rows {'would be' if dry_run else 'were'} archived and deleted")
 
 
 def query_of(filters: dict[str, Any]) -> AuditQuery:

@@ -151,6 +151,12 @@ class Records(Protocol):
     def audit_rows(self, query: AuditQuery) -> Iterator[StoredAuditRow]:
         """Return the rows, oldest first, read as they are taken; rows written meanwhile are not among them."""
 
+    def prune_audit(self, before: datetime, first: int, last: int) -> int:
+        """Return how many rows were deleted for good: those numbered `first` to `last` and older than `before`.
+
+        In small transactions, so that nobody who writes has to wait long; interrupted, it leaves the newest of them.
+        """
+
     def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:
         """Return the downloads folded by client and version, by their first request."""
 

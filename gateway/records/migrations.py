@@ -40,6 +40,8 @@ CATALOGUE = (
     ) WITHOUT ROWID""",
     "CREATE TABLE users (name TEXT PRIMARY KEY, disabled INTEGER NOT NULL CHECK (disabled IN (0, 1))) WITHOUT ROWID",
 )
+NO_DELETE = """CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit
+        BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END"""
 AUDIT = (
     """CREATE TABLE audit (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -64,8 +66,7 @@ AUDIT = (
     "CREATE INDEX audit_ends ON audit (request_id) WHERE action = 'download.finished'",
     """CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit
         BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
-    """CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit
-        BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
+    NO_DELETE,
     # REPLACE deletes without the trigger above on connections that left recursive_triggers off.
     """CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
         BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from gateway.model import AuditRow, Dataset, Grant, Inspection
-from gateway.records import audit_rows, datasets, people
+from gateway.records import audit_rows, datasets, people, pruning
 from gateway.records.base import (
     AuditQuery,
     DatasetPage,
@@ -102,6 +102,13 @@ class SqliteRecords:
             page = self._connections.run(audit_rows.page, query, first, last)
             yield from page
             first = page[-1].id + 1 if page else last + 1
+
+    def prune_audit(self, before: datetime, first: int, last: int) -> int:
+        """Return how many rows were deleted: those numbered `first` to `last` and older than `before`."""
+        pruned = 0
+        while deleted := self._connections.write(pruning.delete_slice, before, first, last):
+            pruned += deleted
+        return pruned
 
     def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:
         """Return the downloads folded by client and version."""

@@ -1,0 +1,91 @@
+"""Retention: old audit rows written to an archive, and only then taken out of the table."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from gateway.cli.administration import on_record
+from gateway.errors import SettingsError
+from gateway.model import utc_text
+from gateway.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """What an archive holds: how many rows, the first and last of their numbers, and the file's SHA-256 in hex."""
+
+    rows: int = 0
+    first_id: int = 0
+    last_id: int = 0
+    sha256: str = ""
+
+
+def prune(services: Services, rows: Iterable[dict[str, Any]], before: datetime, archive: Path) -> Archived:
+    """Return what was taken out of the audit: archived, durable and on record before it is deleted.
+
+    `rows` are those older than `before`, by number. Nothing is written where there are none. Raises SettingsError
+    when the archive is there already or cannot be written; then nothing is deleted.
+    """
+    try:
+        archived = write_archive(archive, rows)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise SettingsError(f"the archive {archive} cannot be written: {reason}") from error
+    if archived.rows:
+        on_record(services, "audit.pruned", None, before=utc_text(before), archive=archive.name, **asdict(archived))
+        services.records.prune_audit(before, archived.first_id, archived.last_id)
+    return archived
+
+
+def write_archive(archive: Path, rows: Iterable[dict[str, Any]]) -> Archived:
+    """Return what was written: the rows as JSON lines in a new file for the operator alone, whole and on the disk.
+
+    Raises FileExistsError and other OSErrors; nothing of a new archive is left then.
+    """
+    if archive.exists() or archive.is_symlink():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    temporary = archive.with_name(f".{archive.name}.{os.getpid()}.part")
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            archived = _write(file, rows)
+        if archived.rows:
+            # A link and no rename: what another process has put there meanwhile is not overwritten.
+            os.link(temporary, archive)
+            _sync_folder(archive.parent)
+        return archived
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write(file: BinaryIO, rows: Iterable[dict[str, Any]]) -> Archived:
+    digest, count, first, last = hashlib.sha256(), 0, 0, 0
+    for row in rows:
+        line = json.dumps(row, allow_nan=False).encode() + b"\n"
+        digest.update(line)
+        file.write(line)
+        count, first, last = count + 1, first or row["id"], row["id"]
+    file.flush()
+    os.fsync(file.fileno())
+    return Archived(count, first, last, digest.hexdigest()) if count else Archived()
+
+
+def require_past(before: datetime) -> None:
+    """Return when `before` has come; raises SettingsError for a moment that lies ahead."""
+    if before > datetime.now(UTC):
+        raise SettingsError(f"{utc_text(before)} lies in the future: rows of today would not be old")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
