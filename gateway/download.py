@@ -30,10 +30,11 @@ DELIVERY_TRIES = 3
 
 
 class Patience(Enum):
-    """What the caller may wait for: nothing but memory, also a disk, or also a network and a judgement."""
+    """What the caller may wait for: nothing but memory, also a disk, also a network, or also a judgement."""
 
     PAGE_CACHE = "page cache"
     DISK = "disk"
+    NETWORK = "network"
     JUDGEMENT = "judgement"
 
 
@@ -76,8 +77,8 @@ def prepare(gatekeeper: Gatekeeper, request: DownloadRequest, patience: Patience
     """Return the download that answers `request`.
 
     Raises BlockingIOError where a disk, FarAway where a network and Unjudged where a judgement would take more than
-    `patience`; else
-    what `Gatekeeper.admit` and `Gatekeeper.vouch` raise, then PreconditionFailed, then RangeNotSatisfiable.
+    `patience`; else what `Gatekeeper.admit` and `Gatekeeper.vouch` raise, then PreconditionFailed, then
+    RangeNotSatisfiable.
     """
     admitted = gatekeeper.admit(request.dataset_id, request.principal, Action.DOWNLOAD)
     dataset = admitted.dataset
@@ -149,7 +150,7 @@ class _Found:
 def _found(gatekeeper: Gatekeeper, dataset: Dataset, request: DownloadRequest, patience: Patience) -> _Found:
     """Return the version that is there now, judged; raises VersionChanged when it changes meanwhile."""
     storage = gatekeeper.storage_of(dataset)
-    if storage.remote and patience is not Patience.JUDGEMENT:
+    if storage.remote and patience in (Patience.PAGE_CACHE, Patience.DISK):
         raise FarAway("The file lies in a network.")
     if request.with_body and dataset.report.valid:
         # Mostly it still is the judged version: opening it says so and is needed anyway.

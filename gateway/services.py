@@ -23,6 +23,7 @@ from gateway.tokens import HmacKeys, IssuerKeys, KeySet, TokenPolicy, fetcher
 
 JUDGE_THREADS = 2
 STORE_THREADS = 8
+HAUL_THREADS = 8
 
 
 class Closable(Protocol):
@@ -50,6 +51,7 @@ class Services:
     disk: BoundedPool
     judges: BoundedPool
     stores: BoundedPool
+    hauls: BoundedPool
     _closing: ExitStack
 
     @property
@@ -106,6 +108,8 @@ def open_services(settings: Settings) -> Services:
             # those who wait for a store in a network keep nobody from a disk.
             judges=kept(BoundedPool("judge", JUDGE_THREADS, queue_limit=32)),
             stores=kept(BoundedPool("store", STORE_THREADS, queue_limit=128)),
+            # What takes long at a store: bodies, and files of it that must be judged.
+            hauls=kept(BoundedPool("haul", HAUL_THREADS, queue_limit=512)),
             _closing=stack.pop_all(),
         )
     raise AssertionError("unreachable: ExitStack swallows nothing")

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import uuid
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.loaders import JSONFileLoader, Loader
 
 from gateway.settings import RootSettings
 from tests.tunnel import Tunnel
@@ -29,9 +31,8 @@ class Store:
     secret_access_key: str
     verifies: bool
 
-    @property
+    @cached_property
     def client(self) -> Any:
-        # pytest turns what other libraries leave open into errors: one client for all tests.
         return _client(self.endpoint_url, self.access_key_id, self.secret_access_key)
 
     def root(self, bucket: str, prefix: str = "", **more: Any) -> RootSettings:
@@ -65,6 +66,9 @@ def _no_aws_of_this_machine(tmp_path_factory):
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nowhere))
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("NO_PROXY", "127.0.0.1")
+        # Every session reads the same long descriptions of the service again.
+        patch.setattr(JSONFileLoader, "load_file", lru_cache(None)(JSONFileLoader.load_file))
+        patch.setattr(Loader, "list_available_services", lru_cache(None)(Loader.list_available_services))
         yield
 
 

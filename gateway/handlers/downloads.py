@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import ParamSpec, TypeVar, cast
 
 from gateway.download import Download, DownloadRequest, Patience, prepare
-from gateway.errors import FarAway, GatewayError, Unjudged
+from gateway.errors import FarAway, GatewayError, StorageUnavailable, Unjudged
 from gateway.files import FileSource
 from gateway.handlers.access import DOWNLOAD, access
 from gateway.handlers.audited import AuditedHandler
@@ -24,6 +24,8 @@ from gateway.storage import Stream
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# Whoever asks for a file in a store is answered within three seconds.
+STORE_SECONDS = 2.9
 REFUSALS = {
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
@@ -67,11 +69,26 @@ class DownloadHandler(AuditedHandler):
         try:
             download = await self.in_thread(prepare, gatekeeper, request, Patience.DISK)
         except FarAway:
-            return await self.mailbox.expect(self.services.stores.submit(prepare, gatekeeper, request))
+            return await self.from_afar(request)
         except Unjudged:
             download = await self.mailbox.expect(self.services.judges.submit(prepare, gatekeeper, request))
         warm.mark(request.dataset_id)
         return download
+
+    async def from_afar(self, request: DownloadRequest) -> Download:
+        """Return the prepared download of a file in a network; raises StorageUnavailable when that takes too long.
+
+        The clients of stores have limits of their own; this one holds whatever else there is to wait for, such as
+        the resolution of a name.
+        """
+        gatekeeper, stores = self.services.gatekeeper, self.services.stores
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                return await self.mailbox.expect(stores.submit(prepare, gatekeeper, request, Patience.NETWORK))
+        except TimeoutError:
+            raise StorageUnavailable("The storage of this dataset cannot be reached.") from None
+        except Unjudged:
+            return await self.hauled(prepare, gatekeeper, request, Patience.JUDGEMENT)
 
     def asked(self, dataset_id: str, *, with_body: bool) -> DownloadRequest:
         """Return what the request asks for; repeated lines of a list field were joined by Tornado."""
@@ -136,7 +153,7 @@ class DownloadHandler(AuditedHandler):
         if isinstance(stream.source, FileSource):
             transfer = Transfer(self.http1, stream.source, span, stall_seconds)
         else:
-            transfer = Relay(self.http1, stream.source, span, stall_seconds, self.in_store)
+            transfer = Relay(self.http1, stream.source, span, stall_seconds, self.hauled)
         try:
             await asyncio.wait_for(self.flush(), stall_seconds)
             await transfer.run()
@@ -148,9 +165,9 @@ class DownloadHandler(AuditedHandler):
             self.bytes_sent = transfer.sent
         return {"bytes_sent": transfer.sent, "outcome": "completed"}
 
-    async def in_store(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what `work` returns, run by the threads that wait for stores; raises Unavailable."""
-        return await self.mailbox.expect(self.services.stores.submit(work, *args, **kwargs))
+    async def hauled(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `work` returns, run by the threads that wait long for stores; raises Unavailable."""
+        return await self.mailbox.expect(self.services.hauls.submit(work, *args, **kwargs))
 
     @property
     def http1(self) -> Connection:

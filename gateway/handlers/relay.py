@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from tornado.iostream import StreamClosedError
@@ -70,4 +71,6 @@ class Relay:
     async def _give_up(self) -> None:
         if self._body is not None:
             body, self._body = self._body, None
-            await self._in_thread(body.close)
+            # A body that nobody closes is closed with its connection.
+            with suppress(GatewayError):
+                await self._in_thread(body.close)

