@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gateway.cli.shared import as_json, complain, print_json, printable, settings_of, stdin_lines, with_progress
-from gateway.cli.workers import in_order
+from gateway.cli.progress import PACE, ReadAhead, with_progress
+from gateway.cli.shared import Moment, as_json, complain, print_json, printable, settings_of, stdin_lines
+from gateway.cli.summary import Outcome, Summary
+from gateway.cli.workers import as_they_come, in_order
 from gateway.cog import DEPTHS, inspect, not_regular_report
 from gateway.files import NotRegular, open_file
 from gateway.model import Finding, Report
-from gateway.sources import Lack, Problem, Source, expand
+from gateway.sources import Lack, Problem, Source, expand, modified_since
 
 Verdict = Report | str
-VALID, NOT_VALID, UNREADABLE = 0, 1, 2
+LOCAL_DEPTH = "blocks"
+EXITS = {Outcome.VALID: 0, Outcome.WARNED: 0, Outcome.NOT_VALID: 1, Outcome.UNREADABLE: 2}
 
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--depth", type=click.Choice(list(DEPTHS)), default="blocks", show_default=True,
+@click.option("--depth", type=click.Choice(list(DEPTHS)), default=LOCAL_DEPTH, show_default=True,
               help="How far to look; full decodes every block.")  # fmt: skip
 @click.option("--strict", is_flag=True, help="Let warnings fail as well.")
 @click.option("--allow-missing-overviews", is_flag=True, default=None, help="Only warn where overviews are missing.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes to work in.")
+@click.option("--since", type=Moment(), help="Only files modified at this moment or later; UTC without an offset.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first file that fails.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True,
+              help="Processes to work in; with more than one, results come as they are ready.")  # fmt: skip
+@click.option("--sorted", "is_sorted", is_flag=True, help="Keep the order of the sources with --jobs as well.")
 @as_json
 @click.pass_context
 def check(context: click.Context, /, sources: tuple[str, ...], as_json: bool, strict: bool, **options: Any) -> None:
@@ -36,12 +46,30 @@ def check(context: click.Context, /, sources: tuple[str, ...], as_json: bool, st
     """
     settings = settings_of(context, allow_missing_overviews=options["allow_missing_overviews"])
     work = partial(judge, depth=options["depth"], allow_missing_overviews=settings.allow_missing_overviews)
-    found = list(expand(sources, stdin_lines()))
-    worst = VALID
-    results = in_order(work, found, options["jobs"])
-    for source, verdict in with_progress(results, len(found), "checking"):
-        worst = max(worst, tell(source.name, verdict, strict=strict, as_json=as_json))
+    # Only a terminal shows how many there are, and names that come on stdin may be long in coming.
+    ahead = sys.stderr.isatty() and "-" not in sources
+    found = ReadAhead(chosen(sources, options["since"]), PACE if ahead else 0)
+    summary, worst = Summary(), 0
+    run = in_order if options["is_sorted"] else as_they_come
+    with (
+        closing(run(work, found, options["jobs"])) as results,
+        closing(with_progress(results, lambda: found.total, "checking")) as shown,
+    ):
+        for source, verdict in shown:
+            outcome = tell(source.name, verdict, strict=strict, as_json=as_json)
+            summary.add(outcome, verdict if isinstance(verdict, Report) else None)
+            worst = max(worst, EXITS[outcome])
+            if options["fail_fast"] and worst:
+                break
+    if summary.sources > 1 and (not as_json or sys.stderr.isatty()):
+        summary.show()
     context.exit(worst)
+
+
+def chosen(sources: tuple[str, ...], since: datetime | None) -> Iterator[Source | Problem]:
+    """Yield what the arguments name, without files that were last modified before `since`."""
+    found = expand(sources, stdin_lines())
+    return found if since is None else (each for each in found if modified_since(each, since))
 
 
 def judge(source: Source | Problem, depth: str, allow_missing_overviews: bool) -> Verdict:
@@ -53,12 +81,18 @@ def judge(source: Source | Problem, depth: str, allow_missing_overviews: bool) -
     try:
         with open_file(source.path) as file:
             return inspect(
-                file, depth=depth, allow_missing_overviews=allow_missing_overviews, siblings=siblings_of(source.path)
+                file,
+                depth=depth,
+                allow_missing_overviews=allow_missing_overviews,
+                siblings=siblings_of(source.path),
+                facts=False,
             ).report
     except NotRegular:
         return not_regular_report(depth)
     except OSError as error:
         return f"cannot be read: {(error.strerror or type(error).__name__).lower()}"
+    except MemoryError:
+        return "cannot be read: out of memory"
 
 
 def siblings_of(path: Path) -> frozenset[str]:
@@ -69,24 +103,32 @@ def siblings_of(path: Path) -> frozenset[str]:
         return frozenset()
 
 
-def tell(name: str, verdict: Verdict, *, strict: bool, as_json: bool) -> int:
-    """Print the verdict on one source and return the exit code that it asks for."""
+def tell(name: str, verdict: Verdict, *, strict: bool, as_json: bool) -> Outcome:
+    """Print the verdict on one source and return what it comes to."""
     if isinstance(verdict, str):
         complain(name, verdict)
         if as_json:
             unread = Report("header", (Finding("unreadable", verdict),))
             print_json({**unread.as_json(name), "depth": None})
-        return UNREADABLE
-    valid = verdict.valid and not (strict and verdict.warnings)
+        return Outcome.UNREADABLE
+    outcome = outcome_of(verdict, strict=strict)
+    valid = EXITS[outcome] == 0
     if as_json:
         print_json({**verdict.as_json(name), "valid": valid})
-        return VALID if valid else NOT_VALID
+        return outcome
     list_findings("warnings", "yellow", verdict.warnings)
     list_findings("errors", "red", verdict.errors)
     if mend := verdict.mend(name):
         click.echo(f"This makes a COG of it:\n  {mend}\n", err=True)
     click.echo(f"{printable(name)} is {'' if valid else 'NOT '}a valid cloud optimized GeoTIFF")
-    return VALID if valid else NOT_VALID
+    return outcome
+
+
+def outcome_of(report: Report, *, strict: bool) -> Outcome:
+    """Return what a report comes to; with `strict` a warning is as bad as an error."""
+    if not report.valid or (strict and report.warnings):
+        return Outcome.NOT_VALID
+    return Outcome.WARNED if report.warnings else Outcome.VALID
 
 
 def list_findings(kind: str, colour: str, findings: tuple[Finding, ...]) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from gateway.cli.shared import as_json, complain, print_json, printable, settings_of, stdin_lines, with_progress
+from gateway.cli.progress import with_progress
+from gateway.cli.shared import as_json, complain, print_json, printable, settings_of, stdin_lines
 from gateway.cli.workers import in_order
 from gateway.ingest import Ingested, Ingestor, IngestStatus
 from gateway.ingest_options import IngestOptions
@@ -49,7 +50,7 @@ def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, as_js
     with open_services(settings) as services:
         allow = settings.allow_missing_overviews
         ingestor = Ingestor(services.records, services.storages, services.audit, allow_missing_overviews=allow)
-        for outcome in with_progress(run(ingestor, found, options, jobs), len(found), "ingesting"):
+        for outcome in with_progress(run(ingestor, found, options, jobs), lambda: len(found), "ingesting"):
             tell(outcome, as_json=as_json)
             worst = max(worst, EXITS.get(outcome.status, 0))
     context.exit(worst)

@@ -7,17 +7,14 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from gateway.settings import Settings, load_settings
-
-T = TypeVar("T")
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of text.")
 
@@ -62,31 +59,12 @@ def complain(name: str, message: str) -> None:
     click.echo(printable(f"{name}: {message}"), err=True)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table for people on stdout; None is shown as a dash, and text is never read as markup."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, err: bool = False) -> None:
+    """Print a table for people on stdout, or stderr; None is shown as a dash, and text is never read as markup."""
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text("-" if cell is None else printable(str(cell))) for cell in row))
     # A file or pipe gets whole lines; a terminal gets its own width.
-    width = None if sys.stdout.isatty() else 10_000
-    console = Console(width=width, highlight=False)
+    width = None if (sys.stderr if err else sys.stdout).isatty() else 10_000
+    console = Console(width=width, highlight=False, stderr=err)
     console.print(table, soft_wrap=False)
-
-
-def with_progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
-    """Yield the items, with a progress bar on stderr where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(
-        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
-    )
-    task = bar.add_task(label, total=total)
-    with bar:
-        for item in items:
-            bar.advance(task)
-            # The bar steps aside while the caller prints.
-            bar.stop()
-            yield item
-            bar.start()

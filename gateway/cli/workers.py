@@ -9,10 +9,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+Results: TypeAlias = Generator[tuple[T, R | str], None, None]
 
 # Items that wait at each process, so that it never waits for this one; more would only use memory.
 QUEUED_PER_JOB = 4
@@ -119,7 +121,7 @@ class _Crew(Generic[T, R]):
             worker.end()
 
 
-def as_they_come(work: Callable[[T], R], items: Iterable[T], jobs: int) -> Iterator[tuple[T, R | str]]:
+def as_they_come(work: Callable[[T], R], items: Iterable[T], jobs: int) -> Results[T, R]:
     """Yield each item with `work(item)` as soon as it is there; with one job in this process and in order.
 
     `work` and the items must be picklable when there are more jobs; the items are taken as they are needed. Where a
@@ -133,7 +135,7 @@ def as_they_come(work: Callable[[T], R], items: Iterable[T], jobs: int) -> Itera
         yield from ((item, result) for _, item, result in results)
 
 
-def in_order(work: Callable[[T], R], items: Iterable[T], jobs: int) -> Iterator[tuple[T, R | str]]:
+def in_order(work: Callable[[T], R], items: Iterable[T], jobs: int) -> Results[T, R]:
     """Yield what `as_they_come` yields, in the order of the items."""
     if jobs == 1:
         yield from as_they_come(work, items, jobs)

@@ -142,17 +142,104 @@ def test_control_characters_of_a_name_never_reach_the_terminal(gateway):
     assert "\\x1b[31m.tif is NOT" in result.stdout
 
 
-def test_jobs_judge_in_processes_and_tell_in_order(gateway):
+def test_jobs_judge_in_processes_and_tell_in_order_when_sorted(gateway):
     for number in range(5):
         write_cog(gateway.data / f"{number}.tif", seed=number)
     write_striped(gateway.data / "2.tif")
-    told = gateway.json("check", "--jobs", "2", gateway.data, exit_code=1)
-    assert [t["valid"] for t in told] == [True, True, False, True, True]
-    assert told == gateway.json("check", gateway.data, exit_code=1)
+    in_one = gateway.json("check", gateway.data, exit_code=1)
+    assert [t["valid"] for t in in_one] == [True, True, False, True, True]
+    assert gateway.json("check", "--jobs", "2", "--sorted", gateway.data, exit_code=1) == in_one
+    as_ready = gateway.json("check", "--jobs", "2", gateway.data, exit_code=1)
+    assert sorted(as_ready, key=lambda told: told["source"]) == in_one
+
+
+@pytest.mark.parametrize(("flags", "runs"), [((), ["as_they_come"]), (("--sorted",), ["in_order"])])
+def test_only_sorted_waits_for_the_order(gateway, monkeypatch, flags, runs):
+    ran = []
+    for name in ("as_they_come", "in_order"):
+        monkeypatch.setattr(
+            f"gateway.cli.check.{name}",
+            lambda work, items, jobs, name=name: (ran.append(name), ((i, work(i)) for i in items))[1],
+        )
+    gateway.run("check", "--jobs", "2", *flags, write_cog(gateway.data / "a.tif"))
+    assert ran == runs
+
+
+def test_only_files_modified_since_a_moment_are_judged(gateway):
+    old, new = write_cog(gateway.data / "a.tif"), write_cog(gateway.data / "b.tif")
+    os.utime(old, (0, 0))
+    (told,) = gateway.json("check", "--since", "1970-01-02", gateway.data)
+    assert told["source"] == str(new)
+    assert gateway.json("check", "--since", "2100-01-01T00:00:00+02:00", gateway.data) == []
+    gateway.run("check", "--since", "2100-01-01", gateway.data / "none.tif", exit_code=2)
+    gateway.run("check", "--since", "yesterday", gateway.data, exit_code=2)
+
+
+@pytest.mark.parametrize("flags", [(), ("--jobs", "2"), ("--jobs", "2", "--sorted")])
+def test_fail_fast_stops_at_the_first_file_that_fails(gateway, flags):
+    bad = write_striped(gateway.data / "a.tif")
+    assert len(gateway.json("check", *flags, "--fail-fast", bad, *["none.tif"] * 50, exit_code=None)) == 1
+    (told,) = gateway.json("check", "--fail-fast", bad, "none.tif", exit_code=1)
+    assert told["source"] == str(bad)
+    (told,) = gateway.json("check", "--fail-fast", "none.tif", bad, exit_code=2)
+    assert told["source"] == "none.tif"
+
+
+def test_fail_fast_goes_on_while_files_are_true_cogs(gateway):
+    for name in ("a.tif", "b.tif"):
+        write_cog(gateway.data / name)
+    assert len(gateway.json("check", "--fail-fast", gateway.data)) == 2
+
+
+def test_results_are_told_before_the_next_source_is_looked_up(gateway, monkeypatch):
+    from gateway.cli import check
+
+    order = []
+    expand, tell = check.expand, check.tell
+    monkeypatch.setattr(check, "expand", lambda *a: (order.append("found") or each for each in expand(*a)))
+    monkeypatch.setattr(check, "tell", lambda *a, **k: order.append("told") or tell(*a, **k))
+    for name in ("a.tif", "b.tif"):
+        write_cog(gateway.data / name)
+    gateway.run("check", gateway.data)
+    assert order == ["found", "told", "found", "told"]
+
+
+def test_a_summary_of_many_files_is_on_stderr_only(gateway, monkeypatch):
+    write_cog(gateway.data / "a.tif")
+    for name in ("b.tif", "c.tif"):
+        write_striped(gateway.data / name)
+    result = gateway.run("check", gateway.data, gateway.data / "none.tif", exit_code=2)
+    rows = [line.rsplit(maxsplit=1) for line in result.stderr.splitlines()]
+    for row in (
+        ["valid", "1"],
+        ["valid with warnings", "0"],
+        ["not valid", "2"],
+        ["unreadable", "1"],
+        ["not-tiled", "2"],
+    ):
+        assert row in rows
+    assert len(result.stdout.splitlines()) == 3
+
+
+@pytest.mark.parametrize("flags", [("--json", "a.tif", "b.tif"), ("a.tif",)])
+def test_one_file_and_programs_get_no_summary(gateway, monkeypatch, flags):
+    monkeypatch.chdir(gateway.data)
+    for name in ("a.tif", "b.tif"):
+        write_cog(gateway.data / name)
+    assert gateway.run("check", *flags).stderr == ""
+
+
+def test_what_needs_more_memory_than_there_is_may_not_stop_the_batch(gateway, monkeypatch):
+    def exhaust(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("gateway.cli.check.inspect", exhaust)
+    result = gateway.run("check", write_cog(gateway.data / "a.tif"), exit_code=2)
+    assert "cannot be read: out of memory" in result.stderr
 
 
 def test_a_worker_that_dies_is_a_failed_source(gateway, monkeypatch):
-    monkeypatch.setattr("gateway.cli.check.in_order", lambda work, items, jobs: ((item, DIED) for item in items))
+    monkeypatch.setattr("gateway.cli.check.as_they_come", lambda work, items, jobs: ((item, DIED) for item in items))
     result = gateway.run("check", "--jobs", "2", write_cog(gateway.data / "a.tif"), exit_code=2)
     assert DIED in result.stderr
 
@@ -186,7 +273,8 @@ def test_names_beside_a_file_are_none_where_the_folder_cannot_be_listed(tmp_path
 
 def test_the_module_runs_as_a_command(tmp_path):
     path = write_cog(tmp_path / "a.tif")
-    command = [sys.executable, "-m", "gateway", "check", "--json", "--jobs", "2", str(path), str(tmp_path / "none")]
+    flags = ["--json", "--jobs", "2", "--sorted"]
+    command = [sys.executable, "-m", "gateway", "check", *flags, str(path), str(tmp_path / "none")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     valid, missing = map(json.loads, done.stdout.splitlines())

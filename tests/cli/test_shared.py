@@ -1,35 +1,7 @@
-import io
-import sys
-
 import pytest
 
-from gateway.cli.shared import print_table, printable, with_progress
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def as_terminal(monkeypatch, stream):
-    """Return a terminal of 40 columns in place of a standard stream; for the body of a test only."""
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "40")
-    terminal = Terminal()
-    monkeypatch.setattr(sys, stream, terminal)
-    return terminal
-
-
-def test_a_terminal_gets_a_progress_bar_on_stderr_and_every_item_comes(monkeypatch):
-    terminal = as_terminal(monkeypatch, "stderr")
-    assert list(with_progress("abc", 3, "checking")) == ["a", "b", "c"]
-    assert "checking" in terminal.getvalue()
-    assert "2/3" in terminal.getvalue()
-
-
-def test_a_file_gets_no_progress_bar(capsys):
-    assert list(with_progress("abc", 3, "checking")) == ["a", "b", "c"]
-    assert capsys.readouterr().err == ""
+from gateway.cli.shared import print_table, printable
+from tests.cli.terminal import as_terminal
 
 
 def test_a_table_for_a_file_is_never_cut_and_has_no_colour(capsys):
@@ -38,6 +10,13 @@ def test_a_table_for_a_file_is_never_cut_and_has_no_colour(capsys):
     assert lines[1].split() == ["a" * 300, "-"]
     assert lines[2].split() == ["[red]b", "2"]
     assert "\x1b" not in "".join(lines)
+
+
+def test_a_table_on_stderr_leaves_stdout_alone(capsys):
+    print_table(("name", "value"), [("a" * 300, 1)], err=True)
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "a" * 300 in told.err
 
 
 def test_a_table_for_a_terminal_keeps_to_its_width(monkeypatch):
