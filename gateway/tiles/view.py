@@ -22,7 +22,8 @@ class View:
     """The facts of an open raster.
 
     `levels` are (width, height) of the full image and its overviews, from fine to coarse. `alpha` is the band of
-    that kind, counted from 1, or None; `bands` are the others. `masked` tells of a mask in the file.
+    that kind, counted from 1, or None; `bands` are the others. `masked` tells of a mask in the file. `scales` are
+    (scale, offset) of each band.
     """
 
     crs: CRS | None
@@ -35,7 +36,7 @@ class View:
     mixed: bool
     nodata: float | None
     colormap: Colormap | None
-    scaled: bool
+    scales: tuple[tuple[float, float], ...]
     placed_by_points: bool
 
     @property
@@ -47,6 +48,11 @@ class View:
     def picture_bands(self) -> tuple[int, ...]:
         """Return the bands that make a picture by default: three, or one where there are fewer."""
         return self.bands[:PICTURE_BANDS] if len(self.bands) >= PICTURE_BANDS else self.bands[:1]
+
+    @property
+    def scaled(self) -> bool:
+        """Return whether values of some band are stored scaled."""
+        return any(scale != (1, 0) for scale in self.scales)
 
     @property
     def pixel(self) -> tuple[float, float]:
@@ -75,7 +81,7 @@ def view_of(raster: DatasetReader, levels: tuple[tuple[int, int], ...]) -> View:
         mixed=len(set(raster.dtypes)) > 1,
         nodata=raster.nodata,
         colormap=_colormap(raster),
-        scaled=any(scale != 1 for scale in raster.scales) or any(raster.offsets),
+        scales=tuple(zip(raster.scales, raster.offsets, strict=True)),
         placed_by_points=bool(raster.gcps[0]) and raster.transform.is_identity,
     )
 

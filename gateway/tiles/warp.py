@@ -64,7 +64,9 @@ def draw(handle: Handle, frame: Frame, request: Request) -> Drawn | None:
     view = handle.view
     if view.dtype not in DTYPES or view.mixed:
         raise NotApplicable("the data type")
-    placing = handle.once(("placing", frame.crs), lambda: placing_of(view, frame.crs))
+    if view.alpha is not None and view.dtype != "uint8" and request.nodata is None:
+        raise NotApplicable("an alpha band of many bits")
+    placing = placed(handle, frame.crs)
     part = placing.part(frame)
     if part is None:
         return None
@@ -78,6 +80,11 @@ def draw(handle: Handle, frame: Frame, request: Request) -> Drawn | None:
     if not smooth and _is_copy(grid, source, frame):
         return Drawn(source.pixels, source.mask)
     return _placed(_sampled(grid, source, size, request, smooth=smooth), grid, frame, request)
+
+
+def placed(handle: Handle, crs: str) -> Placing:
+    """Return how the raster lies in a CRS (WKT) of tiles, found out once; raises NotApplicable."""
+    return handle.once(("placing", crs), lambda: placing_of(handle.view, crs))
 
 
 def _kernel(view: View, placing: Placing, frame: Frame, request: Request) -> tuple[bool, int]:
@@ -125,8 +132,6 @@ def _read(handle: Handle, level: int, window: Window, request: Request) -> _Sour
             mask = raster.read_masks(1, window=window)
     if mask is None:
         mask = _valid(pixels, request.nodata)
-    elif view.dtype != "uint8" and view.alpha is not None:
-        raise NotApplicable("an alpha band of many bits")
     opaque = mask is None or bool(mask.min() == 255)
     return _Source(window.col_off, window.row_off, pixels, None if opaque else mask)
 

@@ -1,0 +1,113 @@
+"""Small COGs of every kind that tiles are drawn from, and the engine and the reference over them."""
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
+from rasterio.io import MemoryFile
+from rasterio.shutil import copy
+
+from gateway.model import Dataset, Report, Scale
+from gateway.storage import open_storage
+
+UTM = "EPSG:32633"
+MERCATOR = "EPSG:3857"
+HALF = 20037508.342789244
+
+
+def landscape(bands, rows, cols, dtype="uint8", seed=1):
+    """Return smooth hills with some noise, (bands, rows, cols), over most of the range of the type."""
+    y, x = np.mgrid[0:rows, 0:cols]
+    noise = np.random.default_rng(seed).normal(0, 0.02, (bands, rows, cols))
+    waves = [np.sin(x / (17 + 5 * b)) * np.cos(y / (23 + 3 * b)) for b in range(bands)]
+    unit = np.clip(0.5 + 0.4 * np.stack(waves) + noise, 0, 1)
+    if np.dtype(dtype).kind == "f":
+        return (unit * 3000 - 500).astype(dtype)
+    top = min(np.iinfo(dtype).max, 4000)
+    return (unit * (top - 2) + 1).astype(dtype)
+
+
+def write(path: Path, pixels, transform, crs=UTM, *, nodata=None, mask=None, alpha=False, colours=None, **options):
+    """Write a COG of `pixels`, (bands, rows, cols); the last band is alpha when told, `mask` is (rows, cols)."""
+    bands, rows, cols = pixels.shape
+    profile = {"driver": "GTiff", "count": bands, "height": rows, "width": cols, "dtype": pixels.dtype}
+    with MemoryFile() as memory, rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        with memory.open(**profile, crs=CRS.from_string(crs), transform=transform, nodata=nodata) as plain:
+            plain.write(pixels)
+            if alpha:
+                plain.colorinterp = (*plain.colorinterp[: bands - 1], ColorInterp.alpha)
+            if colours:
+                plain.write_colormap(1, colours)
+            if mask is not None:
+                plain.write_mask(mask)
+        creation = {"compress": "DEFLATE", "blocksize": 128, "overview_resampling": "nearest"} | options
+        copy(memory.name, path, driver="COG", **creation)
+    return path
+
+
+def utm(west=500_000, north=5_300_000, pixel=30):
+    """Return a north-up transform in metres."""
+    return Affine(pixel, 0, west, 0, -pixel, north)
+
+
+def mercator_tile(z, x, y, pixel_of_zoom):
+    """Return the transform of a raster on the grid of Web Mercator whose corner is that of a tile."""
+    side = 2 * HALF / 2**z
+    pixel = 2 * HALF / 256 / 2**pixel_of_zoom
+    return Affine(pixel, 0, -HALF + x * side, 0, -pixel, HALF - y * side)
+
+
+def dataset(folder: Path, name: str) -> tuple[dict, Dataset]:
+    """Return the storages and the record of a file in a folder."""
+    storage = open_storage("data", f"file:{folder}")
+    stat = storage.stat(name)
+    now = datetime.now(UTC)
+    identity = "00000000-0000-4000-8000-000000000001"
+    record = Dataset(
+        identity,
+        "data",
+        name,
+        name,
+        None,
+        Scale.PUBLIC,
+        Scale.PUBLIC,
+        stat.version,
+        stat.size_bytes,
+        Report("blocks"),
+        None,
+        now,
+        now,
+    )
+    return {"data": storage}, record
+
+
+@contextmanager
+def handle_of(path: Path):
+    """Yield a handle of a file."""
+    from gateway.tiles.handles import HandlePool
+
+    storages, record = dataset(path.parent, path.name)
+    pool = HandlePool(storages, 4, {"GDAL_CACHEMAX": 64 << 20})
+    try:
+        with pool.use(record) as handle:
+            yield handle
+    finally:
+        pool.close()
+
+
+@contextmanager
+def engine_of(path: Path, cache_bytes=1 << 20, handles=4):
+    """Yield an engine over the folder of a file, and the record of that file."""
+    from gateway.tiles.engine import TileEngine
+
+    storages, record = dataset(path.parent, path.name)
+    engine = TileEngine(storages, cache_bytes=cache_bytes, handles=handles)
+    try:
+        yield engine, record
+    finally:
+        engine.close()
