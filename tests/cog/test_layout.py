@@ -1,3 +1,5 @@
+import random
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,24 @@ def test_equal_extents_are_listed_once():
     patch.value(0, 324, patch.offset(0, 3), at=4)
     tiles = read_layout(BytesSource(patch)).tiles
     assert (len(tiles.starts), tiles.shared) == (16, 1)
+
+
+def test_tiles_are_sorted_by_start_and_end_whatever_their_order():
+    patch, chance = Patch(write(pyramid())), random.Random(3)
+    inside = range(1000, len(patch.data) - 300)
+    for number, ifd in enumerate(patch.layout.ifds):
+        for block in range(ifd.blocks):
+            patch.value(number, 324, chance.choice(inside[::200]), at=block)
+            patch.value(number, 325, chance.choice((100, 200, 300)), at=block)
+    layout = read_layout(BytesSource(patch))
+    extents = {}
+    for owner, ifd in enumerate(layout.ifds):
+        for block, (start, size) in enumerate(zip(ifd.offsets.tolist(), ifd.counts.tolist(), strict=True)):
+            extents.setdefault((start, start + size), (owner, block))
+    tiles = layout.tiles
+    found = zip(tiles.starts.tolist(), tiles.ends.tolist(), tiles.owners.tolist(), tiles.blocks.tolist(), strict=True)
+    assert list(found) == [(*extent, *first) for extent, first in sorted(extents.items())]
+    assert (tiles.shared, len(extents)) == (17 - len(extents), 14)
 
 
 def test_directories_that_cannot_be_read_leave_no_images():
