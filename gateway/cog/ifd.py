@@ -6,15 +6,47 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, prod
+from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from gateway.cog.tags import PLANAR_CONTIGUOUS, PLANAR_SEPARATE, STRIP_TAGS, Tag
-from gateway.cog.tiff import Directory, Entry, Values
+from gateway.cog.tags import PLANAR_CONTIGUOUS, PLANAR_SEPARATE, STRIP_TAGS, TYPE_BYTES, Tag
+from gateway.cog.tiff import Directory, Entry, Format, Values
 
 REDUCED, MASK = 1, 4
 NO_BLOCKS = np.empty(0, np.uint32)
+
+
+class TagValues:
+    """The values of tags, kept as the bytes that stand in the file until somebody asks for them.
+
+    `raw` holds the field type and the bytes of each tag, of a known type and not empty.
+    """
+
+    def __init__(self, form: Format, raw: Mapping[int, tuple[int, bytes]]) -> None:
+        self._form, self._raw = form, raw
+        self._byte_order: Literal["little", "big"] = "little" if form.order == "<" else "big"
+
+    def __getitem__(self, tag: int) -> Values:
+        field_type, raw = self._raw[tag]
+        return self._form.values(raw, field_type)
+
+    def __contains__(self, tag: int) -> bool:
+        return tag in self._raw
+
+    @overload
+    def get(self, tag: int) -> Values | None: ...
+    @overload
+    def get(self, tag: int, default: Values) -> Values: ...
+    def get(self, tag: int, default: Values | None = None) -> Values | None:
+        """Return the values of a tag, or `default` where there is none."""
+        return self[tag] if tag in self._raw else default
+
+    def first(self, tag: int, default: int) -> int:
+        """Return the first value of an unsigned tag, or `default` where there is none."""
+        found = self._raw.get(tag)
+        return default if found is None else int.from_bytes(found[1][: TYPE_BYTES[found[0]]], self._byte_order)
 
 
 @dataclass(frozen=True)
@@ -25,7 +57,7 @@ class Ifd:
     """
 
     directory: Directory
-    values: Mapping[int, Values]
+    values: TagValues
 
     @property
     def index(self) -> int:
@@ -44,14 +76,7 @@ class Ifd:
 
     def number(self, tag: int, default: int) -> int:
         """Return the first value of an integer tag, or `default` where there is none."""
-        return self._firsts.get(tag, default)
-
-    @cached_property
-    def _firsts(self) -> dict[int, int]:
-        """Return the first value of each integer tag."""
-        return {
-            tag: values.item(0) for tag, values in self.values.items() if len(values) and values.dtype.kind in "ui"
-        }
+        return self.values.first(tag, default)
 
     @cached_property
     def subfile_type(self) -> int:

@@ -103,7 +103,8 @@ class Header:
 class Entry(NamedTuple):
     """One entry of a directory. `offset` is where its values lie in the file, inline or not.
 
-    `size_bytes` is 0 for a field type that TIFF does not know.
+    `value` is its last field as it stands, the values or their offset. `size_bytes` is 0 for a field type that TIFF
+    does not know.
     """
 
     tag: int
@@ -112,6 +113,7 @@ class Entry(NamedTuple):
     offset: int
     size_bytes: int
     inline: bool
+    value: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +225,7 @@ class Walk:
         for tag, field_type, count, value in struct.iter_unpack(code, raw):
             size = TYPE_BYTES.get(field_type, 0) * count
             offset = at if size <= room else int.from_bytes(value, byte_order)
-            entries.append(Entry(tag, field_type, count, offset, size, size <= room))
+            entries.append(Entry(tag, field_type, count, offset, size, size <= room, value))
             at += width
         return tuple(entries)
 
@@ -252,8 +254,9 @@ class Walk:
     def _sub_ifds(self, directory: Directory) -> list[int]:
         """Return where the SubIFDs begin; more than the limit are cut, the walk refuses them by then."""
         for entry in directory.entries:
-            usable = entry.type in TYPES[Tag.SUB_IFDS] and entry.offset + entry.size_bytes <= self.header.size_bytes
-            if entry.tag == Tag.SUB_IFDS and usable:
+            if entry.tag != Tag.SUB_IFDS or entry.type not in TYPES[Tag.SUB_IFDS]:
+                continue
+            if entry.offset + entry.size_bytes <= self.header.size_bytes:
                 size = min(entry.size_bytes, (self.limits.ifds + 1) * TYPE_BYTES[entry.type])
                 return list(map(int, self.form.values(self.header.at(entry.offset, size), entry.type)))
         return []

@@ -75,6 +75,8 @@ def at_tile(layout: Layout, position: int, rule: str, what: str) -> Finding:
 def _in_header(layout: Layout) -> Iterator[Finding]:
     """Yield a finding on the first stored tile that claims bytes of the header, an IFD or a tag value."""
     tiles = layout.tiles
+    if tiles.starts[0] >= layout.header_end:
+        return
     extents = np.array([extent for extent in layout.header_extents if extent[0] < extent[1]], np.int64)
     # The last tile that begins before the end of each extent.
     last = np.searchsorted(tiles.starts, extents[:, 1]) - 1
@@ -89,7 +91,7 @@ def _slack(layout: Layout) -> Iterator[Finding]:
     unused = int(gaps[gaps > USUAL_GAP_BYTES].sum())
     # libtiff may pad to an even offset.
     allowed = TRAILER_BYTES if ghost is not None and ghost.trailers else 1
-    last = max(int(tiles.ends.max()), *(end for _, end in layout.header_extents))
+    last = max(int(tiles.ends.max()), layout.header_end)
     trailing = layout.size_bytes - last
     if unused or trailing > allowed:
         what = f"{unused} bytes between tiles and {max(trailing - allowed, 0)} after the last one are unused."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -43,7 +44,7 @@ def check(layout: Layout) -> Iterator[Finding]:
 
 def _numbers(ifd: Ifd, tag: Tag) -> list[float]:
     values = ifd.values.get(tag)
-    return [] if values is None else values.astype(np.float64).tolist()
+    return [] if values is None else values.tolist()
 
 
 def _has_transform(ifd: Ifd) -> bool:
@@ -61,7 +62,7 @@ def _bad_transform(ifd: Ifd) -> str | None:
     """Return what is wrong with a transform that is there, or None."""
     scale, points = _numbers(ifd, Tag.MODEL_PIXEL_SCALE), _numbers(ifd, Tag.MODEL_TIEPOINT)
     matrix = _numbers(ifd, Tag.MODEL_TRANSFORMATION)
-    if not np.isfinite([*scale[:2], *points, *matrix]).all():
+    if not all(map(math.isfinite, (*scale[:2], *points, *matrix))):
         return "The transform has a number that is not finite."
     if 0 in scale[:2]:
         return "The pixel size is 0."

@@ -65,11 +65,12 @@ def _room(layout: Layout, ghost: Ghost) -> Iterator[Finding]:
     tiles = layout.tiles
     if not len(tiles.starts):
         return
-    header_end = max(end for start, end in layout.header_extents if start < tiles.starts[0])
-    before = np.concatenate(([header_end], tiles.ends[:-1] + trailer))
-    after = np.zeros(len(before), np.bool_)
-    after[-1] = tiles.ends[-1] + trailer > layout.size_bytes
-    bad = (tiles.starts - leader < before) | after
+    data = tiles.starts.item(0)
+    header_end = max(end for start, end in layout.header_extents if start < data)
+    bad = np.empty(len(tiles.starts), np.bool_)
+    bad[0] = data - leader < header_end
+    bad[1:] = tiles.starts[1:] - tiles.ends[:-1] < leader + trailer
+    bad[-1] |= tiles.ends.item(-1) + trailer > layout.size_bytes
     if bad.any():
         yield at_tile(layout, int(bad.argmax()), "ghost-no-room", "has no room for its leader or trailer")
 
