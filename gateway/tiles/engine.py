@@ -1,0 +1,124 @@
+"""The one door to tiles: kept ones, stored ones, drawn ones, and rio-tiler's where the fast way does not lead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+
+import numpy as np
+from rasterio.io import DatasetReader
+
+from gateway.model import Dataset
+from gateway.storage import Storage
+from gateway.tiles.cache import TileCache
+from gateway.tiles.encode import encode
+from gateway.tiles.grid import Frame, Grids
+from gateway.tiles.handles import Handle, HandlePool
+from gateway.tiles.mapping import NotApplicable
+from gateway.tiles.model import Colormap, Encoded, Stretch, Style, TileAddress, TileFormat
+from gateway.tiles.paint import PICTURES, paint_of, picture, resolved
+from gateway.tiles.passthrough import stored_tile
+from gateway.tiles.stretch import stretch_of
+from gateway.tiles.warp import Request, draw
+
+
+class TileEngine:
+    """Tiles of the datasets of some storages; every method may be called from several threads at once."""
+
+    def __init__(
+        self, storages: Mapping[str, Storage], *, cache_bytes: int, handles: int, gdal_cache_bytes: int = 128 << 20
+    ) -> None:
+        self._grids = Grids()
+        self._cache = TileCache(cache_bytes)
+        self._pool = HandlePool(storages, handles, {"GDAL_CACHEMAX": gdal_cache_bytes})
+
+    def tile(self, dataset: Dataset, address: TileAddress, style: Style, format: TileFormat | None) -> Encoded:
+        """Return one tile of this very version of the dataset.
+
+        Raises TileOutsideGrid, BadParameter, VersionChanged, ObjectMissing, StorageUnavailable, and NotACog where
+        a block cannot be decoded.
+        """
+        frame = self._grids.frame(address)
+        key = dataset.id, dataset.version, address, style, format
+        return self._cache.get_or_make(key, lambda: self._made(dataset, frame, address, style, format))
+
+    def ready(
+        self, dataset: Dataset, address: TileAddress, style: Style, format: TileFormat | None
+    ) -> Encoded | None:
+        """Return a tile that is kept or lies in an open local file as it is, else None: nothing is waited for.
+
+        Fit for the event loop. Raises TileOutsideGrid.
+        """
+        frame = self._grids.frame(address)
+        with self._pool.use_open(dataset) as handle:
+            if handle is None:
+                return None
+            kept = self._cache.get((dataset.id, dataset.version, address, style, format))
+            return kept or (None if address.buffer else stored_tile(handle, frame, style, format))
+
+    @contextmanager
+    def opened(self, dataset: Dataset) -> Iterator[DatasetReader]:
+        """Yield a kept dataset of this very version, for the caller alone while it holds it."""
+        with self._pool.use(dataset) as handle, handle.lock:
+            yield handle.level(0)
+
+    def stretch(self, dataset: Dataset) -> Stretch | None:
+        """Return the default range of values of each band; None for bytes."""
+        with self._pool.use(dataset) as handle:
+            return _stretch(handle)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._pool.close()
+
+    def _made(
+        self, dataset: Dataset, frame: Frame, address: TileAddress, style: Style, format: TileFormat | None
+    ) -> Encoded:
+        with self._pool.use(dataset) as handle:
+            if not address.buffer and (stored := stored_tile(handle, frame, style, format)):
+                return stored
+            style = resolved(style, handle.view, format, lambda: _stretch(handle))
+            try:
+                return _hot(handle, frame, address, style, format)
+            except NotApplicable:
+                return _slow(handle, address, style, format)
+
+
+def _stretch(handle: Handle) -> Stretch | None:
+    return handle.once("stretch", lambda: stretch_of(handle))
+
+
+def _hot(handle: Handle, frame: Frame, address: TileAddress, style: Style, format: TileFormat | None) -> Encoded:
+    """Return a tile drawn the fast way; raises NotApplicable."""
+    if format not in (None, *PICTURES) or address.buffer:
+        raise NotApplicable("the format")
+    view = handle.view
+    paint = paint_of(style, view, _named_colormap)
+    nodata = view.nodata if style.nodata is None else style.nodata
+    drawn = draw(handle, frame, Request(paint.bands, nodata, style.resampling, style.reproject))
+    return _blank(frame.size, format or TileFormat.PNG) if drawn is None else picture(drawn, paint, format)
+
+
+def _slow(handle: Handle, address: TileAddress, style: Style, format: TileFormat | None) -> Encoded:
+    # rio-tiler takes a fifth of a second to import, and most processes never need it.
+    from gateway.tiles.fallback import render  # noqa: PLC0415
+
+    with handle.lock:
+        return render(handle.level(0), address, style, format)
+
+
+@lru_cache(maxsize=64)
+def _blank(size: int, format: TileFormat) -> Encoded:
+    """Return a picture of nothing: transparent, or black where the format cannot be."""
+    nothing = np.zeros((size, size), np.uint8)
+    pixels = np.zeros((3, size, size), np.uint8)
+    return Encoded(encode(format, pixels, nothing), format, "empty")
+
+
+@lru_cache(maxsize=256)
+def _named_colormap(name: str) -> Colormap:
+    from rio_tiler.colormap import cmap  # noqa: PLC0415
+
+    colours = cmap.get(name)
+    return tuple(colours.items() if isinstance(colours, dict) else colours)
