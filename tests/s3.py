@@ -6,7 +6,7 @@ import subprocess
 import sys
 import uuid
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,10 @@ def _no_aws_of_this_machine(tmp_path_factory):
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("NO_PROXY", "127.0.0.1")
         # Every session reads the same long descriptions of the service again.
-        patch.setattr(JSONFileLoader, "load_file", lru_cache(None)(JSONFileLoader.load_file))
-        patch.setattr(Loader, "list_available_services", lru_cache(None)(Loader.list_available_services))
+        read = lru_cache(None)(partial(JSONFileLoader.load_file, JSONFileLoader()))
+        listed = lru_cache(None)(partial(Loader.list_available_services, Loader()))
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        patch.setattr(Loader, "list_available_services", lambda _, type_name: listed(type_name))
         yield
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gateway.errors import ObjectMissing, StorageUnavailable, VersionChanged
@@ -21,20 +22,19 @@ from gateway.model import ObjectStat
 from gateway.settings import RootSettings
 from gateway.storage.base import Redirect, Stream
 from gateway.storage.breaker import Breaker
+from gateway.storage.s3_client import client_of, pay_in_query, session_of
 from gateway.storage.s3_object import S3Object
 
 T = TypeVar("T")
 
-# One try takes at most connect and read time together, which are two seconds, and a second one is made only after a
+# One try takes at most this and the time of connecting, which are two seconds, and a second one is made only after a
 # quick failure: whoever asks is answered within three seconds.
-CONNECT_SECONDS = 0.7
 FACTS_SECONDS = 1.3
 RETRY_WITHIN_SECONDS = 0.9
 BYTES_SECONDS = 20.0
 # Reads up to this answer somebody who waits; longer ones are bodies on their way.
 SHORT_BYTES = 1 << 20
 UNREACHABLE = "The storage of this dataset cannot be reached."
-CONNECTIONS = 32
 CONTENT_TYPE = "image/tiff"
 ABSENT = {"404", "NoSuchKey", "NotFound", "NoSuchVersion"}
 CHANGED = {"412", "PreconditionFailed"}
@@ -55,36 +55,22 @@ class S3Storage:
         self.bucket = parts.netloc
         self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
         try:
-            self._session = _session(root)
-            self._facts = self._client(root.endpoint_url, FACTS_SECONDS)
-            self._bytes = self._client(root.endpoint_url, BYTES_SECONDS)
-            self._signer = self._client(root.public_endpoint_url or root.endpoint_url, FACTS_SECONDS)
+            self._session = session_of(root)
+            self._facts = client_of(self._session, root, root.endpoint_url, FACTS_SECONDS)
+            self._bytes = client_of(self._session, root, root.endpoint_url, BYTES_SECONDS)
+            self._signer = client_of(
+                self._session, root, root.public_endpoint_url or root.endpoint_url, FACTS_SECONDS
+            )
             self._credentials = self._session.get_credentials()
         except BotoCoreError as error:
             raise StorageUnavailable(f"The profile or the credentials of the root {name} are not usable.") from error
         if root.requester_pays:
-            # In the URL, because a client that follows a redirect sends no header of ours.
-            self._signer.meta.events.register("before-sign.s3.GetObject", _pay_in_query)
+            pay_in_query(self._signer)
         self._payer = {"RequestPayer": "requester"} if root.requester_pays else {}
         self._breaker = Breaker()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return S3Storage, (self.name, self._root, self._presign_seconds)
-
-    def _client(self, endpoint_url: str | None, read_seconds: float) -> Any:
-        config = Config(
-            signature_version="s3v4",
-            s3={"addressing_style": self._root.addressing},
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=read_seconds,
-            retries={"total_max_attempts": 1},
-            max_pool_connections=CONNECTIONS,
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        )
-        client = self._session.client("s3", endpoint_url=endpoint_url, config=config)
-        client.meta.events.register_last("before-parameter-build.s3", _stay_here)
-        return client
+        return _of_this_process, (self.name, self._root, self._presign_seconds)
 
     def ping(self) -> None:
         """Return when the bucket answers; raises StorageUnavailable."""
@@ -255,16 +241,14 @@ class S3Storage:
         raise StorageUnavailable(UNREACHABLE) from error
 
 
-def _session(root: RootSettings) -> boto3.Session:
-    """Return a session with the root's own credentials, or those that boto3 finds."""
-    secret, token = root.secret_access_key, root.session_token
-    return boto3.Session(
-        profile_name=root.profile,
-        region_name=root.region,
-        aws_access_key_id=root.access_key_id,
-        aws_secret_access_key=secret.get_secret_value() if secret else None,
-        aws_session_token=token.get_secret_value() if token else None,
-    )
+def _of_this_process(name: str, root: RootSettings, presign_seconds: int) -> S3Storage:
+    """Return the storage as it arrives in a process: one for all who send it there, because clients cost time."""
+    return _arrived(os.getpid(), name, root, presign_seconds)
+
+
+@lru_cache(maxsize=16)
+def _arrived(_pid: int, name: str, root: RootSettings, presign_seconds: int) -> S3Storage:
+    return S3Storage(name, root, presign_seconds)
 
 
 def _stat_of(found: dict[str, Any]) -> ObjectStat:
@@ -280,12 +264,3 @@ def _stat_of(found: dict[str, Any]) -> ObjectStat:
 
 def _version_of(found: dict[str, Any]) -> str:
     return str(found["ETag"]).strip('"')
-
-
-def _stay_here(context: dict[str, Any], **_: Any) -> None:
-    """Keep botocore from looking for the bucket in other regions: by more requests, each with a limit of its own."""
-    context.setdefault("s3_redirect", {})["redirected"] = True
-
-
-def _pay_in_query(request: Any, **_: Any) -> None:
-    request.params["x-amz-request-payer"] = "requester"
