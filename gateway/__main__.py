@@ -36,7 +36,7 @@ COMMANDS: dict[str, Shelved] = {
     "ingest": Shelved("gateway.cli.ingest:ingest", "Register true COGs as datasets; refuse the rest and say why."),
     "check": Shelved("gateway.cli.check:check", "Say whether files are true COGs; no catalogue needed."),
     "token": Shelved("gateway.cli.token:token", "Print a bearer token."),
-    "datasets": Shelved("gateway.cli.datasets:datasets", "List, show, update or remove datasets."),
+    "datasets": Shelved("gateway.cli.datasets:datasets", "List, show, judge again, update or remove datasets."),
     "grants": Shelved("gateway.cli.grants:grants", "Let users and roles have private datasets."),
     "users": Shelved("gateway.cli.users:users", "Disable and enable users."),
     "audit": Shelved("gateway.cli.audit:audit", "Read and export the audit."),

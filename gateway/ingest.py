@@ -52,7 +52,8 @@ class IngestStatus(StrEnum):
 class Ingested:
     """The outcome for one source; `id` is None where no dataset came of it.
 
-    `mend` is the command line that makes a COG of a source that was refused, where there is one.
+    `mend` is the command line that makes a COG of a source that was refused, where there is one. `report` is that of
+    the dataset, else of the source; None where nothing could be judged.
     """
 
     source: str
@@ -61,6 +62,7 @@ class Ingested:
     findings: tuple[Finding, ...] = ()
     message: str | None = None
     mend: str | None = None
+    report: Report | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the outcome as `ingest --json` prints it."""
@@ -70,6 +72,7 @@ class Ingested:
             "id": self.id,
             "findings": [f.as_json() for f in self.findings],
             "mend": self.mend,
+            "report": self.report.as_json(self.source) if self.report else None,
         }
         return told | ({"message": self.message} if self.message else {})
 
@@ -162,7 +165,9 @@ class Ingestor:
         """Return the outcome for bytes that are on record already; only the options may change something."""
         changed = with_options(known, options)
         if changed == known:
-            return Ingested(task.source.name, IngestStatus.UNCHANGED, known.id, known.report.warnings)
+            return Ingested(
+                task.source.name, IngestStatus.UNCHANGED, known.id, known.report.warnings, report=known.report
+            )
         return self._save(task, replace(changed, updated_at=datetime.now(UTC)), IngestStatus.UPDATED, options)
 
     def _convert(self, task: Task, judged: Judged, options: IngestOptions) -> Ingested:
@@ -230,24 +235,24 @@ class Ingestor:
     def _save(self, task: Task, dataset: Dataset, status: IngestStatus, options: IngestOptions) -> Ingested:
         """Return the outcome after the audit, and then the records, hold the dataset."""
         new = status is IngestStatus.REGISTERED
+        outcome = Ingested(task.source.name, status, dataset.id, dataset.report.warnings, report=dataset.report)
         if options.dry_run:
-            return Ingested(task.source.name, status, None if new else dataset.id, dataset.report.warnings)
+            return replace(outcome, id=None) if new else outcome
         detail = {"source": task.source.name, "status": status.value, "root": dataset.root, "key": dataset.key}
         row = AuditRow("dataset.ingested", dataset_id=dataset.id, version=dataset.version, detail=detail)
         self._audit.record(row).result()
         self._records.save_dataset(dataset)
-        return Ingested(task.source.name, status, dataset.id, dataset.report.warnings)
+        return outcome
 
     def _refuse(self, task: Task, judged: Judged, options: IngestOptions, message: str | None = None) -> Ingested:
-        findings = judged.inspection.report.findings
+        report, name = judged.inspection.report, task.source.name
         known = self._save_verdict(task, judged, options)
         if not options.dry_run:
-            rules = sorted({f.rule for f in judged.inspection.report.errors})
-            detail = {"source": task.source.name, "rules": rules}
+            detail = {"source": name, "rules": sorted({f.rule for f in report.errors})}
             self._audit.record(AuditRow("dataset.refused", dataset_id=known, detail=detail)).result()
         # A conversion that has failed would fail by hand as well.
-        mend = judged.inspection.report.mend(task.source.name) if message is None else None
-        return Ingested(task.source.name, IngestStatus.REFUSED, known, findings, message, mend)
+        mend = report.mend(name) if message is None else None
+        return Ingested(name, IngestStatus.REFUSED, known, report.findings, message, mend, report)
 
     def _save_verdict(self, task: Task, judged: Judged, options: IngestOptions) -> str | None:
         """Return the id of the dataset that the refused file itself is, if any, its verdict saved."""

@@ -90,7 +90,7 @@ def test_a_true_cog_below_a_root_is_registered_in_place(bench):
 
 def test_the_json_has_the_named_keys_and_a_message_only_where_there_is_one(bench):
     done = bench.ingest(write_cog(bench.data / "a.tif")).as_json()
-    assert set(done) == {"source", "status", "id", "findings", "mend"}
+    assert set(done) == {"source", "status", "id", "findings", "mend", "report"}
     failed = bench.ingest(bench.data / "none.tif").as_json()
     assert (failed["status"], failed["id"], failed["findings"]) == ("failed", None, [])
     assert failed["message"]

@@ -16,7 +16,7 @@ FLOORS = (
     ("handlers",),
     ("services",),
     ("download",),
-    ("gatekeeper", "ingest"),
+    ("gatekeeper", "ingest", "rechecking"),
     ("ingest_options", "judging"),
     ("tiles", "buckets"),
     ("cog", "storage", "records", "audit", "tokens", "ranges", "sources"),

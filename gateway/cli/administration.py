@@ -10,7 +10,10 @@ import click
 
 from gateway.cli.shared import printable, settings_of
 from gateway.model import AuditRow, Dataset, dataset_uuid
+from gateway.records import DatasetQuery, Records
 from gateway.services import Services, open_services
+
+PAGE = 500
 
 
 class NoSuch(click.ClickException):
@@ -26,6 +29,14 @@ def dataset_or_exit(services: Services, dataset_id: str) -> Dataset:
     if dataset is None:
         raise NoSuch(f"there is no dataset {printable(dataset_id)}")
     return dataset
+
+
+def every(records: Records) -> Iterator[Dataset]:
+    """Yield all datasets, oldest first, read page by page."""
+    offset = 0
+    while found := records.find_datasets(DatasetQuery(principal=None, limit=PAGE, offset=offset)).datasets:
+        yield from found
+        offset += len(found)
 
 
 @contextmanager

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from gateway.cli.administration import dataset_or_exit, on_record, services_of
+from gateway.cli.administration import dataset_or_exit, every, on_record, services_of
+from gateway.cli.recheck import recheck
 from gateway.cli.shared import as_json, print_json, print_table, printable
 from gateway.ingest_options import IngestOptions, with_options
 from gateway.model import Dataset, Scale, utc_text
-from gateway.records import DatasetQuery, Records
 
-PAGE = 500
 SCALES = click.Choice([scale.value for scale in Scale])
 
 
 @click.group()
 def datasets() -> None:
-    """List, show, update or remove datasets; never their files."""
+    """List, show, judge again, update or remove datasets; never their files."""
+
+
+datasets.add_command(recheck)
 
 
 @datasets.command("list")
@@ -93,14 +94,6 @@ def options_of(given: dict[str, str]) -> IngestOptions:
     """Return the options of the command line; raises BadParameter where they contradict each other."""
     scales = {name: Scale(given[name]) for name in ("visibility", "download") if name in given}
     return IngestOptions(title=given.get("title"), owner=given.get("owner"), **scales)  # type: ignore[arg-type]
-
-
-def every(records: Records) -> Iterator[Dataset]:
-    """Yield all datasets, read page by page."""
-    offset = 0
-    while found := records.find_datasets(DatasetQuery(principal=None, limit=PAGE, offset=offset)).datasets:
-        yield from found
-        offset += len(found)
 
 
 def told(dataset: Dataset) -> dict[str, Any]:

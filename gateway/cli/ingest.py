@@ -12,8 +12,8 @@ from gateway.cli.shared import as_json, complain, print_json, printable, setting
 from gateway.cli.workers import in_order
 from gateway.ingest import Ingested, Ingestor, IngestStatus
 from gateway.ingest_options import IngestOptions
-from gateway.judging import Judged, Task, attempt
-from gateway.model import Finding, Scale
+from gateway.judging import DEPTH, Judged, Task, attempt
+from gateway.model import Finding, Report, Scale
 from gateway.services import open_services
 from gateway.sources import Lack, Problem, Source, expand
 
@@ -82,8 +82,8 @@ def attempt_task(task: Task | Ingested) -> Judged | str | None:
 def no_source(problem: Problem) -> Ingested:
     """Return the outcome for an argument that names no file."""
     if problem.lack is Lack.NO_RASTER:
-        finding = Finding(problem.lack.value, problem.message)
-        return Ingested(problem.name, IngestStatus.REFUSED, findings=(finding,))
+        report = Report(DEPTH, (Finding(problem.lack.value, problem.message),))
+        return Ingested(problem.name, IngestStatus.REFUSED, findings=report.findings, report=report)
     return Ingested(problem.name, IngestStatus.FAILED, message=problem.message)
 
 

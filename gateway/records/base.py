@@ -114,9 +114,16 @@ class Records(Protocol):
         """
 
     def save_verdict(
-        self, dataset_id: str, *, version: str, size_bytes: int, inspection: Inspection, at: datetime
+        self,
+        dataset_id: str,
+        *,
+        version: str,
+        size_bytes: int,
+        inspection: Inspection,
+        at: datetime,
+        sha256: str | None = None,
     ) -> None:
-        """Store what was judged of a new version; its digest becomes unknown. A removed dataset stays so."""
+        """Store what was judged of a version, and its digest where it is known. A removed dataset stays so."""
 
     def remove_dataset(self, dataset_id: str) -> bool:
         """Return whether there was such a dataset; it and its grants are gone, its audit rows stay."""

@@ -115,9 +115,9 @@ def save(database: Database, dataset: Dataset) -> None:
     database.table("datasets").upsert(dataset_row(dataset), pk="id")
 
 
-def save_verdict(database: Database, dataset_id: str, verdict: Row, at: datetime) -> None:
-    """Store what was judged; the digest was of the version before."""
-    columns = {**verdict, "sha256": None, "updated_at": utc_text(at)}
+def save_verdict(database: Database, dataset_id: str, verdict: Row, at: datetime, sha256: str | None) -> None:
+    """Store what was judged; the digest on record may be of the version before."""
+    columns = {**verdict, "sha256": sha256, "updated_at": utc_text(at)}
     changes = ", ".join(f"{name} = :{name}" for name in columns)
     database.execute(f"UPDATE datasets SET {changes} WHERE id = :id", {**columns, "id": dataset_id})  # noqa: S608
 

@@ -49,11 +49,18 @@ class SqliteRecords:
         self._connections.write(datasets.save, dataset)
 
     def save_verdict(
-        self, dataset_id: str, *, version: str, size_bytes: int, inspection: Inspection, at: datetime
+        self,
+        dataset_id: str,
+        *,
+        version: str,
+        size_bytes: int,
+        inspection: Inspection,
+        at: datetime,
+        sha256: str | None = None,
     ) -> None:
-        """Store what was judged of a new version."""
+        """Store what was judged of a version, and its digest where it is known."""
         verdict = datasets.verdict_row(version, size_bytes, inspection)
-        self._connections.write(datasets.save_verdict, dataset_id, verdict, at)
+        self._connections.write(datasets.save_verdict, dataset_id, verdict, at, sha256)
 
     def remove_dataset(self, dataset_id: str) -> bool:
         """Return whether there was such a dataset; it and its grants are gone."""

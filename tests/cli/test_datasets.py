@@ -8,7 +8,7 @@ UNKNOWN = str(uuid.uuid4())
 
 
 def test_the_list_shows_every_dataset(gateway, monkeypatch):
-    monkeypatch.setattr("gateway.cli.datasets.PAGE", 2)
+    monkeypatch.setattr("gateway.cli.administration.PAGE", 2)
     ids = [gateway.dataset(f"{n}.tif") for n in range(5)]
     assert [d["id"] for d in gateway.json("datasets", "list")] == ids
     text = gateway.run("datasets", "list").stdout

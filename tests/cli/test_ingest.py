@@ -9,7 +9,7 @@ import pytest
 from gateway.cog.convert import CannotConvert
 from tests.rasters import write_cog, write_striped
 
-KEYS = {"source", "status", "id", "findings", "mend"}
+KEYS = {"source", "status", "id", "findings", "mend", "report"}
 
 
 def test_all_in_exits_with_0_and_a_second_run_changes_nothing(gateway):
@@ -59,6 +59,7 @@ def test_a_missing_source_fails_with_2_and_says_so_in_json(gateway):
         "id": None,
         "findings": [],
         "mend": None,
+        "report": None,
         "message": "no such file or folder",
     }
 

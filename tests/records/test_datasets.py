@@ -85,6 +85,13 @@ def test_a_new_verdict_replaces_version_report_raster_and_digest_alone(records):
     assert records.find_datasets(whole_world).total == 1
 
 
+def test_a_verdict_may_bring_the_digest_of_its_version(records):
+    records.save_dataset(dataset(1))
+    inspection, at = Inspection(Report("full"), RASTER), dataset(1).updated_at
+    records.save_verdict(dataset(1).id, version="9", size_bytes=9, inspection=inspection, at=at, sha256="ab" * 32)
+    assert records.dataset(dataset(1).id).sha256 == "ab" * 32
+
+
 def test_a_verdict_does_not_bring_a_removed_dataset_back(records):
     inspection = Inspection(Report("blocks"), RASTER)
     records.save_verdict(dataset(1).id, version="9", size_bytes=9, inspection=inspection, at=dataset(1).updated_at)
