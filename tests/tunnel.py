@@ -10,7 +10,7 @@ REQUEST_LINE = re.compile(rb"(?:^|\r\n)(GET|HEAD|PUT|POST|DELETE) (\S+) HTTP/1\.
 
 
 class Tunnel:
-    """Passes bytes both ways. `requests` are the (method, target) pairs that went through.
+    """Passes bytes both ways. `requests` are the (method, target) pairs that went through, `heard` all bytes of them.
 
     `mute` takes requests and never answers; `answer` are bytes that answer every request in the server's place;
     `cut_after` ends each connection after so many bytes of answers; `broken` refuses connections.
@@ -23,6 +23,7 @@ class Tunnel:
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self.requests: list[tuple[str, str]] = []
+        self.heard = bytearray()
         self.mute = False
         self.answer: bytes | None = None
         self.cut_after: int | None = None
@@ -85,6 +86,7 @@ class Tunnel:
     def _ask(self, client, server) -> None:
         with suppress(OSError):
             while data := client.recv(1 << 16):
+                self.heard += data
                 for method, target in REQUEST_LINE.findall(data):
                     self.requests.append((method.decode(), target.decode()))
                     self.before(target.decode())

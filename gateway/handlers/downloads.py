@@ -105,6 +105,9 @@ class DownloadHandler(AuditedHandler):
     def answer_with(self, download: Download) -> None:
         """Take over status and headers; what came by a token in the URL stays uncached."""
         self.set_status(download.status)
+        if download.status == HTTPStatus.FOUND:
+            # There is nothing here that could have one.
+            self.clear_header("Content-Type")
         for name, value in download.headers.items():
             if name != "Cache-Control" or not self.credential.tokens:
                 self.set_header(name, value)

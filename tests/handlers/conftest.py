@@ -16,7 +16,6 @@ from gateway.model import AuditRow, Dataset, Level, Scale
 from gateway.records import AuditQuery
 from gateway.services import Services, inspector, open_services
 from gateway.settings import RootSettings, Settings
-from gateway.storage import LocalStorage
 from gateway.tokens import mint_bearer
 from tests.rasters import write_cog
 
@@ -44,8 +43,7 @@ class World:
         return self.register(name, **values)
 
     def register(self, name: str, **values: Any) -> Dataset:
-        storage = self.services.storages["data"]
-        assert isinstance(storage, LocalStorage)
+        storage = self.services.storages[values.get("root", "data")]
         with storage.open(name) as opened:
             stat, found = opened.stat, inspector(False)(opened, frozenset())
         now = datetime.now(UTC)
