@@ -12,11 +12,12 @@ from typing import Any
 
 import click
 
+from gateway.cli.blocks import decode_in_processes
 from gateway.cli.progress import PACE, ReadAhead, with_progress
 from gateway.cli.shared import Moment, as_json, complain, print_json, printable, settings_of, stdin_lines
 from gateway.cli.summary import Outcome, Summary
 from gateway.cli.workers import as_they_come, in_order
-from gateway.cog import DEPTHS, inspect, not_regular_report
+from gateway.cog import DEPTHS, check_payload, inspect, not_regular_report
 from gateway.files import NotRegular, open_file
 from gateway.model import Finding, Report
 from gateway.sources import Lack, Problem, Source, expand, modified_since
@@ -45,14 +46,22 @@ def check(context: click.Context, /, sources: tuple[str, ...], as_json: bool, st
     Exit code 0: all are. 1: some are not. 2: wrong usage, or a source that is missing or may not be read.
     """
     settings = settings_of(context, allow_missing_overviews=options["allow_missing_overviews"])
-    work = partial(judge, depth=options["depth"], allow_missing_overviews=settings.allow_missing_overviews)
+    jobs = options["jobs"]
+    # One file is judged in this process, and its blocks are decoded in the others.
+    alone = len(sources) == 1 and "-" not in sources and Path(sources[0]).is_file()
+    work = partial(
+        judge,
+        depth=options["depth"],
+        allow_missing_overviews=settings.allow_missing_overviews,
+        jobs=jobs if alone else 1,
+    )
     # Only a terminal shows how many there are, and names that come on stdin may be long in coming.
     ahead = sys.stderr.isatty() and "-" not in sources
     found = ReadAhead(chosen(sources, options["since"]), PACE if ahead else 0)
     summary, worst = Summary(), 0
     run = in_order if options["is_sorted"] else as_they_come
     with (
-        closing(run(work, found, options["jobs"])) as results,
+        closing(run(work, found, 1 if alone else jobs)) as results,
         closing(with_progress(results, lambda: found.total, "checking")) as shown,
     ):
         for source, verdict in shown:
@@ -72,20 +81,25 @@ def chosen(sources: tuple[str, ...], since: datetime | None) -> Iterator[Source 
     return found if since is None else (each for each in found if modified_since(each, since))
 
 
-def judge(source: Source | Problem, depth: str, allow_missing_overviews: bool) -> Verdict:
-    """Return the report on one source, or a sentence when it is missing or may not be read."""
+def judge(source: Source | Problem, depth: str, allow_missing_overviews: bool, jobs: int = 1) -> Verdict:
+    """Return the report on one source, or a sentence when it is missing or may not be read.
+
+    With more than one of `jobs`, the blocks are decoded in so many processes.
+    """
     if isinstance(source, Problem):
         if source.lack is Lack.MISSING:
             return source.message
         return Report(depth, (Finding(source.lack.value, source.message),))
     try:
         with open_file(source.path) as file:
+            decode = partial(decode_in_processes, source.path, file.version, jobs) if jobs > 1 else check_payload
             return inspect(
                 file,
                 depth=depth,
                 allow_missing_overviews=allow_missing_overviews,
                 siblings=siblings_of(source.path),
                 facts=False,
+                decode=decode,
             ).report
     except NotRegular:
         return not_regular_report(depth)

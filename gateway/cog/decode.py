@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -34,35 +35,62 @@ END_OF_IMAGE = b"\xff\xd9"
 WRONG_ADLER = "incorrect data check"
 
 
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """The tiles of one IFD that break one rule; `ifd` counts in the layout. No tiles: none can be read at all."""
+
+    ifd: int
+    rule: str
+    blocks: tuple[int, ...] = ()
+
+
 def check_payload(source: ByteSource, layout: Layout) -> Iterator[Finding]:
     """Yield a finding for each IFD with tiles that do not decode, and with tiles of a wrong Adler-32.
 
     DEFLATE is inflated here, because libtiff does not look at the checksum; all else is read through GDAL.
     Memory is bounded by one tile. Raises the OSError of the source.
     """
-    for ifd in layout.ifds:
+    yield from findings_of(layout, find_damage(source, layout))
+
+
+def find_damage(source: ByteSource, layout: Layout, part: int = 0, parts: int = 1) -> Iterator[Damage]:
+    """Yield what is damaged in one of `parts` runs of tiles of each IFD, about equal in length, from 0 on."""
+    for index, ifd in enumerate(layout.ifds):
+        blocks = np.flatnonzero(ifd.counts)
+        mine = blocks[len(blocks) * part // parts : len(blocks) * (part + 1) // parts].tolist()
         if ifd.compression in DEFLATE_CODECS:
-            yield from _judge(ifd, partial(_inflate, source, ifd))
+            yield from _judge(index, mine, partial(_inflate, source, ifd))
             continue
         try:
             with _opened(source, ifd) as raster:
-                yield from _judge(ifd, partial(_read, source, ifd, raster))
+                yield from _judge(index, mine, partial(_read, source, ifd, raster))
         except GDAL_ERRORS:
-            what = "GDAL does not open this image of the file."
-            yield finding("gdal-cannot-open", what, ifd=ifd.index, offset=ifd.directory.offset)
+            yield Damage(index, "gdal-cannot-open")
 
 
-def _judge(ifd: Ifd, verdict: Verdict) -> Iterator[Finding]:
-    """Yield one finding for each rule that tiles of an IFD break: the first of them, and how many more."""
+def _judge(index: int, blocks: list[int], verdict: Verdict) -> Iterator[Damage]:
     bad: dict[str, list[int]] = {}
-    for block in np.flatnonzero(ifd.counts).tolist():
+    for block in blocks:
         rule = verdict(block)
         if rule is not None:
             bad.setdefault(rule, []).append(block)
-    for rule, blocks in bad.items():
+    yield from (Damage(index, rule, tuple(found)) for rule, found in bad.items())
+
+
+def findings_of(layout: Layout, damage: Iterable[Damage]) -> Iterator[Finding]:
+    """Yield one finding for each rule that tiles of an IFD break: the first of them, and how many more."""
+    bad: dict[tuple[int, str], list[int]] = {}
+    for each in damage:
+        bad.setdefault((each.ifd, each.rule), []).extend(each.blocks)
+    for (index, rule), blocks in sorted(bad.items(), key=lambda item: (item[0][0], min(item[1], default=-1))):
+        ifd = layout.ifds[index]
+        if not blocks:
+            yield finding(rule, "GDAL does not open this image of the file.", ifd=ifd.index)
+            continue
+        first = min(blocks)
         what = "is damaged" if rule == "tile-does-not-decode" else "has a wrong checksum"
-        text = f"Tile {blocks[0]} {what}{f', and {len(blocks) - 1} more' if len(blocks) > 1 else ''}."
-        yield finding(rule, text, ifd=ifd.index, block=blocks[0], offset=int(ifd.offsets[blocks[0]]))
+        text = f"Tile {first} {what}{f', and {len(blocks) - 1} more' if len(blocks) > 1 else ''}."
+        yield finding(rule, text, ifd=ifd.index, block=first, offset=int(ifd.offsets[first]))
 
 
 def _inflate(source: ByteSource, ifd: Ifd, block: int) -> str | None:

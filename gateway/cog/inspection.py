@@ -48,13 +48,14 @@ def inspect(
     allow_missing_overviews: bool = False,
     siblings: frozenset[str] = frozenset(),
     facts: bool = True,
+    decode: PayloadCheck = check_payload,
 ) -> Inspection:
     """Return the verdict over a source and, where it is a true COG, what rasterio knows of it.
 
     Without a `depth` it is blocks, and header for a remote source. `siblings` are the names in the file's own
     folder. GDAL is asked only when nothing speaks against the structure; at depth header only when its `facts` are
-    wanted, because there the structure alone is judged. Raises ValueError for a depth that is not in DEPTHS, and
-    OSError when the source cannot be read.
+    wanted, because there the structure alone is judged. `decode` looks at every block at
+    depth full. Raises ValueError for a depth that is not in DEPTHS, and OSError when the source cannot be read.
     """
     depth = depth or usual_depth(source)
     if depth not in DEPTHS:
@@ -67,7 +68,8 @@ def inspect(
         findings += (_lenient(found) if allow_missing_overviews else found for found in judge(layout))
         with _payload(source, depth) if _sound(findings) else nullcontext(source) as payload:
             for check in PAYLOAD_CHECKS[depth]:
-                findings += check(payload, layout) if _sound(findings) else ()
+                run = decode if check is check_payload else check
+                findings += run(payload, layout) if _sound(findings) else ()
         recipe = recipe_of(source, layout, findings)
     except StructureError as error:
         findings.append(error.finding)
