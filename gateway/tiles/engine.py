@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from rasterio.io import DatasetReader
 
@@ -29,6 +30,8 @@ class TileEngine:
     def __init__(
         self, storages: Mapping[str, Storage], *, cache_bytes: int, handles: int, gdal_cache_bytes: int = 128 << 20
     ) -> None:
+        # The threads that draw are as many as there are to be.
+        cv2.setNumThreads(1)
         self._grids = Grids()
         self._cache = TileCache(cache_bytes)
         self._pool = HandlePool(storages, handles, {"GDAL_CACHEMAX": gdal_cache_bytes})

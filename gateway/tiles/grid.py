@@ -11,7 +11,6 @@ from gateway.tiles.model import TileAddress
 
 if TYPE_CHECKING:
     from affine import Affine
-    from morecantile import TileMatrixSet
 
 # In pixels: of one part in a thousand nobody sees that a block lies beside its tile.
 GRID_TOLERANCE = 1e-3
@@ -34,41 +33,74 @@ class Frame:
         return (self.right - self.left) / self.size, (self.top - self.bottom) / self.size
 
 
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """One zoom level: `crs` as WKT, x of its left side, y of row 0, size of a tile in units of the CRS.
+
+    `down` is -1 where rows count from the top, 1 from the bottom. `width` and `height` are in tiles. `coalesced` are
+    (first row, last row, how many columns share a tile) of levels whose rows differ.
+    """
+
+    crs: str
+    left: float
+    start: float
+    tile: tuple[float, float]
+    down: int
+    width: int
+    height: int
+    coalesced: tuple[tuple[int, int, int], ...]
+
+    def frame(self, x: int, y: int, size: int) -> Frame:
+        """Return where a tile lies; raises TileOutsideGrid."""
+        if not (0 <= x < self.width and 0 <= y < self.height):
+            raise TileOutsideGrid("The tile is outside the grid.")
+        shared = next((factor for first, last, factor in self.coalesced if first <= y <= last), 1)
+        wide, high = self.tile[0] * shared, self.tile[1] * self.down
+        left, row = self.left + x // shared * wide, self.start + y * high
+        bottom, top = sorted((row, row + high))
+        return Frame(self.crs, left, bottom, left + wide, top, size)
+
+
 class Grids:
-    """The tile matrix sets of morecantile by their ids, each made once."""
+    """The tile matrix sets of morecantile by their ids, each zoom level read once."""
 
     def __init__(self) -> None:
         self._gate = threading.Lock()
-        self._known: dict[str, tuple[TileMatrixSet, str]] = {}
+        self._known: dict[tuple[str, int], Grid] = {}
 
     def frame(self, address: TileAddress) -> Frame:
         """Return where a tile lies; raises TileOutsideGrid, and NotFound for an unknown tile matrix set."""
-        # A fifth of a second, which no command pays that draws no tile.
-        from morecantile import Tile  # noqa: PLC0415
-
-        grid, crs = self._grid(address.tms)
-        if not grid.minzoom <= address.z <= grid.maxzoom:
-            raise TileOutsideGrid(f"The tile matrix set has no zoom level {address.z}.")
-        matrix = grid.matrix(address.z)
-        if not (0 <= address.x < matrix.matrixWidth and 0 <= address.y < matrix.matrixHeight):
-            raise TileOutsideGrid("The tile is outside the grid.")
-        tile = Tile(address.x, address.y, address.z)
-        return Frame(crs, *grid.xy_bounds(tile), address.size)
-
-    def _grid(self, name: str) -> tuple[TileMatrixSet, str]:
-        with self._gate:
-            if name not in self._known:
-                self._known[name] = _load(name)
-            return self._known[name]
+        key = address.tms, address.z
+        grid = self._known.get(key)
+        if grid is None:
+            with self._gate:
+                grid = self._known[key] = _load(*key)
+        return grid.frame(address.x, address.y, address.size)
 
 
-def _load(name: str) -> tuple[TileMatrixSet, str]:
+def _load(name: str, zoom: int) -> Grid:
+    # A fifth of a second, which no command pays that draws no tile.
     import morecantile  # noqa: PLC0415
 
     if name not in morecantile.tms.list():
         raise NotFound("There is no such tile matrix set.")
-    grid = morecantile.tms.get(name)
-    return grid, grid.crs.to_wkt()
+    found = morecantile.tms.get(name)
+    if not found.minzoom <= zoom <= found.maxzoom:
+        raise TileOutsideGrid(f"The tile matrix set has no zoom level {zoom}.")
+    matrix = found.matrix(zoom)
+    left, _, _, top = found.xy_bounds(morecantile.Tile(0, 0, zoom))
+    upwards = matrix.cornerOfOrigin == "bottomLeft"
+    side = matrix.tileHeight * matrix.cellSize
+    return Grid(
+        crs=found.crs.to_wkt(),
+        left=left,
+        start=top - side if upwards else top,
+        tile=(matrix.tileWidth * matrix.cellSize, side),
+        down=1 if upwards else -1,
+        width=matrix.matrixWidth,
+        height=matrix.matrixHeight,
+        coalesced=tuple((w.minTileRow, w.maxTileRow, w.coalesce) for w in matrix.variableMatrixWidths or ()),
+    )
 
 
 def block_of(frame: Frame, transform: Affine, block: int) -> tuple[int, int] | None:

@@ -27,6 +27,22 @@ from gateway.tiles.view import View, view_of
 T = TypeVar("T")
 
 
+class FarFile(SourceFile):
+    """A file over a source in a network, for GDAL, which cannot pass errors on: they are kept in `failures`."""
+
+    def __init__(self, source: OpenObject, failures: list[GatewayError]) -> None:
+        super().__init__(source)
+        self._failures = failures
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Return how many bytes were put into `buffer`, 0 when the source failed."""
+        try:
+            return super().readinto(buffer)
+        except GatewayError as error:
+            self._failures.append(error)
+            return 0
+
+
 class Handle:
     """One version of one dataset, opened. Whoever reads pixels holds `lock`: GDAL's handles are for one at a time."""
 
@@ -35,6 +51,7 @@ class Handle:
         self.lock = threading.RLock()
         self.users = 0
         self.dropped = False
+        self.failures: list[GatewayError] = []
         self._options = {**strict_options(source.gdal_path), **options}
         self._levels: dict[int, DatasetReader] = {}
         self._facts: dict[Any, Any] = {}
@@ -78,7 +95,10 @@ class Handle:
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             if not self.source.remote:
                 return rasterio.open(self.source.gdal_path, **kwargs)
-            return rasterio.open(f"{uuid.uuid4()}.tif", opener=lambda *_, **__: SourceFile(self.source), **kwargs)
+            return rasterio.open(f"{uuid.uuid4()}.tif", opener=self._far, **kwargs)
+
+    def _far(self, *_: Any, **__: Any) -> FarFile:
+        return FarFile(self.source, self.failures)
 
 
 class HandlePool:
@@ -103,11 +123,13 @@ class HandlePool:
             if not (handle.source.remote or handle.source.unchanged()):
                 raise VersionChanged("The file has changed just now.")
             yield handle
+            if handle.failures:
+                raise handle.failures[-1]
         except (RasterioIOError, CPLE_BaseError) as error:
             self._drop(dataset, handle)
             raise _cause(handle) from error
         except GatewayError:
-            if not handle.source.unchanged():
+            if handle.failures or not (handle.source.remote or handle.source.unchanged()):
                 self._drop(dataset, handle)
             raise
         finally:
@@ -187,6 +209,8 @@ class HandlePool:
 
 def _cause(handle: Handle) -> GatewayError:
     """Return why GDAL could not read: another version, a store that does not answer, or a broken file."""
+    if handle.failures:
+        return handle.failures[-1]
     if not handle.source.unchanged():
         return VersionChanged("The file has changed just now.")
     return NotACog("A block of this file cannot be decoded.")

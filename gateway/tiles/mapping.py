@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
 # x and y of points in one CRS to x and y of a source, in pixels; what has no place there is not finite.
 ToSource = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
@@ -54,24 +55,32 @@ class ControlGrid:
     x: Floats
     y: Floats
 
-    def dense(self) -> tuple[Floats, Floats]:
-        """Return x and y in source pixels for the centre of each pixel of the part, as (rows, cols)."""
-        down = _weights(self.part.height, self.y.shape[0] - 1)
-        across = _weights(self.part.width, self.x.shape[1] - 1).T
-        return down @ self.x @ across, down @ self.y @ across
+    def dense(self, left: float, top: float) -> tuple[Singles, Singles]:
+        """Return x - left and y - top in source pixels for the centre of each pixel of the part, as (rows, cols)."""
+        return self._spread(self.x, left), self._spread(self.y, top)
+
+    def _spread(self, corners: Floats, offset: float) -> Singles:
+        above, down = _places(self.part.height, corners.shape[0] - 1)
+        lines = corners[above] + (corners[above + 1] - corners[above]) * down[:, None] - offset
+        slopes = np.diff(lines, axis=1).astype(np.float32)
+        starts = lines[:, :-1].astype(np.float32)
+        cells = corners.shape[1] - 1
+        before, across = _places(self.part.width, cells)
+        if self.part.width % cells:
+            return starts[:, before] + slopes[:, before] * across
+        steps = across[: self.part.width // cells]
+        return (starts[:, :, None] + slopes[:, :, None] * steps).reshape(self.part.height, self.part.width)
 
 
 @lru_cache(maxsize=512)
-def _weights(pixels: int, cells: int) -> Floats:
-    """Return the weights of the corners along one side for the centres of its pixels, as (pixels, cells + 1)."""
+def _places(pixels: int, cells: int) -> tuple[npt.NDArray[np.intp], Singles]:
+    """Return for the centre of each pixel of a side its cell, and how far it lies in that, from 0 to 1."""
     at = (np.arange(pixels) + 0.5) * cells / pixels
-    left = np.minimum(at.astype(np.int64), cells - 1)
-    weights = np.zeros((pixels, cells + 1))
-    rows = np.arange(pixels)
-    weights[rows, left + 1] = at - left
-    weights[rows, left] = 1 - (at - left)
-    weights.flags.writeable = False
-    return weights
+    cell = np.minimum(at.astype(np.intp), cells - 1)
+    within = (at - cell).astype(np.float32)
+    for kept in (cell, within):
+        kept.flags.writeable = False
+    return cell, within
 
 
 def control_grid(to_source: ToSource, part: Part, size: tuple[int, int], *, straight: bool = False) -> ControlGrid:
@@ -106,12 +115,13 @@ def grid_error(x: Floats, y: Floats, size: tuple[int, int]) -> float:
     The arrays have an odd number of rows and columns. Only cells of even corners that come near the source count;
     one of which a part has no place in the source makes it infinite.
     """
-    distance = np.hypot(*(_between(values) - values for values in (x, y)))
-    lost = ~(np.isfinite(x) & np.isfinite(y))
     with np.errstate(invalid="ignore"):
-        near = _overlaps(x, size[0]) & _overlaps(y, size[1])
-    partly = _by_cell(lost, np.max) & ~_by_cell(lost, np.min)
-    if np.any(partly):
+        distance = np.hypot(*(_between(values) - values for values in (x, y)))
+    if distance.max() <= MAX_ERROR:
+        return float(distance.max())
+    lost = ~(np.isfinite(x) & np.isfinite(y))
+    near = _overlaps(x, lost, size[0]) & _overlaps(y, lost, size[1])
+    if np.any(_by_cell(lost, np.max) & near):
         return math.inf
     worst = _by_cell(np.where(lost, 0.0, np.nan_to_num(distance)), np.max)
     return float(np.max(worst, where=near, initial=0.0))
@@ -119,10 +129,9 @@ def grid_error(x: Floats, y: Floats, size: tuple[int, int]) -> float:
 
 def _between(values: Floats) -> Floats:
     """Return what bilinear interpolation of the even rows and columns gives for all of them."""
-    with np.errstate(invalid="ignore"):
-        rows = values.copy()
-        rows[1::2] = (values[:-2:2] + values[2::2]) / 2
-        rows[:, 1::2] = (rows[:, :-2:2] + rows[:, 2::2]) / 2
+    rows = values.copy()
+    rows[1::2] = (values[:-2:2] + values[2::2]) / 2
+    rows[:, 1::2] = (rows[:, :-2:2] + rows[:, 2::2]) / 2
     return rows
 
 
@@ -133,8 +142,8 @@ def _by_cell(values: npt.NDArray[Any], fold: Callable[..., npt.NDArray[Any]]) ->
     return fold(np.stack(nine), axis=0)
 
 
-def _overlaps(values: Floats, length: int) -> npt.NDArray[np.bool_]:
-    """Return for each cell whether its points reach from below the end of a side to above its start."""
-    low, high = _by_cell(values, np.min), _by_cell(values, np.max)
+def _overlaps(values: Floats, lost: npt.NDArray[np.bool_], length: int) -> npt.NDArray[np.bool_]:
+    """Return for each cell whether those of its points that have a place reach into a side of the source."""
+    low, high = _by_cell(np.where(lost, np.inf, values), np.min), _by_cell(np.where(lost, -np.inf, values), np.max)
     overlaps: npt.NDArray[np.bool_] = (low < length + 1) & (high > -1)
     return overlaps

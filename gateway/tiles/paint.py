@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -98,12 +99,14 @@ def paint_of(style: Style, view: View, named: Callable[[str], Colormap]) -> Pain
     return Paint(style.bidx, style.rescale, None if colormap is None else _table(colormap), style.return_mask)
 
 
+@lru_cache(maxsize=64)
 def _table(colormap: Colormap) -> Bytes:
     """Return the colour of each byte as (256, 4); what the colormap has no colour for is transparent."""
     table = np.zeros((BYTE, 4), np.uint8)
     values = np.arange(BYTE)
     for key, colour in colormap:
         table[(values >= key[0]) & (values < key[1]) if isinstance(key, tuple) else values == key] = colour
+    table.flags.writeable = False
     return table
 
 

@@ -55,7 +55,7 @@ def stored_tile(handle: Handle, frame: Frame, style: Style, format: TileFormat |
     if not placed(handle, frame.crs).same:
         return None
     for level, stored in enumerate(levels):
-        place = block_of(frame, handle.view.level_transform(level), stored.block)
+        place = block_of(frame, handle.view.transforms[level], stored.block)
         if place is not None:
             return _block(handle, stored, *place)
     return None

@@ -93,7 +93,7 @@ def best_level(view: View, factors: tuple[float, float], *, nearest: bool) -> in
 def to_source(view: View, placing: Placing, frame: Frame, level: int) -> ToSource:
     """Return the transform from pixels of a tile to pixels of one level."""
     width, height = frame.pixel
-    back = ~view.level_transform(level)
+    back = view.inverses[level]
 
     def transform(columns: Floats, rows: Floats) -> tuple[Floats, Floats]:
         x, y = placing.to_crs(frame.left + columns * width, frame.top - rows * height)

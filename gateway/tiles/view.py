@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from affine import Affine
@@ -59,10 +60,16 @@ class View:
         """Return width and height of one pixel of the full image in units of its CRS."""
         return math.hypot(self.transform.a, self.transform.d), math.hypot(self.transform.b, self.transform.e)
 
-    def level_transform(self, level: int) -> Affine:
-        """Return the transform from pixels of one level to the CRS."""
-        (width, height), (columns, rows) = self.size, self.levels[level]
-        return self.transform * Affine.scale(width / columns, height / rows)
+    @cached_property
+    def transforms(self) -> tuple[Affine, ...]:
+        """Return for each level the transform from its pixels to the CRS."""
+        width, height = self.size
+        return tuple(self.transform * Affine.scale(width / columns, height / rows) for columns, rows in self.levels)
+
+    @cached_property
+    def inverses(self) -> tuple[Affine, ...]:
+        """Return for each level the transform from the CRS to its pixels."""
+        return tuple(~transform for transform in self.transforms)
 
 
 def view_of(raster: DatasetReader, levels: tuple[tuple[int, int], ...]) -> View:

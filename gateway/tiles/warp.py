@@ -108,9 +108,11 @@ def _kernel(view: View, placing: Placing, frame: Frame, request: Request) -> tup
 def _window(grid: ControlGrid, size: tuple[int, int], *, margin: int) -> Window | None:
     """Return the part of a level that the grid reaches into, or None; raises NotApplicable when it is too large."""
     spans = []
+    # The centres of pixels lie half a step from the edges of the grid: what hardly reaches into a block is not read.
+    slack = min(WHOLE, _step(grid) / 4)
     for values, length in ((grid.x, size[0]), (grid.y, size[1])):
-        low = max(math.floor(float(values.min())) - margin, 0)
-        high = min(math.ceil(float(values.max()) + NUDGE) + margin, length)
+        low = max(math.floor(float(values.min()) + slack) - margin, 0)
+        high = min(math.ceil(float(values.max()) - slack) + margin, length)
         if low >= high:
             return None
         spans.append((low, high - low))
@@ -118,6 +120,12 @@ def _window(grid: ControlGrid, size: tuple[int, int], *, margin: int) -> Window 
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         raise NotApplicable("the raster has no fitting overview")
     return Window(left, top, width, height)
+
+
+def _step(grid: ControlGrid) -> float:
+    """Return about how many source pixels lie between two pixels of the tile, at least."""
+    width, height = np.ptp(grid.x) / grid.part.width, np.ptp(grid.y) / grid.part.height
+    return float(min(width, height))
 
 
 def _read(handle: Handle, level: int, window: Window, request: Request) -> _Source:
@@ -159,18 +167,13 @@ def _is_copy(grid: ControlGrid, source: _Source, frame: Frame) -> bool:
 
 def _sampled(grid: ControlGrid, source: _Source, size: tuple[int, int], request: Request, *, smooth: bool) -> Drawn:
     """Return the pixels of the grid's part."""
-    x, y = grid.dense()
-    nudge = 0.0 if smooth else NUDGE
-    at = (
-        np.asarray(x - (source.left + 0.5 - nudge), np.float32),
-        np.asarray(y - (source.top + 0.5 - nudge), np.float32),
-    )
+    nudge = 0.0 if smooth else min(NUDGE, _step(grid) / 4)
+    at = grid.dense(source.left + 0.5 - nudge, source.top + 0.5 - nudge)
     inside = grid.x.min() >= 0 and grid.y.min() >= 0 and grid.x.max() <= size[0] and grid.y.max() <= size[1]
     mask = None
     if source.mask is not None or not inside:
         seen = np.full(source.pixels.shape[1:], 255, np.uint8) if source.mask is None else source.mask
-        near = at if not smooth else tuple(axis + np.float32(NUDGE) for axis in at)
-        mask = _remap(seen, near, cv2.INTER_NEAREST, 0)
+        mask = _remap(seen, at, cv2.INTER_NEAREST, 0)
     if smooth:
         pixels = _interpolated(source, at)
     else:
