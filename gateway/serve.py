@@ -20,6 +20,7 @@ from gateway import logs
 from gateway.app import GatewayServer, make_app, make_server, tls_context
 from gateway.errors import GatewayError, SettingsError
 from gateway.handlers.load import Load
+from gateway.records import old_library
 from gateway.services import Services, open_services, secret_keys
 from gateway.settings import Settings, unknown_settings
 from gateway.supervisor import Supervisor
@@ -30,6 +31,8 @@ log = logging.getLogger("gateway")
 DESCRIPTORS_PER_CONNECTION = 3
 DESCRIPTORS_RESERVED = 256
 POLL_SECONDS = 0.02
+# A database of many gigabytes is not read to its end before the start.
+QUICK_CHECK_SECONDS = 5.0
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -65,6 +68,8 @@ def serve(
     logs.configure(settings.log_level)
     for name in unknown_settings(os.environ):
         log.warning("%s names no setting and is ignored", name)
+    if settings.processes > 1 and (version := old_library()) is not None:
+        log.warning("SQLite %s may damage a database that several processes write: install pysqlite3", version)
     check_start(settings)
     reserved = reserve_port(settings)
     settings = settings.model_copy(
@@ -118,11 +123,17 @@ def start_problem(settings: Settings) -> str:
         tls_context(settings)
         with open_services(settings) as services:
             services.records.ping()
+            if not services.records.is_whole(QUICK_CHECK_SECONDS):
+                return f"the database in {settings.state_dir} is damaged: restore it from a backup"
             for name, storage in services.storages.items():
                 try:
                     storage.ping()
                 except GatewayError:
-                    return f"the root {name} ({settings.roots[name].uri}) cannot be read"
+                    told = f"the root {name} ({settings.roots[name].uri}) cannot be read"
+                    if not storage.remote:
+                        return told
+                    # A store may be away for a while, and what lies on disks is served without it.
+                    log.warning("%s", told)
     except GatewayError as error:
         return error.detail or error.title
     return ""

@@ -15,6 +15,7 @@ from gateway.records.base import (
     StoredAuditRow,
     UserState,
 )
+from gateway.records.health import old_library
 from gateway.records.sqlite import open_sqlite
 
 BACKENDS: dict[str, Callable[[Path], Records]] = {"sqlite": open_sqlite}
@@ -35,6 +36,7 @@ __all__ = [
     "Standing",
     "StoredAuditRow",
     "UserState",
+    "old_library",
     "open_records",
     "open_sqlite",
 ]

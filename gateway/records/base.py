@@ -167,6 +167,9 @@ class Records(Protocol):
     def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:
         """Return the downloads folded by client and version, by their first request."""
 
+    def is_whole(self, seconds: float) -> bool:
+        """Return whether nothing is found broken in the database within that time."""
+
     def ping(self) -> None:
         """Return when the database can be read, its tables included."""
 

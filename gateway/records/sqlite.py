@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from gateway.model import AuditRow, Dataset, Grant, Inspection
-from gateway.records import audit_rows, datasets, people, pruning
+from gateway.records import audit_rows, datasets, health, people, pruning
 from gateway.records.base import (
     AuditQuery,
     DatasetPage,
@@ -120,6 +120,10 @@ class SqliteRecords:
     def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:
         """Return the downloads folded by client and version."""
         return iter(self._connections.run(audit_rows.downloads, query))
+
+    def is_whole(self, seconds: float) -> bool:
+        """Return whether a quick check finds nothing broken, as far as it comes in that time."""
+        return self._connections.run(health.quick_check, seconds)
 
     def ping(self) -> None:
         """Return when every table can be read."""

@@ -7,7 +7,7 @@ from gateway.errors import SettingsError
 def served(monkeypatch):
     """The settings that the server was started with; it ends with the exit code 3."""
     given = []
-    monkeypatch.setattr("gateway.cli.serve.run_server", lambda settings: given.append(settings) or 3)
+    monkeypatch.setattr("gateway.cli.serve.run_server", lambda settings, reread: given.append(settings) or 3)
     return given
 
 
@@ -28,8 +28,15 @@ def test_the_settings_file_is_taken_before_or_after_the_command(gateway, served,
     assert served[0].port == 8003
 
 
+def test_the_settings_are_read_anew_with_the_same_flags(gateway, monkeypatch):
+    found = []
+    monkeypatch.setattr("gateway.cli.serve.run_server", lambda _, reread: found.append(reread()) or 0)
+    gateway.run("serve", "--port", "8002")
+    assert found[0].port == 8002
+
+
 def test_a_server_that_refuses_to_start_says_why_in_one_line(gateway, monkeypatch):
-    def refuse(_):
+    def refuse(_, reread):
         raise SettingsError("the root data (file:data) cannot be read")
 
     monkeypatch.setattr("gateway.cli.serve.run_server", refuse)

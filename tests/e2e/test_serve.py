@@ -203,6 +203,21 @@ def test_a_broken_database_stops_the_start(start, folder):
     assert len(server.lines) == 1
 
 
+def test_a_damaged_page_stops_the_start(start, folder):
+    first = start()
+    first.logged("accepting on")
+    assert first.stop() == 0
+    path = folder / "state" / "gateway.db"
+    data = bytearray(path.read_bytes())
+    # The pages of the tables; the header and the schema stay readable.
+    for page in range(2, len(data) // 4096):
+        data[page * 4096 : page * 4096 + 8] = b"\x0d\xff\xff\xff\xff\xff\xff\xff"
+    path.write_bytes(data)
+    server = start()
+    assert server.wait() == 2
+    assert "damaged" in server.lines[-1] or "cannot serve" in server.lines[-1]
+
+
 def test_no_more_connections_than_the_cap(start):
     server = start(max_connections="2")
     port = server.port
