@@ -17,10 +17,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench_check_files import class_blocks, large_file, plain_blocks, small_files
-from bench_check_tools import Cost, Tool, gdal_tools, header_bytes, ours, rio_cogeo
+from bench_check_tools import Cost, Took, Tool, gdal_tools, header_bytes, ours, rio_cogeo
 
 BASE = "rio-cogeo"
-COLUMNS = ("files/s", f"÷ {BASE}", "reads per file", "bytes per file", "÷ header bytes")
+COLUMNS = (
+    "files/s",
+    f"÷ {BASE}",
+    "CPU ms per file",
+    f"÷ {BASE}",
+    "reads per file",
+    "bytes per file",
+    "÷ header bytes",
+)
 
 
 def main() -> None:
@@ -47,14 +55,17 @@ def main() -> None:
 
 def report(name: str, paths: Sequence[Path], tools: Sequence[Tool], rounds: int) -> None:
     """Print the table of one set of files, after one uncounted round that fills the page cache."""
-    seconds: dict[str, list[float]] = {tool.name: [] for tool in tools}
+    runs: dict[str, list[Took]] = {tool.name: [] for tool in tools}
     for round_number in range(rounds + 1):
         for tool in tools:
-            took = tool.seconds(paths)
+            took = tool.time(paths)
             if round_number:
-                seconds[tool.name].append(took)
+                runs[tool.name].append(took)
     header = sum(map(header_bytes, paths))
-    middle = {tool: statistics.median(runs) for tool, runs in seconds.items()}
+    middle = {
+        tool: Took(statistics.median(t.seconds for t in took), statistics.median(t.cpu_seconds for t in took))
+        for tool, took in runs.items()
+    }
     size = sum(path.stat().st_size for path in paths)
     print(
         f"| {name}, {size / 1e6:,.0f} MB, headers of {header / len(paths):,.0f} bytes | " + " | ".join(COLUMNS) + " |"
@@ -66,10 +77,11 @@ def report(name: str, paths: Sequence[Path], tools: Sequence[Tool], rounds: int)
     print(flush=True)
 
 
-def cells(files: int, seconds: float, base: float, cost: Cost | None, header: int) -> list[str]:
+def cells(files: int, took: Took, base: Took, cost: Cost | None, header: int) -> list[str]:
     """Return the figures of one row; dashes for what could not be counted."""
-    rate = files / seconds
-    row = [f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}", f"{base / seconds:.2f}"]
+    rate, cpu = files / took.seconds, 1e3 * took.cpu_seconds / files
+    row = [f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}", f"{base.seconds / took.seconds:.2f}"]
+    row += [f"{cpu:,.0f}" if cpu >= 100 else f"{cpu:.3g}", f"{took.cpu_seconds / base.cpu_seconds:.2f}"]
     if cost is None:
         return [*row, "-", "-", "-"]
     return [*row, f"{cost.reads / files:,.0f}", f"{cost.size_bytes / files:,.0f}", f"{cost.size_bytes / header:,.2f}"]

@@ -1,7 +1,8 @@
 """GDAL's own validator in a process of the system's Python, which has it; paths come in, times go out.
 
-Each line of the input is a JSON list of paths; the answer is a line with the seconds that they took. It runs
-under another Python than the gateway, so it knows nothing but the standard library and GDAL.
+Each line of the input is a JSON list, whether to check in full and the paths; the answer is a line with the seconds
+and the CPU seconds that they took. It runs under another Python than the gateway, so it knows nothing but the
+standard library and GDAL.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ def main() -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         full_check, paths = json.loads(line)
-        began = time.perf_counter()
+        began = time.perf_counter(), time.process_time()
         for path in paths:
             validate(path, full_check=full_check)
-        print(time.perf_counter() - began, flush=True)
+        print(time.perf_counter() - began[0], time.process_time() - began[1], flush=True)
 
 
 if __name__ == "__main__":

@@ -42,11 +42,19 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Took:
+    """The time of a check; `cpu_seconds` are those of its process, user and system."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True)
 class Tool:
-    """One check: the seconds that it takes for some files, and what it reads of them, None if nobody can count."""
+    """One check: the time that it takes for some files, and what it reads of them, None if nobody can count."""
 
     name: str
-    seconds: Callable[[Sequence[Path]], float]
+    time: Callable[[Sequence[Path]], Took]
     cost: Callable[[Sequence[Path]], Cost | None]
 
 
@@ -72,18 +80,27 @@ def ours() -> list[Tool]:
         "ours, full": ("full", False),
     }
     return [
-        Tool(name, partial(_our_seconds, depth=depth, facts=facts), partial(_our_cost, depth=depth, facts=facts))
+        Tool(
+            name,
+            partial(timed, partial(_our_check, depth=depth, facts=facts)),
+            partial(_our_cost, depth=depth, facts=facts),
+        )
         for name, (depth, facts) in variants.items()
     ]
 
 
-def _our_seconds(paths: Sequence[Path], depth: str, facts: bool) -> float:
-    began = time.perf_counter()
+def timed(check: Callable[[Path], None], paths: Sequence[Path]) -> Took:
+    """Return how long a check of all the files took in this process."""
+    began, cpu_began = time.perf_counter(), time.process_time()
     for path in paths:
-        with open_file(path) as file:
-            if not inspect(file, depth=depth, facts=facts).report.valid:
-                sys.exit(f"{path.name} is no COG")
-    return time.perf_counter() - began
+        check(path)
+    return Took(time.perf_counter() - began, time.process_time() - cpu_began)
+
+
+def _our_check(path: Path, depth: str, facts: bool) -> None:
+    with open_file(path) as file:
+        if not inspect(file, depth=depth, facts=facts).report.valid:
+            sys.exit(f"{path.name} is no COG")
 
 
 def _our_cost(paths: Sequence[Path], depth: str, facts: bool) -> Cost | None:
@@ -107,16 +124,13 @@ def header_bytes(path: Path) -> int:
 def rio_cogeo() -> Tool:
     """Return rio-cogeo's validator, in this process."""
 
-    def seconds(paths: Sequence[Path]) -> float:
-        began = time.perf_counter()
-        for path in paths:
-            cog_validate(str(path), quiet=True)
-        return time.perf_counter() - began
+    def check(path: Path) -> None:
+        cog_validate(str(path), quiet=True)
 
     def cost(paths: Sequence[Path]) -> Cost | None:
         return traced([sys.executable, "-c", RIO_CHILD], [str(path) for path in paths], paths)
 
-    return Tool("rio-cogeo", seconds, cost)
+    return Tool("rio-cogeo", partial(timed, check), cost)
 
 
 @contextmanager
@@ -135,18 +149,18 @@ def gdal_tools() -> Iterator[list[Tool]]:
             yield []
             return
 
-        def seconds(paths: Sequence[Path], full_check: bool) -> float:
+        def took(paths: Sequence[Path], full_check: bool) -> Took:
             if child.stdin is None or child.stdout is None:
                 raise RuntimeError("the child has no pipes")
             child.stdin.write(json.dumps([full_check, list(map(str, paths))]) + "\n")
             child.stdin.flush()
-            return float(child.stdout.readline())
+            return Took(*map(float, child.stdout.readline().split()))
 
         def cost(paths: Sequence[Path], full_check: bool) -> Cost | None:
             return traced(command, [full_check, list(map(str, paths))], paths)
 
         yield [
-            Tool(name, partial(seconds, full_check=full), partial(cost, full_check=full))
+            Tool(name, partial(took, full_check=full), partial(cost, full_check=full))
             for name, full in (("GDAL's script", False), ("GDAL's script, full check", True))
         ]
 
