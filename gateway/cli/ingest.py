@@ -7,15 +7,16 @@ from typing import Any
 
 import click
 
+from gateway.buckets import BucketSource
 from gateway.cli.progress import with_progress
-from gateway.cli.shared import as_json, complain, print_json, printable, settings_of, stdin_lines
+from gateway.cli.shared import Moment, as_json, complain, print_json, printable, settings_of, stdin_lines
 from gateway.cli.workers import in_order
 from gateway.ingest import Ingested, Ingestor, IngestStatus
 from gateway.ingest_options import IngestOptions
 from gateway.judging import DEPTH, Judged, Task, attempt
 from gateway.model import Finding, Report, Scale
 from gateway.services import open_services
-from gateway.sources import Lack, Problem, Source, expand
+from gateway.sources import Lack, Problem, Source, expand, modified_since
 
 SCALES = click.Choice([scale.value for scale in Scale])
 EXITS = {IngestStatus.REFUSED: 1, IngestStatus.FAILED: 2}
@@ -33,19 +34,22 @@ EXITS = {IngestStatus.REFUSED: 1, IngestStatus.FAILED: 2}
 @click.option(
     "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that judge and hash."
 )
+@click.option("--since", type=Moment(), help="Only files modified at this moment or later; UTC without an offset.")
 @as_json
 @click.pass_context
 def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, as_json: bool, **wishes: Any) -> None:
-    """Register true COGs: files, folders, patterns, or - for a list of paths on stdin.
+    """Register true COGs: files, folders, patterns, s3://bucket/prefix, or - for a list on stdin.
 
     The same object again keeps its id. Exit code 0: all are in. 1: some are refused. 2: wrong usage, or a
     source that is missing, may not be read, or failed.
     """
+    since = wishes.pop("since")
     options = options_of(wishes)
     settings = settings_of(context)
     if options.copy_to is not None and options.copy_to not in settings.roots:
         raise click.BadParameter(f"there is no storage root named {options.copy_to}", param_hint="--copy-to")
-    found = list(expand(sources, stdin_lines()))
+    # All of them at once: what ingest itself makes must not become one of its sources.
+    found = [each for each in expand(sources, stdin_lines()) if since is None or modified_since(each, since)]
     worst = 0
     with open_services(settings) as services:
         allow = settings.allow_missing_overviews
@@ -63,7 +67,7 @@ def options_of(wishes: dict[str, Any]) -> IngestOptions:
 
 
 def run(
-    ingestor: Ingestor, found: Iterable[Source | Problem], options: IngestOptions, jobs: int
+    ingestor: Ingestor, found: Iterable[Source | BucketSource | Problem], options: IngestOptions, jobs: int
 ) -> Iterator[Ingested]:
     """Yield what becomes of each source, in their order; judged in `jobs` processes."""
     tasks = (no_source(item) if isinstance(item, Problem) else ingestor.plan(item, options) for item in found)

@@ -40,6 +40,13 @@ def test_people_get_a_line_for_each_source_and_the_reasons_on_stderr(gateway):
     assert f"{gateway.data / 'none.tif'}: no such file or folder\n" in result.stderr
 
 
+def test_only_files_modified_since_a_moment_are_taken(gateway):
+    old, new = write_cog(gateway.data / "a.tif"), write_cog(gateway.data / "b.tif", seed=2)
+    os.utime(old, (0, 0))
+    (told,) = gateway.json("ingest", "--since", "1970-01-02", gateway.data)
+    assert told["source"] == str(new)
+
+
 def test_a_folder_without_a_raster_is_refused(gateway):
     (told,) = gateway.json("ingest", gateway.data, exit_code=1)
     assert (told["status"], told["findings"][0]["rule"]) == ("refused", "no-raster")
