@@ -70,3 +70,15 @@ def test_configure_takes_over_the_root_logger():
     finally:
         logging.root.handlers[:] = before
         logging.root.setLevel(level)
+
+
+@pytest.mark.parametrize(("level", "least"), [("DEBUG", "INFO"), ("INFO", "INFO"), ("ERROR", "ERROR")])
+def test_libraries_that_log_whole_requests_never_do_so(level, least):
+    root, own = logging.Logger("root"), {name: logging.Logger(name) for name in logs.TALKATIVE}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logging, "root", root)
+        patch.setattr(logging, "getLogger", own.__getitem__)
+        logs.configure(level)
+    assert root.level == getattr(logging, level)
+    assert {logger.level for logger in own.values()} == {getattr(logging, least)}
+    assert {"boto3", "botocore", "urllib3"} < set(own)

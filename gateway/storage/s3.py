@@ -22,7 +22,7 @@ from gateway.model import ObjectStat
 from gateway.settings import RootSettings
 from gateway.storage.base import Redirect, Stream
 from gateway.storage.breaker import Breaker
-from gateway.storage.s3_client import client_of, pay_in_query, session_of
+from gateway.storage.s3_client import client_of, session_of, signer_of
 from gateway.storage.s3_object import S3Object
 
 T = TypeVar("T")
@@ -58,14 +58,11 @@ class S3Storage:
             self._session = session_of(root)
             self._facts = client_of(self._session, root, root.endpoint_url, FACTS_SECONDS)
             self._bytes = client_of(self._session, root, root.endpoint_url, BYTES_SECONDS)
-            self._signer = client_of(
-                self._session, root, root.public_endpoint_url or root.endpoint_url, FACTS_SECONDS
-            )
+            own = root.public_endpoint_url or root.requester_pays
+            self._signer = signer_of(self._session, root) if own else self._facts
             self._credentials = self._session.get_credentials()
         except BotoCoreError as error:
             raise StorageUnavailable(f"The profile or the credentials of the root {name} are not usable.") from error
-        if root.requester_pays:
-            pay_in_query(self._signer)
         self._payer = {"RequestPayer": "requester"} if root.requester_pays else {}
         self._breaker = Breaker()
 

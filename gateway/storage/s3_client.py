@@ -42,9 +42,13 @@ def client_of(session: boto3.Session, root: RootSettings, endpoint_url: str | No
     return client
 
 
-def pay_in_query(signer: Any) -> None:
-    """Make the URLs of a client say who pays: those who follow a redirect send no header of ours."""
-    signer.meta.events.register("before-sign.s3.GetObject", _pay)
+def signer_of(session: boto3.Session, root: RootSettings) -> Any:
+    """Return a client that signs URLs for others and asks nothing itself."""
+    client = client_of(session, root, root.public_endpoint_url or root.endpoint_url, CONNECT_SECONDS)
+    if root.requester_pays:
+        # In the URL, because those who follow a redirect send no header of ours.
+        client.meta.events.register("before-sign.s3.GetObject", _pay)
+    return client
 
 
 def _stay_here(context: dict[str, Any], **_: Any) -> None:
