@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gateway.errors import GatewayError
 from gateway.settings import RootSettings
-from gateway.sources import SUFFIXES, Lack, Problem
+from gateway.sources import BUCKET_SCHEME, SUFFIXES, Lack, Problem
 from gateway.storage import open_storage
 
 if TYPE_CHECKING:
-    from gateway.storage.s3 import S3Storage
+    from gateway.storage.s3 import Listed, S3Storage
 
-SCHEME = "s3://"
 MAGIC = re.compile(r"[*?\[]")
 
 
@@ -29,11 +29,7 @@ class BucketSource:
     storage: S3Storage
     key: str
     relative: str
-
-
-def is_bucket(name: str) -> bool:
-    """Return whether a source is one in S3."""
-    return name.startswith(SCHEME)
+    modified_at: datetime
 
 
 def expand_bucket(name: str, roots: Mapping[str, RootSettings]) -> Iterator[BucketSource | Problem]:
@@ -43,7 +39,7 @@ def expand_bucket(name: str, roots: Mapping[str, RootSettings]) -> Iterator[Buck
     configured. Nothing raises for what is not there.
     """
     # By hand: to a URL parser a "?" or "#" would not belong to the key.
-    bucket, _, key = name.removeprefix(SCHEME).partition("/")
+    bucket, _, key = name.removeprefix(BUCKET_SCHEME).partition("/")
     if not bucket:
         yield Problem(name, Lack.MISSING, "names no bucket")
         return
@@ -53,7 +49,7 @@ def expand_bucket(name: str, roots: Mapping[str, RootSettings]) -> Iterator[Buck
         empty = True
         for each, relative in found:
             empty = False
-            yield BucketSource(f"{SCHEME}{bucket}/{each}", storage, each, relative)
+            yield BucketSource(f"{BUCKET_SCHEME}{bucket}/{each.key}", storage, each.key, relative, each.modified_at)
     except GatewayError:
         yield Problem(name, Lack.MISSING, "the bucket cannot be read")
         return
@@ -66,7 +62,7 @@ def bucket_storage(bucket: str, roots: Mapping[str, RootSettings]) -> S3Storage:
     known = next(
         (root for root in roots.values() if urlsplit(root.uri)[:2] == ("s3", bucket)), RootSettings(uri="file:.")
     )
-    whole = RootSettings.model_validate({**known.model_dump(exclude_unset=True), "uri": f"{SCHEME}{bucket}"})
+    whole = RootSettings.model_validate({**known.model_dump(exclude_unset=True), "uri": f"{BUCKET_SCHEME}{bucket}"})
     return open_storage("source", whole)  # type: ignore[return-value]
 
 
@@ -78,24 +74,25 @@ def _nothing(name: str, key: str) -> Problem:
     return Problem(name, Lack.NO_RASTER, "the prefix has no raster in it")
 
 
-def _below(storage: S3Storage, key: str) -> Iterator[tuple[str, str]]:
+def _below(storage: S3Storage, key: str) -> Iterator[tuple[Listed, str]]:
     """Yield the object itself, or the rasters below it as below a folder."""
-    if key and not key.endswith("/") and next(storage.keys(key), None) == key:
-        yield key, PurePosixPath(key).name
+    first = next(storage.listed(key), None) if key and not key.endswith("/") else None
+    if first is not None and first.key == key:
+        yield first, PurePosixPath(key).name
         return
     folder = f"{key.rstrip('/')}/" if key.strip("/") else ""
-    for each in storage.keys(folder):
-        if _is_raster(each):
-            yield each, each.removeprefix(folder)
+    for each in storage.listed(folder):
+        if _is_raster(each.key):
+            yield each, each.key.removeprefix(folder)
 
 
-def _matching(storage: S3Storage, pattern: str) -> Iterator[tuple[str, str]]:
-    """Yield the rasters that match; `*` stays within one part of the key, `**` goes through many."""
+def _matching(storage: S3Storage, pattern: str) -> Iterator[tuple[Listed, str]]:
+    """Yield the objects that match; `*` stays within one part of the key, `**` goes through many."""
     folder = MAGIC.split(pattern)[0].rpartition("/")[0]
     wanted = re.compile(_regex(pattern))
-    for each in storage.keys(f"{folder}/" if folder else ""):
-        if wanted.fullmatch(each) and not each.endswith("/"):
-            yield each, each.removeprefix(f"{folder}/")
+    for each in storage.listed(f"{folder}/" if folder else ""):
+        if wanted.fullmatch(each.key):
+            yield each, each.key.removeprefix(f"{folder}/")
 
 
 def _regex(pattern: str) -> str:

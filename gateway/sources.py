@@ -5,16 +5,18 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from gateway.errors import GatewayError
 from gateway.files import open_file
 
+BUCKET_SCHEME = "s3://"
 SUFFIXES = (".tif", ".tiff", ".gtiff")
 # TIFF 6.0 section 2 and the BigTIFF header (version 43), in both byte orders.
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -45,19 +47,39 @@ class Problem:
     message: str
 
 
-def expand(arguments: Sequence[str], stdin: Iterable[str]) -> Iterator[Source | Problem]:
+class Named(Protocol):
+    """What has a name of its own, unlike any other's."""
+
+    @property
+    def name(self) -> str:
+        """Return the name."""
+
+
+R = TypeVar("R", bound=Named)
+
+
+def no_bucket(name: str) -> Iterator[Problem]:
+    """Yield the problem that this command reads no buckets."""
+    yield Problem(name, Lack.MISSING, "objects of buckets are not read here")
+
+
+def expand(
+    arguments: Sequence[str], stdin: Iterable[str], of_bucket: Callable[[str], Iterator[R | Problem]] = no_bucket
+) -> Iterator[Source | R | Problem]:
     """Yield what the arguments name, in their order, each file once however often it is named.
 
     A folder stands for the rasters below it in the order of their names: links to folders are not followed,
     names that begin with a dot are skipped. A pattern (`**` allowed) is one only where no file has that name.
     `-` stands for the paths on `stdin`, one a line, read once. Nothing raises for a source that is not there.
-    Names are looked up as they are asked for, a folder or a pattern at a time.
+    Names are looked up as they are asked for, a folder or a pattern at a time. What begins with s3:// is what
+    `of_bucket` makes of it.
     """
     # Digests, because the names of millions of files would fill the memory.
     seen: set[bytes] = set()
-    for found in _each(arguments, stdin):
-        if isinstance(found, Source):
-            real = blake2b(os.fsencode(os.path.realpath(found.path)), digest_size=16).digest()
+    for found in _each(arguments, stdin, of_bucket):
+        if not isinstance(found, Problem):
+            name = os.path.realpath(found.path) if isinstance(found, Source) else found.name
+            real = blake2b(os.fsencode(name), digest_size=16).digest()
             if real in seen:
                 continue
             seen.add(real)
@@ -72,11 +94,18 @@ def modified_since(found: Source | Problem, moment: datetime) -> bool:
         return True
 
 
-def _each(arguments: Sequence[str], stdin: Iterable[str]) -> Iterator[Source | Problem]:
+def _each(
+    arguments: Sequence[str], stdin: Iterable[str], of_bucket: Callable[[str], Iterator[R | Problem]]
+) -> Iterator[Source | R | Problem]:
     lines = iter(stdin)
     for argument in arguments:
         if argument == "-":
-            yield from (found for line in lines if line.strip() for found in _path(line.rstrip("\r\n")))
+            for line in lines:
+                name = line.rstrip("\r\n")
+                if name.strip():
+                    yield from of_bucket(name) if name.startswith(BUCKET_SCHEME) else _path(name)
+        elif argument.startswith(BUCKET_SCHEME):
+            yield from of_bucket(argument)
         elif glob.has_magic(argument) and not os.path.lexists(argument):
             yield from _pattern(argument)
         else:

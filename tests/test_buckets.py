@@ -1,17 +1,23 @@
 """What s3:// arguments stand for: objects, prefixes, patterns; and whose credentials read them."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from gateway import buckets
-from gateway.buckets import BucketSource, bucket_storage, expand_bucket, is_bucket
+from gateway.buckets import BucketSource, bucket_storage, expand_bucket
 from gateway.errors import StorageUnavailable
 from gateway.settings import RootSettings
 from gateway.sources import Lack
+from gateway.storage.s3 import Listed
 
 KEYS = sorted([
     "readme.txt", "a.tif", "cogs/b.TIF", "cogs/c.tiff", "cogs/deep/d.tif", "cogs/.hidden/e.tif", "cogs/notes.txt",
     "cogs2/f.tif", "odd/[1].tif", "odd/what?.tif", "a.tif.aux.xml",
 ])  # fmt: skip
+
+
+WRITTEN = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 class Shelf:
@@ -20,9 +26,9 @@ class Shelf:
     def __init__(self) -> None:
         self.asked = []
 
-    def keys(self, prefix):
+    def listed(self, prefix):
         self.asked.append(prefix)
-        return (key for key in KEYS if key.startswith(prefix))
+        return (Listed(key, WRITTEN) for key in KEYS if key.startswith(prefix))
 
 
 @pytest.fixture
@@ -103,8 +109,3 @@ def test_a_root_of_the_bucket_lends_its_endpoint_and_credentials(monkeypatch):
     bucket_storage("other", {"shelf": root})
     assert opened[0] == root.model_copy(update={"uri": "s3://shelf"})
     assert (opened[1].uri, opened[1].endpoint_url) == ("s3://other", None)
-
-
-def test_only_s3_names_are_buckets():
-    assert is_bucket("s3://shelf/a.tif")
-    assert not is_bucket("s3/a.tif")

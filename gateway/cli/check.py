@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from gateway.buckets import BucketSource
 from gateway.cli.blocks import decode_in_processes
+from gateway.cli.named import Named, chosen
 from gateway.cli.progress import PACE, ReadAhead, with_progress
-from gateway.cli.shared import Moment, as_json, complain, print_json, printable, settings_of, stdin_lines
+from gateway.cli.shared import Moment, as_json, complain, print_json, printable, settings_of
 from gateway.cli.summary import Outcome, Summary
 from gateway.cli.workers import as_they_come, in_order
 from gateway.cog import DEPTHS, check_payload, inspect, not_regular_report
+from gateway.errors import GatewayError
 from gateway.files import NotRegular, open_file
 from gateway.model import Finding, Report
-from gateway.sources import Lack, Problem, Source, expand, modified_since
+from gateway.sources import Lack, Source
 
 Verdict = Report | str
 LOCAL_DEPTH = "blocks"
@@ -29,8 +30,8 @@ EXITS = {Outcome.VALID: 0, Outcome.WARNED: 0, Outcome.NOT_VALID: 1, Outcome.UNRE
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--depth", type=click.Choice(list(DEPTHS)), default=LOCAL_DEPTH, show_default=True,
-              help="How far to look; full decodes every block.")  # fmt: skip
+@click.option("--depth", type=click.Choice(list(DEPTHS)),
+              help="How far to look: blocks unless given, header in buckets; full decodes every block.")  # fmt: skip
 @click.option("--strict", is_flag=True, help="Let warnings fail as well.")
 @click.option("--allow-missing-overviews", is_flag=True, default=None, help="Only warn where overviews are missing.")
 @click.option("--since", type=Moment(), help="Only files modified at this moment or later; UTC without an offset.")
@@ -41,7 +42,7 @@ EXITS = {Outcome.VALID: 0, Outcome.WARNED: 0, Outcome.NOT_VALID: 1, Outcome.UNRE
 @as_json
 @click.pass_context
 def check(context: click.Context, /, sources: tuple[str, ...], as_json: bool, strict: bool, **options: Any) -> None:
-    """Say whether files are true COGs: files, folders, patterns, or - for a list of paths on stdin.
+    """Say whether files are true COGs: files, folders, patterns, s3://bucket/prefix, or - for a list on stdin.
 
     Exit code 0: all are. 1: some are not. 2: wrong usage, or a source that is missing or may not be read.
     """
@@ -57,7 +58,7 @@ def check(context: click.Context, /, sources: tuple[str, ...], as_json: bool, st
     )
     # Only a terminal shows how many there are, and names that come on stdin may be long in coming.
     ahead = sys.stderr.isatty() and "-" not in sources
-    found = ReadAhead(chosen(sources, options["since"]), PACE if ahead else 0)
+    found = ReadAhead(chosen(sources, options["since"], settings), PACE if ahead else 0)
     summary, worst = Summary(), 0
     run = in_order if options["is_sorted"] else as_they_come
     with (
@@ -75,21 +76,25 @@ def check(context: click.Context, /, sources: tuple[str, ...], as_json: bool, st
     context.exit(worst)
 
 
-def chosen(sources: tuple[str, ...], since: datetime | None) -> Iterator[Source | Problem]:
-    """Yield what the arguments name, without files that were last modified before `since`."""
-    found = expand(sources, stdin_lines())
-    return found if since is None else (each for each in found if modified_since(each, since))
-
-
-def judge(source: Source | Problem, depth: str, allow_missing_overviews: bool, jobs: int = 1) -> Verdict:
+def judge(source: Named, depth: str | None, allow_missing_overviews: bool, jobs: int = 1) -> Verdict:
     """Return the report on one source, or a sentence when it is missing or may not be read.
 
     With more than one of `jobs`, the blocks are decoded in so many processes.
     """
-    if isinstance(source, Problem):
-        if source.lack is Lack.MISSING:
-            return source.message
-        return Report(depth, (Finding(source.lack.value, source.message),))
+    if isinstance(source, BucketSource):
+        return judge_object(source, depth, allow_missing_overviews)
+    depth = depth or LOCAL_DEPTH
+    if isinstance(source, Source):
+        return judge_file(source, depth, allow_missing_overviews, jobs)
+    return (
+        source.message
+        if source.lack is Lack.MISSING
+        else Report(depth, (Finding(source.lack.value, source.message),))
+    )
+
+
+def judge_file(source: Source, depth: str, allow_missing_overviews: bool, jobs: int) -> Verdict:
+    """Return the report on a file, or a sentence when it may not be read."""
     try:
         with open_file(source.path) as file:
             decode = partial(decode_in_processes, source.path, file.version, jobs) if jobs > 1 else check_payload
@@ -107,6 +112,20 @@ def judge(source: Source | Problem, depth: str, allow_missing_overviews: bool, j
         return f"cannot be read: {(error.strerror or type(error).__name__).lower()}"
     except MemoryError:
         return "cannot be read: out of memory"
+
+
+def judge_object(source: BucketSource, depth: str | None, allow_missing_overviews: bool) -> Verdict:
+    """Return the report on an object of a bucket, or a sentence when it cannot be read."""
+    try:
+        with source.storage.open(source.key) as opened:
+            siblings = source.storage.siblings(source.key)
+            found = inspect(
+                opened, depth=depth, allow_missing_overviews=allow_missing_overviews, siblings=siblings, facts=False
+            )
+            # A read that failed looks to GDAL like a fault of the file.
+            return found.report if opened.unchanged() else "cannot be read: it changed, or the bucket did not answer"
+    except GatewayError as error:
+        return f"cannot be read: {str(error).lower().rstrip('.')}"
 
 
 def siblings_of(path: Path) -> frozenset[str]:

@@ -7,16 +7,16 @@ from typing import Any
 
 import click
 
-from gateway.buckets import BucketSource
+from gateway.cli.named import Named, chosen
 from gateway.cli.progress import with_progress
-from gateway.cli.shared import Moment, as_json, complain, print_json, printable, settings_of, stdin_lines
+from gateway.cli.shared import Moment, as_json, complain, print_json, printable, settings_of
 from gateway.cli.workers import in_order
 from gateway.ingest import Ingested, Ingestor, IngestStatus
 from gateway.ingest_options import IngestOptions
 from gateway.judging import DEPTH, Judged, Task, attempt
 from gateway.model import Finding, Report, Scale
 from gateway.services import open_services
-from gateway.sources import Lack, Problem, Source, expand, modified_since
+from gateway.sources import Lack, Problem
 
 SCALES = click.Choice([scale.value for scale in Scale])
 EXITS = {IngestStatus.REFUSED: 1, IngestStatus.FAILED: 2}
@@ -49,7 +49,7 @@ def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, as_js
     if options.copy_to is not None and options.copy_to not in settings.roots:
         raise click.BadParameter(f"there is no storage root named {options.copy_to}", param_hint="--copy-to")
     # All of them at once: what ingest itself makes must not become one of its sources.
-    found = [each for each in expand(sources, stdin_lines()) if since is None or modified_since(each, since)]
+    found = list(chosen(sources, since, settings))
     worst = 0
     with open_services(settings) as services:
         allow = settings.allow_missing_overviews
@@ -66,9 +66,7 @@ def options_of(wishes: dict[str, Any]) -> IngestOptions:
     return IngestOptions(**{**wishes, **scales})
 
 
-def run(
-    ingestor: Ingestor, found: Iterable[Source | BucketSource | Problem], options: IngestOptions, jobs: int
-) -> Iterator[Ingested]:
+def run(ingestor: Ingestor, found: Iterable[Named], options: IngestOptions, jobs: int) -> Iterator[Ingested]:
     """Yield what becomes of each source, in their order; judged in `jobs` processes."""
     tasks = (no_source(item) if isinstance(item, Problem) else ingestor.plan(item, options) for item in found)
     for task, judged in in_order(attempt_task, tasks, jobs):

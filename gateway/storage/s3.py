@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
@@ -39,6 +39,13 @@ CONTENT_TYPE = "image/tiff"
 ABSENT = {"404", "NoSuchKey", "NotFound", "NoSuchVersion"}
 CHANGED = {"412", "PreconditionFailed"}
 UPLOAD = TransferConfig(max_concurrency=2)
+
+
+class Listed(NamedTuple):
+    """One object of a listing: its key below the root, and when it was written (UTC)."""
+
+    key: str
+    modified_at: datetime
 
 
 class S3Storage:
@@ -118,15 +125,15 @@ class S3Storage:
             return frozenset()
         return frozenset(entry["Key"].rpartition("/")[2] for entry in found.get("Contents", ()))
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the keys below this root that begin with `prefix`, in order, page by page."""
+    def listed(self, prefix: str) -> Iterator[Listed]:
+        """Yield what begins with `prefix` below this root, in the order of the keys, page by page."""
         more: dict[str, str] = {}
         while True:
             page = self._page(Prefix=self._prefix + prefix, **more)
             for entry in page.get("Contents", ()):
                 # Consoles mark a folder by an empty object.
                 if not entry["Key"].endswith("/"):
-                    yield entry["Key"].removeprefix(self._prefix)
+                    yield Listed(entry["Key"].removeprefix(self._prefix), entry["LastModified"].astimezone(UTC))
             if not page.get("IsTruncated"):
                 return
             more = {"ContinuationToken": page["NextContinuationToken"]}

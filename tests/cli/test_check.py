@@ -192,11 +192,11 @@ def test_fail_fast_goes_on_while_files_are_true_cogs(gateway):
 
 
 def test_results_are_told_before_the_next_source_is_looked_up(gateway, monkeypatch):
-    from gateway.cli import check
+    from gateway.cli import check, named
 
     order = []
-    expand, tell = check.expand, check.tell
-    monkeypatch.setattr(check, "expand", lambda *a: (order.append("found") or each for each in expand(*a)))
+    expand, tell = named.expand, check.tell
+    monkeypatch.setattr(named, "expand", lambda *a: (order.append("found") or each for each in expand(*a)))
     monkeypatch.setattr(check, "tell", lambda *a, **k: order.append("told") or tell(*a, **k))
     for name in ("a.tif", "b.tif"):
         write_cog(gateway.data / name)

@@ -93,12 +93,12 @@ def test_every_key_is_read_and_signed_as_it_is(store, storage, bucket, key):
     put(store, bucket, f"cogs/{key}", b"data")
     assert storage.open(key).read_at(0, 9) == b"data"
     assert get(signed(storage, key)[0])[::2] == (200, b"data")
-    assert list(storage.keys("")) == [key]
+    assert [found.key for found in storage.listed("")] == [key]
 
 
 def test_a_missing_bucket_is_a_store_out_of_reach_and_no_missing_object(store):
     storage = opened(store, "test-nobody-made-it")
-    for call in (storage.ping, lambda: storage.stat("a.tif"), lambda: list(storage.keys(""))):
+    for call in (storage.ping, lambda: storage.stat("a.tif"), lambda: [found.key for found in storage.listed("")]):
         with pytest.raises(StorageUnavailable):
             call()
     assert storage.siblings("a.tif") == frozenset()
@@ -233,15 +233,15 @@ def test_keys_come_in_order_page_by_page_and_without_folder_markers(store, throu
     put(store, bucket, "cogs-of-others/x.tif", b"")
     page = through._page
     monkeypatch.setattr(through, "_page", lambda **wanted: page(**wanted, MaxKeys=4))
-    assert list(through.keys("")) == names
+    assert [found.key for found in through.listed("")] == names
     assert len(tunnel.of("GET")) == 3
-    assert list(through.keys("d1/")) == names[3:6]
+    assert [found.key for found in through.listed("d1/")] == names[3:6]
 
 
 def test_without_a_prefix_the_root_is_the_whole_bucket(store, bucket):
     storage = opened(store, bucket, "")
     put(store, bucket, "top.tif")
-    assert list(storage.keys("")) == ["top.tif"]
+    assert [found.key for found in storage.listed("")] == ["top.tif"]
     assert storage.stat("top.tif").size_bytes == 10
 
 
@@ -514,7 +514,7 @@ def test_a_wrong_key_is_refused_by_the_store_and_out_of_reach_for_us(real_store)
     bucket = new_bucket(real_store)
     put(real_store, bucket)
     storage = opened(real_store, bucket, secret_access_key="wrong")
-    for call in (storage.ping, lambda: storage.stat("a.tif"), lambda: list(storage.keys(""))):
+    for call in (storage.ping, lambda: storage.stat("a.tif"), lambda: [found.key for found in storage.listed("")]):
         with pytest.raises(StorageUnavailable) as caught:
             call()
         assert "Signature" not in str(caught.value)

@@ -1,0 +1,26 @@
+"""What the arguments of a command name, on disks and in buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from gateway.buckets import BucketSource, expand_bucket
+from gateway.cli.shared import stdin_lines
+from gateway.settings import Settings
+from gateway.sources import Problem, Source, expand, modified_since
+
+Named = Source | BucketSource | Problem
+
+
+def chosen(sources: tuple[str, ...], since: datetime | None, settings: Settings) -> Iterator[Named]:
+    """Yield what the arguments name, without files that were last modified before `since`."""
+    found = expand(sources, stdin_lines(), lambda name: expand_bucket(name, settings.roots))
+    return found if since is None else (each for each in found if is_new(each, since))
+
+
+def is_new(source: Named, since: datetime) -> bool:
+    """Return whether a source was modified at a moment or after it; what cannot be asked counts as modified."""
+    if isinstance(source, BucketSource):
+        return source.modified_at >= since
+    return modified_since(source, since)
