@@ -73,7 +73,8 @@ def palette_png(indices: Bytes, colours: Bytes, mask: Bytes | None) -> bytes | N
 def jpeg(pixels: Bytes, _: Bytes | None) -> bytes:
     """Return a JPEG of grey or RGB."""
     samples = _interleaved(pixels, None)
-    return bytes(imagecodecs.jpeg8_encode(samples[..., 0] if samples.shape[2] == 1 else samples, level=JPEG_QUALITY))
+    samples = samples[..., 0] if samples.shape[2] == 1 else samples
+    return bytes(imagecodecs.jpeg8_encode(samples, level=JPEG_QUALITY, optimize=True))
 
 
 def webp(pixels: Bytes, mask: Bytes | None) -> bytes:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from rasterio.io import DatasetReader
 
+from gateway.errors import NotFound
 from gateway.model import Dataset
 from gateway.storage import Storage
 from gateway.tiles.cache import TileCache
@@ -19,7 +20,7 @@ from gateway.tiles.handles import Handle, HandlePool
 from gateway.tiles.mapping import NotApplicable
 from gateway.tiles.model import Colormap, Encoded, Stretch, Style, TileAddress, TileFormat
 from gateway.tiles.paint import PICTURES, paint_of, picture, resolved
-from gateway.tiles.passthrough import stored_tile
+from gateway.tiles.passthrough import ready_tile, stored_tile
 from gateway.tiles.stretch import stretch_of
 from gateway.tiles.warp import Request, draw
 
@@ -39,9 +40,11 @@ class TileEngine:
     def tile(self, dataset: Dataset, address: TileAddress, style: Style, format: TileFormat | None) -> Encoded:
         """Return one tile of this very version of the dataset.
 
-        Raises TileOutsideGrid, BadParameter, VersionChanged, ObjectMissing, StorageUnavailable, and NotACog where
-        a block cannot be decoded.
+        Raises TileOutsideGrid, NotFound for a dataset without a CRS, BadParameter, VersionChanged, ObjectMissing,
+        StorageUnavailable, and NotACog where a block cannot be decoded.
         """
+        if (found := self.ready(dataset, address, style, format)) is not None:
+            return found
         frame = self._grids.frame(address)
         key = dataset.id, dataset.version, address, style, format
         return self._cache.get_or_make(key, lambda: self._made(dataset, frame, address, style, format))
@@ -58,7 +61,7 @@ class TileEngine:
             if handle is None:
                 return None
             kept = self._cache.get((dataset.id, dataset.version, address, style, format))
-            return kept or (None if address.buffer else stored_tile(handle, frame, style, format))
+            return kept or (None if address.buffer else ready_tile(handle, frame, style, format))
 
     @contextmanager
     def opened(self, dataset: Dataset) -> Iterator[DatasetReader]:
@@ -81,6 +84,8 @@ class TileEngine:
         with self._pool.use(dataset) as handle:
             if not address.buffer and (stored := stored_tile(handle, frame, style, format)):
                 return stored
+            if not handle.view.crs and not handle.view.placed_by_points:
+                raise NotFound("The dataset has no place on a map.")
             style = resolved(style, handle.view, format, lambda: _stretch(handle))
             try:
                 return _hot(handle, frame, address, style, format)

@@ -6,7 +6,7 @@ import threading
 import uuid
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, TypeVar
@@ -54,7 +54,7 @@ class Handle:
         self.failures: list[GatewayError] = []
         self._options = {**strict_options(source.gdal_path), **options}
         self._levels: dict[int, DatasetReader] = {}
-        self._facts: dict[Any, Any] = {}
+        self._facts: dict[Hashable, Any] = {}
 
     @cached_property
     def layout(self) -> Layout:
@@ -73,13 +73,18 @@ class Handle:
             self._levels[index] = self._open({"overview_level": index - 1} if index else {})
         return self._levels[index]
 
-    def once(self, key: Any, make: Callable[[], T]) -> T:
-        """Return what `make` returned when it was first asked for under that key."""
-        with self.lock:
-            if key not in self._facts:
-                self._facts[key] = make()
-            found: T = self._facts[key]
-            return found
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` returned when it was first asked for under that key; only then the lock is taken."""
+        if key not in self._facts:
+            with self.lock:
+                if key not in self._facts:
+                    self._facts[key] = make()
+        found: T = self._facts[key]
+        return found
+
+    def knows(self, *keys: Hashable) -> bool:
+        """Return whether `once` has answers for all these keys at hand."""
+        return all(key in self._facts for key in keys)
 
     def close(self) -> None:
         """Close all levels and the source."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -153,7 +154,9 @@ def _bytes(drawn: Drawn, rescale: tuple[tuple[float, float], ...]) -> Bytes:
 def _rescaled(band: npt.NDArray[Any], low: float, high: float) -> Bytes:
     values = np.clip(band, low, high, dtype=np.float64)
     values -= low
-    values *= 255 / (high - low) if high > low else 0
+    # In this order, and cut off and not rounded: so does rio-tiler.
+    values /= high - low if high > low else math.inf
+    values *= 255
     np.nan_to_num(values, copy=False)
     scaled: Bytes = values.astype(np.uint8)
     return scaled

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.cog.ifd import Ifd
 from gateway.cog.tags import PLANAR_CONTIGUOUS, Tag
+from gateway.files import FileSource
 from gateway.model import ByteSource
 from gateway.tiles.grid import Frame, block_of
 from gateway.tiles.handles import Handle
@@ -19,6 +21,8 @@ SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 RIFF = b"RIFF"
 # Adobe's marker, whose last byte tells decoders which colours the samples are: 0 is RGB, 1 is YCbCr.
 ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
+# Offset and length in bytes to bytes.
+Read = Callable[[int, int], bytes]
 MAX_BLOCK_BYTES, MAX_TABLES_BYTES = 4 << 20, 64 << 10
 # JPEGTables (347): what all blocks of an image have in common.
 JPEG_TABLES = 347
@@ -45,6 +49,21 @@ class StoredLevel:
 
 def stored_tile(handle: Handle, frame: Frame, style: Style, format: TileFormat | None) -> Encoded | None:
     """Return the block that is the tile, as a file of its own; None where no block is, or not in that format."""
+    return _stored_tile(handle, frame, style, format, handle.source.read_at)
+
+
+def ready_tile(handle: Handle, frame: Frame, style: Style, format: TileFormat | None) -> Encoded | None:
+    """Return the same, but None too where something has to be found out or a disk to be waited for."""
+    source: object = handle.source
+    if not isinstance(source, FileSource) or not handle.knows("stored", ("placing", frame.crs)):
+        return None
+    try:
+        return _stored_tile(handle, frame, style, format, source.read_cached)
+    except BlockingIOError:
+        return None
+
+
+def _stored_tile(handle: Handle, frame: Frame, style: Style, format: TileFormat | None, read: Read) -> Encoded | None:
     if not _plain(style):
         return None
     levels = handle.once("stored", lambda: stored_levels(handle))
@@ -57,7 +76,7 @@ def stored_tile(handle: Handle, frame: Frame, style: Style, format: TileFormat |
     for level, stored in enumerate(levels):
         place = block_of(frame, handle.view.transforms[level], stored.block)
         if place is not None:
-            return _block(handle, stored, *place)
+            return _block(read, stored, *place)
     return None
 
 
@@ -74,11 +93,11 @@ def _plain(style: Style) -> bool:
     return style.nodata is None and not any(changes) and not style.unscale
 
 
-def _block(handle: Handle, stored: StoredLevel, column: int, row: int) -> Encoded | None:
+def _block(read: Read, stored: StoredLevel, column: int, row: int) -> Encoded | None:
     extent = stored.extent(column, row)
     if extent is None:
         return None
-    body = handle.source.read_at(*extent)
+    body = read(*extent)
     if len(body) < extent[1]:
         return None
     if stored.format is TileFormat.WEBP:

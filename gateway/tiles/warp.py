@@ -22,7 +22,7 @@ Mask = npt.NDArray[np.uint8]
 
 # What OpenCV draws; all else goes the other way.
 DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
-MAX_SIDE, MAX_PIXELS = 8192, 16_000_000
+MAX_SIDE, MAX_PIXELS = 8192, 4_000_000
 # So little before a boundary between two source pixels, GDAL takes the next one.
 NUDGE = 1e-4
 WHOLE = 1e-3

@@ -32,7 +32,20 @@ def landscape(bands, rows, cols, dtype="uint8", seed=1):
     return (unit * (top - 2) + 1).astype(dtype)
 
 
-def write(path: Path, pixels, transform, crs=UTM, *, nodata=None, mask=None, alpha=False, colours=None, **options):
+def write(
+    path: Path,
+    pixels,
+    transform,
+    crs=UTM,
+    *,
+    nodata=None,
+    mask=None,
+    alpha=False,
+    colours=None,
+    scales=None,
+    offsets=None,
+    **options,
+):
     """Write a COG of `pixels`, (bands, rows, cols); the last band is alpha when told, `mask` is (rows, cols)."""
     bands, rows, cols = pixels.shape
     profile = {"driver": "GTiff", "count": bands, "height": rows, "width": cols, "dtype": pixels.dtype}
@@ -43,6 +56,8 @@ def write(path: Path, pixels, transform, crs=UTM, *, nodata=None, mask=None, alp
                 plain.colorinterp = (*plain.colorinterp[: bands - 1], ColorInterp.alpha)
             if colours:
                 plain.write_colormap(1, colours)
+            if scales:
+                plain.scales, plain.offsets = scales, offsets
             if mask is not None:
                 plain.write_mask(mask)
         creation = {"compress": "DEFLATE", "blocksize": 128, "overview_resampling": "nearest"} | options

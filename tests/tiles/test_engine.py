@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.control import GroundControlPoint
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
@@ -373,3 +374,99 @@ def test_several_threads_draw_the_same_tiles(hills):
         for thread in threads:
             thread.join()
     assert [found[n] for n in range(4)] == [alone] * 4
+
+
+def test_what_is_ready_waits_for_nobody_who_draws(tmp_path):
+    path = on_grid(tmp_path)
+    address = TileAddress("WebMercatorQuad", 10, 137 * 4, 88 * 4)
+    with engine_of(path) as (engine, record):
+        engine.tile(record, address, Style(), JPEG)
+        found = []
+        with engine.opened(record):
+            asking = threading.Thread(target=lambda: found.append(engine.ready(record, address, Style(), JPEG)))
+            asking.start()
+            asking.join(10)
+            assert [tile.way for tile in found] == ["passthrough"]
+
+
+def test_a_sparse_block_is_drawn(tmp_path):
+    pixels = landscape(3, 1024, 1024)
+    pixels[:, :256, :256] = 0
+    path = write(
+        tmp_path / "a.tif",
+        pixels,
+        mercator_tile(8, 137, 88, 10),
+        MERCATOR,
+        blocksize=256,
+        compress="JPEG",
+        sparse_ok=True,
+    )
+    with engine_of(path) as (engine, record):
+        ways = [
+            engine.tile(record, TileAddress("WebMercatorQuad", 10, 137 * 4 + n, 88 * 4), Style(), JPEG).way
+            for n in (0, 1)
+        ]
+    assert ways == ["hot", "passthrough"]
+
+
+@pytest.mark.parametrize(("bands", "photometric"), [(1, None), (3, "RGB")])
+def test_grey_and_rgb_jpeg_blocks_keep_their_colours(tmp_path, bands, photometric):
+    pixels = landscape(bands, 1024, 1024)
+    plain = tmp_path / "plain.tif"
+    options = {"photometric": photometric} if photometric else {}
+    with rasterio.open(
+        plain,
+        "w",
+        driver="GTiff",
+        count=bands,
+        width=1024,
+        height=1024,
+        dtype="uint8",
+        crs=MERCATOR,
+        transform=mercator_tile(8, 137, 88, 10),
+        tiled=True,
+        blockxsize=256,
+        blockysize=256,
+        compress="JPEG",
+        interleave="pixel",
+        **options,
+    ) as raster:
+        raster.write(pixels)
+    with engine_of(plain) as (engine, record):
+        tile = engine.tile(record, TileAddress("WebMercatorQuad", 10, 137 * 4 + 1, 88 * 4), Style(), JPEG)
+    assert tile.way == "passthrough"
+    with rasterio.open(plain) as raster:
+        assert np.array_equal(decoded(tile.body), raster.read(window=((0, 256), (256, 512))))
+
+
+def test_a_raster_without_a_crs_has_no_tiles(tmp_path):
+    pixels = landscape(1, 64, 64)
+    with rasterio.open(
+        tmp_path / "a.tif",
+        "w",
+        driver="GTiff",
+        count=1,
+        width=64,
+        height=64,
+        dtype="uint8",
+        transform=utm(),
+        tiled=True,
+    ) as raster:
+        raster.write(pixels)
+    with engine_of(tmp_path / "a.tif") as (engine, record), pytest.raises(NotFound, match="no place on a map"):
+        engine.tile(record, TileAddress("WebMercatorQuad", 0, 0, 0), Style(), PNG)
+
+
+def test_a_raster_placed_by_control_points_goes_to_rio_tiler(tmp_path):
+    points = [
+        GroundControlPoint(row, col, 500_000 + 30 * col, 5_300_000 - 30 * row) for row in (0, 300) for col in (0, 400)
+    ]
+    options = {"driver": "GTiff", "count": 1, "width": 400, "height": 300, "dtype": "uint8", "tiled": True}
+    path = tmp_path / "a.tif"
+    with rasterio.open(path, "w", **options, gcps=points, crs="EPSG:32633") as raster:
+        raster.write(landscape(1, 300, 400))
+    other = write(tmp_path / "b.tif", landscape(1, 300, 400), utm())
+    with engine_of(path) as (engine, record):
+        tile = engine.tile(record, address_over(other), Style(), PNG)
+    assert tile.way == "rio-tiler"
+    assert decoded(tile.body).max() > 0
