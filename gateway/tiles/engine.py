@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+from rasterio._env import set_gdal_config
 from rasterio.io import DatasetReader
 
 from gateway.errors import NotFound
@@ -33,9 +34,11 @@ class TileEngine:
     ) -> None:
         # The threads that draw are as many as there are to be.
         cv2.setNumThreads(1)
+        # Of decoded blocks, for all threads: what an Env sets is gone with it, before the first block is read.
+        set_gdal_config("GDAL_CACHEMAX", gdal_cache_bytes)
         self._grids = Grids()
         self._cache = TileCache(cache_bytes)
-        self._pool = HandlePool(storages, handles, {"GDAL_CACHEMAX": gdal_cache_bytes})
+        self._pool = HandlePool(storages, handles)
 
     def tile(self, dataset: Dataset, address: TileAddress, style: Style, format: TileFormat | None) -> Encoded:
         """Return one tile of this very version of the dataset.

@@ -46,13 +46,12 @@ class FarFile(SourceFile):
 class Handle:
     """One version of one dataset, opened. Whoever reads pixels holds `lock`: GDAL's handles are for one at a time."""
 
-    def __init__(self, source: OpenObject, options: Mapping[str, Any]) -> None:
+    def __init__(self, source: OpenObject) -> None:
         self.source = source
         self.lock = threading.RLock()
         self.users = 0
         self.dropped = False
         self.failures: list[GatewayError] = []
-        self._options = {**strict_options(source.gdal_path), **options}
         self._levels: dict[int, DatasetReader] = {}
         self._facts: dict[Hashable, Any] = {}
 
@@ -96,7 +95,7 @@ class Handle:
 
     def _open(self, kwargs: dict[str, Any]) -> DatasetReader:
         kwargs |= {"driver": "GTiff", "sharing": False}
-        with warnings.catch_warnings(), rasterio.Env(**self._options):
+        with warnings.catch_warnings(), rasterio.Env(**strict_options(self.source.gdal_path)):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             if not self.source.remote:
                 return rasterio.open(self.source.gdal_path, **kwargs)
@@ -109,10 +108,9 @@ class Handle:
 class HandlePool:
     """At most `limit` open rasters, each kept until it is the longest unused or its file has changed."""
 
-    def __init__(self, storages: Mapping[str, Storage], limit: int, options: Mapping[str, Any]) -> None:
+    def __init__(self, storages: Mapping[str, Storage], limit: int) -> None:
         self._storages = storages
         self._limit = limit
-        self._options = options
         self._gate = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], Handle] = OrderedDict()
 
@@ -171,7 +169,7 @@ class HandlePool:
                 self._kept.move_to_end(key)
                 handle.users += 1
                 return handle
-        opened = Handle(self._opened(dataset), self._options)
+        opened = Handle(self._opened(dataset))
         with self._gate:
             handle = self._kept.setdefault(key, opened)
             handle.users += 1

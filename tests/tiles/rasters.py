@@ -107,7 +107,7 @@ def handle_of(path: Path):
     from gateway.tiles.handles import HandlePool
 
     storages, record = dataset(path.parent, path.name)
-    pool = HandlePool(storages, 4, {"GDAL_CACHEMAX": 64 << 20})
+    pool = HandlePool(storages, 4)
     try:
         with pool.use(record) as handle:
             yield handle
@@ -116,12 +116,12 @@ def handle_of(path: Path):
 
 
 @contextmanager
-def engine_of(path: Path, cache_bytes=1 << 20, handles=4):
+def engine_of(path: Path, cache_bytes=1 << 20, handles=4, **options):
     """Yield an engine over the folder of a file, and the record of that file."""
     from gateway.tiles.engine import TileEngine
 
     storages, record = dataset(path.parent, path.name)
-    engine = TileEngine(storages, cache_bytes=cache_bytes, handles=handles)
+    engine = TileEngine(storages, cache_bytes=cache_bytes, handles=handles, **options)
     try:
         yield engine, record
     finally:

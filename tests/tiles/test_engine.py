@@ -4,11 +4,13 @@ import io
 import os
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio._env import get_gdal_config, set_gdal_config
 from rasterio.control import GroundControlPoint
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
@@ -470,3 +472,12 @@ def test_a_raster_placed_by_control_points_goes_to_rio_tiler(tmp_path):
         tile = engine.tile(record, address_over(other), Style(), PNG)
     assert tile.way == "rio-tiler"
     assert decoded(tile.body).max() > 0
+
+
+def test_the_cache_of_decoded_blocks_is_bounded_for_every_thread(hills):
+    before = get_gdal_config("GDAL_CACHEMAX")
+    with engine_of(hills, gdal_cache_bytes=3 << 20) as (engine, record), ThreadPoolExecutor(1) as pool:
+        pool.submit(engine.tile, record, address_over(hills), Style(), PNG).result()
+        found = [get_gdal_config("GDAL_CACHEMAX"), pool.submit(get_gdal_config, "GDAL_CACHEMAX").result()]
+    set_gdal_config("GDAL_CACHEMAX", before)
+    assert found == [3 << 20] * 2
