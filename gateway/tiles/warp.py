@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from rasterio.windows import Window
 
-from gateway.tiles.grid import Frame
+from gateway.tiles.grid import Frame, block_of
 from gateway.tiles.handles import Handle
 from gateway.tiles.mapping import ControlGrid, NotApplicable, control_grid
 from gateway.tiles.placing import Placing, best_level, placing_of, to_source
@@ -72,6 +72,9 @@ def draw(handle: Handle, frame: Frame, request: Request) -> Drawn | None:
         return None
     smooth, level = _kernel(view, placing, frame, request)
     size = view.levels[level]
+    if placing.same and not smooth and (block := _whole_block(view, frame, level)):
+        source = _read(handle, level, block, request)
+        return Drawn(source.pixels, source.mask)
     grid = control_grid(to_source(view, placing, frame, level), part, size, straight=placing.same)
     window = _window(grid, size, margin=1 if smooth else 0)
     if window is None:
@@ -103,6 +106,18 @@ def _kernel(view: View, placing: Placing, frame: Frame, request: Request) -> tup
     if kernels == {"bilinear"} and not reduced and not (view.alpha and request.nodata is None):
         return True, 0
     raise NotApplicable("the resampling")
+
+
+def _whole_block(view: View, frame: Frame, level: int) -> Window | None:
+    """Return the part of a level that is the tile, pixel by pixel, where it lies on the grid; a short cut only."""
+    place, side = block_of(frame, view.transforms[level], frame.size), frame.size
+    if (
+        place is None
+        or (place[0] + 1) * side > view.levels[level][0]
+        or (place[1] + 1) * side > view.levels[level][1]
+    ):
+        return None
+    return Window(place[0] * side, place[1] * side, side, side)
 
 
 def _window(grid: ControlGrid, size: tuple[int, int], *, margin: int) -> Window | None:
