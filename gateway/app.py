@@ -18,6 +18,7 @@ from tornado.web import Application, RequestHandler, url
 from gateway.errors import SettingsError
 from gateway.handlers.base import UnknownRoute, access_missing, log_request
 from gateway.handlers.express import Express
+from gateway.handlers.lingering import Lingering
 from gateway.handlers.load import Load
 from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.proxies import Proxies
@@ -119,10 +120,12 @@ class GatewayServer(HTTPServer):
     """Tornado's server with the gateway's limits and a cap on open connections."""
 
     max_connections: int
+    lingering: Lingering
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
         """Take the cap out of the arguments; Tornado's servers are built in `initialize`."""
         self.max_connections = kwargs.pop("max_connections")
+        self.lingering = Lingering()
         super().initialize(*args, **kwargs)
 
     def add_sockets(self, sockets: Iterable[socket]) -> None:
@@ -135,6 +138,7 @@ class GatewayServer(HTTPServer):
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         """Serve a new connection, or tell it that there are too many."""
+        self.lingering.watch(stream)
         if len(self._connections) < self.max_connections:
             super().handle_stream(stream, address)
             return

@@ -210,3 +210,5 @@ async def drain(server: GatewayServer, load: Load, seconds: float, hurried: asyn
         await asyncio.sleep(POLL_SECONDS)
     log.info("drained, %d requests cut", load.requests)
     await server.close_all_connections()
+    while server.lingering and not hurried.is_set():
+        await asyncio.sleep(POLL_SECONDS)

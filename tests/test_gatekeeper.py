@@ -3,7 +3,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.errors import BadCredential, Forbidden, MalformedId, NotACog, NotFound, StorageUnavailable, Unjudged
+from gateway.errors import (
+    BadCredential,
+    Forbidden,
+    MalformedId,
+    NotACog,
+    NotFound,
+    StorageUnavailable,
+    Unjudged,
+    VersionChanged,
+)
 from gateway.gatekeeper import Action, Gatekeeper, roles_needed
 from gateway.model import Dataset, Finding, Grant, Inspection, Level, Principal, RasterFacts, Report, Scale, TokenKind
 from gateway.records import Standing
@@ -149,6 +158,19 @@ def test_a_changed_file_is_judged_once_and_saved(keeper, shelf, judged, tmp_path
     assert len(judged) == 2
     assert judged[0] == stat.version
     assert (judged[1].action, judged[1].detail) == ("dataset.judged", {"valid": True, "replaced": before.version})
+
+
+def test_a_version_that_goes_while_it_is_judged_is_judged_anew(keeper, shelf, judged, tmp_path):
+    def gone():
+        keeper.verdicts["next"] = GOOD
+        raise VersionChanged("The object has changed just now.")
+
+    keeper.verdicts["next"] = gone
+    (tmp_path / "a.tif").write_bytes(b"other bytes")
+    dataset, stat = keeper.vouch(shelf.kept)
+    assert dataset.version == stat.version
+    # Judged twice, and put on record once.
+    assert [type(each).__name__ for each in judged] == ["str", "str", "AuditRow"]
 
 
 def test_what_is_no_cog_is_refused_with_findings_until_it_changes(keeper, shelf, judged, tmp_path):

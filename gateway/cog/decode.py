@@ -85,7 +85,8 @@ def findings_of(layout: Layout, damage: Iterable[Damage]) -> Iterator[Finding]:
     for (index, rule), blocks in sorted(bad.items(), key=lambda item: (item[0][0], min(item[1], default=-1))):
         ifd = layout.ifds[index]
         if not blocks:
-            yield finding(rule, "GDAL does not open this image of the file.", ifd=ifd.index)
+            text = "GDAL does not open this image of the file."
+            yield finding(rule, text, ifd=ifd.index, offset=ifd.directory.offset)
             continue
         first = min(blocks)
         what = "is damaged" if rule == "tile-does-not-decode" else "has a wrong checksum"
