@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 from tornado.web import RequestHandler
 
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
+from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler, WmtsHandler
+from gateway.handlers.rasters import (
+    InfoGeoJsonHandler,
+    InfoHandler,
+    PartHandler,
+    PointHandler,
+    PreviewHandler,
+    StatisticsHandler,
+)
+from gateway.handlers.tiles import TileHandler
 from gateway.handlers.tokens import DownloadTokenHandler, TileTokenHandler
 
 # {id} takes any one path segment: whether it is an id is for the gatekeeper to say, after the credential.
@@ -17,6 +29,20 @@ API_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/datasets/{id}/validation", ValidationHandler),
     ("/datasets/{id}/download/cog", DownloadHandler),
     ("/datasets/{id}/download/{name}.tif", DownloadHandler),
+    ("/datasets/{id}/tiles/{tms?}{z}/{x}/{y}{@scale}{.format}", TileHandler),
+    ("/datasets/{id}/tilejson.json", TileJsonHandler),
+    ("/datasets/{id}/{tms}/tilejson.json", TileJsonHandler),
+    ("/datasets/{id}/WMTSCapabilities.xml", WmtsHandler),
+    ("/datasets/{id}/info", InfoHandler),
+    ("/datasets/{id}/info.geojson", InfoGeoJsonHandler),
+    ("/datasets/{id}/statistics", StatisticsHandler),
+    ("/datasets/{id}/point/{lon},{lat}", PointHandler),
+    ("/datasets/{id}/preview{/size}{.format}", PreviewHandler),
+    ("/datasets/{id}/bbox/{minx},{miny},{maxx},{maxy}{/size}{.format}", PartHandler),
+    ("/tileMatrixSets", GridsHandler),
+    ("/tileMatrixSets/{tms}", GridsHandler),
+    ("/colorMaps", ColormapsHandler),
+    ("/colorMaps/{tms}", ColormapsHandler),
     ("/auth/download-token/{id}", DownloadTokenHandler),
     ("/auth/tile-token/{id}", TileTokenHandler),
 )
@@ -26,10 +52,19 @@ ROOT_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
 )
 
 
+NUMBER = r"([-+0-9.eE]+?)"
+PARTS = {
+    "{id}": "([^/]+)", "{name}": "[^/]+", "{tms}": r"(\w+)", "{tms?}": r"(?:(\w+)/)?", "{z}": "([0-9]{1,9})",
+    "{x}": "([0-9]{1,9})", "{y}": "([0-9]{1,9})", "{@scale}": "(?:@([0-9]{1,3})x)?", "{.format}": r"(?:\.([a-z]+))?",
+    "{/size}": "(?:/([0-9]{1,5})x([0-9]{1,5}))?", "{lon}": NUMBER, "{lat}": NUMBER, "{minx}": NUMBER,
+    "{miny}": NUMBER, "{maxx}": NUMBER, "{maxy}": NUMBER,
+}  # fmt: skip
+
+
 def pattern(template: str) -> str:
     """Return the regular expression of a route's template, over the percent-encoded path."""
-    escaped = template.replace(".", r"\.")
-    return escaped.replace("{id}", "([^/]+)").replace("{name}", "[^/]+")
+    pieces = re.split(r"(\{[^}]+\})", template)
+    return "".join(PARTS[piece] if piece in PARTS else re.escape(piece) for piece in pieces)
 
 
 def all_routes(prefix: str) -> list[tuple[str, type[RequestHandler]]]:

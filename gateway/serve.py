@@ -163,6 +163,8 @@ def reserve_port(settings: Settings) -> socket.socket:
 def run_worker(keys: Keys, on_ready: Callable[[int], None] | None = None) -> None:
     """Serve in this process until SIGTERM or SIGINT, then drain and close everything."""
     with open_services(keys.settings) as services:
+        # Now, and not while the first map waits.
+        services.drawing.engine  # noqa: B018
         asyncio.run(_serve_until_told(services, keys, on_ready))
 
 

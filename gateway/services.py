@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from gateway.audit import AuditLog
 from gateway.cog import inspect
@@ -21,9 +22,14 @@ from gateway.settings import Settings, read_secret
 from gateway.storage import OpenObject, Storage, open_storage
 from gateway.tokens import HmacKeys, IssuerKeys, KeySet, TokenPolicy, fetcher
 
+if TYPE_CHECKING:
+    from gateway.tiles.engine import TileEngine
+
 JUDGE_THREADS = 2
 STORE_THREADS = 8
 HAUL_THREADS = 8
+# Each keeps a descriptor and some handles of GDAL.
+OPEN_RASTERS = 64
 
 
 class Closable(Protocol):
@@ -34,6 +40,27 @@ class Closable(Protocol):
 
 
 C = TypeVar("C", bound=Closable)
+
+
+class Drawing:
+    """What draws tiles, made when it is first wanted: commands that draw nothing do not pay for its libraries."""
+
+    def __init__(self, make: Callable[[], TileEngine]) -> None:
+        self._make = make
+        self._gate = threading.Lock()
+        self._engine: TileEngine | None = None
+
+    @property
+    def engine(self) -> TileEngine:
+        """Return the engine."""
+        with self._gate:
+            self._engine = self._engine or self._make()
+            return self._engine
+
+    def close(self) -> None:
+        """Close the engine, if there ever was one."""
+        if self._engine is not None:
+            self._engine.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +79,14 @@ class Services:
     judges: BoundedPool
     stores: BoundedPool
     hauls: BoundedPool
+    drawing: Drawing
+    renderers: BoundedPool
     _closing: ExitStack
+
+    @property
+    def tiles(self) -> TileEngine:
+        """Return what draws tiles; the first call takes a while."""
+        return self.drawing.engine
 
     @property
     def bearer_keys(self) -> KeySet:
@@ -109,10 +143,25 @@ def open_services(settings: Settings) -> Services:
             judges=kept(BoundedPool("judge", JUDGE_THREADS, queue_limit=32)),
             stores=kept(BoundedPool("store", STORE_THREADS, queue_limit=128)),
             # What takes long at a store: bodies, and files of it that must be judged.
+            drawing=kept(Drawing(lambda: tile_engine(settings, storages))),
+            renderers=kept(BoundedPool("tile", settings.tile_threads, queue_limit=settings.tile_queue)),
             hauls=kept(BoundedPool("haul", HAUL_THREADS, queue_limit=512)),
             _closing=stack.pop_all(),
         )
     raise AssertionError("unreachable: ExitStack swallows nothing")
+
+
+def tile_engine(settings: Settings, storages: Mapping[str, Storage]) -> TileEngine:
+    """Return what draws tiles."""
+    # OpenCV takes half a second to import.
+    from gateway.tiles.engine import TileEngine  # noqa: PLC0415
+
+    return TileEngine(
+        storages,
+        cache_bytes=settings.tile_cache_mb << 20,
+        handles=OPEN_RASTERS,
+        gdal_cache_bytes=settings.gdal_cache_mb << 20,
+    )
 
 
 def issuer_of(settings: Settings) -> IssuerKeys | None:

@@ -165,9 +165,12 @@ class BaseHandler(RequestHandler):
     def compute_etag(self) -> None:
         """Return None: an entity tag is made from a version by who knows one, never by hashing a body."""
 
-    def decode_argument(self, value: bytes, name: str | None = None) -> str:
-        """Return the text of a path argument; bytes that are no UTF-8 become U+FFFD and match no id."""
-        return value.decode("utf-8", "replace")
+    def decode_argument(self, value: bytes | None, name: str | None = None) -> str | None:  # type: ignore[override]
+        """Return the text of a path argument; bytes that are no UTF-8 become U+FFFD and match no id.
+
+        A part of a path that may be left out and is, is None.
+        """
+        return None if value is None else value.decode("utf-8", "replace")
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Finish with the problem of RFC 9457 that belongs to the exception."""

@@ -35,7 +35,10 @@ class JsonHandler(BaseHandler):
 
     def links(self, dataset_id: str) -> list[dict[str, str]]:
         """Return where the dataset's resources are."""
-        paths = {"self": "", "download": "/download/cog", "validation": "/validation"}
+        paths = {
+            "self": "", "download": "/download/cog", "validation": "/validation", "tilejson": "/tilejson.json",
+            "wmts": "/WMTSCapabilities.xml", "preview": "/preview",
+        }  # fmt: skip
         return [{"rel": rel, "href": self.public_url(f"/datasets/{dataset_id}{path}")} for rel, path in paths.items()]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from rasterio._env import set_gdal_config
 from rasterio.io import DatasetReader
 
-from gateway.errors import NotFound
+from gateway.errors import BadParameter, NotFound
 from gateway.model import Dataset
 from gateway.storage import Storage
 from gateway.tiles.cache import TileCache
@@ -131,5 +131,7 @@ def _blank(size: int, format: TileFormat) -> Encoded:
 def _named_colormap(name: str) -> Colormap:
     from rio_tiler.colormap import cmap  # noqa: PLC0415
 
+    if name not in cmap.list():
+        raise BadParameter("colormap_name: there is none of that name.")
     colours = cmap.get(name)
     return tuple(colours.items() if isinstance(colours, dict) else colours)

@@ -27,11 +27,14 @@ def render(raster: DatasetReader, address: TileAddress, style: Style, format: Ti
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return _encoded(*_image(raster, address, style), style, format)
+            return encoded(*_image(raster, address, style), style, format)
         except TileOutsideBounds:
             return Encoded(b"", format or TileFormat.PNG, "empty")
-        except RioTilerError as error:
-            raise BadParameter(f"This dataset cannot be drawn so: {error}") from error
+        except (RioTilerError, ValueError, LookupError, SyntaxError) as error:
+            # Whatever the library says may tell of paths.
+            raise BadParameter(
+                "This dataset cannot be drawn so: a band, expression or formula does not fit it."
+            ) from error
 
 
 def _image(raster: DatasetReader, address: TileAddress, style: Style) -> tuple[ImageData, Any]:
@@ -50,18 +53,22 @@ def _image(raster: DatasetReader, address: TileAddress, style: Style) -> tuple[I
             resampling_method=style.resampling,
             reproject_method=style.reproject,
         )
-        return image, _colormap(style) or reader.colormap
+        return image, paints(style) or reader.colormap
 
 
-def _colormap(style: Style) -> Any:
+def paints(style: Style) -> Any:
+    """Return the colormap that the style asks for, as rio-tiler takes one, or None; raises BadParameter."""
     if style.colormap_name:
+        if style.colormap_name not in cmap.list():
+            raise BadParameter("colormap_name: there is none of that name.")
         return cmap.get(style.colormap_name)
     if style.colormap and isinstance(style.colormap[0][0], tuple):
         return list(style.colormap)
     return dict(style.colormap) if style.colormap else None
 
 
-def _encoded(image: ImageData, colormap: Any, style: Style, format: TileFormat | None) -> Encoded:
+def encoded(image: ImageData, colormap: Any, style: Style, format: TileFormat | None) -> Encoded:
+    """Return an image rescaled, painted and encoded; jpeg, or png where a pixel is masked, for no format."""
     if style.rescale:
         image.rescale(style.rescale)
     if style.color_formula:

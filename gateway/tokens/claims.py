@@ -54,14 +54,25 @@ def mint_bearer(
     return keys.sign({**claims, roles_claim: sorted(set(roles))} if roles else claims)
 
 
-def mint_scoped(
-    keys: HmacKeys, kind: TokenKind, dataset_id: str, principal: Principal, lifetime_seconds: int, now: float
+def mint_scoped(  # noqa: PLR0913 - the claims of a token
+    keys: HmacKeys,
+    kind: TokenKind,
+    dataset_id: str,
+    principal: Principal,
+    lifetime_seconds: int,
+    now: float,
+    *,
+    token_id: str | None = None,
 ) -> tuple[str, str]:
     """Return a token for one dataset and its `jti`; the claim `sub` is left out for an anonymous caller.
 
     All of `principal.roles` go into the token: the caller passes only those that the right came through.
     """
-    claims: dict[str, Any] = {"typ": kind.value, "scope": SCOPE_PREFIX + dataset_id, "jti": str(uuid.uuid4())}
+    claims: dict[str, Any] = {
+        "typ": kind.value,
+        "scope": SCOPE_PREFIX + dataset_id,
+        "jti": token_id or str(uuid.uuid4()),
+    }
     claims |= _times(lifetime_seconds, now)
     if principal.user is not None:
         claims["sub"] = principal.user

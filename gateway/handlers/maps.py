@@ -1,0 +1,233 @@
+"""Documents for map clients: TileJSON, WMTS, tile matrix sets, colour maps; with a token where one is needed."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+from urllib.parse import urlencode
+
+from gateway.errors import BadParameter
+from gateway.gatekeeper import Admitted
+from gateway.handlers.access import METADATA, OPEN, access
+from gateway.handlers.base import BaseHandler, json_bytes
+from gateway.handlers.tiles import DEFAULT_GRID, MapHandler, TileHandler
+from gateway.model import Dataset, Principal, Scale, TokenKind
+from gateway.tiles import parameters
+from gateway.tokens import mint_scoped
+
+# Tokens in templates begin at these steps of the clock, so that the URLs of tiles stay the same meanwhile.
+GRID_SECONDS = 900
+WORLD = (-180.0, -85.0511287798066, 180.0, 85.0511287798066)
+# What shapes the document and not its tiles.
+OWN = {"token", "tile_format", "tile_scale", "tilesize", "minzoom", "maxzoom", "v", "service", "request", "version"}
+
+
+class DocumentHandler(MapHandler):
+    """A document with a template of tiles in it."""
+
+    async def template(self, dataset: Dataset, admitted: Admitted, path: str) -> str:
+        """Return the URL of the tiles: style parameters carried along, the version, a token where it is needed."""
+        arguments = self.request.query_arguments
+        kept = [(n, v.decode("utf-8", "replace")) for n, values in arguments.items() for v in values]
+        query = [(name, value) for name, value in kept if name.lower() not in OWN]
+        if (size := parameters.integer(arguments, "tilesize", 1, parameters.MAX_TILESIZE)) is not None:
+            query.append(("tilesize", str(size)))
+        query.append(("v", dataset.version))
+        if dataset.visibility is not Scale.PUBLIC:
+            query.append(("token", await self.scoped_token(dataset, admitted)))
+        return f"{self.public_url(f'/datasets/{dataset.id}')}{path}?{urlencode(query)}"
+
+    async def scoped_token(self, dataset: Dataset, admitted: Admitted) -> str:
+        """Return a tile token for the caller, the same text for a while; its minting is on record."""
+        if self.credential.tokens:
+            return self.credential.tokens[0]
+        began = int(time.time()) // GRID_SECONDS * GRID_SECONDS
+        holder = Principal(user=self.principal.user, roles=admitted.through_roles)
+        name = f"{dataset.id}/{holder.user}/{sorted(holder.roles)}/{began}"
+        lifetime_seconds = self.services.policy.lifetimes[TokenKind.TILES]
+        token, token_id = mint_scoped(
+            self.services.keys, TokenKind.TILES, dataset.id, holder, lifetime_seconds, began,
+            token_id=str(uuid.uuid5(uuid.NAMESPACE_OID, name)),
+        )  # fmt: skip
+        detail = {"typ": TokenKind.TILES, "lifetime_seconds": lifetime_seconds}
+        await self.on_record(
+            self.row(
+                "token.minted", dataset_id=dataset.id, version=dataset.version, status=200, token_id=token_id,
+                detail=detail,
+            )
+        )  # fmt: skip
+        return token
+
+    async def zooms(self, dataset: Dataset, tms: str) -> tuple[int, int]:
+        """Return the zoom levels that the query names, or those that fit the dataset."""
+        arguments = self.request.query_arguments
+        least, most = (parameters.integer(arguments, name, 0, 30) for name in ("minzoom", "maxzoom"))
+        if least is None or most is None:
+            found = await self.drawn(self.found_zooms, dataset, tms)
+            least, most = found[0] if least is None else least, found[1] if most is None else most
+        if least > most:
+            raise BadParameter("The parameter minzoom must not be greater than maxzoom.")
+        return least, most
+
+    def found_zooms(self, dataset: Dataset, tms: str) -> tuple[int, int]:
+        """Return the zoom levels of an open raster."""
+        from gateway.tiles import facts, wmts  # noqa: PLC0415 - rio-tiler takes long to import
+
+        wmts.grid(tms)
+        with self.services.tiles.opened(dataset) as raster:
+            return facts.zooms(raster, tms)
+
+    def set_private(self, dataset: Dataset) -> None:
+        """Keep documents out of shared caches, and those with a token in them out of every cache."""
+        public = dataset.visibility is Scale.PUBLIC and not self.credential.tokens
+        self.set_header("Cache-Control", "public, max-age=60" if public else "private, no-store")
+
+
+class TileJsonHandler(DocumentHandler):
+    """TileJSON 3.0 of one dataset in one tile matrix set."""
+
+    @access(METADATA)
+    async def get(self, dataset_id: str, tms: str | None = None) -> None:
+        """Send the document."""
+        arguments = self.request.query_arguments
+        parameters.style_of(arguments)
+        grid = tms or DEFAULT_GRID
+        wanted = parameters.format_of(parameters.text(arguments, "tile_format"), "parameter tile_format")
+        scale = parameters.integer(arguments, "tile_scale", 1, parameters.MAX_SCALE) or 1
+        side = (parameters.integer(arguments, "tilesize", 1, parameters.MAX_TILESIZE) or 256) * scale
+        dataset, admitted = await self.viewed(dataset_id)
+        least, most = await self.zooms(dataset, grid)
+        extension = f".{wanted}" if wanted else ""
+        path = f"/tiles/{grid}/{{z}}/{{x}}/{{y}}@{scale}x{extension}"
+        url = await self.template(dataset, admitted, path)
+        west, south, east, north = (dataset.raster.bounds if dataset.raster else None) or WORLD
+        if grid == DEFAULT_GRID:
+            south, north = max(south, WORLD[1]), min(north, WORLD[3])
+        self.set_private(dataset)
+        self.send_json(
+            {
+                "tilejson": "3.0.0",
+                "name": dataset.title,
+                "version": "1.0.0",
+                "scheme": "xyz",
+                "tiles": [url],
+                "minzoom": least,
+                "maxzoom": most,
+                "bounds": [west, south, east, north],
+                "center": [(west + east) / 2, (south + north) / 2, least],
+                "tileSize": side,
+            }
+        )
+
+    head = get
+
+
+class WmtsHandler(DocumentHandler, TileHandler):
+    """WMTS 1.0.0: the capabilities, and tiles by KVP at the same address."""
+
+    @access(METADATA)
+    async def get(self, dataset_id: str, *_: str | None) -> None:
+        """Send the capabilities, or the tile that a GetTile request names."""
+        asked = {name.lower(): values[-1].decode("latin-1") for name, values in self.request.query_arguments.items()}
+        if asked.get("service", "WMTS").upper() != "WMTS":
+            raise BadParameter("The parameter SERVICE must be WMTS.")
+        if (request := asked.get("request", "GetCapabilities")) == "GetTile":
+            await self.get_tile(dataset_id, asked)
+            return
+        if request != "GetCapabilities":
+            raise BadParameter("The parameter REQUEST must be GetCapabilities or GetTile.")
+        dataset, admitted = await self.viewed(dataset_id)
+        grid = parameters.text(self.request.query_arguments, "tile_matrix_set_id") or DEFAULT_GRID
+        zooms = await self.zooms(dataset, grid)
+        path = "/tiles/{TileMatrixSet}/{TileMatrix}/{TileCol}/{TileRow}.png"
+        template = await self.template(dataset, admitted, path)
+        token = template.partition("&token=")[2]
+        endpoint = self.public_url(f"/datasets/{dataset.id}/WMTSCapabilities.xml") + (
+            f"?token={token}" if token else ""
+        )
+        from gateway.tiles import wmts  # noqa: PLC0415
+
+        bounds = (dataset.raster.bounds if dataset.raster else None) or WORLD
+        self.set_private(dataset)
+        self.set_header("Content-Type", "application/xml")
+        self.finish(wmts.capabilities(dataset.title, bounds, grid, zooms, template, endpoint))
+
+    head = get
+
+    async def get_tile(self, dataset_id: str, asked: dict[str, str]) -> None:
+        """Send the tile that KVP names (OGC 07-057r7 section 8.2)."""
+        names = ("tilematrix", "tilecol", "tilerow")
+        place = [asked.get(name, "") for name in names]
+        for name, value in zip(names, place, strict=True):
+            if not (value.isascii() and value.isdigit() and len(value) <= 9):
+                raise BadParameter(f"The parameter {name.upper()} must be a whole number.")
+        form = asked.get("format", "image/png").removeprefix("image/")
+        await TileHandler.get(self, dataset_id, asked.get("tilematrixset"), *place, None, form)
+
+
+class GridsHandler(BaseHandler):
+    """The tile matrix sets."""
+
+    @access(OPEN)
+    async def get(self, name: str | None = None) -> None:
+        """Send the ids of all, or one of them."""
+        from gateway.tiles import wmts  # noqa: PLC0415
+
+        if name is None:
+            ids = await self.in_thread(wmts.grids)
+            found: Any = [{"id": each, "links": [self.link(each)]} for each in ids]
+            self.send_json({"tileMatrixSets": found})
+            return
+        self.send_json(await self.in_thread(wmts.grid_json, name))
+
+    head = get
+
+    def link(self, name: str) -> dict[str, str]:
+        """Return the link to one of them."""
+        return {"href": self.public_url(f"/tileMatrixSets/{name}"), "rel": "item", "type": "application/json"}
+
+
+class ColormapsHandler(BaseHandler):
+    """The colour maps, and one of them as JSON or as a picture for a legend."""
+
+    @access(OPEN)
+    async def get(self, name: str | None = None) -> None:
+        """Send the names of all, or the colours of one; `format=png` draws it."""
+        if name is None:
+            names = await self.in_thread(_colormap_names)
+            links = [{"href": self.public_url(f"/colorMaps/{each}"), "rel": "data"} for each in names]
+            self.send_json({"colorMaps": names, "links": links})
+            return
+        arguments = self.request.query_arguments
+        form = parameters.choice(arguments, "f", ("json", "png")) or parameters.choice(
+            arguments, "format", ("json", "png")
+        )
+        if form == "png":
+            width, height = (parameters.integer(arguments, side, 1, 2048) for side in ("width", "height"))
+            self.set_header("Content-Type", "image/png")
+            self.finish(await self.in_thread(_legend, name, width or 256, height or 20))
+            return
+        found = await self.in_thread(_colours, name)
+        self.set_header("Content-Type", "application/json")
+        self.finish(json_bytes(found))
+
+    head = get
+
+
+def _colormap_names() -> list[str]:
+    from gateway.tiles import legends  # noqa: PLC0415
+
+    return legends.names()
+
+
+def _colours(name: str) -> Any:
+    from gateway.tiles import legends  # noqa: PLC0415
+
+    return legends.colours(name)
+
+
+def _legend(name: str, width: int, height: int) -> bytes:
+    from gateway.tiles import legends  # noqa: PLC0415
+
+    return legends.picture(name, width, height)

@@ -1,0 +1,143 @@
+"""Tiles of a dataset: admitted, judged, compared with what the client has, and only then drawn."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import ParamSpec, TypeVar
+
+from gateway.download import etag_of
+from gateway.errors import FarAway, NotFound, StorageUnavailable, Unjudged, VersionChanged
+from gateway.gatekeeper import Action, Admitted
+from gateway.handlers.access import METADATA, access
+from gateway.handlers.audited import AuditedHandler
+from gateway.model import Dataset, Scale
+from gateway.ranges import Conditions, Outcome, evaluate
+from gateway.tiles import parameters
+from gateway.tiles.model import MEDIA_TYPES, Encoded
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DEFAULT_GRID = "WebMercatorQuad"
+CACHE_SECONDS = 3600
+IMMUTABLE_SECONDS = 31_536_000
+# An object that is replaced all the time is drawn anew so often.
+TRIES = 2
+
+
+class MapHandler(AuditedHandler):
+    """What all resources of maps share: a dataset that the caller may see, and threads that draw."""
+
+    async def viewed(self, dataset_id: str) -> tuple[Dataset, Admitted]:
+        """Return the dataset as judged in the version that is there now, for a caller who may see it."""
+        if self.application.settings["warm"].holds(dataset_id):
+            try:
+                return self.vouched(dataset_id, may_judge=False)
+            except (FarAway, Unjudged):
+                pass
+        try:
+            found = await self.in_thread(self.vouched, dataset_id, may_judge=False)
+        except Unjudged:
+            return await self.mailbox.expect(self.services.judges.submit(self.vouched, dataset_id, may_judge=True))
+        except FarAway:
+            work = self.services.hauls.submit(self.vouched, dataset_id, may_judge=True, far=True)
+            return await self.mailbox.expect(work)
+        self.application.settings["warm"].mark(dataset_id)
+        return found
+
+    def vouched(self, dataset_id: str, *, may_judge: bool, far: bool = False) -> tuple[Dataset, Admitted]:
+        """Return the judged dataset and the admission; raises FarAway where a network would have to be asked."""
+        gatekeeper = self.services.gatekeeper
+        admitted = gatekeeper.admit(dataset_id, self.principal, Action.VIEW)
+        if gatekeeper.storage_of(admitted.dataset).remote and not far:
+            raise FarAway("The file lies in a network.")
+        return gatekeeper.vouch(admitted.dataset, may_judge=may_judge)[0], admitted
+
+    async def drawn(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `work` returns, run by the threads that draw; raises Unavailable when too much waits.
+
+        The work of a client who has left is dropped unless it has begun.
+        """
+        self.drawing = self.mailbox.expect(self.services.renderers.submit(work, *args, **kwargs))
+        return await self.drawing
+
+    def on_connection_close(self) -> None:
+        """Drop the work that still waits."""
+        if (drawing := getattr(self, "drawing", None)) is not None:
+            drawing.cancel()
+
+    def set_cache(self, dataset: Dataset) -> None:
+        """Say how long an answer may be kept, and by whom; a token in the URL bounds it by its own life."""
+        version = parameters.text(self.request.query_arguments, "v")
+        seconds = IMMUTABLE_SECONDS if version == dataset.version else CACHE_SECONDS
+        if self.credential.tokens:
+            seconds = max(0, min(seconds, int(self.principal.expires - time.time())))
+        shared = dataset.visibility is Scale.PUBLIC and not self.credential.tokens
+        immutable = ", immutable" if version == dataset.version else ""
+        self.set_header("Cache-Control", f"{'public' if shared else 'private'}, max-age={seconds}{immutable}")
+
+    def has_it(self, etag: str) -> bool:
+        """Set the entity tag and return whether the client has that version already (RFC 9110 section 13.1.2)."""
+        self.set_header("ETag", etag)
+        conditions, now = Conditions(if_none_match=self.request.headers.get("If-None-Match")), datetime.now(UTC)
+        if evaluate(conditions, etag, now, now=now) is not Outcome.NOT_MODIFIED:
+            return False
+        self.set_status(HTTPStatus.NOT_MODIFIED)
+        self.finish()
+        return True
+
+    def send_picture(self, picture: Encoded) -> None:
+        """Finish with an encoded picture."""
+        self.set_header("Content-Type", MEDIA_TYPES[picture.format])
+        self.finish(picture.body)
+
+
+class TileHandler(MapHandler):
+    """One tile."""
+
+    @access(METADATA)
+    async def get(self, dataset_id: str, *place: str | None) -> None:
+        """Send the tile; jpeg, or png where a pixel is masked, when the path names no format."""
+        tms, z, x, y, scale, extension = place
+        arguments = self.request.query_arguments
+        style = parameters.style_of(arguments)
+        address = parameters.address_of(tms or DEFAULT_GRID, (z or "", x or "", y or ""), scale, arguments)
+        wanted = parameters.format_of(extension)
+        empty = parameters.choice(arguments, "empty", ("200", "204", "404"))
+        for _ in range(TRIES):
+            dataset, _admitted = await self.viewed(dataset_id)
+            self.set_cache(dataset)
+            if self.has_it(tag_of(dataset.version, address, style, wanted)):
+                return
+            engine = self.services.tiles
+            try:
+                tile = engine.ready(dataset, address, style, wanted)
+                if tile is None:
+                    tile = await self.drawn(engine.tile, dataset, address, style, wanted)
+                self.send_tile(tile, empty)
+            except VersionChanged:
+                continue
+            return
+        raise StorageUnavailable("The file of this dataset is being replaced.", retry_after_seconds=1)
+
+    head = get
+
+    def send_tile(self, tile: Encoded, empty: str | None) -> None:
+        """Finish with a tile; one outside of the data is an empty picture unless the client wants to be told."""
+        if tile.way == "empty" and empty == "404":
+            raise NotFound("The tile lies outside of the data.")
+        if tile.way == "empty" and (empty == "204" or not tile.body):
+            self.set_status(HTTPStatus.NO_CONTENT)
+            self.finish()
+            return
+        self.send_picture(tile)
+
+
+def tag_of(version: str, *what: object) -> str:
+    """Return the strong entity tag of something drawn from a version."""
+    drawn = hashlib.blake2b(repr(what).encode(), digest_size=12).hexdigest()
+    return etag_of(f"{version}-{drawn}")

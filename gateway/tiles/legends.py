@@ -1,0 +1,37 @@
+"""Colour maps by name: their colours, and a strip of them for a legend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from rio_tiler.colormap import cmap
+
+from gateway.errors import NotFound
+from gateway.tiles.encode import encode
+from gateway.tiles.model import TileFormat
+
+
+def names() -> list[str]:
+    """Return the names of all colour maps."""
+    return sorted(cmap.list())
+
+
+def colours(name: str) -> Any:
+    """Return the colours of a map: by value, or as pairs of an interval and a colour; raises NotFound."""
+    if name not in cmap.list():
+        raise NotFound("There is no such colour map.")
+    found = cmap.get(name)
+    if isinstance(found, dict):
+        return {str(value): [int(part) for part in colour] for value, colour in found.items()}
+    return [[list(map(float, interval)), [int(part) for part in colour]] for interval, colour in found]
+
+
+def picture(name: str, width: int, height: int) -> bytes:
+    """Return a PNG of `width` x `height` pixels with the colours from left to right; raises NotFound."""
+    found = colours(name)
+    strip = [tuple(each) for each in (found.values() if isinstance(found, dict) else (pair[1] for pair in found))]
+    table = np.array(strip, np.uint8)
+    places = np.arange(width) * len(table) // width
+    pixels = np.broadcast_to(table[places].T[:, None, :], (4, height, width))
+    return bytes(encode(TileFormat.PNG, np.ascontiguousarray(pixels[:3]), np.ascontiguousarray(pixels[3])))

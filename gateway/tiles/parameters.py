@@ -1,0 +1,208 @@
+"""Query parameters of tiles and pictures: TiTiler's names, meanings and defaults; malformed ones are named."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.errors import BadParameter
+from gateway.tiles.model import Colormap, Rgba, Style, TileAddress, TileFormat
+
+# As Tornado gives them: every value of a name, as bytes.
+Arguments = Mapping[str, Sequence[bytes]]
+
+RESAMPLING = ("nearest", "bilinear", "cubic", "cubic_spline", "lanczos", "average", "mode", "gauss", "rms")
+REPROJECT = ("nearest", "bilinear", "cubic", "cubic_spline", "lanczos", "average", "mode", "sum", "rms")
+TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
+MAX_BANDS = 512
+MAX_TILESIZE = 1024
+MAX_SCALE = 4
+MAX_BUFFER = 64.0
+MAX_SIDE = 2048
+EXPRESSION_CHARACTERS = 500
+EXPRESSION = re.compile(r"[A-Za-z0-9_+\-*/().,;<>=!&|~%^ ]+")
+FORMULA = re.compile(r"[A-Za-z0-9., ]{1,200}")
+COLORMAP_CHARACTERS = 100_000
+HEX_COLOUR = re.compile(r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
+
+
+def style_of(arguments: Arguments) -> Style:
+    """Return what the parameters say of the pixels. Raises BadParameter that names what cannot be read."""
+    colormap_name = text(arguments, "colormap_name")
+    return Style(
+        bidx=bands_of(arguments),
+        expression=_expression(arguments),
+        nodata=number(arguments, "nodata", nan=True),
+        unscale=flag(arguments, "unscale", default=False),
+        resampling=choice(arguments, "resampling", RESAMPLING) or "nearest",
+        reproject=choice(arguments, "reproject", REPROJECT) or "nearest",
+        rescale=_rescale(arguments),
+        color_formula=_matching(arguments, "color_formula", FORMULA),
+        colormap=_colormap(arguments),
+        colormap_name=colormap_name.lower() if colormap_name else None,
+        return_mask=flag(arguments, "return_mask", default=True),
+        algorithm=text(arguments, "algorithm"),
+        algorithm_params=text(arguments, "algorithm_params"),
+    )
+
+
+def address_of(tms: str, place: tuple[str, str, str], scale: str | None, arguments: Arguments) -> TileAddress:
+    """Return the address of a tile; `place` are z, x and y as digits. Raises BadParameter."""
+    z, x, y = (int(part) for part in place)
+    factor = int(scale) if scale else 1
+    if not 1 <= factor <= MAX_SCALE:
+        raise BadParameter(f"The scale of a tile is from 1 to {MAX_SCALE}.")
+    tilesize = integer(arguments, "tilesize", 1, MAX_TILESIZE) or 256
+    buffer = number(arguments, "buffer") or 0.0
+    if not 0 <= buffer <= MAX_BUFFER or buffer * 2 % 1:
+        raise BadParameter(f"The parameter buffer must be a multiple of 0.5 from 0 to {MAX_BUFFER:g}.")
+    return TileAddress(tms, z, x, y, tilesize, factor, buffer)
+
+
+def format_of(name: str | None, where: str = "format") -> TileFormat | None:
+    """Return the format of that name, None for none; raises BadParameter."""
+    if name is None:
+        return None
+    try:
+        return TileFormat("jpeg" if name == "jpg" else name)
+    except ValueError:
+        raise BadParameter(f"The {where} must be one of {', '.join(TileFormat)}.") from None
+
+
+def text(arguments: Arguments, name: str) -> str | None:
+    """Return the last value of a parameter, None where there is none or an empty one."""
+    values = arguments.get(name, ())
+    try:
+        return values[-1].decode() or None if values else None
+    except UnicodeDecodeError:
+        raise BadParameter(f"The parameter {name} is no UTF-8.") from None
+
+
+def texts(arguments: Arguments, name: str) -> list[str]:
+    """Return every value of a parameter."""
+    try:
+        return [value.decode() for value in arguments.get(name, ())]
+    except UnicodeDecodeError:
+        raise BadParameter(f"The parameter {name} is no UTF-8.") from None
+
+
+def flag(arguments: Arguments, name: str, *, default: bool) -> bool:
+    """Return a truth value; raises BadParameter."""
+    value = text(arguments, name)
+    if value is None:
+        return default
+    if value.lower() not in TRUE | FALSE:
+        raise BadParameter(f"The parameter {name} must be true or false.")
+    return value.lower() in TRUE
+
+
+def number(arguments: Arguments, name: str, *, nan: bool = False) -> float | None:
+    """Return a finite number, or NaN where that is wanted; raises BadParameter."""
+    value = text(arguments, name)
+    if value is None:
+        return None
+    try:
+        found = float(value)
+    except ValueError:
+        found = math.inf
+    if math.isinf(found) or (math.isnan(found) and not nan):
+        raise BadParameter(f"The parameter {name} must be a number.")
+    return found
+
+
+def integer(arguments: Arguments, name: str, least: int, most: int) -> int | None:
+    """Return a whole number within bounds; raises BadParameter."""
+    value = text(arguments, name)
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) <= 9 and least <= int(value) <= most):
+        raise BadParameter(f"The parameter {name} must be a whole number from {least} to {most}.")
+    return int(value)
+
+
+def choice(arguments: Arguments, name: str, choices: Sequence[str]) -> str | None:
+    """Return one of the choices; raises BadParameter."""
+    value = text(arguments, name)
+    if value is not None and value not in choices:
+        raise BadParameter(f"The parameter {name} must be one of {', '.join(choices)}.")
+    return value
+
+
+def bands_of(arguments: Arguments) -> tuple[int, ...]:
+    """Return the bands, counted from 1."""
+    values = texts(arguments, "bidx")
+    good = all(value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= MAX_BANDS for value in values)
+    if not good or len(values) > MAX_BANDS:
+        raise BadParameter("The parameter bidx must be the number of a band.")
+    return tuple(int(value) for value in values)
+
+
+def _expression(arguments: Arguments) -> str | None:
+    found = _matching(arguments, "expression", EXPRESSION)
+    if found is not None and len(found) > EXPRESSION_CHARACTERS:
+        raise BadParameter(f"The parameter expression may have {EXPRESSION_CHARACTERS} characters.")
+    return found
+
+
+def _matching(arguments: Arguments, name: str, form: re.Pattern[str]) -> str | None:
+    value = text(arguments, name)
+    if value is not None and not form.fullmatch(value):
+        raise BadParameter(f"The parameter {name} cannot be read.")
+    return value
+
+
+def _rescale(arguments: Arguments) -> tuple[tuple[float, float], ...]:
+    """Return (low, high) for each `rescale=low,high`; several pairs may stand in one value."""
+    pairs: list[tuple[float, float]] = []
+    for value in texts(arguments, "rescale"):
+        try:
+            numbers = [float(part) for part in value.replace("[", "").replace("]", "").split(",")]
+        except ValueError:
+            numbers = []
+        if not numbers or len(numbers) % 2 or not all(map(math.isfinite, numbers)):
+            raise BadParameter("The parameter rescale must be low,high.")
+        pairs += zip(numbers[::2], numbers[1::2], strict=True)
+    if any(low >= high for low, high in pairs) or len(pairs) > MAX_BANDS:
+        raise BadParameter("The parameter rescale must be low,high, the low one first.")
+    return tuple(pairs)
+
+
+def _colormap(arguments: Arguments) -> Colormap | None:
+    """Return the colours of `colormap`: {"1": "#ff0000", "2": [255, 0, 0, 255]} or [[[0, 10], [255, 0, 0, 255]]]."""
+    value = text(arguments, "colormap")
+    if value is None:
+        return None
+    try:
+        if len(value) > COLORMAP_CHARACTERS:
+            raise ValueError
+        found = json.loads(value)
+        items = found.items() if isinstance(found, dict) else found
+        colours = tuple((_key(key), _colour(colour)) for key, colour in items)
+        if not colours:
+            raise ValueError
+    except (ValueError, TypeError, RecursionError):
+        raise BadParameter("The parameter colormap cannot be read.") from None
+    return colours
+
+
+def _key(key: Any) -> float | tuple[float, float]:
+    if isinstance(key, list):
+        low, high = (float(part) for part in key)
+        return low, high
+    found = float(key)
+    return int(found) if found.is_integer() else found
+
+
+def _colour(colour: Any) -> Rgba:
+    if isinstance(colour, str):
+        if not HEX_COLOUR.fullmatch(colour):
+            raise ValueError
+        colour = list(bytes.fromhex(colour[1:]))
+    parts = [int(part) for part in colour]
+    if len(parts) not in (3, 4) or not all(0 <= part <= 255 for part in parts):
+        raise ValueError
+    red, green, blue, alpha = [*parts, 255][:4]
+    return red, green, blue, alpha
