@@ -34,7 +34,9 @@ async def test_the_record_has_its_fields_and_no_place_in_storage(world, fetch):
 async def test_every_link_of_a_record_answers(world, fetch):
     dataset = world.add()
     record = json.loads((await fetch(f"/api/datasets/{dataset.id}")).body)
-    assert [link["rel"] for link in record["links"]] == ["self", "download", "validation"]
+    assert [link["rel"] for link in record["links"]] == [
+        "self", "download", "validation", "tilejson", "wmts", "preview"
+    ]  # fmt: skip
     for link in record["links"]:
         assert (await fetch(link["href"], token=world.bearer())).code == 200
 
