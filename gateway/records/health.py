@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from sqlite_utils import Database
@@ -9,6 +10,7 @@ from sqlite_utils import Database
 # The driver that sqlite-utils chose, and so that of every connection.
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
+LOG = logging.getLogger("gateway.records")
 # https://www.sqlite.org/wal.html, "The WAL-Reset Bug": mended in this release.
 SOUND_WAL = (3, 51, 3)
 CALLS_BETWEEN_LOOKS = 10_000
@@ -22,6 +24,8 @@ def old_library() -> str | None:
 def quick_check(database: Database, seconds: float) -> bool:
     """Return whether SQLite finds the database whole; a look that takes longer than `seconds` is given up as such.
 
+    The log says so then.
+
     https://www.sqlite.org/pragma.html#pragma_quick_check
     """
     until = time.monotonic() + seconds
@@ -30,6 +34,7 @@ def quick_check(database: Database, seconds: float) -> bool:
         return [tuple(row) for row in database.execute("pragma quick_check(1)")] == [("ok",)]
     except sqlite3.OperationalError:
         if time.monotonic() > until:
+            LOG.warning("the check of the database was not finished within %g seconds", seconds)
             return True
         raise
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -113,8 +114,10 @@ class SqliteRecords:
     def prune_audit(self, before: datetime, first: int, last: int) -> int:
         """Return how many rows were deleted: those numbered `first` to `last` and older than `before`."""
         pruned = 0
-        while deleted := self._connections.write(pruning.delete_slice, before, first, last):
-            pruned += deleted
+        while numbers := self._connections.run(pruning.old_numbers, before, first, last):
+            pruned += self._connections.write(pruning.delete, numbers)
+            first = numbers[-1] + 1
+            time.sleep(pruning.PAUSE_SECONDS)
         return pruned
 
     def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:

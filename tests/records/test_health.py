@@ -17,8 +17,9 @@ def database(tmp_path):
     opened.close()
 
 
-def test_a_database_is_whole_when_sqlite_finds_nothing(database):
+def test_a_database_is_whole_when_sqlite_finds_nothing(database, caplog):
     assert quick_check(database, 20)
+    assert caplog.messages == []
 
 
 def test_what_sqlite_finds_broken_is_not_whole(database):
@@ -30,12 +31,13 @@ def test_what_sqlite_finds_broken_is_not_whole(database):
     assert not quick_check(database, 20)
 
 
-def test_a_check_that_takes_too_long_is_given_up(database):
+def test_a_check_that_takes_too_long_is_given_up_and_the_log_says_so(database, caplog):
     assert quick_check(database, 0)
+    assert caplog.messages == ["the check of the database was not finished within 0 seconds"]
     assert database.execute("select count(*) from t").fetchone() == (50_000,)
 
 
-def test_other_errors_are_told(database, monkeypatch):
+def test_other_errors_are_told(database):
     database.close()
     with pytest.raises(sqlite3.Error):
         quick_check(database, 20)

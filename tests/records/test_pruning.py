@@ -1,6 +1,5 @@
-import sqlite3
-
 import pytest
+from sqlite_utils.utils import sqlite3
 
 from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow
@@ -34,6 +33,59 @@ def test_only_old_rows_of_the_span_are_deleted(records, tmp_path):
     assert records.prune_audit(moment(3), 2, 3) == 1
     assert numbers(records) == [1, 3]
     assert refuses_deletes(tmp_path)
+
+
+def test_a_failure_in_a_later_slice_leaves_its_rows_and_the_trigger(records, tmp_path, monkeypatch):
+    monkeypatch.setattr(pruning, "SLICE_ROWS", 1)
+    monkeypatch.setattr(pruning, "PAUSE_SECONDS", 0)
+    delete = pruning.delete
+
+    def fail_at_the_second(database, numbers):
+        deleted = delete(database, numbers)
+        if numbers == [2]:
+            raise sqlite3.OperationalError("disk I/O error")
+        return deleted
+
+    monkeypatch.setattr(pruning, "delete", fail_at_the_second)
+    with pytest.raises(RecordsUnavailable):
+        records.prune_audit(moment(9), 1, 3)
+    assert numbers(records) == [2, 3]
+    assert refuses_deletes(tmp_path)
+
+
+def test_rows_that_another_prune_took_do_not_end_this_one(records, monkeypatch):
+    monkeypatch.setattr(pruning, "SLICE_ROWS", 1)
+    monkeypatch.setattr(pruning, "PAUSE_SECONDS", 0)
+    delete = pruning.delete
+    # The first row is gone between the look and the delete.
+    monkeypatch.setattr(pruning, "delete", lambda database, found: 0 if found == [1] else delete(database, found))
+    assert records.prune_audit(moment(9), 1, 3) == 2
+    assert numbers(records) == [1]
+
+
+def test_others_write_between_the_slices(records, tmp_path, monkeypatch):
+    monkeypatch.setattr(pruning, "SLICE_ROWS", 1)
+    other = open_records(tmp_path / "gateway.db")
+
+    def write(_):
+        other.append_audit([AuditRow("download.cog", at=moment(1))])
+
+    monkeypatch.setattr("gateway.records.sqlite.time.sleep", write)
+    assert records.prune_audit(moment(9), 1, 3) == 3
+    assert numbers(records) == [4, 5, 6]
+    other.close()
+
+
+def test_the_end_of_a_download_that_was_pruned_breaks_nothing(records):
+    common = {"dataset_id": "d", "request_id": "r1", "at": moment(4)}
+    ended = {"outcome": "completed", "bytes_sent": 10}
+    records.append_audit([AuditRow("download.cog", **common), AuditRow("download.finished", detail=ended, **common)])
+    assert records.prune_audit(moment(9), 1, 4) == 4
+    assert list(records.downloads(AuditQuery())) == []
+    # The same id of a request again: the end that stayed is not its own.
+    records.append_audit([AuditRow("download.cog", **common)])
+    (line,) = records.downloads(AuditQuery())
+    assert (line.requests, line.completed, line.bytes_sent) == (1, 0, 0)
 
 
 def test_a_failure_half_way_leaves_rows_and_trigger(records, tmp_path, monkeypatch):
