@@ -68,8 +68,7 @@ def serve(
     logs.configure(settings.log_level)
     for name in unknown_settings(os.environ):
         log.warning("%s names no setting and is ignored", name)
-    if settings.processes > 1 and (version := old_library()) is not None:
-        log.warning("SQLite %s may damage a database that several processes write: install pysqlite3", version)
+    warn_of_old_library(settings.processes)
     check_start(settings)
     reserved = reserve_port(settings)
     settings = settings.model_copy(
@@ -85,6 +84,12 @@ def serve(
             return 0
         supervisor = Supervisor(settings.processes, settings.drain_seconds)
         return supervisor.run(lambda first: run_worker(keys, on_ready if first else None), keys.renew)
+
+
+def warn_of_old_library(processes: int) -> None:
+    """Log one warning where several processes write by an SQLite that has the WAL-reset bug."""
+    if processes > 1 and (version := old_library()) is not None:
+        log.warning("SQLite %s has the WAL-reset bug: several processes may damage the database", version)
 
 
 def connection_cap(wanted: int) -> int:

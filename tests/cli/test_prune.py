@@ -1,5 +1,6 @@
 """Retention: archived first, on record, then deleted; and nothing else ever is."""
 
+import errno
 import hashlib
 import json
 import stat
@@ -75,6 +76,22 @@ def test_an_archive_that_appears_meanwhile_is_not_overwritten(rows, monkeypatch)
     monkeypatch.setattr(prune, "_write", slowly)
     rows.run("audit", "prune", "--before", "2026-01-03", "--archive", str(archive), exit_code=2)
     assert archive.read_text() == "somebody else's"
+    assert listed(rows) == before
+
+
+def test_a_disk_that_is_full_leaves_no_part_and_deletes_nothing(rows, monkeypatch):  # noqa: F811
+    before = listed(rows)
+    write = prune._write
+
+    def full(file, found):
+        write(file, found)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(prune, "_write", full)
+    path = str(rows.folder / "old.jsonl")
+    result = rows.run("audit", "prune", "--before", "2026-01-03", "--archive", path, exit_code=2)
+    assert result.stderr == f"Error: the archive {path} cannot be written: no space left on device\n"
+    assert [path.name for path in rows.folder.iterdir() if "old" in path.name] == []
     assert listed(rows) == before
 
 

@@ -3,8 +3,10 @@
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
+from sqlite_utils.utils import sqlite3
 
 from gateway.records import AuditQuery, open_sqlite
 
@@ -26,6 +28,23 @@ except RecordsUnavailable:
 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 records.append_audit([AuditRow("after")])
 records.close()
+"""
+KILLED_PRUNING = """
+import os, signal, sys
+from pathlib import Path
+from gateway.model import AuditRow, utc_moment
+from gateway.records import open_sqlite, pruning
+pruning.SLICE_ROWS = 2
+records = open_sqlite(Path(sys.argv[1]))
+records.append_audit([AuditRow("old", at=utc_moment("2026-01-01T00:00:00.000Z"))] * 5)
+delete = pruning.delete
+def killed_in_the_second(database, numbers):
+    delete(database, numbers)
+    if numbers[0] > 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return len(numbers)
+pruning.delete = killed_in_the_second
+records.prune_audit(utc_moment("2026-02-01T00:00:00.000Z"), 1, 5)
 """
 WORKER = """
 import sys
@@ -58,6 +77,22 @@ def test_a_full_disk_refuses_rows_and_the_question_for_one_until_there_is_room(t
     assert (run.returncode, run.stdout) == (0, "refused\n"), run.stderr
     records = open_sqlite(path)
     assert [stored.row.action for stored in records.audit_rows(AuditQuery())] == ["before", "after"]
+    records.close()
+
+
+def test_a_prune_killed_in_its_transaction_leaves_rows_and_trigger_and_can_go_on(tmp_path):
+    path = tmp_path / "a.db"
+    run = subprocess.run(
+        [sys.executable, "-c", KILLED_PRUNING, str(path)], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert run.returncode == -signal.SIGKILL, run.stderr
+    records = open_sqlite(path)
+    assert [stored.id for stored in records.audit_rows(AuditQuery())] == [3, 4, 5]
+    plain = sqlite3.connect(path)
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        plain.execute("DELETE FROM audit")
+    plain.close()
+    assert records.prune_audit(datetime(2026, 2, 1, tzinfo=UTC), 3, 5) == 3
     records.close()
 
 
