@@ -24,6 +24,7 @@ from gateway.judging import (
     convert_object,
     converted_key,
     copy_object,
+    deepened,
     judge,
     key_in,
     origin_of,
@@ -117,6 +118,7 @@ class Ingestor:
                 scales(options, known)
                 if known is not None and self._is_current(task, known):
                     return self._keep(task, known, options)
+                task = deepened(task, known)
         except (GatewayError, OSError) as error:
             return Ingested(source.name, IngestStatus.FAILED, message=sentence(error))
         return task
@@ -262,11 +264,7 @@ class Ingestor:
         if judged.stat is not None and not options.dry_run:
             version, size_bytes = judged.stat.version, judged.stat.size_bytes
             self._records.save_verdict(
-                known.id,
-                version=version,
-                size_bytes=size_bytes,
-                inspection=judged.inspection,
-                at=datetime.now(UTC),
+                known.id, version=version, size_bytes=size_bytes, inspection=judged.inspection, at=datetime.now(UTC)
             )
         return known.id
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from gateway.cog.convert import convert
 from gateway.cog.sourcefile import local_copy
 from gateway.errors import GatewayError, NotACog, ObjectMissing, StorageUnavailable, VersionChanged
 from gateway.files import NotRegular, open_file
-from gateway.model import ByteSource, Inspection, ObjectStat
+from gateway.model import ByteSource, Dataset, Inspection, ObjectStat
 from gateway.sources import Source
 from gateway.storage import Storage, open_storage
 
@@ -30,11 +30,12 @@ JUDGE_TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Where a source is read: an object of a storage. Travels to worker processes."""
+    """Where a source is read: an object of a storage; `depth` None is the usual one. Travels to worker processes."""
 
     storage: Storage
     key: str
     allow_missing_overviews: bool = False
+    depth: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ def judge(reading: Reading) -> Judged:
             try:
                 inspection = inspect(
                     opened,
+                    depth=reading.depth,
                     allow_missing_overviews=reading.allow_missing_overviews,
                     siblings=reading.storage.siblings(reading.key),
                 )
@@ -177,6 +179,18 @@ def version_at(storage: Storage, key: str) -> str | None:
         return storage.stat(key).version
     except ObjectMissing:
         return None
+
+
+def deepened(task: Task, known: Dataset | None) -> Task:
+    """Return the task, to be judged as deep as the record was that calls these very bytes bad.
+
+    A shallower look would not see again what is wrong with them. Raises StorageUnavailable.
+    """
+    if known is None or known.report.valid or known.report.depth == "header":
+        return task
+    if not task.in_place or known.key != task.key or version_at(task.reading.storage, task.key) != known.version:
+        return task
+    return replace(task, reading=replace(task.reading, depth=known.report.depth))
 
 
 def attempt(task: Task) -> Judged | str:

@@ -15,6 +15,7 @@ from gateway.errors import BadParameter, RecordsUnavailable, StorageUnavailable
 from gateway.ingest import Ingestor, IngestStatus
 from gateway.ingest_options import IngestOptions
 from gateway.model import Scale
+from gateway.rechecking import Look, look, settle
 from gateway.records import AuditQuery, DatasetQuery, open_records
 from gateway.sources import Source
 from gateway.storage import open_storage
@@ -217,6 +218,22 @@ def test_a_registered_file_that_is_no_cog_any_more_keeps_the_bad_verdict(bench):
     assert dataset.version == bench.storages["data"].stat("a.tif").version
     assert bench.actions()[-1] == ("dataset.refused", first.id)
     assert bench.ingest(path).status is REFUSED
+
+
+def test_bytes_that_a_deep_look_called_bad_are_looked_at_as_deep_again(bench):
+    path = write_cog(bench.data / "a.tif")
+    good = path.read_bytes()
+    # Inside of the last tile, before the bytes that its trailer repeats.
+    path.write_bytes(good[:-24] + bytes(byte ^ 255 for byte in good[-24:-16]) + good[-16:])
+    assert bench.ingest(path).status is REGISTERED
+    (known,) = bench.datasets()
+    settle(bench.records, bench.audit, known, look(Look(known, bench.storages["data"], "full")))
+    outcome = bench.ingest(path)
+    (dataset,) = bench.datasets()
+    assert (outcome.status, dataset.report.valid, dataset.report.depth) == (REFUSED, False, "full")
+    path.write_bytes(good)
+    assert bench.ingest(path).status is UPDATED
+    assert bench.datasets()[0].report.valid
 
 
 def test_a_file_outside_of_every_root_fails_and_says_what_to_do(bench):
