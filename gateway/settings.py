@@ -260,8 +260,9 @@ def load_settings(flags: Mapping[str, Any] | None = None, *, config: str | None 
     except ValidationError as error:
         raise SettingsError("; ".join(_sentence(e) for e in error.errors())) from None
     except SourceError as error:
-        # Its text names the setting and not the value.
-        raise SettingsError(str(error)) from None
+        # Its text quotes the name of the setting and not the value.
+        field = re.search(r'field "(\w+)"', str(error))
+        raise SettingsError(f"setting {field[1]}: is no JSON" if field else str(error)) from None
     except ValueError as error:
         raise SettingsError(f"the settings file {config} is no TOML: {error}") from None
 
@@ -275,8 +276,8 @@ def unknown_settings(environment: Mapping[str, str]) -> list[str]:
 
 
 def _sentence(error: Any) -> str:
-    name = ".".join(str(part) for part in error["loc"]) or "settings"
-    return f"setting {name}: {error['msg'].removeprefix('Value error, ')}"
+    name, told = ".".join(str(part) for part in error["loc"]), error["msg"].removeprefix("Value error, ")
+    return f"setting {name}: {told}" if name else told
 
 
 def read_secret(path: Path) -> str:

@@ -57,6 +57,16 @@ def test_issuer_and_audience_belong_together(monkeypatch):
         load_settings()
 
 
+def test_a_message_names_the_setting_and_nothing_of_how_it_is_read(monkeypatch):
+    monkeypatch.setenv("GATEWAY_ROOTS", '{"a": "hidden')
+    with pytest.raises(SettingsError, match=r"^setting roots: is no JSON$"):
+        load_settings()
+    monkeypatch.delenv("GATEWAY_ROOTS")
+    monkeypatch.setenv("GATEWAY_OIDC_ISSUER", "https://login.example")
+    with pytest.raises(SettingsError, match=r"^oidc_issuer and oidc_audience belong together"):
+        load_settings()
+
+
 def test_lists_are_comma_separated(monkeypatch):
     monkeypatch.setenv("GATEWAY_CORS_ORIGINS", "https://a.example, https://b.example")
     assert load_settings().cors_origins == ("https://a.example", "https://b.example")
