@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, StorageUnavailable
 from gateway.settings import RootSettings
 from gateway.sources import BUCKET_SCHEME, SUFFIXES, Lack, Problem
 from gateway.storage import open_storage
@@ -50,8 +50,10 @@ def expand_bucket(name: str, roots: Mapping[str, RootSettings]) -> Iterator[Buck
         for each, relative in found:
             empty = False
             yield BucketSource(f"{BUCKET_SCHEME}{bucket}/{each.key}", storage, each.key, relative, each.modified_at)
-    except GatewayError:
-        yield Problem(name, Lack.MISSING, "the bucket cannot be read")
+    except GatewayError as error:
+        reason = error.reason if isinstance(error, StorageUnavailable) else None
+        told = f"the bucket cannot be read: {reason}" if reason else "the bucket cannot be read"
+        yield Problem(name, Lack.MISSING, told)
         return
     if empty:
         yield _nothing(name, key)

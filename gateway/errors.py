@@ -142,7 +142,14 @@ class Unavailable(GatewayError):
 
 
 class StorageUnavailable(Unavailable):
-    """The storage root cannot be reached."""
+    """The storage root cannot be reached; `reason` is a word for the operator alone and never part of the answer."""
+
+    reason: str | None = None
+
+    def because(self, reason: str) -> Self:
+        """Return this error, with what the operator may be told."""
+        self.reason = reason
+        return self
 
 
 class RecordsUnavailable(Unavailable):

@@ -18,7 +18,7 @@ from tornado.netutil import bind_sockets
 
 from gateway import logs
 from gateway.app import GatewayServer, make_app, make_server, tls_context
-from gateway.errors import GatewayError, SettingsError
+from gateway.errors import GatewayError, SettingsError, StorageUnavailable
 from gateway.handlers.load import Load
 from gateway.records import old_library
 from gateway.services import Services, open_services, secret_keys
@@ -133,8 +133,10 @@ def start_problem(settings: Settings) -> str:
             for name, storage in services.storages.items():
                 try:
                     storage.ping()
-                except GatewayError:
+                except GatewayError as error:
                     told = f"the root {name} ({settings.roots[name].uri}) cannot be read"
+                    if isinstance(error, StorageUnavailable) and error.reason:
+                        told += f": {error.reason}"
                     if not storage.remote:
                         return told
                     # A store may be away for a while, and what lies on disks is served without it.

@@ -91,13 +91,17 @@ def test_what_is_not_there_is_a_problem(shelf, name, lack):
     assert (problem.name, problem.lack) == (name, lack)
 
 
-def test_a_bucket_that_cannot_be_read_is_a_problem(monkeypatch):
+@pytest.mark.parametrize(("error", "message"), [
+    (StorageUnavailable("The storage of this dataset cannot be reached."), "the bucket cannot be read"),
+    (StorageUnavailable("No.").because("InvalidAccessKeyId"), "the bucket cannot be read: InvalidAccessKeyId"),
+])  # fmt: skip
+def test_a_bucket_that_cannot_be_read_is_a_problem_with_its_reason(monkeypatch, error, message):
     def refuse(name, root):
-        raise StorageUnavailable("The storage of this dataset cannot be reached.")
+        raise error
 
     monkeypatch.setattr(buckets, "open_storage", refuse)
     (problem,) = expand_bucket("s3://shelf/a.tif", {})
-    assert problem.lack is Lack.MISSING
+    assert (problem.lack, problem.message) == (Lack.MISSING, message)
 
 
 def test_a_root_of_the_bucket_lends_its_endpoint_and_credentials(monkeypatch):

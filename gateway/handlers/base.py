@@ -15,7 +15,14 @@ from typing import Any, ParamSpec, TypeVar
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
-from gateway.errors import GatewayError, IssuerUnavailable, KeysPending, MethodNotAllowed, NotFound
+from gateway.errors import (
+    GatewayError,
+    IssuerUnavailable,
+    KeysPending,
+    MethodNotAllowed,
+    NotFound,
+    StorageUnavailable,
+)
 from gateway.handlers.access import OPEN, AccessRule, Credential, access, principal_of
 from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.proxies import HOST, Proxies
@@ -203,7 +210,8 @@ class BaseHandler(RequestHandler):
         """Log what is our fault with its traceback, a 503 in one line, and the client's errors not at all."""
         if isinstance(value, GatewayError) and value.status != HTTPStatus.INTERNAL_SERVER_ERROR:
             if value.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                log.warning("%d: %s", value.status, value.detail, extra={"request_id": self.request_id})
+                reason = f" ({value.reason})" if isinstance(value, StorageUnavailable) and value.reason else ""
+                log.warning("%d: %s%s", value.status, value.detail, reason, extra={"request_id": self.request_id})
         elif not isinstance(value, HTTPError):
             log.error("uncaught exception", exc_info=(typ, value, tb), extra={"request_id": self.request_id})  # type: ignore[arg-type]
 

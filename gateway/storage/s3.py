@@ -81,7 +81,7 @@ class S3Storage:
         try:
             self._call(lambda: self._facts.head_bucket(Bucket=self.bucket))
         except ObjectMissing as error:
-            raise StorageUnavailable(UNREACHABLE) from error
+            raise StorageUnavailable(UNREACHABLE).because("NoSuchBucket") from error
 
     def stat(self, key: str) -> ObjectStat:
         """Return version (the object's ETag), size and time of the object as it is now; one HEAD."""
@@ -225,7 +225,7 @@ class S3Storage:
                     began -= RETRY_WITHIN_SECONDS
                     continue
                 self._breaker.failed()
-                raise StorageUnavailable(UNREACHABLE) from error
+                raise StorageUnavailable(UNREACHABLE).because(_reason(error)) from error
             self._breaker.succeeded()
             return found
 
@@ -242,7 +242,7 @@ class S3Storage:
             raise ObjectMissing("No such object.") from error
         if code in CHANGED:
             raise VersionChanged("The object has changed just now.") from error
-        raise StorageUnavailable(UNREACHABLE) from error
+        raise StorageUnavailable(UNREACHABLE).because(_reason(error)) from error
 
 
 def _of_this_process(name: str, root: RootSettings, presign_seconds: int) -> S3Storage:
@@ -253,6 +253,12 @@ def _of_this_process(name: str, root: RootSettings, presign_seconds: int) -> S3S
 @lru_cache(maxsize=16)
 def _arrived(_pid: int, name: str, root: RootSettings, presign_seconds: int) -> S3Storage:
     return S3Storage(name, root, presign_seconds)
+
+
+def _reason(error: Exception) -> str:
+    """Return the store's error code, else the kind of the failure: words only, because messages may tell of keys."""
+    code = str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+    return code if code.isascii() and code.isalnum() else type(error).__name__
 
 
 def _stat_of(found: dict[str, Any]) -> ObjectStat:

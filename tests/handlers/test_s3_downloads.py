@@ -3,6 +3,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -345,6 +346,8 @@ async def test_a_store_in_trouble_is_a_503_at_once_and_local_files_are_untouched
     ours = "".join(r.getMessage() for r in caplog.records if r.name != "werkzeug")
     assert "X-Amz" not in ours
     assert "LOCALTEST" not in ours
+    # Why, in a word: the operator needs it and the client must not have it.
+    assert re.search(r"^503: The storage of this dataset cannot be reached\. \(\w+\)", ours[ours.index("503:") :])
     assert [row.dataset_id for row in world.audit("download.cog")] == [local.id]
 
 

@@ -12,7 +12,7 @@ from botocore.credentials import RefreshableCredentials
 
 from gateway.errors import ObjectMissing, StorageUnavailable, VersionChanged
 from gateway.storage import Redirect, Stream, open_storage
-from gateway.storage.s3 import S3Storage, boto3
+from gateway.storage.s3 import UNREACHABLE, S3Storage, boto3
 from tests.s3 import new_bucket
 
 DISPOSITION = "attachment; filename=\"a.tif\"; filename*=UTF-8''H%C3%B6he.tif"
@@ -102,6 +102,15 @@ def test_a_missing_bucket_is_a_store_out_of_reach_and_no_missing_object(store):
         with pytest.raises(StorageUnavailable):
             call()
     assert storage.siblings("a.tif") == frozenset()
+
+
+def test_the_reason_is_a_word_of_the_store_and_not_its_sentence(store, bucket):
+    with pytest.raises(StorageUnavailable) as absent:
+        list(opened(store, "no-such-bucket-here").listed(""))
+    assert (absent.value.reason, absent.value.detail) == ("NoSuchBucket", UNREACHABLE)
+    with pytest.raises(StorageUnavailable) as silent:
+        opened(store, bucket, endpoint_url="http://127.0.0.1:9").ping()
+    assert silent.value.reason == "EndpointConnectionError"
 
 
 def test_ping_returns_when_the_bucket_answers(storage):
