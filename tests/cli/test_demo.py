@@ -118,7 +118,7 @@ def test_ctrl_c_a_stop_and_a_closed_terminal_end_it_with_0_and_leave_nothing(sam
     assert list(running.temporary.iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_signal_while_the_samples_are_taken_in_leaves_nothing_either(samples, tmp_path, number):
     before = f"""
         import signal
