@@ -53,7 +53,9 @@ def test_check_says_what_is_not_there(gateway, bucket):
 
 def test_check_of_files_since_a_moment(gateway, bucket):
     assert gateway.run("check", f"s3://{bucket}/cogs", "--since", "2999-01-01", "--json").stdout == ""
-    assert len(lines(gateway.run("check", f"s3://{bucket}/cogs", "--since", "2001-01-01", "--json", exit_code=1))) == 4
+    assert (
+        len(lines(gateway.run("check", f"s3://{bucket}/cogs", "--since", "2001-01-01", "--json", exit_code=1))) == 4
+    )
 
 
 def test_names_of_objects_may_come_on_stdin(gateway, bucket):
@@ -93,5 +95,7 @@ def test_a_file_is_copied_into_a_bucket(gateway, bucket, tmp_path, moto_store):
     told = lines(gateway.run("ingest", str(path), "--json", "--copy-to", "bucket"))[str(path)]
     assert told["status"] == "registered"
     assert moto_store.client.get_object(Bucket=bucket, Key="cogs/c.tif")["Body"].read() == path.read_bytes()
-    (shown,) = [json.loads(line) for line in gateway.run("datasets", "show", told["id"], "--json").stdout.splitlines()]
+    (shown,) = [
+        json.loads(line) for line in gateway.run("datasets", "show", told["id"], "--json").stdout.splitlines()
+    ]
     assert len(shown["sha256"]) == 64

@@ -24,7 +24,9 @@ def test_commands_are_of_rules_that_are_there_and_of_known_programs():
     assert set(COMMANDS) <= set(RULES)
     programs = {rule.command.split()[0] for rule in RULES.values()}
     assert programs == {"gdal_translate", "gdalwarp", "rsync", "tiffset", "rm", "cog-gateway"}
-    assert {name for name, rule in RULES.items() if rule.rewritable and not rule.command.startswith("gdal_t")} == set()
+    assert {
+        name for name, rule in RULES.items() if rule.rewritable and not rule.command.startswith("gdal_t")
+    } == set()
 
 
 def test_names_are_kebab_case_and_texts_are_sentences():

@@ -27,7 +27,7 @@ def test_killed_workers_lose_no_row_and_sigterm_cuts_no_answer(tmp_path):
 
 def test_no_byte_leaves_while_the_audit_cannot_be_written(tmp_path):
     names = ("locked", "disk full", "no table")
-    outcome = faults(tmp_path, 2, names=names, recovery_seconds=15, own_disk=False, audit_wait_seconds="0.3")
+    outcome = faults(tmp_path, 3, names=names, recovery_seconds=15, own_disk=False, audit_wait_seconds="0.3")
     assert outcome.broken == [], outcome
 
 
