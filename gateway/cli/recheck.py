@@ -39,8 +39,9 @@ def recheck(
 ) -> None:
     """Judge datasets again, all of them without an ID, and say what changed since.
 
-    The new verdict is stored; no file is touched. At depth full, digests of true COGs are compared as well. Exit code 0: all are
-    there and valid. 1: some are missing, not valid or altered, or an ID is unknown. 2: some cannot be read.
+    The new verdict is stored; no file is touched. At depth full, digests of true COGs are compared as well. Exit
+    code 0: all are there and valid. 1: some are missing, not valid or altered, or an ID is unknown. 2: some cannot
+    be read.
     """
     counts: Counter[RecheckStatus] = Counter()
     with services_of(context) as services:
