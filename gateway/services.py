@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 JUDGE_THREADS = 2
 STORE_THREADS = 8
 HAUL_THREADS = 8
+FAR_TILE_THREADS = 8
 # Each keeps a descriptor and some handles of GDAL.
 OPEN_RASTERS = 64
 
@@ -81,6 +82,7 @@ class Services:
     hauls: BoundedPool
     drawing: Drawing
     renderers: BoundedPool
+    far_renderers: BoundedPool
     _closing: ExitStack
 
     @property
@@ -138,13 +140,14 @@ def open_services(settings: Settings) -> Services:
             policy_of(settings),
             Gatekeeper(records, storages, inspector(settings.allow_missing_overviews), audit.note),
             disk=kept(BoundedPool("disk", settings.worker_threads, queue_limit=64 * settings.worker_threads)),
-            # Of their own, so that files which must be judged anew keep nobody from those that need not, and
-            # those who wait for a store in a network keep nobody from a disk.
+            # Files that must be judged anew keep nobody from those that need not, nor a store in a network a disk.
             judges=kept(BoundedPool("judge", JUDGE_THREADS, queue_limit=32)),
             stores=kept(BoundedPool("store", STORE_THREADS, queue_limit=128)),
-            # What takes long at a store: bodies, and files of it that must be judged.
             drawing=kept(Drawing(lambda: tile_engine(settings, storages))),
             renderers=kept(BoundedPool("tile", settings.tile_threads, queue_limit=settings.tile_queue)),
+            # They wait for a store more than they draw.
+            far_renderers=kept(BoundedPool("far-tile", FAR_TILE_THREADS, queue_limit=settings.tile_queue)),
+            # What takes long at a store: bodies, and files of it that must be judged.
             hauls=kept(BoundedPool("haul", HAUL_THREADS, queue_limit=512)),
             _closing=stack.pop_all(),
         )

@@ -64,7 +64,7 @@ class DocumentHandler(MapHandler):
         arguments = self.request.query_arguments
         least, most = (parameters.integer(arguments, name, 0, 30) for name in ("minzoom", "maxzoom"))
         if least is None or most is None:
-            found = await self.drawn(self.found_zooms, dataset, tms)
+            found = await self.drawn(dataset, self.found_zooms, dataset, tms)
             least, most = found[0] if least is None else least, found[1] if most is None else most
         if least > most:
             raise BadParameter("The parameter minzoom must not be greater than maxzoom.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 from gateway.errors import BadParameter
@@ -23,21 +22,28 @@ class RasterHandler(MapHandler):
 
     async def send_facts(self, dataset_id: str, what: tuple[object, ...], work: Any) -> None:
         """Send the JSON that `work` makes of the open raster, unless the client has it."""
-        dataset, _ = await self.viewed(dataset_id)
-        self.set_cache(dataset)
-        if self.has_it(tag_of(dataset.version, type(self).__name__, *what)):
-            return
-        found = await self.drawn(self.opened, dataset, work)
-        self.set_header("Content-Type", "application/geo+json" if "geometry" in found else "application/json")
-        self.finish(json_bytes(found))
 
-    async def send_drawn(self, dataset_id: str, what: tuple[object, ...], style: Style, work: Any) -> None:
-        """Send the picture that `work` makes of the open raster with the style, unless the client has it."""
-        dataset, _ = await self.viewed(dataset_id)
-        self.set_cache(dataset)
-        if self.has_it(tag_of(dataset.version, type(self).__name__, style, *what)):
-            return
-        self.send_picture(await self.drawn(self.painted, dataset, style, work))
+        async def send(dataset: Dataset) -> None:
+            if self.has_it(tag_of(dataset.version, type(self).__name__, *what)):
+                return
+            found = await self.drawn(dataset, self.opened, dataset, work)
+            self.set_header("Content-Type", "application/geo+json" if "geometry" in found else "application/json")
+            self.finish(json_bytes(found))
+
+        await self.in_version(dataset_id, send)
+
+    async def send_drawn(
+        self, dataset_id: str, wanted: TileFormat | None, what: tuple[object, ...], work: Any
+    ) -> None:
+        """Send the picture that `work` makes of the open raster, unless the client has it."""
+        style = parameters.style_of(self.request.query_arguments)
+
+        async def send(dataset: Dataset) -> None:
+            if self.has_it(tag_of(dataset.version, type(self).__name__, style, wanted, *what)):
+                return
+            self.send_picture(await self.drawn(dataset, self.painted, dataset, style, wanted, work))
+
+        await self.in_version(dataset_id, send)
 
     def opened(self, dataset: Dataset, work: Any) -> dict[str, Any]:
         """Return what `work` makes of the open raster."""
@@ -47,28 +53,27 @@ class RasterHandler(MapHandler):
             found: dict[str, Any] = work(facts, raster)
             return found
 
-    def painted(self, dataset: Dataset, style: Style, work: Any) -> Encoded:
-        """Return the picture, in the dataset's own range of values where the style names none."""
+    def painted(self, dataset: Dataset, style: Style, wanted: TileFormat | None, work: Any) -> Encoded:
+        """Return the picture, in the bands and the range of values that its tiles have."""
         from gateway.tiles import facts  # noqa: PLC0415
 
         engine = self.services.tiles
-        stretch = None if style.rescale or style.expression or style.color_formula else engine.stretch(dataset)
+        chosen = engine.resolved(dataset, style, wanted)
         with engine.opened(dataset) as raster:
-            bands = style.bidx or (1, 2, 3)[: 3 if raster.count >= 3 else 1]
-            if any(band > raster.count for band in bands):
-                raise BadParameter(f"bidx: this dataset has the bands 1 to {raster.count}.")
-            ranges = tuple(stretch.bands[band - 1] for band in bands) if stretch else style.rescale
-            chosen = style if style.expression else replace(style, bidx=bands, rescale=ranges)
             picture: Encoded = work(facts, raster, chosen)
             return picture
 
-    def size(self) -> Size:
-        """Return max_size, width and height of the query, width and height together or not at all."""
+    def size(self, width: str | None, height: str | None) -> Size:
+        """Return max_size, width and height: those of the path, else of the query; the first only without these."""
         arguments = self.request.query_arguments
-        most, width, height = (
+        most, wide, high = (
             parameters.integer(arguments, name, 1, parameters.MAX_SIDE) for name in ("max_size", "width", "height")
         )
-        return (None, width, height) if width and height else (most or DEFAULT_SIDE, None, None)
+        if width is not None and height is not None:
+            wide, high = int(width), int(height)
+            if not (1 <= wide <= parameters.MAX_SIDE and 1 <= high <= parameters.MAX_SIDE):
+                raise BadParameter(f"The width and height of a picture are from 1 to {parameters.MAX_SIDE}.")
+        return (None, wide, high) if wide or high else (most or DEFAULT_SIDE, None, None)
 
 
 class InfoHandler(RasterHandler):
@@ -108,11 +113,7 @@ class StatisticsHandler(RasterHandler):
         arguments = self.request.query_arguments
         style = parameters.style_of(arguments)
         most = parameters.integer(arguments, "max_size", 1, parameters.MAX_SIDE) or DEFAULT_SIDE
-        options = {
-            "categorical": parameters.flag(arguments, "categorical", default=False),
-            "percentiles": _percentiles(arguments),
-            "bins": parameters.integer(arguments, "histogram_bins", 1, 1000) or 10,
-        }
+        options = parameters.statistics_of(arguments)
         await self.send_facts(
             dataset_id,
             (style, most, options),
@@ -130,7 +131,7 @@ class PointHandler(RasterHandler):
         """Send the value of each band, null where there is none."""
         arguments = self.request.query_arguments
         style, place = parameters.style_of(arguments), _numbers((lon, lat))
-        crs = parameters.text(arguments, "coord_crs")
+        crs = parameters.crs(arguments, "coord_crs")
         await self.send_facts(
             dataset_id, (style, place, crs), lambda facts, raster: facts.point(raster, place, crs, style)
         )
@@ -143,13 +144,12 @@ class PreviewHandler(RasterHandler):
 
     @access(METADATA)
     async def get(self, dataset_id: str, width: str | None, height: str | None, extension: str | None) -> None:
-        """Send the picture, at most max_size pixels a side unless width and height are given."""
-        style, size = parameters.style_of(self.request.query_arguments), sized(width, height, self.size())
-        wanted = parameters.format_of(extension)
+        """Send the picture, at most max_size pixels a side unless width or height is given."""
+        size, wanted = self.size(width, height), parameters.format_of(extension)
         await self.send_drawn(
             dataset_id,
-            (size, wanted),
-            style,
+            wanted,
+            (size,),
             lambda facts, raster, chosen: facts.preview(raster, chosen, size, wanted),
         )
 
@@ -164,28 +164,19 @@ class PartHandler(RasterHandler):
         """Send the picture of minx, miny, maxx, maxy in coord_crs, drawn in dst_crs."""
         *corners, width, height, extension = place
         arguments = self.request.query_arguments
-        style, size = parameters.style_of(arguments), sized(width, height, self.size())
-        bounds, wanted = _numbers(corners), parameters.format_of(extension) or TileFormat.PNG
+        bounds, size = _numbers(corners), self.size(width, height)
+        wanted = parameters.format_of(extension) or TileFormat.PNG
         if bounds[0] >= bounds[2] or bounds[1] >= bounds[3]:
             raise BadParameter("The bounds must be minx,miny,maxx,maxy.")
-        systems = parameters.text(arguments, "coord_crs"), parameters.text(arguments, "dst_crs")
+        systems = parameters.crs(arguments, "coord_crs"), parameters.crs(arguments, "dst_crs")
         await self.send_drawn(
             dataset_id,
-            (bounds, size, wanted, systems),
-            style,
+            wanted,
+            (bounds, size, systems),
             lambda facts, raster, chosen: facts.part(raster, bounds, systems, chosen, size, wanted),
         )
 
     head = get
-
-
-def sized(width: str | None, height: str | None, otherwise: Size) -> Size:
-    """Return the size that a path names, within bounds, or the other one."""
-    if width is None or height is None:
-        return otherwise
-    if not (1 <= int(width) <= parameters.MAX_SIDE and 1 <= int(height) <= parameters.MAX_SIDE):
-        raise BadParameter(f"The width and height of a picture are from 1 to {parameters.MAX_SIDE}.")
-    return None, int(width), int(height)
 
 
 def _numbers(texts: Any) -> tuple[float, ...]:
@@ -195,16 +186,6 @@ def _numbers(texts: Any) -> tuple[float, ...]:
         found = (math.nan,)
     if not all(map(math.isfinite, found)):
         raise BadParameter("The coordinates in the path must be numbers.")
-    return found
-
-
-def _percentiles(arguments: parameters.Arguments) -> list[float]:
-    try:
-        found = [float(value) for value in parameters.texts(arguments, "p")] or [2.0, 98.0]
-    except ValueError:
-        found = [math.nan]
-    if not all(0 <= value <= 100 for value in found) or len(found) > 100:
-        raise BadParameter("The parameter p must be a percentile from 0 to 100.")
     return found
 
 

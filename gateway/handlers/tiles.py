@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import ParamSpec, TypeVar
@@ -57,12 +57,26 @@ class MapHandler(AuditedHandler):
             raise FarAway("The file lies in a network.")
         return gatekeeper.vouch(admitted.dataset, may_judge=may_judge)[0], admitted
 
-    async def drawn(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def in_version(self, dataset_id: str, send: Callable[[Dataset], Awaitable[None]]) -> None:
+        """Let `send` answer with the dataset as judged, and anew where its file is replaced meanwhile."""
+        for _ in range(TRIES):
+            dataset, _admitted = await self.viewed(dataset_id)
+            self.set_cache(dataset)
+            try:
+                return await send(dataset)
+            except VersionChanged:
+                continue
+        raise StorageUnavailable("The file of this dataset is being replaced.", retry_after_seconds=1)
+
+    async def drawn(self, dataset: Dataset, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, run by the threads that draw; raises Unavailable when too much waits.
 
-        The work of a client who has left is dropped unless it has begun.
+        Files in a network have threads of their own. The work of a client who has left is dropped unless it has
+        begun.
         """
-        self.drawing = self.mailbox.expect(self.services.renderers.submit(work, *args, **kwargs))
+        far = self.services.gatekeeper.storage_of(dataset).remote
+        pool = self.services.far_renderers if far else self.services.renderers
+        self.drawing = self.mailbox.expect(pool.submit(work, *args, **kwargs))
         return await self.drawing
 
     def on_connection_close(self) -> None:
@@ -108,21 +122,17 @@ class TileHandler(MapHandler):
         address = parameters.address_of(tms or DEFAULT_GRID, (z or "", x or "", y or ""), scale, arguments)
         wanted = parameters.format_of(extension)
         empty = parameters.choice(arguments, "empty", ("200", "204", "404"))
-        for _ in range(TRIES):
-            dataset, _admitted = await self.viewed(dataset_id)
-            self.set_cache(dataset)
+
+        async def send(dataset: Dataset) -> None:
             if self.has_it(tag_of(dataset.version, address, style, wanted)):
                 return
             engine = self.services.tiles
-            try:
-                tile = engine.ready(dataset, address, style, wanted)
-                if tile is None:
-                    tile = await self.drawn(engine.tile, dataset, address, style, wanted)
-                self.send_tile(tile, empty)
-            except VersionChanged:
-                continue
-            return
-        raise StorageUnavailable("The file of this dataset is being replaced.", retry_after_seconds=1)
+            tile = engine.ready(dataset, address, style, wanted)
+            if tile is None:
+                tile = await self.drawn(dataset, engine.tile, dataset, address, style, wanted)
+            self.send_tile(tile, empty)
+
+        await self.in_version(dataset_id, send)
 
     head = get
 

@@ -77,6 +77,11 @@ class TileEngine:
         with self._pool.use(dataset) as handle:
             return _stretch(handle)
 
+    def resolved(self, dataset: Dataset, style: Style, format: TileFormat | None) -> Style:
+        """Return the style with bands and range of values filled in, as tiles have them; raises BadParameter."""
+        with self._pool.use(dataset) as handle:
+            return resolved(style, handle.view, format, lambda: _stretch(handle))
+
     def close(self) -> None:
         """Close what is open."""
         self._pool.close()

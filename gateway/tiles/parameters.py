@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.errors import BadParameter
+from gateway.tiles.algorithms import picked
+from gateway.tiles.expressions import checked
 from gateway.tiles.model import Colormap, Rgba, Style, TileAddress, TileFormat
 
 # As Tornado gives them: every value of a name, as bytes.
@@ -22,9 +24,12 @@ MAX_TILESIZE = 1024
 MAX_SCALE = 4
 MAX_BUFFER = 64.0
 MAX_SIDE = 2048
-EXPRESSION_CHARACTERS = 500
-EXPRESSION = re.compile(r"[A-Za-z0-9_+\-*/().,;<>=!&|~%^ ]+")
+# One side of a tile, scale and all.
+MAX_TILE_SIDE = 2048
+# What names a CRS: an authority and its code. Longer texts may name files.
+CRS_NAME = re.compile(r"(EPSG|OGC|ESRI|IAU_2015):[A-Za-z0-9]{1,12}", re.IGNORECASE)
 FORMULA = re.compile(r"[A-Za-z0-9., ]{1,200}")
+MAX_PERCENTILES, MAX_CATEGORIES, MAX_BINS = 100, 256, 1000
 COLORMAP_CHARACTERS = 100_000
 HEX_COLOUR = re.compile(r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
 
@@ -32,6 +37,9 @@ HEX_COLOUR = re.compile(r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
 def style_of(arguments: Arguments) -> Style:
     """Return what the parameters say of the pixels. Raises BadParameter that names what cannot be read."""
     colormap_name = text(arguments, "colormap_name")
+    algorithm, algorithm_params = text(arguments, "algorithm"), text(arguments, "algorithm_params")
+    if algorithm is not None:
+        picked(algorithm, algorithm_params)
     return Style(
         bidx=bands_of(arguments),
         expression=_expression(arguments),
@@ -44,8 +52,8 @@ def style_of(arguments: Arguments) -> Style:
         colormap=_colormap(arguments),
         colormap_name=colormap_name.lower() if colormap_name else None,
         return_mask=flag(arguments, "return_mask", default=True),
-        algorithm=text(arguments, "algorithm"),
-        algorithm_params=text(arguments, "algorithm_params"),
+        algorithm=algorithm,
+        algorithm_params=algorithm_params,
     )
 
 
@@ -56,6 +64,8 @@ def address_of(tms: str, place: tuple[str, str, str], scale: str | None, argumen
     if not 1 <= factor <= MAX_SCALE:
         raise BadParameter(f"The scale of a tile is from 1 to {MAX_SCALE}.")
     tilesize = integer(arguments, "tilesize", 1, MAX_TILESIZE) or 256
+    if tilesize * factor > MAX_TILE_SIDE:
+        raise BadParameter(f"The tilesize times the scale is at most {MAX_TILE_SIDE}.")
     buffer = number(arguments, "buffer") or 0.0
     if not 0 <= buffer <= MAX_BUFFER or buffer * 2 % 1:
         raise BadParameter(f"The parameter buffer must be a multiple of 0.5 from 0 to {MAX_BUFFER:g}.")
@@ -131,6 +141,56 @@ def choice(arguments: Arguments, name: str, choices: Sequence[str]) -> str | Non
     return value
 
 
+def crs(arguments: Arguments, name: str) -> str | None:
+    """Return the name of a CRS such as EPSG:3857; raises BadParameter. Texts that name files are refused."""
+    value = text(arguments, name)
+    if value is not None and not CRS_NAME.fullmatch(value):
+        raise BadParameter(f"The parameter {name} must be a CRS like EPSG:3857.")
+    return value
+
+
+def statistics_of(arguments: Arguments) -> dict[str, Any]:
+    """Return the options of statistics as rio-tiler takes them; raises BadParameter."""
+    percentiles = _list(texts(arguments, "p"), "p", MAX_PERCENTILES)
+    if not all(0 <= value <= 100 for value in percentiles):
+        raise BadParameter("The parameter p must be a percentile from 0 to 100.")
+    return {
+        "categorical": flag(arguments, "categorical", default=False),
+        "categories": _list(texts(arguments, "c"), "c", MAX_CATEGORIES) or None,
+        # Names of percentiles have no fraction where there is none.
+        "percentiles": [int(value) if value.is_integer() else value for value in percentiles] or [2, 98],
+        "hist_options": _histogram(arguments),
+    }
+
+
+def _histogram(arguments: Arguments) -> dict[str, Any]:
+    """Return how many bins there are, or their edges; and the range that they are in."""
+    edges = (text(arguments, "histogram_bins") or "").split(",")
+    found: dict[str, Any] = {}
+    if len(edges) == 1:
+        found["bins"] = integer(arguments, "histogram_bins", 1, MAX_BINS) or 10
+    else:
+        found["bins"] = _list(edges, "histogram_bins", MAX_BINS)
+        if any(low >= high for low, high in zip(found["bins"], found["bins"][1:], strict=False)):
+            raise BadParameter("The parameter histogram_bins must be edges that rise.")
+    if (ends := text(arguments, "histogram_range")) is not None:
+        found["range"] = tuple(_list(ends.split(","), "histogram_range", 2))
+        if len(found["range"]) != 2 or found["range"][0] >= found["range"][1]:
+            raise BadParameter("The parameter histogram_range must be low,high.")
+    return found
+
+
+def _list(values: Sequence[str], name: str, most: int) -> list[float]:
+    """Return finite numbers; raises BadParameter for others and for too many."""
+    try:
+        found = [float(value) for value in values]
+    except ValueError:
+        found = [math.nan]
+    if not all(map(math.isfinite, found)) or len(found) > most:
+        raise BadParameter(f"The parameter {name} must be numbers, {most} at most.")
+    return found
+
+
 def bands_of(arguments: Arguments) -> tuple[int, ...]:
     """Return the bands, counted from 1."""
     values = texts(arguments, "bidx")
@@ -141,10 +201,8 @@ def bands_of(arguments: Arguments) -> tuple[int, ...]:
 
 
 def _expression(arguments: Arguments) -> str | None:
-    found = _matching(arguments, "expression", EXPRESSION)
-    if found is not None and len(found) > EXPRESSION_CHARACTERS:
-        raise BadParameter(f"The parameter expression may have {EXPRESSION_CHARACTERS} characters.")
-    return found
+    found = text(arguments, "expression")
+    return checked(found) if found is not None else None
 
 
 def _matching(arguments: Arguments, name: str, form: re.Pattern[str]) -> str | None:

@@ -54,7 +54,7 @@ def test_nodata_may_be_nan():
     ("bidx", "0"), ("bidx", "x"), ("bidx", "-1"), ("bidx", "1" * 5000), ("nodata", "x"), ("nodata", "inf"),
     ("unscale", "maybe"), ("resampling", "Nearest"), ("reproject", "gauss"), ("rescale", "1"), ("rescale", "2,1"),
     ("rescale", "nan,1"), ("rescale", "a,b"), ("color_formula", "os.system('x')"), ("expression", "__import__('os')"),
-    ("expression", "b1" * 1000), ("colormap", "x"), ("colormap", "{}"), ("colormap", "[" * 100_000), ("colormap", "3"),
+    ("expression", "b1+" * 1000), ("colormap", "x"), ("colormap", "{}"), ("colormap", "[" * 100_000), ("colormap", "3"),
     ("colormap", '{"1": "red"}'), ("colormap", '{"1": [1, 2]}'), ("colormap", '{"1": [1, 2, 300]}'),
     ("return_mask", "2"),
 ])  # fmt: skip
