@@ -63,7 +63,7 @@ class RasterHandler(MapHandler):
             picture: Encoded = work(facts, raster, chosen)
             return picture
 
-    def size(self, width: str | None, height: str | None) -> Size:
+    def size(self, width: str | None, height: str | None, otherwise: int) -> Size:
         """Return max_size, width and height: those of the path, else of the query; the first only without these."""
         arguments = self.request.query_arguments
         most, wide, high = (
@@ -73,7 +73,7 @@ class RasterHandler(MapHandler):
             wide, high = int(width), int(height)
             if not (1 <= wide <= parameters.MAX_SIDE and 1 <= high <= parameters.MAX_SIDE):
                 raise BadParameter(f"The width and height of a picture are from 1 to {parameters.MAX_SIDE}.")
-        return (None, wide, high) if wide or high else (most or DEFAULT_SIDE, None, None)
+        return (None, wide, high) if wide or high else (most or otherwise, None, None)
 
 
 class InfoHandler(RasterHandler):
@@ -145,7 +145,7 @@ class PreviewHandler(RasterHandler):
     @access(METADATA)
     async def get(self, dataset_id: str, width: str | None, height: str | None, extension: str | None) -> None:
         """Send the picture, at most max_size pixels a side unless width or height is given."""
-        size, wanted = self.size(width, height), parameters.format_of(extension)
+        size, wanted = self.size(width, height, DEFAULT_SIDE), parameters.format_of(extension)
         await self.send_drawn(
             dataset_id,
             wanted,
@@ -161,10 +161,13 @@ class PartHandler(RasterHandler):
 
     @access(METADATA)
     async def get(self, dataset_id: str, *place: str | None) -> None:
-        """Send the picture of minx, miny, maxx, maxy in coord_crs, drawn in dst_crs."""
+        """Send the picture of minx, miny, maxx, maxy in coord_crs, drawn in dst_crs, in the file's own resolution.
+
+        It is reduced to what one picture may have.
+        """
         *corners, width, height, extension = place
         arguments = self.request.query_arguments
-        bounds, size = _numbers(corners), self.size(width, height)
+        bounds, size = _numbers(corners), self.size(width, height, parameters.MAX_SIDE)
         wanted = parameters.format_of(extension) or TileFormat.PNG
         if bounds[0] >= bounds[2] or bounds[1] >= bounds[3]:
             raise BadParameter("The bounds must be minx,miny,maxx,maxy.")

@@ -105,7 +105,13 @@ def _gradient(values: Values, numbers: Numbers) -> tuple[Any, Any]:
 
 
 def _edged(data: npt.NDArray[Any], values: Values, numbers: Numbers) -> Values:
-    return np.ma.MaskedArray(_cut(data, numbers), _cut(np.ma.getmaskarray(values[0]), numbers))[None]
+    """Return what was made of a gradient; masked where one of its four neighbours is, which it was made of."""
+    own = np.ma.getmaskarray(values[0])
+    mask = own.copy()
+    for near, here in ((np.s_[1:], np.s_[:-1]), (np.s_[:-1], np.s_[1:])):
+        mask[here] |= own[near]
+        mask[:, here] |= own[:, near]
+    return np.ma.MaskedArray(_cut(data, numbers), _cut(mask, numbers))[None]
 
 
 def _hillshade(values: Values, numbers: Numbers, _: tuple[float, float]) -> Values:

@@ -63,12 +63,16 @@ def point(raster: DatasetReader, place: tuple[float, float], coord_crs: str | No
             )
         except GDAL_ERRORS:
             raise NotFound("The point cannot be brought into the CRS of the dataset.") from None
-        values = [
-            None if masked else value for value, masked in zip(found.data.tolist(), found.mask == 0, strict=False)
-        ]
-        if found.mask.min() == 0:
-            values = [None] * len(found.data)
-        return dict(plain({"coordinates": list(place), "values": values, "band_names": found.band_names}))
+        return dict(
+            plain(
+                {
+                    "coordinates": list(place),
+                    "values": found.array.tolist(),
+                    "band_names": found.band_names,
+                    "band_descriptions": found.band_descriptions,
+                }
+            )
+        )
 
 
 def preview(raster: DatasetReader, style: Style, size: Size, format: TileFormat | None) -> Encoded:

@@ -100,7 +100,7 @@ def pictured(image: ImageData, own: Any, style: Style, format: TileFormat | None
         image.apply_color_formula(style.color_formula)
     data: Any = image.data
     mask: Any = image.mask
-    colormap = colours(style) or (own if format not in DRIVERS and len(data) == 1 else None)
+    colormap = colours(style) or (own if len(data) == 1 else None)
     if colormap:
         if len(data) > 1:
             raise BadParameter("colormap: give one band with bidx.")

@@ -209,6 +209,9 @@ async def test_pictures_of_all_and_of_a_part(fetch, world):
     assert image(await fetch(f"{base}/preview/40x30.png")).size == (40, 30)
     west, south, east, north = dataset.raster.bounds
     assert image(await fetch(f"{base}/bbox/{west},{south},{east},{north}/50x40.jpg")).size == (50, 40)
+    part = f"{base}/bbox/{west},{south},{east},{north}.png?dst_crs={dataset.raster.crs}"
+    assert max(image(await fetch(part)).size) >= max(dataset.raster.width, dataset.raster.height)
+    assert max(image(await fetch(part + "&max_size=40")).size) == 40
 
 
 async def test_grids_and_colour_maps_are_listed(fetch, world):

@@ -1,0 +1,75 @@
+"""Facts of a raster: a value for each band, null where there is none, and numbers that JSON can carry."""
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+
+from gateway.errors import BadParameter, NotFound
+from gateway.tiles.facts import crs_of, plain, point, statistics
+from gateway.tiles.model import Style
+from tests.tiles.rasters import UTM, landscape, utm, write
+
+
+@pytest.fixture(scope="module")
+def spectral(tmp_path_factory):
+    """Yield four bands of which the second has a hole."""
+    pixels = landscape(4, 150, 200, "uint16")
+    pixels[1, 40, 60] = 0
+    path = write(tmp_path_factory.mktemp("facts") / "spectral.tif", pixels, utm(), nodata=0)
+    with rasterio.open(path) as raster:
+        yield raster, pixels
+
+
+def middle(row, col):
+    """Return x and y of the middle of a pixel."""
+    return utm() * (col + 0.5, row + 0.5)
+
+
+def test_a_point_has_a_value_for_each_band(spectral):
+    raster, pixels = spectral
+    found = point(raster, middle(20, 30), UTM, Style())
+    assert found["values"] == pixels[:, 20, 30].tolist()
+    assert found["band_names"] == found["band_descriptions"] == ["b1", "b2", "b3", "b4"]
+
+
+def test_a_point_in_a_hole_is_null_in_that_band_alone(spectral):
+    raster, pixels = spectral
+    expected = [None if band == 1 else int(pixels[band, 40, 60]) for band in range(4)]
+    assert point(raster, middle(40, 60), UTM, Style())["values"] == expected
+
+
+def test_a_point_of_bands_and_of_an_expression(spectral):
+    raster, pixels = spectral
+    here = pixels[:, 20, 30].astype(float)
+    assert point(raster, middle(20, 30), UTM, Style(bidx=(4, 1)))["values"] == [here[3], here[0]]
+    assert point(raster, middle(20, 30), UTM, Style(expression="b1/b2;b3"))["values"] == [here[0] / here[1], here[2]]
+
+
+@pytest.mark.parametrize("place", [(0, 0), (1e300, 1e300), (500_000 - 40, 5_300_000)])
+def test_a_point_outside_is_not_found(spectral, place):
+    with pytest.raises(NotFound):
+        point(spectral[0], place, UTM, Style())
+
+
+def test_statistics_of_an_algorithm_are_those_of_what_it_made(spectral):
+    options = {"categorical": False, "categories": None, "percentiles": [2, 98], "hist_options": {"bins": 4}}
+    found = statistics(spectral[0], Style(bidx=(1, 3), algorithm="normalizedIndex"), 512, **options)
+    assert list(found) == ["b1"]
+    assert -1 <= found["b1"]["min"] <= found["b1"]["max"] <= 1
+
+
+def test_numbers_that_json_has_not_are_null():
+    assert plain({"a": [np.nan, 1.0, float("inf")], "b": {"c": -np.inf}}) == {
+        "a": [None, 1.0, None],
+        "b": {"c": None},
+    }
+    json.dumps(plain([float("nan")]), allow_nan=False)
+
+
+def test_a_crs_that_is_not_there_is_named():
+    assert crs_of(None, "dst_crs") is None
+    assert crs_of("EPSG:3857", "dst_crs").to_epsg() == 3857
+    with pytest.raises(BadParameter, match="dst_crs"):
+        crs_of("EPSG:999999", "dst_crs")
