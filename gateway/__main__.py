@@ -39,6 +39,7 @@ COMMANDS: dict[str, Shelved] = {
     "datasets": Shelved("gateway.cli.datasets:datasets", "List, show, judge again, update or remove datasets."),
     "grants": Shelved("gateway.cli.grants:grants", "Let users and roles have private datasets."),
     "users": Shelved("gateway.cli.users:users", "Disable and enable users."),
+    "backup": Shelved("gateway.cli.backup:backup", "Copy the catalogue and the audit while the server runs."),
     "audit": Shelved("gateway.cli.audit:audit", "Read and export the audit."),
 }
 

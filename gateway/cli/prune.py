@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.cli.administration import on_record
+from gateway.cli.newfile import new_file
 from gateway.errors import SettingsError
 from gateway.model import utc_text
 from gateway.services import Services
@@ -48,21 +47,14 @@ def prune(services: Services, rows: Iterable[dict[str, Any]], before: datetime, 
 def write_archive(archive: Path, rows: Iterable[dict[str, Any]]) -> Archived:
     """Return what was written: the rows as JSON lines in a new file for the operator alone, whole and on the disk.
 
-    Raises FileExistsError and other OSErrors; nothing of a new archive is left then.
+    Raises FileExistsError and other OSErrors; nothing of a new archive is left then, nor where there are no rows.
     """
-    if archive.exists() or archive.is_symlink():
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-    temporary = archive.with_name(f".{archive.name}.{os.getpid()}.part")
-    try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with new_file(archive) as temporary:
+        with temporary.open("wb") as file:
             archived = _write(file, rows)
-        if archived.rows:
-            # A link and no rename: what another process has put there meanwhile is not overwritten.
-            os.link(temporary, archive)
-            _sync_folder(archive.parent)
-        return archived
-    finally:
-        temporary.unlink(missing_ok=True)
+        if not archived.rows:
+            temporary.unlink()
+    return archived
 
 
 def _write(file: BinaryIO, rows: Iterable[dict[str, Any]]) -> Archived:
@@ -72,8 +64,6 @@ def _write(file: BinaryIO, rows: Iterable[dict[str, Any]]) -> Archived:
         digest.update(line)
         file.write(line)
         count, first, last = count + 1, first or row["id"], row["id"]
-    file.flush()
-    os.fsync(file.fileno())
     return Archived(count, first, last, digest.hexdigest()) if count else Archived()
 
 
@@ -81,11 +71,3 @@ def require_past(before: datetime) -> None:
     """Return when `before` has come; raises SettingsError for a moment that lies ahead."""
     if before > datetime.now(UTC):
         raise SettingsError(f"{utc_text(before)} lies in the future: rows of today would not be old")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from gateway.model import AuditRow, Dataset, Grant, Inspection, Principal
@@ -169,6 +170,9 @@ class Records(Protocol):
 
     def is_whole(self, seconds: float) -> bool:
         """Return whether nothing is found broken in the database within that time."""
+
+    def copy_to(self, path: Path) -> None:
+        """Write a whole copy, as of one moment, into the empty file at `path`."""
 
     def ping(self) -> None:
         """Return when the database can be read, its tables included."""

@@ -1,9 +1,10 @@
-"""Whether the database is whole, and whether the library that writes it is one to trust."""
+"""Whether the database is whole, whether the library that writes it is one to trust, and a copy of it."""
 
 from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 
 from sqlite_utils import Database
 
@@ -39,3 +40,8 @@ def quick_check(database: Database, seconds: float) -> bool:
         raise
     finally:
         database.conn.set_progress_handler(None, 0)
+
+
+def copy_to(database: Database, path: Path) -> None:
+    """Write the database into the empty file at `path`, compact and as of one moment."""
+    database.execute("VACUUM INTO ?", [str(path)])

@@ -128,6 +128,13 @@ class SqliteRecords:
         """Return whether a quick check finds nothing broken, as far as it comes in that time."""
         return self._connections.run(health.quick_check, seconds)
 
+    def copy_to(self, path: Path) -> None:
+        """Write a whole copy, as of one moment, into the empty file at `path`; others may write meanwhile.
+
+        https://www.sqlite.org/lang_vacuum.html#vacuuminto
+        """
+        self._connections.run(health.copy_to, path)
+
     def ping(self) -> None:
         """Return when every table can be read."""
         self._connections.run(_touch)
