@@ -20,6 +20,7 @@ from gateway.judging import (
     Judged,
     Reading,
     Task,
+    at_depth,
     attempt,
     convert_object,
     converted_key,
@@ -28,6 +29,7 @@ from gateway.judging import (
     judge,
     key_in,
     origin_of,
+    reaches,
     reading_of,
     same_bytes,
     sentence,
@@ -111,7 +113,7 @@ class Ingestor:
     def plan(self, source: Source | BucketSource, options: IngestOptions) -> Task | Ingested:
         """Return what is to be judged, or the outcome where nothing has to be."""
         try:
-            task = self._task(source, options)
+            task = at_depth(self._task(source, options), options.depth)
             for key in (task.key, converted_key(task)) if options.convert else (task.key,):
                 known = self._records.dataset_at(task.root, key)
                 # Before anything is written: a contradiction must leave no copy behind.
@@ -155,8 +157,8 @@ class Ingestor:
 
     def _is_current(self, task: Task, known: Dataset) -> bool:
         """Return whether the record already tells of the bytes that the task would read or make."""
-        far = self._storages[known.root].remote
-        if not known.report.valid or (known.sha256 is None and not far):
+        report, far = known.report, self._storages[known.root].remote
+        if not report.valid or not reaches(report.depth, task.reading.depth) or (known.sha256 is None and not far):
             return False
         if task.in_place and known.key == task.key:
             return version_at(task.reading.storage, task.key) == known.version
@@ -190,7 +192,7 @@ class Ingestor:
         self._put(task, key, judged, options)
         if options.dry_run:
             return self._record(task, key, judged, None, options)
-        stored = judge(Reading(self._storages[task.root], key, self._allow_missing_overviews))
+        stored = judge(replace(task.reading, storage=self._storages[task.root], key=key))
         if judged.sha256 is not None and stored.sha256 not in (judged.sha256, None):
             raise CannotIngest("the copy in the root is not what was read")
         # What was uploaded is what was read; a store is not asked for all of it again to hear that.

@@ -12,7 +12,8 @@ from gateway.model import Dataset, Scale
 class IngestOptions:
     """What the operator asked for; None keeps what is recorded, or the default of a new dataset.
 
-    An empty `owner` takes the owner away. Raises BadParameter when `download` is asked to be wider than `visibility`.
+    An empty `owner` takes the owner away; `depth` None is the usual one. Raises BadParameter when `download` is asked
+    to be wider than `visibility`.
     """
 
     visibility: Scale | None = None
@@ -22,6 +23,7 @@ class IngestOptions:
     convert: bool = False
     copy_to: str | None = None
     dry_run: bool = False
+    depth: str | None = None
 
     def __post_init__(self) -> None:
         if self.visibility and self.download:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from gateway.buckets import BucketSource
-from gateway.cog import inspect, not_regular_report
+from gateway.cog import DEPTHS, inspect, not_regular_report
 from gateway.cog.convert import convert
 from gateway.cog.sourcefile import local_copy
 from gateway.errors import GatewayError, NotACog, ObjectMissing, StorageUnavailable, VersionChanged
@@ -190,7 +190,17 @@ def deepened(task: Task, known: Dataset | None) -> Task:
         return task
     if not task.in_place or known.key != task.key or version_at(task.reading.storage, task.key) != known.version:
         return task
-    return replace(task, reading=replace(task.reading, depth=known.report.depth))
+    return task if reaches(task.reading.depth, known.report.depth) else at_depth(task, known.report.depth)
+
+
+def at_depth(task: Task, depth: str | None) -> Task:
+    """Return the task, to be judged at that depth; None is the usual one."""
+    return replace(task, reading=replace(task.reading, depth=depth))
+
+
+def reaches(depth: str | None, wanted: str | None) -> bool:
+    """Return whether a look at `depth` is as deep as `wanted`; None is no depth in particular."""
+    return wanted is None or (depth is not None and DEPTHS.index(depth) >= DEPTHS.index(wanted))
 
 
 def attempt(task: Task) -> Judged | str:

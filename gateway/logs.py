@@ -16,7 +16,7 @@ BY_NAME = re.compile(
     r"(?i)\b(token|access_token|X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token)(=|%3D)[^&\s\"'<>#;]+"
 )
 BY_SHAPE = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?")
-# At DEBUG these write whole requests to a store, with the credentials that sign them.
+# At DEBUG these write whole requests to a store, with the credentials that sign them; at INFO, where they found them.
 TALKATIVE = ("boto3", "botocore", "s3transfer", "urllib3")
 EXTRAS = ("request_id", "method", "route", "path", "status", "bytes", "seconds", "user", "ip")
 
@@ -74,4 +74,4 @@ def configure(level: str) -> None:
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(level)
     for name in TALKATIVE:
-        logging.getLogger(name).setLevel(max(logging.root.level, logging.INFO))
+        logging.getLogger(name).setLevel(max(logging.root.level, logging.WARNING))

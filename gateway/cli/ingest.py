@@ -11,6 +11,7 @@ from gateway.cli.named import Named, chosen
 from gateway.cli.progress import with_progress
 from gateway.cli.shared import Moment, as_json, complain, print_json, printable, settings_of
 from gateway.cli.workers import in_order
+from gateway.cog import DEPTHS
 from gateway.ingest import Ingested, Ingestor, IngestStatus
 from gateway.ingest_options import IngestOptions
 from gateway.judging import DEPTH, Judged, Task, attempt
@@ -30,6 +31,11 @@ EXITS = {IngestStatus.REFUSED: 1, IngestStatus.FAILED: 2}
 @click.option("--owner", help="User who may always have it.")
 @click.option("--convert", is_flag=True, help="Make a COG, beside the source or in --copy-to, of what is none.")
 @click.option("--copy-to", metavar="ROOT", help="Storage root that files from elsewhere are copied into.")
+@click.option(
+    "--depth",
+    type=click.Choice(list(DEPTHS)),
+    help="How deep to look: blocks on a disk and header in a bucket unless given; full decodes every block.",
+)
 @click.option("--dry-run", is_flag=True, help="Judge and tell, but write nothing.")
 @click.option(
     "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that judge and hash."

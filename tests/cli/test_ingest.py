@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import rasterio
 
 from gateway.cog.convert import CannotConvert
 from tests.rasters import write_cog, write_striped
@@ -120,6 +121,31 @@ def test_people_are_told_the_command_that_makes_a_cog(gateway):
     path = write_striped(gateway.data / "a.tif")
     result = gateway.run("ingest", path, exit_code=1)
     assert f"- mend it with --convert, or: {gateway.json('check', path, exit_code=1)[0]['mend']}\n" in result.stderr
+
+
+def spoil_a_block(path):
+    """Overwrite the middle of the first stored block, which no structure tells of."""
+    with rasterio.open(path) as raster:
+        offset = int(raster.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", bidx=1))
+        size = int(raster.get_tag_item("BLOCK_SIZE_0_0", "TIFF", bidx=1))
+    with path.open("r+b") as file:
+        file.seek(offset + size // 2)
+        file.write(b"\xff" * 64)
+
+
+@pytest.mark.parametrize(("depth", "status", "code"), [("blocks", "registered", 0), ("full", "refused", 1)])
+def test_a_spoilt_block_is_refused_at_depth_full(gateway, depth, status, code):
+    path = write_cog(gateway.data / "a.tif")
+    spoil_a_block(path)
+    (told,) = gateway.json("ingest", path, "--depth", depth, exit_code=code)
+    assert (told["status"], told["report"]["depth"]) == (status, depth)
+
+
+def test_what_is_on_record_is_judged_again_only_to_look_deeper(gateway):
+    path = write_cog(gateway.data / "a.tif")
+    found = [gateway.json("ingest", path, *flags)[0] for flags in ([], ["--depth", "full"], ["--depth", "full"], [])]
+    assert [told["status"] for told in found] == ["registered", "updated", "unchanged", "unchanged"]
+    assert [told["report"]["depth"] for told in found] == ["blocks", "full", "full", "full"]
 
 
 def test_dry_run_writes_nothing(gateway):
