@@ -40,6 +40,10 @@ def checksum(patch, start, end):
     patch.data[end - 1] ^= 0xFF
 
 
+def id_of(value):
+    return "-".join(sorted(value)) if isinstance(value, set) else getattr(value, "__name__", value)
+
+
 DAMAGE = [
     ("deflate", flip, {"tile-does-not-decode", "tile-checksum"}),
     ("deflate", zero, {"tile-does-not-decode"}),
@@ -54,9 +58,7 @@ DAMAGE = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "damage", "rules"), DAMAGE, ids=lambda value: getattr(value, "__name__", str(value))
-)
+@pytest.mark.parametrize(("name", "damage", "rules"), DAMAGE, ids=id_of)
 def test_a_damaged_tile_is_an_error_of_depth_full(cogs, report_of, name, damage, rules):
     patch, start, end = block_of(cogs, name)
     damage(patch, start, end)
