@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import uuid
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -20,6 +21,8 @@ from tests.tunnel import Tunnel
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "local_s3.py"
 REGION = "us-east-1"
+# Where the processes of one run find the real server.
+FOLDER = "COG_GATEWAY_TESTS_S3"
 
 
 @dataclass(frozen=True)
@@ -85,20 +88,42 @@ def moto_store(_no_aws_of_this_machine):
     server.stop()
 
 
+def _script(action: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), "--folder", os.environ[FOLDER], action]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def pytest_configure(config) -> None:
+    """Give all processes of a run one folder, and so one real server, which ends with the first of them."""
+    if FOLDER in os.environ:
+        return
+    kept = tempfile.TemporaryDirectory(prefix="cog-gateway-s3-")
+    os.environ[FOLDER] = kept.name
+
+    def end() -> None:
+        if any(Path(kept.name).iterdir()):
+            _script("stop").check_returncode()
+        del os.environ[FOLDER]
+        kept.cleanup()
+
+    config.add_cleanup(end)
+
+
 @pytest.fixture(scope="session")
-def real_store(_no_aws_of_this_machine, tmp_path_factory):
+def real_store(_no_aws_of_this_machine):
     """The real server; without it the tests are skipped, but not where changes are judged."""
-    command = [sys.executable, str(SCRIPT), "--folder", str(tmp_path_factory.mktemp("s3"))]
-    done = subprocess.run([*command, "start"], capture_output=True, text=True, check=False)
+    done = _script("start")
+    if done.returncode != 0:
+        # The ports that were free a moment ago may be somebody's by now.
+        done = _script("start")
     if done.returncode != 0:
         told = done.stderr.strip() or f"exit code {done.returncode}"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no real S3 server: {told}")
     words = (word.partition("=") for word in shlex.split(done.stdout) if word != "export")
     told = {name: value for name, _, value in words}
-    yield Store(
+    return Store(
         told["AWS_ENDPOINT_URL"], told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"], verifies=True
     )  # fmt: skip
-    subprocess.run([*command, "stop"], check=True)
 
 
 @pytest.fixture(scope="session", params=["moto", "real"])
