@@ -32,6 +32,7 @@ setup(
         # Wheels exist for Linux only; elsewhere the interpreter's own SQLite serves.
         "pysqlite3>=0.6; sys_platform == 'linux'",
         "pydantic-settings>=2.10,<3",
+        "prometheus-client>=0.22,<1",
         "click>=8.3.1,<9",
         "rich>=13",
     ],
@@ -41,6 +42,7 @@ setup(
             "pytest>=9,<10",
             "pytest-tornado==0.8.1",
             "pytest-cov>=7",
+            "pytest-xdist>=3.8",
             "hypothesis>=6.100",
             "moto[s3,server]>=5.2,<6",
             "rio-cogeo>=5.4",
