@@ -24,7 +24,7 @@ from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.proxies import Proxies
 from gateway.handlers.trace import RequestIds
 from gateway.handlers.warm import Warm
-from gateway.routes import all_routes
+from gateway.routes import all_routes, templates
 from gateway.services import Services
 from gateway.settings import Settings
 
@@ -68,6 +68,7 @@ def make_app(services: Services) -> Application:
         request_ids=RequestIds(),
         mailbox=Mailbox(),
         warm=Warm(),
+        templates=templates(),
     )
 
 

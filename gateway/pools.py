@@ -17,8 +17,17 @@ class BoundedPool:
     """`threads` threads and at most `queue_limit` calls waiting for one of them."""
 
     def __init__(self, name: str, threads: int, queue_limit: int) -> None:
+        self.name, self.queue_limit = name, queue_limit
+        self._threads = threads
+        self._inside = 0
+        self._gate = threading.Lock()
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._room = threading.BoundedSemaphore(threads + queue_limit)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many calls wait for a thread."""
+        return max(0, self._inside - self._threads)
 
     def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Return the future of `work`; raises Unavailable when the queue is full."""
@@ -29,8 +38,17 @@ class BoundedPool:
         except RuntimeError as error:
             self._room.release()
             raise Unavailable("The server is shutting down.") from error
-        future.add_done_callback(lambda _: self._room.release())
+        self._moved(1)
+        future.add_done_callback(lambda _: self._left())
         return future
+
+    def _left(self) -> None:
+        self._room.release()
+        self._moved(-1)
+
+    def _moved(self, by: int) -> None:
+        with self._gate:
+            self._inside += by
 
     def close(self) -> None:
         """Finish what runs, drop what waits, and end the threads."""

@@ -20,6 +20,7 @@ from gateway.handlers.rasters import (
 )
 from gateway.handlers.tiles import TileHandler
 from gateway.handlers.tokens import DownloadTokenHandler, TileTokenHandler
+from gateway.handlers.watching import MetricsHandler
 
 # {id} takes any one path segment: whether it is an id is for the gatekeeper to say, after the credential.
 # {name} is free: the same resource under a file name that clients like.
@@ -49,6 +50,7 @@ API_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
 ROOT_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/livez", LiveHandler),
     ("/readyz", ReadyHandler),
+    ("/metrics", MetricsHandler),
 )
 
 
@@ -65,6 +67,11 @@ def pattern(template: str) -> str:
     """Return the regular expression of a route's template, over the percent-encoded path."""
     pieces = re.split(r"(\{[^}]+\})", template)
     return "".join(PARTS[piece] if piece in PARTS else re.escape(piece) for piece in pieces)
+
+
+def templates() -> dict[type[RequestHandler], str]:
+    """Return the first template of each handler, by which its requests are counted."""
+    return {handler: template for template, handler in reversed((*API_ROUTES, *ROOT_ROUTES))}
 
 
 def all_routes(prefix: str) -> list[tuple[str, type[RequestHandler]]]:

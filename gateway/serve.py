@@ -13,6 +13,8 @@ import resource
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tornado.netutil import bind_sockets
 
@@ -20,6 +22,7 @@ from gateway import logs
 from gateway.app import GatewayServer, make_app, make_server, tls_context
 from gateway.errors import GatewayError, SettingsError, StorageUnavailable
 from gateway.handlers.load import Load
+from gateway.handlers.watching import look_around
 from gateway.records import old_library
 from gateway.services import Services, open_services, secret_keys
 from gateway.settings import Settings, unknown_settings
@@ -31,6 +34,8 @@ log = logging.getLogger("gateway")
 DESCRIPTORS_PER_CONNECTION = 3
 DESCRIPTORS_RESERVED = 256
 POLL_SECONDS = 0.02
+# How old the gauges of another worker may be.
+LOOK_SECONDS = 2.0
 # A database of many gigabytes is not read to its end before the start.
 QUICK_CHECK_SECONDS = 5.0
 STOPS = (signal.SIGTERM, signal.SIGINT)
@@ -78,12 +83,19 @@ def serve(
         }
     )
     keys = Keys(settings, reread or (lambda: settings))
-    with reserved:
+    with reserved, TemporaryDirectory(prefix="cog-gateway-metrics-", dir=memory_folder()) as name:
+        counts = Path(name)
         if settings.processes == 1:
-            run_worker(keys, on_ready)
+            run_worker(keys, counts, on_ready)
             return 0
         supervisor = Supervisor(settings.processes, settings.drain_seconds)
-        return supervisor.run(lambda first: run_worker(keys, on_ready if first else None), keys.renew)
+        return supervisor.run(lambda first: run_worker(keys, counts, on_ready if first else None), keys.renew)
+
+
+def memory_folder() -> str | None:
+    """Return a folder whose files lie in memory, where there is one, else None."""
+    shared = "/dev/shm"  # noqa: S108 - a folder of a random name, closed to others, is made in it
+    return shared if os.access(shared, os.W_OK) else None
 
 
 def warn_of_old_library(processes: int) -> None:
@@ -167,9 +179,9 @@ def reserve_port(settings: Settings) -> socket.socket:
     return reserved
 
 
-def run_worker(keys: Keys, on_ready: Callable[[int], None] | None = None) -> None:
-    """Serve in this process until SIGTERM or SIGINT, then drain and close everything."""
-    with open_services(keys.settings) as services:
+def run_worker(keys: Keys, counts: Path, on_ready: Callable[[int], None] | None = None) -> None:
+    """Serve in this process until SIGTERM or SIGINT, counting in the folder `counts`; then drain and close."""
+    with open_services(keys.settings, counts) as services:
         # Now, and not while the first map waits.
         services.drawing.engine  # noqa: B018
         asyncio.run(_serve_until_told(services, keys, on_ready))
@@ -201,10 +213,19 @@ async def _serve_until_told(services: Services, keys: Keys, on_ready: Callable[[
     log.info("accepting on %s port %d", settings.host, settings.port)
     if on_ready is not None:
         on_ready(settings.port)
+    watch = asyncio.create_task(keep_looking(services, app.settings["load"]))
     await told.wait()
+    watch.cancel()
     await drain(server, app.settings["load"], settings.drain_seconds, hurried)
     # The loop gives its handlers up as it closes: a signal would then cut the flush of the audit short.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+
+
+async def keep_looking(services: Services, load: Load) -> None:
+    """Take note of what this worker uses, again and again, for whichever worker is asked for the metrics."""
+    while True:
+        look_around(services, load)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def drain(server: GatewayServer, load: Load, seconds: float, hurried: asyncio.Event) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from gateway import __version__
 from gateway.audit import AuditLog
 from gateway.cog import inspect
 from gateway.errors import SettingsError
 from gateway.gatekeeper import Gatekeeper
-from gateway.model import Inspection, TokenKind
+from gateway.metrics import Metrics
+from gateway.model import AuditRow, Inspection, TokenKind
 from gateway.pools import BoundedPool
 from gateway.records import Records, open_records
 from gateway.settings import Settings, read_secret
@@ -31,6 +34,10 @@ HAUL_THREADS = 8
 FAR_TILE_THREADS = 8
 # Each keeps a descriptor and some handles of GDAL.
 OPEN_RASTERS = 64
+
+
+Judge = Callable[[OpenObject, frozenset[str]], Inspection]
+Append = Callable[[Sequence[AuditRow]], None]
 
 
 class Closable(Protocol):
@@ -69,6 +76,7 @@ class Services:
     """The parts that handlers and commands work with. Open after a fork, never before."""
 
     settings: Settings
+    metrics: Metrics
     records: Records
     storages: Mapping[str, Storage]
     audit: AuditLog
@@ -112,8 +120,8 @@ class Services:
         self.close()
 
 
-def open_services(settings: Settings) -> Services:
-    """Return the services of one process.
+def open_services(settings: Settings, metrics_folder: Path | None = None) -> Services:
+    """Return the services of one process, which counts in `metrics_folder` together with others.
 
     Raises SettingsError when the state folder cannot be made or a key is unfit, RecordsUnavailable when the
     database cannot be opened.
@@ -125,20 +133,20 @@ def open_services(settings: Settings) -> Services:
             stack.callback(part.close)
             return part
 
+        metrics = kept(Metrics(__version__, metrics_folder))
         records = kept(open_records(database_file(settings.state_dir)))
-        storages = {
-            name: kept(open_storage(name, root, settings.presign_seconds)) for name, root in settings.roots.items()
-        }
-        audit = kept(AuditLog(records.append_audit))
+        storages = {name: kept(storage) for name, storage in storages_of(settings)}
+        audit = kept(AuditLog(timed(records.append_audit, metrics)))
         return Services(
             settings,
+            metrics,
             records,
             storages,
             audit,
             keys,
             kept(issuer) if (issuer := issuer_of(settings)) else None,
             policy_of(settings),
-            Gatekeeper(records, storages, inspector(settings.allow_missing_overviews), audit.note),
+            Gatekeeper(records, storages, counted(inspector(settings.allow_missing_overviews), metrics), audit.note),
             disk=kept(BoundedPool("disk", settings.worker_threads, queue_limit=64 * settings.worker_threads)),
             # Files that must be judged anew keep nobody from those that need not, nor a store in a network a disk.
             judges=kept(BoundedPool("judge", JUDGE_THREADS, queue_limit=32)),
@@ -152,6 +160,12 @@ def open_services(settings: Settings) -> Services:
             _closing=stack.pop_all(),
         )
     raise AssertionError("unreachable: ExitStack swallows nothing")
+
+
+def storages_of(settings: Settings) -> Iterator[tuple[str, Storage]]:
+    """Yield each root's name and its storage, opened."""
+    for name, root in settings.roots.items():
+        yield name, open_storage(name, root, settings.presign_seconds)
 
 
 def tile_engine(settings: Settings, storages: Mapping[str, Storage]) -> TileEngine:
@@ -180,13 +194,41 @@ def policy_of(settings: Settings) -> TokenPolicy:
     return TokenPolicy(settings.roles_claim, settings.oidc_issuer, settings.oidc_audience, lifetimes)
 
 
-def inspector(allow_missing_overviews: bool) -> Callable[[OpenObject, frozenset[str]], Inspection]:
+def inspector(allow_missing_overviews: bool) -> Judge:
     """Return the COG check as the gatekeeper calls it: over an opened object and its siblings' names."""
 
     def judge(opened: OpenObject, siblings: frozenset[str]) -> Inspection:
         return inspect(opened, allow_missing_overviews=allow_missing_overviews, siblings=siblings)
 
     return judge
+
+
+def counted(judge: Judge, metrics: Metrics) -> Judge:
+    """Return `judge`, whose verdicts are counted."""
+
+    def count(opened: OpenObject, siblings: frozenset[str]) -> Inspection:
+        found = judge(opened, siblings)
+        metrics.validations.add("valid" if found.report.valid else "invalid")
+        return found
+
+    return count
+
+
+def timed(append: Append, metrics: Metrics) -> Append:
+    """Return `append`, whose commits are counted and timed."""
+
+    def commit(rows: Sequence[AuditRow]) -> None:
+        began, written = time.monotonic(), False
+        try:
+            append(rows)
+            written = True
+        finally:
+            if not written:
+                metrics.audit_failures.add()
+        metrics.audit_seconds.observe(time.monotonic() - began)
+        metrics.audit_rows.observe(len(rows))
+
+    return commit
 
 
 def secret_keys(settings: Settings) -> list[bytes]:

@@ -160,14 +160,17 @@ class Settings(BaseSettings):
         60, gt=0, description="How long a client may take no byte of an answer before it is disconnected."
     )
     drain_seconds: float = Field(30, ge=0, description="How long open answers may still run after SIGTERM.")
+    metrics_networks: tuple[str, ...] = Field(
+        ("127.0.0.0/8", "::1/128"), description="Addresses or networks that may read /metrics; comma separated."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
-    @field_validator("trusted_proxies", "cors_origins", "secret_keys", mode="before")
+    @field_validator("trusted_proxies", "metrics_networks", "cors_origins", "secret_keys", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         return _split(value)
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "metrics_networks")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:

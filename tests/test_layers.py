@@ -20,7 +20,7 @@ FLOORS = (
     ("ingest_options", "judging"),
     ("tiles", "buckets"),
     ("cog", "storage", "records", "audit", "tokens", "ranges", "sources"),
-    ("pools", "files", "settings", "logs"),
+    ("pools", "files", "settings", "logs", "metrics"),
     ("model", "errors"),
     ("shell",),
 )
@@ -43,6 +43,7 @@ HOMES = {
     "jwt": {"tokens"},
     "click": {"__main__", "cli"},
     "rich": {"__main__", "cli"},
+    "prometheus_client": {"metrics"},
     "pydantic": {"settings"},
     "pydantic_settings": {"settings"},
 }

@@ -183,6 +183,7 @@ class BaseHandler(RequestHandler):
         """Finish with the problem of RFC 9457 that belongs to the exception."""
         error = self.problem(status_code, kwargs.get("exc_info", (None, None, None))[1])
         self.refused(error)
+        self.services.metrics.problems.add(str(error.status), error.slug or error.title)
         self.set_status(error.status)
         for name, value in error.headers.items():
             self.set_header(name, value)
@@ -264,8 +265,11 @@ def _take_credential(request: HTTPServerRequest) -> Credential:
 
 
 def log_request(handler: RequestHandler) -> None:
-    """Write the access line of a finished request; the application's `log_function`."""
+    """Count a finished request and write its access line; the application's `log_function`."""
     if isinstance(handler, BaseHandler):
+        seconds = time.monotonic() - handler.access.began
+        route = handler.application.settings["templates"].get(type(handler), "unknown")
+        handler.services.metrics.answered(handler.request.method, route, handler.get_status(), seconds)
         handler.access.log(handler.get_status(), handler.bytes_sent, handler.principal.user)
 
 

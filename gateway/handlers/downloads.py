@@ -122,7 +122,10 @@ class DownloadHandler(AuditedHandler):
             ended = await self.send_large(download.stream, download.span)
         else:
             # What happens at the store, the store knows.
+            self.services.metrics.downloads.add(download.backend, "redirected")
             return
+        self.services.metrics.downloads.add(download.backend, str(ended["outcome"]))
+        self.services.metrics.download_bytes.add(download.backend, amount=self.bytes_sent)
         self.services.audit.note(self.ended(download, ended), quietly=True)
 
     async def send_small(self, download: Download, body: bytes) -> dict[str, object]:

@@ -39,6 +39,8 @@ from gateway.services import Services
 PASS_SECONDS = 1.0
 OVERTIME_SECONDS = 0.25
 PASSES = 1024
+# The template of the route that this is the short way of.
+ROUTE = "/datasets/{id}/download/cog"
 PARTIAL = ResponseStartLine("HTTP/1.1", 206, "Partial Content")
 # A request with one of these wants more than a range.
 UNUSUAL = (
@@ -238,5 +240,9 @@ class Ride(HTTPMessageDelegate):
         failed = written.cancelled() or written.exception() is not None
         sent = 0 if failed else len(self._answer[1])
         ended = {"bytes_sent": sent, "outcome": "aborted" if failed else "completed"}
-        self._express.services.audit.note(self._row(self._pass, "download.finished", ended), quietly=True)
+        services = self._express.services
+        services.audit.note(self._row(self._pass, "download.finished", ended), quietly=True)
+        services.metrics.answered("GET", ROUTE, 206, time.monotonic() - self._access.began)
+        services.metrics.downloads.add(self._pass.download.backend, str(ended["outcome"]))
+        services.metrics.download_bytes.add(self._pass.download.backend, amount=sent)
         self._access.log(206, sent, self._pass.principal.user)

@@ -124,12 +124,19 @@ class TileHandler(MapHandler):
         empty = parameters.choice(arguments, "empty", ("200", "204", "404"))
 
         async def send(dataset: Dataset) -> None:
+            metrics, kind = self.services.metrics, wanted or "auto"
             if self.has_it(tag_of(dataset.version, address, style, wanted)):
+                metrics.tiles.add("not-modified", kind)
                 return
-            engine = self.services.tiles
+            engine, began = self.services.tiles, time.monotonic()
             tile = engine.ready(dataset, address, style, wanted)
+            metrics.tile_cache.add("miss" if tile is None else "passthrough" if tile.way == "passthrough" else "hit")
             if tile is None:
                 tile = await self.drawn(dataset, engine.tile, dataset, address, style, wanted)
+                metrics.tile_seconds.observe(time.monotonic() - began, tile.way)
+                metrics.tiles.add(tile.way, tile.format)
+            else:
+                metrics.tiles.add(tile.way if tile.way == "passthrough" else "cached", tile.format)
             self.send_tile(tile, empty)
 
         await self.in_version(dataset_id, send)

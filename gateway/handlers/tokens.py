@@ -36,6 +36,7 @@ class TokenHandler(AuditedHandler):
                 detail={"typ": self.kind, "lifetime_seconds": lifetime_seconds},
             )
         )
+        self.services.metrics.tokens.add(self.kind)
         self.set_header("Cache-Control", "no-store")
         self.send_json({"token": token, "expires_in": lifetime_seconds, "url": url})
 

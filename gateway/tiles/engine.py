@@ -82,6 +82,11 @@ class TileEngine:
         with self._pool.use(dataset) as handle:
             return resolved(style, handle.view, format, lambda: _stretch(handle))
 
+    @property
+    def cached_bytes(self) -> int:
+        """Return how much memory the kept tiles take."""
+        return self._cache.size_bytes
+
     def close(self) -> None:
         """Close what is open."""
         self._pool.close()

@@ -1,0 +1,50 @@
+"""What the gateway counts of itself, for those who watch it."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+
+from gateway.errors import Forbidden
+from gateway.handlers.access import OPEN, access
+from gateway.handlers.base import BaseHandler
+from gateway.handlers.load import Load
+from gateway.handlers.proxies import Proxies
+from gateway.metrics import CONTENT_TYPE
+from gateway.services import Services
+
+
+class MetricsHandler(BaseHandler):
+    """The metrics of all workers (Prometheus text format), for the networks that may read them."""
+
+    @access(OPEN)
+    async def get(self) -> None:
+        """Send all metrics; raises Forbidden for an address that may not have them."""
+        if not Proxies(self.services.settings.metrics_networks).trusts(self.client_ip):
+            raise Forbidden("Metrics are not for this address.")
+        look_around(self.services, self.application.settings["load"])
+        body = await self.in_thread(self.services.metrics.text)
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Content-Type", CONTENT_TYPE)
+        self.finish(body)
+
+    head = get
+
+
+def look_around(services: Services, load: Load) -> None:
+    """Take note of what is so now in this worker."""
+    metrics, gauges, settings = services.metrics, services.metrics.gauges, services.settings
+    metrics.look()
+    gauges.open_requests.set(load.requests)
+    pools = (services.disk, services.judges, services.stores, services.hauls, services.renderers)
+    for pool in (*pools, services.far_renderers):
+        gauges.waiting.set(pool.waiting, pool.name)
+        gauges.room.set(pool.queue_limit, pool.name)
+    gauges.tile_cache.set(services.tiles.cached_bytes)
+    gauges.audit_failing.set(services.audit.failing)
+    gauges.audit_dropped.set(services.audit.dropped)
+    for name in ("gateway.db", "gateway.db-wal"):
+        with suppress(OSError):
+            gauges.database.set((settings.state_dir / name).stat().st_size, name)
+    with suppress(OSError):
+        gauges.state_free.set(shutil.disk_usage(settings.state_dir).free)
