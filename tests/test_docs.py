@@ -34,13 +34,13 @@ def test_the_readme_has_one_line_to_try_it_and_one_to_test_it():
     lines = [line for line in README.splitlines() if line.startswith("python3 -m venv")]
     assert len(lines) == 2
     assert lines[0].endswith("cog-gateway demo")
-    assert lines[1].endswith(".venv/bin/python -m pytest -q -n 4 --dist worksteal")
+    assert lines[1].endswith(".venv/bin/python -m pytest -q -n 4")
 
 
 def test_ci_runs_the_readme_line_for_the_tests():
     pattern = re.search(r"grep -m 1 -E '([^']+)' README.md", (ROOT / ".ci" / "run").read_text())
     matching = [line for line in README.splitlines() if re.search(pattern[1], line)]
-    assert matching == [line for line in README.splitlines() if line.endswith("pytest -q -n 4 --dist worksteal")]
+    assert matching == [line for line in README.splitlines() if line.endswith("pytest -q -n 4")]
 
 
 def test_the_options_that_the_readme_uses_exist():

@@ -3,19 +3,30 @@ import os
 import signal
 import socket
 import time
-from contextlib import suppress
+from contextlib import chdir, suppress
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from gateway.__main__ import cli
+
+
+def beside(server, *arguments: str) -> str:
+    """Return what a command over the server's state prints; it runs in the process of the tests."""
+    with chdir(server.folder):
+        done = CliRunner().invoke(cli, arguments, env=server.environment)
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 def ingest(server) -> str:
-    (line,) = server.command("ingest", "rasters", "--visibility", "public", "--json").splitlines()
+    (line,) = beside(server, "ingest", "rasters", "--visibility", "public", "--json").splitlines()
     return json.loads(line)["id"]
 
 
 def bearer(server) -> dict[str, str]:
-    return {"Authorization": "Bearer " + server.command("token", "--sub", "ana").strip()}
+    return {"Authorization": "Bearer " + beside(server, "token", "--sub", "ana").strip()}
 
 
 def alive(pid: int) -> bool:
