@@ -13,6 +13,7 @@ from gateway.buckets import BucketSource
 from gateway.cog import DEPTHS, inspect, not_regular_report
 from gateway.cog.convert import convert
 from gateway.cog.sourcefile import local_copy
+from gateway.cog.stretch import with_stretch
 from gateway.errors import GatewayError, NotACog, ObjectMissing, StorageUnavailable, VersionChanged
 from gateway.files import NotRegular, open_file
 from gateway.model import ByteSource, Dataset, Inspection, ObjectStat
@@ -116,6 +117,7 @@ def judge(reading: Reading) -> Judged:
                 )
             except VersionChanged:
                 continue
+            inspection = with_stretch(opened, inspection)
             # Of what lies far away, the digest would cost a download.
             sha256 = digest_of(opened) if inspection.report.valid and not opened.remote else None
             if opened.unchanged():

@@ -104,7 +104,8 @@ class RasterFacts:
 
     `bounds` are west, south, east, north in degrees (WGS 84), or None where the file cannot be placed on the
     globe; `crs` is "EPSG:n" where the authority is known, else WKT, else None. `nodata` is None where the
-    file sets none; a NaN nodata is the text "nan", because JSON has no NaN.
+    file sets none; a NaN nodata is the text "nan", because JSON has no NaN. `stretch` is the range of values that a
+    picture shows by default, (low, high) of each band; None where it was not taken.
     """
 
     width: int
@@ -114,6 +115,7 @@ class RasterFacts:
     nodata: float | str | None
     crs: str | None
     bounds: tuple[float, float, float, float] | None
+    stretch: tuple[tuple[float, float], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

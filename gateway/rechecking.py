@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.audit import AuditLog
 from gateway.cog import DEPTHS, inspect
+from gateway.cog.stretch import with_stretch
 from gateway.errors import GatewayError, ObjectMissing, VersionChanged
 from gateway.judging import JUDGE_TRIES, digest_of, sentence
 from gateway.model import AuditRow, Dataset, Finding, Inspection, ObjectStat, Report
@@ -127,6 +128,7 @@ def _judge(task: Look, storage: Storage, opened: OpenObject) -> Seen | None:
         return None
     wanted = inspection.report.valid and not opened.remote and _needs_digest(task.dataset, opened, inspection.report)
     sha256 = digest_of(opened) if wanted else None
+    inspection = with_stretch(opened, inspection)
     return Seen(inspection, opened.stat, sha256) if opened.unchanged() else None
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from gateway import __version__
 from gateway.audit import AuditLog
 from gateway.cog import inspect
+from gateway.cog.stretch import with_stretch
 from gateway.errors import SettingsError
 from gateway.gatekeeper import Gatekeeper
 from gateway.metrics import Metrics
@@ -198,7 +199,8 @@ def inspector(allow_missing_overviews: bool) -> Judge:
     """Return the COG check as the gatekeeper calls it: over an opened object and its siblings' names."""
 
     def judge(opened: OpenObject, siblings: frozenset[str]) -> Inspection:
-        return inspect(opened, allow_missing_overviews=allow_missing_overviews, siblings=siblings)
+        found = inspect(opened, allow_missing_overviews=allow_missing_overviews, siblings=siblings)
+        return with_stretch(opened, found)
 
     return judge
 

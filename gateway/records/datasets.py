@@ -76,7 +76,8 @@ def raster_of(text: str | None) -> RasterFacts | None:
     if text is None:
         return None
     facts = json.loads(text)
-    return RasterFacts(**{**facts, "bounds": tuple(facts["bounds"]) if facts["bounds"] else None})
+    stretch = tuple((low, high) for low, high in facts.pop("stretch", None) or ()) or None
+    return RasterFacts(**{**facts, "bounds": tuple(facts["bounds"]) if facts["bounds"] else None}, stretch=stretch)
 
 
 def dataset_of(row: Row) -> Dataset:

@@ -75,12 +75,12 @@ class TileEngine:
     def stretch(self, dataset: Dataset) -> Stretch | None:
         """Return the default range of values of each band; None for bytes."""
         with self._pool.use(dataset) as handle:
-            return _stretch(handle)
+            return _stretch(dataset, handle)
 
     def resolved(self, dataset: Dataset, style: Style, format: TileFormat | None) -> Style:
         """Return the style with bands and range of values filled in, as tiles have them; raises BadParameter."""
         with self._pool.use(dataset) as handle:
-            return resolved(style, handle.view, format, lambda: _stretch(handle))
+            return resolved(style, handle.view, format, lambda: _stretch(dataset, handle))
 
     @property
     def cached_bytes(self) -> int:
@@ -99,14 +99,17 @@ class TileEngine:
                 return stored
             if not handle.view.crs and not handle.view.placed_by_points:
                 raise NotFound("The dataset has no place on a map.")
-            style = resolved(style, handle.view, format, lambda: _stretch(handle))
+            style = resolved(style, handle.view, format, lambda: _stretch(dataset, handle))
             try:
                 return _hot(handle, frame, address, style, format)
             except NotApplicable:
                 return _slow(handle, address, style, format)
 
 
-def _stretch(handle: Handle) -> Stretch | None:
+def _stretch(dataset: Dataset, handle: Handle) -> Stretch | None:
+    """Return what was taken when this version was judged, else what is found now."""
+    if dataset.raster is not None and dataset.raster.stretch is not None:
+        return Stretch(dataset.raster.stretch)
     return handle.once("stretch", lambda: stretch_of(handle))
 
 

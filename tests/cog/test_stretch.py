@@ -1,0 +1,69 @@
+"""The default range of values, taken when a file is judged: of its overview, its pieces, or not at all."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import rasterio
+
+from gateway.cog import inspect
+from gateway.cog.layout import read_layout
+from gateway.cog.stretch import with_stretch
+from gateway.files import open_file
+from tests.rasters import write_cog, write_striped
+
+
+def judged(path, **options):
+    """Return the raster's facts after the judgement."""
+    with open_file(path) as source:
+        return with_stretch(source, inspect(source, **options)).raster
+
+
+class Far:
+    """A source that lies in a network: nobody may read it for this."""
+
+    remote = True
+
+
+def test_it_is_near_the_percentiles_of_all_pixels(tmp_path):
+    path = write_cog(tmp_path / "a.tif", rows=1500, cols=1800)
+    with rasterio.open(path) as raster:
+        expected = np.percentile(raster.read(1), (2, 98))
+    (found,) = judged(path).stretch
+    assert found == pytest.approx(tuple(expected), rel=0.05)
+
+
+def test_of_a_large_level_pieces_are_read(tmp_path):
+    pixels = np.broadcast_to(np.linspace(0, 60_000, 5000).astype("uint16"), (1, 300, 5000))
+    plain = write_striped(tmp_path / "plain.tif", np.ascontiguousarray(pixels))
+    options = {"driver": "COG", "overviews": "NONE", "blocksize": 256}
+    rasterio.shutil.copy(plain, tmp_path / "a.tif", **options)
+    (found,) = judged(tmp_path / "a.tif", allow_missing_overviews=True).stretch
+    assert 5_000 < found[0] < 20_000
+    assert 45_000 < found[1] < 60_000
+
+
+def test_what_needs_none_has_none(tmp_path):
+    path = write_cog(tmp_path / "a.tif")
+    with open_file(path) as source:
+        found = inspect(source)
+        assert with_stretch(source, replace(found, raster=None)).raster is None
+        for dtype in ("uint8", "complex64"):
+            known = replace(found, raster=replace(found.raster, dtype=dtype))
+            assert with_stretch(source, known).raster.stretch is None
+    assert with_stretch(Far(), found).raster.stretch is None
+
+
+def test_a_block_that_cannot_be_decoded_leaves_it_open(tmp_path):
+    path = write_cog(tmp_path / "a.tif")
+    with open_file(path) as source:
+        levels = read_layout(source).levels
+        start = min(int(np.min(ifd.offsets[ifd.offsets > 0])) for ifd in levels)
+    with path.open("r+b") as file:
+        # Only bytes of blocks lie behind the first one.
+        file.seek(start)
+        file.write(b"\xff" * (path.stat().st_size - start))
+    with open_file(path) as source:
+        found = inspect(source, depth="header")
+        assert found.report.valid
+        assert with_stretch(source, found).raster.stretch is None
