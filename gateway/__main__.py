@@ -68,6 +68,7 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(module), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{COMMANDS[cmd_name].target} is no command")
+        take_config(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -90,6 +91,29 @@ class LazyGroup(click.Group):
             # It takes what is still in the buffer and cannot be written any more.
             sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
             raise OneLine(GatewayError(f"cannot go on: {error.strerror or type(error).__name__}")) from error
+
+
+def take_config(command: click.Command) -> None:
+    """Let a command, and those below it, take --config as well as what stands before it."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            take_config(below)
+    elif all(param.name != "config" for param in command.params):
+        command.params.append(
+            click.Option(
+                ["--config"],
+                metavar="FILE",
+                help="TOML file with settings.",
+                expose_value=False,
+                callback=keep_config,
+            )
+        )
+
+
+def keep_config(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    """Keep the name of the settings file where every command looks for it."""
+    if value is not None:
+        context.find_root().obj = value
 
 
 @click.group("cog-gateway", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

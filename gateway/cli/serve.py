@@ -14,7 +14,6 @@ from gateway.serve import serve as run_server
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="TCP port to listen on; 0 takes a free one.")
 @click.option("--processes", type=click.IntRange(1, 256), help="Worker processes.")
-@click.option("--config", metavar="FILE", help="TOML file with settings.")
 @click.pass_context
 def serve(context: click.Context, /, **flags: Any) -> None:
     """Run the server until SIGTERM or Ctrl-C; open downloads may end first. SIGHUP rereads the keys."""

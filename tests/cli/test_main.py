@@ -76,8 +76,14 @@ def test_ctrl_c_is_quiet(monkeypatch):
     assert (result.exit_code, result.output) == (130, "")
 
 
-def test_a_settings_file_that_is_missing_is_one_line_and_exit_2(tmp_path):
-    result = run("--config", str(tmp_path / "none.toml"), "check", "x.tif")
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_settings_file_that_is_missing_is_one_line_and_exit_2(tmp_path, place):
+    words = ["datasets", "list"]
+    words[place:place] = ["--config", str(tmp_path / "none.toml")]
+    if place == 1:
+        # A group has no settings; its commands have.
+        words = ["check", "--config", str(tmp_path / "none.toml"), "x.tif"]
+    result = run(*words)
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
     assert "none.toml cannot be read" in result.stderr
