@@ -43,6 +43,9 @@ def look_around(services: Services, load: Load) -> None:
     gauges.tile_cache.set(services.tiles.cached_bytes)
     gauges.audit_failing.set(services.audit.failing)
     gauges.audit_dropped.set(services.audit.dropped)
+    for name, storage in services.storages.items():
+        metrics.storage_failures.follow(storage.failures, name)
+        gauges.storage_resting.set(storage.resting, name)
     for name in ("gateway.db", "gateway.db-wal"):
         with suppress(OSError):
             gauges.database.set((settings.state_dir / name).stat().st_size, name)

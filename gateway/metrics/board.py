@@ -37,14 +37,19 @@ class Board:
         self._folder = folder
         self._gate = threading.Lock()
         self._files: dict[str, Any] = {}
+        # What the files hold, because writing alone is quicker than reading and writing.
+        self._sums: dict[str, float] = {}
         with _locked(folder, fcntl.LOCK_EX):
             _bury(folder)
 
     def add(self, kind: str, key: str, amount: float) -> None:
         """Raise the value of a key in the file of its kind."""
         with self._gate:
-            file = self._file(kind)
-            file.write_value(key, file.read_value(key)[0] + amount, 0.0)
+            file, before = self._file(kind), self._sums.get(key)
+            if before is None:
+                before = file.read_value(key)[0]
+            file.write_value(key, before + amount, 0.0)
+            self._sums[key] = before + amount
 
     def put(self, kind: str, key: str, value: float) -> None:
         """Set the value of a key in the file of its kind."""
@@ -57,6 +62,7 @@ class Board:
             for file in self._files.values():
                 file.close()
             self._files.clear()
+            self._sums.clear()
             for path in self._folder.glob(f"gauge_*_{os.getpid()}.db"):
                 path.unlink(missing_ok=True)
 
@@ -76,10 +82,16 @@ class Counter:
         self.name, self.help, self.labels = name, help, tuple(labels)
         self._board = board
         self._keys: dict[tuple[str, ...], str] = {}
+        self._told: dict[tuple[str, ...], float] = {}
 
     def add(self, *values: str, amount: float = 1.0) -> None:
         """Raise the number that belongs to the labels' values."""
         self._board.add(self.kind, self._key(values), amount)
+
+    def follow(self, total: float, *values: str) -> None:
+        """Raise the number by what `total`, which this process counts elsewhere, has risen since the last call."""
+        self.add(*values, amount=total - self._told.get(values, 0.0))
+        self._told[values] = total
 
     def _key(self, values: tuple[str, ...]) -> str:
         key = self._keys.get(values)

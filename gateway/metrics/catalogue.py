@@ -48,6 +48,9 @@ class Metrics:
         self.tile_cache = Counter(board, "cog_gateway_tile_cache", "Look-ups of kept tiles.", ("result",))
         self.tokens = Counter(board, "cog_gateway_tokens_minted", "Scoped tokens that were minted.", ("typ",))
         self.validations = Counter(board, "cog_gateway_validations", "Files that the server judged.", ("result",))
+        self.storage_failures = Counter(
+            board, "cog_gateway_storage_failures", "Calls that a store did not answer.", ("root",)
+        )
         self.audit_rows = Histogram(board, "cog_gateway_audit_batch_rows", "Audit rows of one commit.", bounds=ROWS)
         self.audit_seconds = Histogram(
             board, "cog_gateway_audit_commit_seconds", "How long a commit of the audit took.", bounds=SECONDS
@@ -56,7 +59,6 @@ class Metrics:
         self.cpu = Counter(board, "cog_gateway_cpu_seconds", "Processor time of all workers.", ("mode",))
         self.gauges = Gauges(board)
         self.gauges.build.set(1, version)
-        self._cpu = (0.0, 0.0)
 
     def answered(self, method: str | None, route: str, status: int, seconds: float) -> None:
         """Count one request."""
@@ -66,9 +68,8 @@ class Metrics:
     def look(self) -> None:
         """Take note of what this process uses now."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        for mode, now, before in zip(("user", "system"), (usage.ru_utime, usage.ru_stime), self._cpu, strict=True):
-            self.cpu.add(mode, amount=now - before)
-        self._cpu = usage.ru_utime, usage.ru_stime
+        self.cpu.follow(usage.ru_utime, "user")
+        self.cpu.follow(usage.ru_stime, "system")
         self.gauges.workers.set(1)
         self.gauges.memory.set(_resident_bytes())
         self.gauges.descriptors.set(sum(1 for _ in _descriptors()))
@@ -100,6 +101,10 @@ class Gauges:
             board, "cog_gateway_audit_failing", "1 where a worker cannot write the audit.", mode="livemax"
         )
         self.audit_dropped = Gauge(board, "cog_gateway_audit_dropped_rows", "Rows about ends that were given up.")
+        self.storage_resting = Gauge(
+            board, "cog_gateway_storage_resting", "1 where a store is left alone after failures.", ("root",),
+            mode="livemax",
+        )  # fmt: skip
         self.database = Gauge(board, "cog_gateway_database_bytes", "Size of the database.", ("file",), mode="livemax")
         self.state_free = Gauge(
             board, "cog_gateway_state_free_bytes", "Free space where the state folder is.", mode="livemax"

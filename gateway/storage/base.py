@@ -90,6 +90,14 @@ class Storage(Protocol):
     def remote(self) -> bool:
         """Return whether every look at it is a request over the network."""
 
+    @property
+    def failures(self) -> int:
+        """Return how many calls the store has not answered so far; 0 where no network lies between."""
+
+    @property
+    def resting(self) -> bool:
+        """Return whether the store is left alone just now, because it did not answer."""
+
     def ping(self) -> None:
         """Return when the root can be read."""
 

@@ -13,13 +13,23 @@ REST_SECONDS = 3.0
 
 
 class Breaker:
-    """Counts failures in a row; after some of them every call is refused until one, after a rest, succeeds."""
+    """Counts failures in a row; after some of them every call is refused until one, after a rest, succeeds.
+
+    `total` is how many calls have failed so far.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._gate = threading.Lock()
         self._failures = 0
+        self.total = 0
         self._closed_until = 0.0
+
+    @property
+    def resting(self) -> bool:
+        """Return whether the store is left alone just now."""
+        with self._gate:
+            return self._failures >= FAILURES and self._clock() < self._closed_until
 
     def check(self) -> None:
         """Return when a call may be tried; raises StorageUnavailable with the seconds to wait."""
@@ -40,5 +50,6 @@ class Breaker:
         """Take note of a call that was not answered."""
         with self._gate:
             self._failures += 1
+            self.total += 1
             if self._failures >= FAILURES:
                 self._closed_until = self._clock() + REST_SECONDS

@@ -60,6 +60,8 @@ class LocalStorage:
 
     backend = "local"
     remote = False
+    failures = 0
+    resting = False
 
     def __init__(self, name: str, uri: str) -> None:
         self.name = name

@@ -76,6 +76,16 @@ class S3Storage:
     def __reduce__(self) -> tuple[Any, ...]:
         return _of_this_process, (self.name, self._root, self._presign_seconds)
 
+    @property
+    def failures(self) -> int:
+        """Return how many calls the store has not answered so far."""
+        return self._breaker.total
+
+    @property
+    def resting(self) -> bool:
+        """Return whether the store is left alone just now."""
+        return self._breaker.resting
+
     def ping(self) -> None:
         """Return when the bucket answers; raises StorageUnavailable."""
         try:

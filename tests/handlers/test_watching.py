@@ -74,6 +74,17 @@ async def test_judgements_and_tokens_are_counted(fetch, world):
     assert found["cog_gateway_open_requests"] == 1
 
 
+async def test_a_store_that_does_not_answer_is_told_by_its_root(fetch, world, monkeypatch):
+    storage = world.services.storages["data"]
+    assert (await counted(fetch))['cog_gateway_storage_failures_total{root="data"}'] == 0
+    monkeypatch.setattr(storage, "failures", 3)
+    monkeypatch.setattr(storage, "resting", True)
+    for _ in range(2):
+        found = await counted(fetch)
+        assert found['cog_gateway_storage_failures_total{root="data"}'] == 3
+        assert found['cog_gateway_storage_resting{root="data"}'] == 1
+
+
 async def test_nothing_of_a_client_is_in_it(fetch, world):
     dataset = world.add(visibility=Scale.PRIVATE, title="Secret")
     await fetch(f"/api/datasets/{dataset.id}/strange-path", token=world.bearer("somebody"))

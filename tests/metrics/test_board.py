@@ -83,6 +83,24 @@ def test_threads_lose_no_count(tmp_path):
     board.close()
 
 
+def test_a_counter_follows_what_is_counted_elsewhere(tmp_path):
+    board = Board(tmp_path)
+    counter = Counter(board, "things", "Things.", ("kind",))
+    for total in (3, 3, 10):
+        counter.follow(total, "a")
+    counter.follow(1, "b")
+    assert values(exposition(tmp_path)) == {'things_total{kind="a"}': 10, 'things_total{kind="b"}': 1}
+    board.close()
+
+
+def test_a_process_goes_on_where_its_file_ends(tmp_path):
+    for _ in range(2):
+        board = Board(tmp_path)
+        Counter(board, "things", "Things.").add(amount=2)
+        board.close()
+    assert values(exposition(tmp_path)) == {"things_total": 4}
+
+
 def test_a_histogram_counts_each_value_in_every_bucket_it_fits(tmp_path):
     board = Board(tmp_path)
     histogram = Histogram(board, "waits", "Waits.", bounds=(1, 5))

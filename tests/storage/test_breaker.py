@@ -33,6 +33,17 @@ def refused(breaker) -> str:
     return caught.value.headers["Retry-After"]
 
 
+def test_failures_are_counted_and_a_rest_is_told(breaker, clock):
+    assert (breaker.total, breaker.resting) == (0, False)
+    fail(breaker)
+    assert (breaker.total, breaker.resting) == (FAILURES, True)
+    clock.seconds += REST_SECONDS + 1
+    assert not breaker.resting
+    breaker.check()
+    breaker.succeeded()
+    assert (breaker.total, breaker.resting) == (FAILURES, False)
+
+
 def test_a_few_failures_change_nothing(breaker):
     fail(breaker, FAILURES - 1)
     breaker.check()
