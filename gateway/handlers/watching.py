@@ -13,6 +13,8 @@ from gateway.handlers.proxies import Proxies
 from gateway.metrics import CONTENT_TYPE
 from gateway.services import Services
 
+FORWARDED = frozenset(("forwarded", "via", "x-forwarded-for", "x-real-ip"))
+
 
 class MetricsHandler(BaseHandler):
     """The metrics of all workers (Prometheus text format), for the networks that may read them."""
@@ -20,7 +22,10 @@ class MetricsHandler(BaseHandler):
     @access(OPEN)
     async def get(self) -> None:
         """Send all metrics; raises Forbidden for an address that may not have them."""
-        if not Proxies(self.services.settings.metrics_networks).trusts(self.client_ip):
+        peer, forwarded = self.request.remote_ip or "", FORWARDED & {name.lower() for name in self.request.headers}
+        # Behind a proxy that is not trusted everybody has the proxy's address, which mostly is this machine's.
+        unknown = forwarded and not self.proxies.trusts(peer)
+        if unknown or not Proxies(self.services.settings.metrics_networks).trusts(self.client_ip):
             raise Forbidden("Metrics are not for this address.")
         look_around(self.services, self.application.settings["load"])
         body = await self.in_thread(self.services.metrics.text)

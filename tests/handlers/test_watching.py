@@ -104,3 +104,8 @@ async def test_others_may_not_read_it(fetch):
 async def test_whoever_comes_through_a_proxy_is_asked_for_by_his_own_address(fetch):
     assert (await fetch("/metrics", headers={"X-Forwarded-For": "203.0.113.9"})).code == 403
     assert (await fetch("/metrics")).code == 200
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"])
+async def test_whoever_comes_through_an_unknown_proxy_on_this_machine_may_not_read_it(fetch, name):
+    assert (await fetch("/metrics", headers={name: "127.0.0.1"})).code == 403
