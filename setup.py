@@ -15,7 +15,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["gateway", "gateway.*"]),
-    package_data={"gateway": ["py.typed", "static/*"]},
+    package_data={"gateway": ["py.typed", "static/*", "static/vendor/*", "static/vendor/*/*"]},
     # The demo ingests these where the package runs outside of a checkout.
     data_files=[("share/cog-gateway/data", sorted(str(p.relative_to(HERE)) for p in HERE.glob("data/*.*")))],
     install_requires=[
@@ -32,6 +32,7 @@ setup(
         # Wheels exist for Linux only; elsewhere the interpreter's own SQLite serves.
         "pysqlite3>=0.6; sys_platform == 'linux'",
         "pydantic-settings>=2.10,<3",
+        "limits>=5,<6",
         "prometheus-client>=0.22,<1",
         "click>=8.3.1,<9",
         "rich>=13",

@@ -8,6 +8,7 @@ import os
 import ssl
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from socket import socket
 from typing import Any
 
@@ -16,6 +17,7 @@ from tornado.iostream import IOStream, SSLIOStream
 from tornado.web import Application, RequestHandler, url
 
 from gateway.errors import SettingsError
+from gateway.handlers.assets import Assets
 from gateway.handlers.base import UnknownRoute, access_missing, log_request
 from gateway.handlers.express import Express
 from gateway.handlers.lingering import Lingering
@@ -29,6 +31,7 @@ from gateway.services import Services
 from gateway.settings import Settings
 
 log = logging.getLogger("gateway")
+STATIC_FOLDER = Path(__file__).parent / "static"
 MAX_HEADER_BYTES = 32 * 1024
 # No route takes a body; this is what a client may send all the same before it is cut off.
 MAX_BODY_BYTES = 64 * 1024
@@ -68,6 +71,7 @@ def make_app(services: Services) -> Application:
         request_ids=RequestIds(),
         mailbox=Mailbox(),
         warm=Warm(),
+        assets=Assets(STATIC_FOLDER),
         templates=templates(),
     )
 

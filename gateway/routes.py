@@ -10,6 +10,7 @@ from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, Validatio
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
 from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler, WmtsHandler
+from gateway.handlers.pages import AssetHandler, PageHandler
 from gateway.handlers.rasters import (
     InfoGeoJsonHandler,
     InfoHandler,
@@ -51,12 +52,15 @@ ROOT_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/livez", LiveHandler),
     ("/readyz", ReadyHandler),
     ("/metrics", MetricsHandler),
+    ("/", PageHandler),
+    ("/static/{asset}", AssetHandler),
 )
 
 
 NUMBER = r"([-+0-9.eE]+?)"
 PARTS = {
-    "{id}": "([^/]+)", "{name}": "[^/]+", "{tms}": r"(\w+)", "{tms?}": r"(?:(\w+)/)?", "{z}": "([0-9]{1,9})",
+    "{id}": "([^/]+)", "{asset}": "([A-Za-z0-9._/-]+)", "{name}": "[^/]+",
+    "{tms}": r"(\w+)", "{tms?}": r"(?:(\w+)/)?", "{z}": "([0-9]{1,9})",
     "{x}": "([0-9]{1,9})", "{y}": "([0-9]{1,9})", "{@scale}": "(?:@([0-9]{1,3})x)?", "{.format}": r"(?:\.([a-z]+))?",
     "{/size}": "(?:/([0-9]{1,5})x([0-9]{1,5}))?", "{lon}": NUMBER, "{lat}": NUMBER, "{minx}": NUMBER,
     "{miny}": NUMBER, "{maxx}": NUMBER, "{maxy}": NUMBER,

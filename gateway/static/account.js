@@ -1,0 +1,50 @@
+// The dialog in which a visitor pastes a bearer token.
+
+import { Refused } from "./api.js";
+import { announce, find } from "./dom.js";
+
+export class Account {
+  constructor(api) {
+    this.api = api;
+    const { session } = api;
+    find("account").addEventListener("click", () => (session.bearer ? session.end() : this.open()));
+    find("signin-cancel").addEventListener("click", () => find("signin").close());
+    find("signin").addEventListener("close", () => { find("bearer").value = ""; });
+    find("signin-form").addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); });
+    session.addEventListener("change", () => this.#tell());
+  }
+
+  open() {
+    find("signin-error").textContent = "";
+    find("signin").showModal();
+    find("bearer").focus();
+  }
+
+  // The token is tried before it is kept: a bad one changes nothing.
+  async #submit() {
+    const bearer = find("bearer").value.trim().replace(/^bearer\s+/i, "");
+    if (!/^[\x21-\x7e]+$/.test(bearer)) {
+      find("signin-error").textContent = "This is no token: it has spaces or other characters that no token has.";
+      return;
+    }
+    try {
+      await this.api.ask(this.api.url("/datasets", { limit: 1 }), { bearer });
+    } catch (error) {
+      const refusal = error instanceof Refused && error.status === 401;
+      find("signin-error").textContent = refusal ? `The token was not accepted. ${error.message}` : error.message;
+      find("bearer").focus();
+      return;
+    }
+    find("signin").close();
+    this.api.session.begin(bearer);
+  }
+
+  #tell() {
+    const { session } = this.api;
+    const user = session.bearer ? session.user : "";
+    find("who").hidden = !user;
+    find("who").textContent = user;
+    find("account").textContent = user ? "Sign out" : "Sign in";
+    announce(user ? `Signed in as ${user}` : "Signed out");
+  }
+}

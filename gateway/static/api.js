@@ -1,0 +1,71 @@
+// One way to ask the server, and two ways in which it can fail: it refuses, or it is not there.
+
+const TRIES = 3;
+const LONGEST_WAIT_SECONDS = 5;
+
+export class Refused extends Error {
+  constructor(status, problem) {
+    super(problem.detail || problem.title || `The server answered ${status}.`);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+export class Unreachable extends Error {}
+
+export class Api extends EventTarget {
+  constructor(base, session) {
+    super();
+    this.base = base;
+    this.session = session;
+  }
+
+  url(path, query) {
+    const text = new URLSearchParams(query ?? {}).toString();
+    return `${this.base}${path}${text ? `?${text}` : ""}`;
+  }
+
+  async json(path, options = {}) {
+    return (await this.ask(this.url(path, options.query), options)).json();
+  }
+
+  async post(path) { return this.json(path, { method: "POST" }); }
+
+  // The same resource under our own origin, whatever host the server believes to have.
+  own(url) { return this.base + url.slice(url.indexOf("/datasets/")); }
+
+  // Returns a good response. A bearer that is no longer good ends the session; others' tokens are their own affair.
+  async ask(url, { method = "GET", signal, bearer = this.session.bearer } = {}) {
+    const headers = bearer ? { Authorization: `Bearer ${bearer}` } : {};
+    const response = await this.patiently(url, { method, headers, signal });
+    if (response.ok) return response;
+    const refusal = await refused(response);
+    if (response.status === 401 && bearer && bearer === this.session.bearer) this.session.end(true);
+    throw refusal;
+  }
+
+  // Returns a response, after a busy server was given the time that it asked for.
+  async patiently(url, options) {
+    for (let left = TRIES; ; left -= 1) {
+      let response;
+      try {
+        response = await fetch(url, options);
+      } catch (error) {
+        if (error.name === "AbortError") throw error;
+        this.dispatchEvent(new Event("gone"));
+        throw new Unreachable("The server does not answer.");
+      }
+      const wait = Number(response.headers.get("Retry-After"));
+      if (left <= 1 || ![429, 503].includes(response.status) || !wait || wait > LONGEST_WAIT_SECONDS) return response;
+      await new Promise((resume) => setTimeout(resume, wait * 1000));
+    }
+  }
+}
+
+export async function refused(response) {
+  try {
+    return new Refused(response.status, await response.json());
+  } catch {
+    return new Refused(response.status, {});
+  }
+}

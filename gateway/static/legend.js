@@ -1,0 +1,15 @@
+// What the colours mean: the ramp between its two values, over the map.
+
+import { make } from "./dom.js";
+import { number } from "./format.js";
+
+// `ramp` is {url, low, high, label}, or null where colours are those of a photograph or of the file itself.
+export function drawLegend(box, ramp) {
+  box.hidden = !ramp;
+  if (!ramp) return box.replaceChildren();
+  const { url, low, high, label } = ramp;
+  box.replaceChildren(
+    make("img", { src: url, alt: `Colours from ${number(low)} to ${number(high)}`, width: 200, height: 12 }),
+    make("figcaption", {}, make("span", {}, number(low)), make("span", { class: "legend-label" }, label), make("span", {}, number(high))),
+  );
+}
