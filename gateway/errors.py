@@ -131,6 +131,18 @@ class NotACog(GatewayError):
     slug = "not-a-cog"
 
 
+class TooManyRequests(GatewayError):
+    """More than a limit allows; carries `Retry-After`, the seconds until more is allowed (RFC 6585 section 4)."""
+
+    status = 429
+    title = "Too Many Requests"
+    slug = "rate-limited"
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        detail = "Too many requests: wait for as long as Retry-After says."
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
 class Unavailable(GatewayError):
     """Storage, catalogue or audit cannot serve just now; carries `Retry-After` in seconds."""
 

@@ -184,6 +184,7 @@ def run_worker(keys: Keys, counts: Path, on_ready: Callable[[int], None] | None 
     with open_services(keys.settings, counts) as services:
         # Now, and not while the first map waits.
         services.drawing.engine  # noqa: B018
+        services.rates.load()
         asyncio.run(_serve_until_told(services, keys, on_ready))
 
 

@@ -21,6 +21,7 @@ from gateway.gatekeeper import Gatekeeper
 from gateway.metrics import Metrics
 from gateway.model import AuditRow, Inspection, TokenKind
 from gateway.pools import BoundedPool
+from gateway.rates import RateLimits
 from gateway.records import Records, open_records
 from gateway.settings import Settings, read_secret
 from gateway.storage import OpenObject, Storage, open_storage
@@ -78,6 +79,7 @@ class Services:
 
     settings: Settings
     metrics: Metrics
+    rates: RateLimits
     records: Records
     storages: Mapping[str, Storage]
     audit: AuditLog
@@ -86,11 +88,14 @@ class Services:
     policy: TokenPolicy
     gatekeeper: Gatekeeper
     disk: BoundedPool
+    # Files that must be judged anew keep nobody from those that need not, nor a store in a network a disk.
     judges: BoundedPool
     stores: BoundedPool
+    # What takes long at a store: bodies, and files of it that must be judged.
     hauls: BoundedPool
     drawing: Drawing
     renderers: BoundedPool
+    # They wait for a store more than they draw.
     far_renderers: BoundedPool
     _closing: ExitStack
 
@@ -121,8 +126,8 @@ class Services:
         self.close()
 
 
-def open_services(settings: Settings, metrics_folder: Path | None = None) -> Services:
-    """Return the services of one process, which counts in `metrics_folder` together with others.
+def open_services(settings: Settings, shared: Path | None = None) -> Services:
+    """Return the services of one process, which counts in the folder `shared` together with others.
 
     Raises SettingsError when the state folder cannot be made or a key is unfit, RecordsUnavailable when the
     database cannot be opened.
@@ -134,13 +139,14 @@ def open_services(settings: Settings, metrics_folder: Path | None = None) -> Ser
             stack.callback(part.close)
             return part
 
-        metrics = kept(Metrics(__version__, metrics_folder))
+        metrics = kept(Metrics(__version__, shared))
         records = kept(open_records(database_file(settings.state_dir)))
         storages = {name: kept(storage) for name, storage in storages_of(settings)}
         audit = kept(AuditLog(timed(records.append_audit, metrics)))
         return Services(
             settings,
             metrics,
+            kept(RateLimits(rates_of(settings), shared)),
             records,
             storages,
             audit,
@@ -149,18 +155,20 @@ def open_services(settings: Settings, metrics_folder: Path | None = None) -> Ser
             policy_of(settings),
             Gatekeeper(records, storages, counted(inspector(settings.allow_missing_overviews), metrics), audit.note),
             disk=kept(BoundedPool("disk", settings.worker_threads, queue_limit=64 * settings.worker_threads)),
-            # Files that must be judged anew keep nobody from those that need not, nor a store in a network a disk.
             judges=kept(BoundedPool("judge", JUDGE_THREADS, queue_limit=32)),
             stores=kept(BoundedPool("store", STORE_THREADS, queue_limit=128)),
             drawing=kept(Drawing(lambda: tile_engine(settings, storages))),
             renderers=kept(BoundedPool("tile", settings.tile_threads, queue_limit=settings.tile_queue)),
-            # They wait for a store more than they draw.
             far_renderers=kept(BoundedPool("far-tile", FAR_TILE_THREADS, queue_limit=settings.tile_queue)),
-            # What takes long at a store: bodies, and files of it that must be judged.
             hauls=kept(BoundedPool("haul", HAUL_THREADS, queue_limit=512)),
             _closing=stack.pop_all(),
         )
     raise AssertionError("unreachable: ExitStack swallows nothing")
+
+
+def rates_of(settings: Settings) -> Mapping[str, str]:
+    """Return the limits by the names under which they are counted."""
+    return {"mint": settings.mint_rate, "failure": settings.failure_rate, "tile": settings.tile_rate}
 
 
 def storages_of(settings: Settings) -> Iterator[tuple[str, Storage]]:

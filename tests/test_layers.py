@@ -20,7 +20,7 @@ FLOORS = (
     ("ingest_options", "judging"),
     ("tiles", "buckets"),
     ("cog", "storage", "records", "audit", "tokens", "ranges", "sources"),
-    ("pools", "files", "settings", "logs", "metrics"),
+    ("pools", "files", "settings", "logs", "metrics", "rates"),
     ("model", "errors"),
     ("shell",),
 )
@@ -44,6 +44,7 @@ HOMES = {
     "click": {"__main__", "cli"},
     "rich": {"__main__", "cli"},
     "prometheus_client": {"metrics"},
+    "limits": {"rates"},
     "pydantic": {"settings"},
     "pydantic_settings": {"settings"},
 }

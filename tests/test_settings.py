@@ -20,6 +20,27 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+def test_networks_come_comma_separated_from_the_environment(monkeypatch):
+    monkeypatch.setenv("GATEWAY_METRICS_NETWORKS", "10.0.0.0/8, ::1")
+    assert load_settings().metrics_networks == ("10.0.0.0/8", "::1")
+    monkeypatch.setenv("GATEWAY_METRICS_NETWORKS", "here")
+    with pytest.raises(SettingsError, match="metrics_networks"):
+        load_settings()
+
+
+@pytest.mark.parametrize(("value", "kept"), [("60/minute", "60/minute"), (" 5/HOUR ", "5/hour"), ("off", "off")])
+def test_a_rate_is_so_many_in_so_long(monkeypatch, value, kept):
+    monkeypatch.setenv("GATEWAY_MINT_RATE", value)
+    assert load_settings().mint_rate == kept
+
+
+@pytest.mark.parametrize("value", ["", "60", "0/minute", "60/fortnight", "-1/minute", "60/minute;5/second", "on"])
+def test_what_is_no_rate_stops_the_start(monkeypatch, value):
+    monkeypatch.setenv("GATEWAY_TILE_RATE", value)
+    with pytest.raises(SettingsError, match="tile_rate"):
+        load_settings()
+
+
 def test_flags_beat_the_environment_beats_dotenv_beats_the_file_beats_the_default(tmp_path, monkeypatch):
     assert load_settings().port == 8080
     config = tmp_path / "gateway.toml"

@@ -16,12 +16,14 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
 from gateway.errors import (
+    BadCredential,
     GatewayError,
     IssuerUnavailable,
     KeysPending,
     MethodNotAllowed,
     NotFound,
     StorageUnavailable,
+    TooManyRequests,
 )
 from gateway.handlers.access import OPEN, AccessRule, Credential, access, principal_of
 from gateway.handlers.mailbox import Mailbox
@@ -182,6 +184,7 @@ class BaseHandler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Finish with the problem of RFC 9457 that belongs to the exception."""
         error = self.problem(status_code, kwargs.get("exc_info", (None, None, None))[1])
+        error = self.limited(error)
         self.refused(error)
         self.services.metrics.problems.add(str(error.status), error.slug or error.title)
         self.set_status(error.status)
@@ -190,6 +193,20 @@ class BaseHandler(RequestHandler):
         self.set_header("Cache-Control", "private, no-store" if self.credential.tokens else "no-store")
         self.set_header("Content-Type", "application/problem+json")
         self.finish(json_bytes(problem_of(error, self.request_id)))
+
+    def limited(self, error: GatewayError) -> GatewayError:
+        """Return the error, or TooManyRequests for an address that has shown too many bad credentials.
+
+        Only failures count, and only failures are refused: whoever shares the address with a guesser and has a good
+        token is not kept out.
+        """
+        if not isinstance(error, BadCredential) or self.credential == Credential(None, ()):
+            return error
+        try:
+            self.services.rates.spend("failure", None, self.client_ip)
+        except TooManyRequests as limited:
+            return limited
+        return error
 
     def refused(self, error: GatewayError) -> None:
         """Note a refusal; a resource whose refusals go on record overrides this."""

@@ -8,7 +8,7 @@ from typing import Any
 from gateway.errors import BadParameter
 from gateway.handlers.access import METADATA, access
 from gateway.handlers.base import json_bytes
-from gateway.handlers.tiles import MapHandler, tag_of
+from gateway.handlers.tiles import SLOW_COST, MapHandler, tag_of
 from gateway.model import Dataset
 from gateway.tiles import parameters
 from gateway.tiles.model import Encoded, Style, TileFormat
@@ -26,6 +26,7 @@ class RasterHandler(MapHandler):
         async def send(dataset: Dataset) -> None:
             if self.has_it(tag_of(dataset.version, type(self).__name__, *what)):
                 return
+            self.spend(SLOW_COST)
             found = await self.drawn(dataset, self.opened, dataset, work)
             self.set_header("Content-Type", "application/geo+json" if "geometry" in found else "application/json")
             self.finish(json_bytes(found))
@@ -41,6 +42,7 @@ class RasterHandler(MapHandler):
         async def send(dataset: Dataset) -> None:
             if self.has_it(tag_of(dataset.version, type(self).__name__, style, wanted, *what)):
                 return
+            self.spend(SLOW_COST)
             self.send_picture(await self.drawn(dataset, self.painted, dataset, style, wanted, work))
 
         await self.in_version(dataset_id, send)

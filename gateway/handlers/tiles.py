@@ -17,7 +17,7 @@ from gateway.handlers.audited import AuditedHandler
 from gateway.model import Dataset, Scale
 from gateway.ranges import Conditions, Outcome, evaluate
 from gateway.tiles import parameters
-from gateway.tiles.model import MEDIA_TYPES, Encoded
+from gateway.tiles.model import MEDIA_TYPES, Encoded, Style, TileAddress, TileFormat
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,6 +27,8 @@ CACHE_SECONDS = 3600
 IMMUTABLE_SECONDS = 31_536_000
 # An object that is replaced all the time is drawn anew so often.
 TRIES = 2
+# What answers cost in TILE_RATE: kept ones, drawn ones, and those of rio-tiler.
+KEPT_COST, DRAWN_COST, SLOW_COST = 1, 4, 16
 
 
 class MapHandler(AuditedHandler):
@@ -67,6 +69,10 @@ class MapHandler(AuditedHandler):
             except VersionChanged:
                 continue
         raise StorageUnavailable("The file of this dataset is being replaced.", retry_after_seconds=1)
+
+    def spend(self, cost: int) -> None:
+        """Count what an answer costs; raises TooManyRequests."""
+        self.services.rates.spend("tile", self.principal.user, self.client_ip, cost)
 
     async def drawn(self, dataset: Dataset, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, run by the threads that draw; raises Unavailable when too much waits.
@@ -131,6 +137,7 @@ class TileHandler(MapHandler):
             engine, began = self.services.tiles, time.monotonic()
             tile = engine.ready(dataset, address, style, wanted)
             metrics.tile_cache.add("miss" if tile is None else "passthrough" if tile.way == "passthrough" else "hit")
+            self.spend(KEPT_COST if tile else cost_of(address, style, wanted))
             if tile is None:
                 tile = await self.drawn(dataset, engine.tile, dataset, address, style, wanted)
                 metrics.tile_seconds.observe(time.monotonic() - began, tile.way)
@@ -152,6 +159,12 @@ class TileHandler(MapHandler):
             self.finish()
             return
         self.send_picture(tile)
+
+
+def cost_of(address: TileAddress, style: Style, wanted: TileFormat | None) -> int:
+    """Return what drawing a tile costs, by its way and its size."""
+    fast = wanted not in (TileFormat.TIF, TileFormat.NPY) and not (style.expression or style.algorithm)
+    return (DRAWN_COST if fast else SLOW_COST) * max(1, (address.size // 256) ** 2)
 
 
 def tag_of(version: str, *what: object) -> str:

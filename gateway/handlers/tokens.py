@@ -22,6 +22,7 @@ class TokenHandler(AuditedHandler):
     @access(CALLER)
     async def post(self, dataset_id: str) -> None:
         """Send token, lifetime in seconds, and the URL that the token opens; the minting is on record before."""
+        self.services.rates.spend("mint", self.principal.user, self.client_ip)
         admitted = await self.in_thread(self.services.gatekeeper.admit, dataset_id, self.principal, self.action)
         lifetime_seconds = self.services.policy.lifetimes[self.kind]
         token, token_id = self.mint(admitted, lifetime_seconds)

@@ -7,15 +7,12 @@ that `--config` or GATEWAY_CONFIG names. Secrets are also read from the file tha
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
-import stat
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -23,62 +20,9 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
-from pydantic_settings import SettingsError as SourceError
 
 from gateway.errors import SettingsError
-
-SECRETS = ("secret_keys",)
-
-
-class RootSettings(BaseModel, frozen=True, extra="forbid"):
-    """One storage root: a named place where rasters lie. All but `uri` is for roots in S3."""
-
-    uri: str = Field(
-        description='"file:PATH", a relative path counting from the working directory, or "s3://BUCKET/PREFIX"'
-    )
-    endpoint_url: str | None = Field(None, description="URL of the store's API; none: Amazon's for the region")
-    public_endpoint_url: str | None = Field(
-        None, description="URL under which clients reach the store; for signing only"
-    )
-    region: str | None = Field(None, description="region of the bucket")
-    profile: str | None = Field(None, description="profile of the AWS configuration files")
-    access_key_id: str | None = Field(None, description="credentials of this root; none: those of the environment")
-    secret_access_key: SecretStr | None = Field(None, description="belongs to access_key_id")
-    session_token: SecretStr | None = Field(None, description="of temporary credentials")
-    addressing: Literal["auto", "path", "virtual"] = Field(
-        "auto", description="whether the bucket stands in path or host"
-    )
-    requester_pays: bool = Field(False, description="whether the requests are paid by these credentials' account")
-    delivery: Literal["redirect", "stream"] = Field(
-        "redirect", description="redirect sends clients to the store, stream sends the bytes through the gateway"
-    )
-
-    @field_validator("uri")
-    @classmethod
-    def _scheme_is_known(cls, uri: str) -> str:
-        parts = urlsplit(uri)
-        if not (parts.scheme == "file" and parts.path) and not (parts.scheme == "s3" and parts.netloc):
-            raise ValueError("must be file:PATH or s3://BUCKET/PREFIX")
-        return uri
-
-    @field_validator("endpoint_url", "public_endpoint_url")
-    @classmethod
-    def _endpoint_form(cls, value: str | None) -> str | None:
-        return _web_address(value)
-
-    @model_validator(mode="after")
-    def _belongs_together(self) -> RootSettings:
-        if (self.access_key_id is None) != (self.secret_access_key is None):
-            raise ValueError("access_key_id and secret_access_key belong together: set both or none")
-        if not self.uri.startswith("s3:") and self.model_fields_set - {"uri"}:
-            raise ValueError(f"{min(self.model_fields_set - {'uri'})} is for roots in S3")
-        return self
-
-
-def _web_address(value: str | None) -> str | None:
-    if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
-        raise ValueError("must look like https://store.example.org")
-    return value
+from gateway.settings.root import RootSettings, web_address
 
 
 def _split(value: object) -> object:
@@ -160,7 +104,19 @@ class Settings(BaseSettings):
         60, gt=0, description="How long a client may take no byte of an answer before it is disconnected."
     )
     drain_seconds: float = Field(30, ge=0, description="How long open answers may still run after SIGTERM.")
-    metrics_networks: tuple[str, ...] = Field(
+    mint_rate: str = Field(
+        "60/minute", description="Download and tile tokens that one user or address may mint; `off` for no limit."
+    )
+    failure_rate: str = Field(
+        "60/minute",
+        description="Bad credentials that one address may show before they are told 429; `off` for no limit.",
+    )
+    tile_rate: str = Field(
+        "off",
+        description="What tiles and pictures may cost one user or address: 1 for a stored or kept tile, 4 for one "
+        "that is drawn, 16 for one by rio-tiler and for statistics; e.g. 60000/minute.",
+    )
+    metrics_networks: Annotated[tuple[str, ...], NoDecode] = Field(
         ("127.0.0.0/8", "::1/128"), description="Addresses or networks that may read /metrics; comma separated."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
@@ -176,6 +132,13 @@ class Settings(BaseSettings):
         for network in value:
             ipaddress.ip_network(network, strict=False)
         return value
+
+    @field_validator("mint_rate", "failure_rate", "tile_rate")
+    @classmethod
+    def _rate_form(cls, value: str) -> str:
+        if not re.fullmatch(r"off|[1-9][0-9]{0,8}/(second|minute|hour|day)", value.strip().lower()):
+            raise ValueError("must look like 60/minute, or be off")
+        return value.strip().lower()
 
     @field_validator("prefix")
     @classmethod
@@ -197,7 +160,7 @@ class Settings(BaseSettings):
     @field_validator("oidc_issuer", "oidc_jwks_url")
     @classmethod
     def _oidc_form(cls, value: str | None) -> str | None:
-        return _web_address(value)
+        return web_address(value)
 
     @field_validator("roots")
     @classmethod
@@ -243,54 +206,3 @@ class Settings(BaseSettings):
             dotenv_settings,
             toml,
         )
-
-
-def load_settings(flags: Mapping[str, Any] | None = None, *, config: str | None = None) -> Settings:
-    """Return the settings of this process; `flags` are those given on the command line, None left out.
-
-    Raises SettingsError with one line that names the setting, never its value.
-    """
-    given = {name: value for name, value in (flags or {}).items() if value is not None}
-    config = config or os.environ.get("GATEWAY_CONFIG")
-    if config and not Path(config).is_file():
-        raise SettingsError(f"the settings file {config} cannot be read")
-    for name in SECRETS:
-        path = os.environ.get(f"GATEWAY_{name.upper()}_FILE")
-        if path and name not in given:
-            given[name] = read_secret(Path(path))
-    try:
-        return Settings(config=config, **given)
-    except ValidationError as error:
-        raise SettingsError("; ".join(_sentence(e) for e in error.errors())) from None
-    except SourceError as error:
-        # Its text quotes the name of the setting and not the value.
-        field = re.search(r'field "(\w+)"', str(error))
-        raise SettingsError(f"setting {field[1]}: is no JSON" if field else str(error)) from None
-    except ValueError as error:
-        raise SettingsError(f"the settings file {config} is no TOML: {error}") from None
-
-
-def unknown_settings(environment: Mapping[str, str]) -> list[str]:
-    """Return the variables that look like settings and are none, by name."""
-    names = {name.upper() for name in Settings.model_fields}
-    known = names | {"CONFIG"} | {f"{name.upper()}_FILE" for name in SECRETS}
-    given = {name for name in environment if name.upper().startswith("GATEWAY_")}
-    return sorted(name for name in given if name.upper().removeprefix("GATEWAY_") not in known)
-
-
-def _sentence(error: Any) -> str:
-    name, told = ".".join(str(part) for part in error["loc"]), error["msg"].removeprefix("Value error, ")
-    return f"setting {name}: {told}" if name else told
-
-
-def read_secret(path: Path) -> str:
-    """Return the text of a secret file without its final newline.
-
-    Raises SettingsError when it cannot be read, or when others than its owner and group may read it.
-    """
-    try:
-        if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
-            raise SettingsError(f"the secret file {path} is open to every user: chmod o= it")
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the secret file {path} cannot be read") from error

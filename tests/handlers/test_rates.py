@@ -1,0 +1,59 @@
+"""Limits over HTTP: minting, guessing and drawing are slowed, reading is not."""
+
+import pytest
+
+from gateway.model import Scale
+from tests.handlers.conftest import problem
+
+pytestmark = pytest.mark.gen_test
+
+
+def told_to_wait(response) -> int:
+    assert response.code == 429, response.code
+    assert problem(response)["type"] == "/problems/rate-limited"
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    return int(response.headers["Retry-After"])
+
+
+async def test_the_sixty_first_token_of_a_minute_is_told_to_wait(fetch, world):
+    path = f"/api/auth/download-token/{world.add().id}"
+    for _ in range(60):
+        assert (await fetch(path, "POST")).code == 200
+    assert 1 <= told_to_wait(await fetch(path, "POST")) <= 60
+    assert (await fetch(path, "POST", token=world.bearer())).code == 200
+    assert len(world.audit("token.minted")) == 61
+
+
+@pytest.mark.parametrize("settings", [{"failure_rate": "3/minute"}], indirect=True)
+async def test_who_guesses_is_told_to_wait_and_who_has_a_token_is_not(fetch, world):
+    path = f"/api/datasets/{world.add().id}/download/cog"
+    assert [(await fetch(path, token="a.b.c")).code for _ in range(3)] == [401] * 3
+    for wrong in ("a.b.c", "d.e.f"):
+        told_to_wait(await fetch(path, token=wrong))
+    told_to_wait(await fetch(f"{path}?token=x"))
+    assert (await fetch(path, token=world.bearer())).code == 200
+    assert (await fetch(path)).code == 401
+    assert len(world.audit("download.refused")) == 4
+
+
+@pytest.mark.parametrize("settings", [{"tile_rate": "24/minute"}], indirect=True)
+async def test_tiles_cost_what_they_take(fetch, world):
+    dataset = world.add()
+    base = f"/api/datasets/{dataset.id}"
+    tile = await fetch(f"{base}/tiles/0/0/0.png")
+    assert (await fetch(f"{base}/tiles/0/0/0.png")).code == 200
+    tagged = {"If-None-Match": tile.headers["ETag"]}
+    for _ in range(30):
+        assert (await fetch(f"{base}/tiles/0/0/0.png", headers=tagged)).code == 304
+    assert (await fetch(f"{base}/statistics")).code == 200
+    told_to_wait(await fetch(f"{base}/preview.png"))
+    assert (await fetch(f"{base}/info", token=world.bearer())).code == 200
+    assert (await fetch(base)).code == 200
+
+
+async def test_a_reader_of_hundreds_of_ranges_is_not_slowed(fetch, world):
+    dataset = world.add(visibility=Scale.INTERNAL)
+    path, token = f"/api/datasets/{dataset.id}/download/cog", world.bearer()
+    for start in range(0, 400_000, 1000):
+        response = await fetch(path, token=token, headers={"Range": f"bytes={start}-{start + 99}"})
+        assert response.code == 206

@@ -1,0 +1,167 @@
+"""Limits: exact to the second, shared by processes, bounded in memory, and nobody is counted for another."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import TooManyRequests
+from gateway.rates import RateLimits
+from gateway.rates.limiter import identity
+from gateway.rates.table import SLOTS, SharedTable
+
+CHILD = """
+import sys
+from pathlib import Path
+from gateway.errors import TooManyRequests
+from gateway.rates import RateLimits
+limits, let_through = RateLimits({"mint": "1000/hour"}, Path(sys.argv[1])), 0
+for _ in range(600):
+    try:
+        limits.spend("mint", "ana", "")
+        let_through += 1
+    except TooManyRequests:
+        pass
+print(let_through)
+"""
+HOLDER = """
+import sys, time
+from pathlib import Path
+from gateway.rates.table import SharedTable
+with SharedTable(Path(sys.argv[1]) / "rates")._locked():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def limits(tmp_path, clock):
+    limits = RateLimits({"mint": "3/minute", "free": "off"}, tmp_path, clock)
+    yield limits
+    limits.close()
+
+
+def run(script, folder):
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(
+        [sys.executable, "-c", script, folder], env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_retry_after_is_exact(limits, clock):
+    for at in (1000.0, 1010.5, 1020.0):
+        clock.now = at
+        limits.spend("mint", "ana", "")
+    clock.now = 1020.25
+    with pytest.raises(TooManyRequests) as refused:
+        limits.spend("mint", "ana", "")
+    assert (refused.value.status, refused.value.headers["Retry-After"]) == (429, "40")
+    clock.now = 1059.9
+    with pytest.raises(TooManyRequests) as refused:
+        limits.spend("mint", "ana", "")
+    assert refused.value.headers["Retry-After"] == "1"
+    clock.now = 1020.25 + 40
+    limits.spend("mint", "ana", "")
+
+
+def test_costs_add_up(limits):
+    limits.spend("mint", "ana", "", cost=3)
+    with pytest.raises(TooManyRequests):
+        limits.spend("mint", "ana", "")
+
+
+def test_what_is_off_or_unknown_has_no_limit(limits):
+    for _ in range(100):
+        limits.spend("free", "ana", "")
+        limits.spend("other", "ana", "")
+
+
+def test_users_and_addresses_are_counted_each_for_themselves(limits):
+    for user, ip in (("ana", "1.1.1.1"), ("ben", "1.1.1.1"), (None, "1.1.1.1"), (None, "2001:db8::1")):
+        for _ in range(3):
+            limits.spend("mint", user, ip)
+    with pytest.raises(TooManyRequests):
+        limits.spend("mint", "ana", "9.9.9.9")
+    with pytest.raises(TooManyRequests):
+        limits.spend("mint", None, "2001:db8::ffff:1")
+    limits.spend("mint", None, "2001:db8:0:1::1")
+
+
+@pytest.mark.parametrize(("user", "ip", "who"), [
+    ("ana", "1.2.3.4", "user ana"), (None, "1.2.3.4", "ip 1.2.3.4"), (None, "::ffff:1.2.3.4", "ip 1.2.3.4"),
+    (None, "2001:db8:1:2:3::4", "net 2001:db8:1:2::/64"), (None, "", "nobody"), ("ip 1.2.3.4", "", "user ip 1.2.3.4"),
+])  # fmt: skip
+def test_who_is_counted_as_one(user, ip, who):
+    assert identity(user, ip) == who
+
+
+def test_four_processes_let_through_as_many_as_the_limit_says(tmp_path):
+    children = [run(CHILD, tmp_path) for _ in range(4)]
+    told = [int(child.communicate(timeout=60)[0]) for child in children]
+    assert sum(told) == 1000
+    assert all(child.returncode == 0 for child in children)
+
+
+def test_a_process_that_dies_with_the_lock_holds_up_nobody(tmp_path):
+    holder = run(HOLDER, tmp_path)
+    assert holder.stdout.readline() == "held\n"
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    holder.stdout.close()
+    limits = RateLimits({"mint": "1/hour"}, tmp_path)
+    limits.spend("mint", "ana", "")
+    limits.close()
+
+
+def test_memory_is_bounded_and_those_whose_window_ends_first_make_room(tmp_path, clock):
+    table = SharedTable(tmp_path / "rates", clock)
+    for number in range(SLOTS * 2):
+        clock.now += 0.001
+        table.incr(f"key {number}", 3600)
+    assert (tmp_path / "rates").stat().st_size < 2 << 20
+    last = [table.get(f"key {number}") for number in range(SLOTS * 2 - 1000, SLOTS * 2)]
+    assert sum(last) > 950
+    table.reset()
+    assert table.get(f"key {SLOTS * 2 - 1}") == 0
+    table.close()
+
+
+def test_a_table_is_a_storage_of_limits(tmp_path, clock):
+    table = SharedTable(tmp_path / "rates", clock)
+    assert (table.check(), table.get("a"), table.get_expiry("a")) == (True, 0, 1000.0)
+    assert [table.incr("a", 60), table.incr("a", 60, 5)] == [1, 6]
+    assert (table.get("a"), table.get_expiry("a")) == (6, 1060.0)
+    clock.now = 1060.0
+    assert (table.get("a"), table.incr("a", 60)) == (0, 1)
+    table.clear("a")
+    table.clear("b")
+    assert table.get("a") == 0
+    assert issubclass(OSError, table.base_exceptions)
+    table.close()
+
+
+def test_limits_that_nobody_asked_for_leave_nothing_behind(clock):
+    limits = RateLimits({"mint": "3/minute"}, None, clock)
+    limits.load()
+    limits.spend("mint", "ana", "")
+    folder = Path(limits._own.name)
+    assert (folder / "rates").exists()
+    limits.close()
+    assert not folder.exists()
+    RateLimits({}, None).close()
+    RateLimits({"mint": "off"}).load()
