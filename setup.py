@@ -26,6 +26,7 @@ setup(
         "pyproj>=3.6,<4",
         "opencv-python-headless>=4.10",
         "imagecodecs>=2025.3.30",
+        "isal>=1.7",
         "pyjwt[crypto]>=2.15.1,<3",
         "boto3>=1.40",
         "sqlite-utils>=4.2,<5",

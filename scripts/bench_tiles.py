@@ -3,8 +3,8 @@
 
     python scripts/bench_tiles.py --titiler VENV/bin/python [--rounds 5] [--seconds 4] [--memory-tiles 20000]
 
-`--titiler` names the Python of an environment with `titiler.application` and `uvicorn[standard]`. Both sides serve the
-same rasters with two processes, and are asked for the same tiles in the same order over 16 connections, in
+`--titiler` names the Python of an environment with `titiler.application` and `uvicorn[standard]`. Both sides serve
+the same rasters with two processes, and are asked for the same tiles in the same order over 16 connections, in
 interleaved rounds; medians are printed with ratios, and whether each reach is met. Ours has a tile token of a private
 dataset in every URL, its bounded pool of threads, and no cache of encoded tiles. CPU is user and system time of all
 processes of a side. The load is wrk's, one thread. Needs wrk.
@@ -141,7 +141,9 @@ def speed(
                 offset = turn * len(paths[side.name]) // rounds
                 extent = CONNECTIONS, seconds
                 found[side.name].append(load(side, paths[side.name], offset, extent, folder))
-        middle = {name: {m: statistics.median(run[m] for run in runs) for m in measures} for name, runs in found.items()}
+        middle = {
+            name: {m: statistics.median(run[m] for run in runs) for m in measures} for name, runs in found.items()
+        }
         print_case(case, middle)
 
 
@@ -165,7 +167,9 @@ def sizes(cases: list[Case], sides: list[Side], places: dict[str, list[Place]]) 
     """Print the mean size of the same tiles of both sides."""
     if len(sides) == 1:
         return
-    print(f"\n| mean bytes of {SIZED_TILES} tiles | ours | TiTiler | ÷ | at most {SIZE_REACH} |\n|---|---|---|---|---|")
+    print(
+        f"\n| mean bytes of {SIZED_TILES} tiles | ours | TiTiler | ÷ | at most {SIZE_REACH} |\n|---|---|---|---|---|"
+    )
     for case in cases:
         picked = places[case.name][:: max(1, len(places[case.name]) // SIZED_TILES)][:SIZED_TILES]
         ours, theirs = (statistics.mean(len(body(s, path)) for path in paths_of(s, case, picked)) for s in sides)

@@ -34,6 +34,7 @@ HOMES = {
     "morecantile": {"tiles"},
     "cv2": {"tiles"},
     "imagecodecs": {"tiles"},
+    "isal": {"tiles"},
     "pyproj": {"tiles"},
     "sqlite_utils": {"records"},
     "sqlite3": set(),

@@ -21,7 +21,7 @@ from gateway.tiles.handles import Handle, HandlePool
 from gateway.tiles.mapping import NotApplicable
 from gateway.tiles.model import Colormap, Encoded, Stretch, Style, TileAddress, TileFormat
 from gateway.tiles.paint import PICTURES, paint_of, picture, resolved
-from gateway.tiles.passthrough import ready_tile, stored_tile
+from gateway.tiles.passthrough import decoded_tile, ready_tile, stored_tile
 from gateway.tiles.stretch import stretch_of
 from gateway.tiles.warp import Request, draw
 
@@ -120,7 +120,8 @@ def _hot(handle: Handle, frame: Frame, address: TileAddress, style: Style, forma
     view = handle.view
     paint = paint_of(style, view, _named_colormap)
     nodata = view.nodata if style.nodata is None else style.nodata
-    drawn = draw(handle, frame, Request(paint.bands, nodata, style.resampling, style.reproject))
+    request = Request(paint.bands, nodata, style.resampling, style.reproject)
+    drawn = decoded_tile(handle, frame, request) or draw(handle, frame, request)
     return _blank(frame.size, format or TileFormat.PNG) if drawn is None else picture(drawn, paint, format)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +21,8 @@ from gateway.tiles.warp import Drawn
 
 PICTURES = (TileFormat.PNG, TileFormat.JPEG, TileFormat.WEBP)
 BYTE = 256
+# So few values that all are worked out at once.
+TABLED = ("uint8", "uint16")
 
 
 @dataclass(frozen=True)
@@ -145,10 +148,30 @@ def _bytes(drawn: Drawn, rescale: tuple[tuple[float, float], ...]) -> Bytes:
     if not rescale:
         return drawn.pixels
     ranges = rescale * len(drawn.pixels) if len(rescale) == 1 else rescale
-    pixels = np.stack([_rescaled(band, *limits) for band, limits in zip(drawn.pixels, ranges, strict=True)])
+    if drawn.pixels.dtype.name in TABLED:
+        tables = [_byte_of(drawn.pixels.dtype.name, *limits) for limits in ranges]
+        pixels = _looked_up(drawn.pixels, tables)
+    else:
+        pixels = np.stack([_rescaled(band, *limits) for band, limits in zip(drawn.pixels, ranges, strict=True)])
     if drawn.mask is not None:
         pixels[:, drawn.mask == 0] = 0
     return pixels
+
+
+def _looked_up(pixels: npt.NDArray[Any], tables: list[Bytes]) -> Bytes:
+    """Return for each value what the table of its band has; the order in memory stays as it is."""
+    if pixels.dtype == np.uint8 and pixels.transpose(1, 2, 0).flags.c_contiguous:
+        samples: Bytes = np.asarray(cv2.LUT(pixels.transpose(1, 2, 0), np.stack(tables, axis=-1)[None]), np.uint8)
+        return samples.reshape(*pixels.shape[1:], len(tables)).transpose(2, 0, 1)
+    return np.stack([table.take(band) for band, table in zip(pixels, tables, strict=True)])
+
+
+@lru_cache(maxsize=64)
+def _byte_of(dtype: str, low: float, high: float) -> Bytes:
+    """Return the byte that each value of an unsigned type becomes."""
+    table = _rescaled(np.arange(np.iinfo(dtype).max + 1, dtype=dtype), low, high)
+    table.flags.writeable = False
+    return table
 
 
 def _rescaled(band: npt.NDArray[Any], low: float, high: float) -> Bytes:

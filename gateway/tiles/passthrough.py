@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import imagecodecs
 
 from gateway.cog.ifd import Ifd
 from gateway.cog.tags import PLANAR_CONTIGUOUS, Tag
@@ -12,10 +15,16 @@ from gateway.model import ByteSource
 from gateway.tiles.grid import Frame, block_of
 from gateway.tiles.handles import Handle
 from gateway.tiles.model import Encoded, Style, TileFormat
-from gateway.tiles.warp import placed
+from gateway.tiles.warp import Drawn, Request, placed
 
 # Compression (259): JPEG of the Technical Note 2, and WebP as GDAL numbers it.
 CODECS = {7: TileFormat.JPEG, 50001: TileFormat.WEBP}
+DECODERS: Mapping[TileFormat, Callable[[bytes], Any]] = {
+    TileFormat.JPEG: imagecodecs.jpeg8_decode,
+    TileFormat.WEBP: imagecodecs.webp_decode,
+}
+# Of rows and columns alone.
+GREY_DIMENSIONS = 2
 BLACK_IS_ZERO, RGB, YCBCR = 1, 2, 6
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 RIFF = b"RIFF"
@@ -78,6 +87,32 @@ def _stored_tile(handle: Handle, frame: Frame, style: Style, format: TileFormat 
         if place is not None:
             return _block(read, stored, *place)
     return None
+
+
+def decoded_tile(handle: Handle, frame: Frame, request: Request) -> Drawn | None:
+    """Return the pixels of the block that is the tile, as browsers decode it; None where no block is."""
+    levels = handle.once("stored", lambda: stored_levels(handle))
+    if not levels or request.nodata is not None or not placed(handle, frame.crs).same:
+        return None
+    for level, stored in enumerate(levels):
+        place = block_of(frame, handle.view.transforms[level], stored.block)
+        if place is not None:
+            block = _block(handle.source.read_at, stored, *place)
+            return None if block is None else _decoded(block, handle.view.bands, request.bands)
+    return None
+
+
+def _decoded(block: Encoded, bands: tuple[int, ...], wanted: tuple[int, ...]) -> Drawn | None:
+    """Return the wanted bands of a picture; None where it cannot be decoded, which the slower way tells better."""
+    try:
+        samples = DECODERS[block.format](block.body)
+    except (RuntimeError, ValueError):
+        return None
+    samples = samples[..., None] if samples.ndim == GREY_DIMENSIONS else samples
+    if samples.shape[2] != len(bands):
+        return None
+    pixels = samples.transpose(2, 0, 1)
+    return Drawn(pixels if wanted == bands else pixels[[bands.index(band) for band in wanted]], None)
 
 
 def _plain(style: Style) -> bool:
