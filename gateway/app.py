@@ -16,6 +16,7 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream, SSLIOStream
 from tornado.web import Application, RequestHandler, url
 
+from gateway.apidocs import document
 from gateway.errors import SettingsError
 from gateway.handlers.assets import Assets
 from gateway.handlers.base import UnknownRoute, access_missing, log_request
@@ -73,6 +74,7 @@ def make_app(services: Services) -> Application:
         warm=Warm(),
         assets=Assets(STATIC_FOLDER),
         templates=templates(),
+        openapi=document(settings),
     )
 
 

@@ -6,6 +6,7 @@ import re
 
 from tornado.web import RequestHandler
 
+from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
@@ -44,9 +45,11 @@ API_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/tileMatrixSets", GridsHandler),
     ("/tileMatrixSets/{tms}", GridsHandler),
     ("/colorMaps", ColormapsHandler),
-    ("/colorMaps/{tms}", ColormapsHandler),
+    ("/colorMaps/{map}", ColormapsHandler),
     ("/auth/download-token/{id}", DownloadTokenHandler),
     ("/auth/tile-token/{id}", TileTokenHandler),
+    ("/openapi.json", OpenApiHandler),
+    ("/docs", ApiDocsHandler),
 )
 ROOT_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/livez", LiveHandler),
@@ -60,7 +63,7 @@ ROOT_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
 NUMBER = r"([-+0-9.eE]+?)"
 PARTS = {
     "{id}": "([^/]+)", "{asset}": "([A-Za-z0-9._/-]+)", "{name}": "[^/]+",
-    "{tms}": r"(\w+)", "{tms?}": r"(?:(\w+)/)?", "{z}": "([0-9]{1,9})",
+    "{tms}": r"(\w+)", "{map}": r"(\w+)", "{tms?}": r"(?:(\w+)/)?", "{z}": "([0-9]{1,9})",
     "{x}": "([0-9]{1,9})", "{y}": "([0-9]{1,9})", "{@scale}": "(?:@([0-9]{1,3})x)?", "{.format}": r"(?:\.([a-z]+))?",
     "{/size}": "(?:/([0-9]{1,5})x([0-9]{1,5}))?", "{lon}": NUMBER, "{lat}": NUMBER, "{minx}": NUMBER,
     "{miny}": NUMBER, "{maxx}": NUMBER, "{maxy}": NUMBER,

@@ -12,6 +12,7 @@ FLOORS = (
     ("__main__", "cli"),
     ("serve",),
     ("supervisor", "app"),
+    ("apidocs",),
     ("routes",),
     ("handlers",),
     ("services",),
@@ -27,7 +28,7 @@ FLOORS = (
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 HOMES = {
-    "tornado": {"app", "serve", "handlers", "routes"},
+    "tornado": {"app", "apidocs", "serve", "handlers", "routes"},
     "rasterio": {"cog", "tiles"},
     "numpy": {"cog", "tiles"},
     "rio_tiler": {"tiles"},

@@ -13,6 +13,7 @@ from gateway.handlers.access import CALLER, METADATA, access
 from gateway.handlers.base import BaseHandler
 from gateway.model import Dataset, Principal, utc_text
 from gateway.records import DatasetPage, DatasetQuery
+from gateway.tiles import parameters
 
 Arguments = dict[str, list[bytes]]
 LIMIT_DEFAULT, LIMIT_MOST = 20, 1000
@@ -102,9 +103,12 @@ class ValidationHandler(JsonHandler):
 
     @access(METADATA)
     async def get(self, dataset_id: str) -> None:
-        """Send the report as `check --json` prints it, under the dataset's id."""
+        """Send the report as `check --json` prints it, under the dataset's id; with `strict` a warning fails too."""
+        strict = parameters.flag(self.request.query_arguments, "strict", default=False)
         admitted = await self.in_thread(self.services.gatekeeper.admit, dataset_id, self.principal, Action.VIEW)
-        self.send_private(admitted.dataset.report.as_json(admitted.dataset.id))
+        report = admitted.dataset.report
+        told = report.as_json(admitted.dataset.id)
+        self.send_private(told | {"valid": report.valid and not (strict and report.warnings)})
 
     head = get
 

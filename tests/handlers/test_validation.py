@@ -44,3 +44,11 @@ async def test_all_four_show_the_same_report_but_for_the_name_of_the_source(worl
     assert shown["source"] == dataset.id
     assert Report.from_json(shown).as_json("a.tif") == checked
     assert json.loads((await fetch(f"/api/datasets/{dataset.id}/validation")).body) == shown
+
+
+async def test_a_warning_fails_where_the_client_is_strict(world, fetch):
+    with_slack(world.folder / "b.tif")
+    dataset = world.register("b.tif")
+    for query, valid in (("", True), ("?strict=false", True), ("?strict=true", False)):
+        assert json.loads((await fetch(f"/api/datasets/{dataset.id}/validation{query}")).body)["valid"] is valid
+    assert (await fetch(f"/api/datasets/{dataset.id}/validation?strict=maybe")).code == 400

@@ -1,0 +1,158 @@
+"""The document: one path for each form of each route, one operation for each verb that its handler has."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from tornado.web import RequestHandler
+
+from gateway import __version__
+from gateway.apidocs.operations import LISTS, OPERATIONS, Operation, json
+from gateway.apidocs.parameters import HEADERS, PATH, QUERY
+from gateway.apidocs.schemas import SCHEMAS, ref
+from gateway.handlers.access import AccessRule, Anonymous
+from gateway.handlers.base import implemented
+from gateway.model import TokenKind
+from gateway.routes import API_ROUTES, ROOT_ROUTES
+from gateway.settings import Settings
+
+# What of a template may be left out, and what stands there where it is not.
+OPTIONAL: Mapping[str, tuple[str, str]] = {
+    "{tms?}": ("", "{tms}/"),
+    "{@scale}": ("", "@{scale}x"),
+    "{.format}": ("", ".{format}"),
+    "{/size}": ("", "/{width}x{height}"),
+}
+TAGS = {
+    "datasets": "What there is, and what the COG check says of it.",
+    "downloads": "The file itself, on record before its first byte.",
+    "maps": "Tiles, pictures and facts, with TiTiler's parameters.",
+    "tokens": "Tokens for clients that cannot send headers.",
+    "about": "The gateway itself.",
+}
+RETRIED = (429, 503)
+Paths = dict[str, dict[str, Any]]
+
+
+def document(settings: Settings) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of a gateway with these settings."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "COG Gateway",
+            "version": __version__,
+            "summary": "True Cloud-Optimized GeoTIFFs: the files, their maps, and who may have them.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "tags": [{"name": name, "description": told} for name, told in TAGS.items()],
+        "paths": paths(settings),
+        "components": {
+            "schemas": dict(SCHEMAS),
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "downloadToken": {"type": "apiKey", "in": "query", "name": "token"},
+                "tilesToken": {"type": "apiKey", "in": "query", "name": "token"},
+            },
+        },
+    }
+
+
+def paths(settings: Settings) -> Paths:
+    """Return every path with its operations."""
+    routes = [(settings.prefix, template, handler) for template, handler in API_ROUTES]
+    routes += [("", template, handler) for template, handler in ROOT_ROUTES]
+    found: Paths = {}
+    for prefix, template, handler in routes:
+        for path in forms(template):
+            verbs = {verb: operation(path, verb, handler, settings) for verb in implemented(handler)}
+            found[prefix + path] = {"parameters": path_parameters(path), **verbs}
+    return found
+
+
+def forms(template: str) -> Iterator[str]:
+    """Yield the paths that a route's template stands for."""
+    pieces = re.split(r"(\{[^}]+\})", template)
+    for chosen in itertools.product(*(OPTIONAL.get(piece, (piece,)) for piece in pieces)):
+        yield "".join(chosen)
+
+
+def path_parameters(path: str) -> list[dict[str, Any]]:
+    """Return the parameters of a path."""
+    names = re.findall(r"\{(\w+)\}", path)
+    return [_parameter(name, "path", *PATH[name]) | {"required": True} for name in names]
+
+
+def operation(path: str, verb: str, handler: type[RequestHandler], settings: Settings) -> dict[str, Any]:
+    """Return the operation of one verb at one path."""
+    known, rule = OPERATIONS[handler], getattr(handler, verb).access_rule
+    summary = (inspect.getdoc(handler) or "").splitlines()[0]
+    described = inspect.getdoc(getattr(handler, verb)) or summary
+    return {
+        "operationId": _identifier(verb, path),
+        "tags": [known.tag],
+        "summary": summary,
+        "description": described,
+        "security": security(rule, settings),
+        "parameters": [_parameter(name, "query", *QUERY[name]) for name in known.query]
+        + [_parameter(name, "header", *HEADERS[name]) for name in known.headers],
+        "responses": responses(path, verb, known, rule),
+    }
+
+
+def security(rule: AccessRule, settings: Settings) -> list[dict[str, list[str]]]:
+    """Return the credentials that a verb takes; the empty one stands for none."""
+    if not rule.checked:
+        return []
+    taken: list[dict[str, list[str]]] = [{"bearer": []}]
+    if rule.token is not None:
+        taken.append({"downloadToken" if rule.token is TokenKind.DOWNLOAD else "tilesToken": []})
+    free = rule.anonymous is Anonymous.YES or (rule.anonymous is Anonymous.IF_OPEN and settings.open_downloads)
+    return [*taken, {}] if free else taken
+
+
+def responses(path: str, verb: str, known: Operation, rule: AccessRule) -> dict[str, Any]:
+    """Return what a verb may answer, by status."""
+    found = {str(status): _answer(path, verb, known, *answer) for status, answer in known.answers.items()}
+    errors = {*known.errors, *((401, 429, 503) if rule.checked else ()), *((404, 422) if "{id}" in path else ())}
+    if re.search(r"\{(tms|asset|map)\}", path):
+        errors.add(404)
+    if re.search(r"\{(scale|format|width|lon|minx)\}", path):
+        errors |= {400, 404}
+    found |= {str(status): _problem(status, verb) for status in sorted(errors) if str(status) not in found}
+    return found
+
+
+def _answer(path: str, verb: str, known: Operation, told: str, content: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {"description": told}
+    if path in LISTS:
+        content = json(LISTS[path])
+    elif path.startswith("/tileMatrixSets/"):
+        content = json("TileMatrixSet")
+    if content is not None and verb != "head":
+        found["content"] = dict(content)
+    if known.answer_headers and content is not None:
+        found["headers"] = {name: {"schema": {"type": "string"}} for name in known.answer_headers}
+    return found
+
+
+def _problem(status: int, verb: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"description": HTTPStatus(status).phrase + "."}
+    if verb != "head":
+        found["content"] = {"application/problem+json": {"schema": ref("Problem")}}
+    if status in RETRIED:
+        found["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
+    return found
+
+
+def _parameter(name: str, place: str, told: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": place, "description": told, "schema": dict(schema)}
+
+
+def _identifier(verb: str, path: str) -> str:
+    words = re.findall(r"\w+", path.replace("@", " at ").replace(".", " dot "))
+    return "_".join([verb, *words]) if words else f"{verb}_root"

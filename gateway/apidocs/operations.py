@@ -1,0 +1,140 @@
+"""What each handler takes and answers, beside what its routes and its access rule tell already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tornado.web import RequestHandler
+
+from gateway.apidocs.parameters import STYLE
+from gateway.apidocs.schemas import ref
+from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler
+from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
+from gateway.handlers.downloads import DownloadHandler
+from gateway.handlers.health import LiveHandler, ReadyHandler
+from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler, WmtsHandler
+from gateway.handlers.pages import AssetHandler, PageHandler
+from gateway.handlers.rasters import (
+    InfoGeoJsonHandler,
+    InfoHandler,
+    PartHandler,
+    PointHandler,
+    PreviewHandler,
+    StatisticsHandler,
+)
+from gateway.handlers.tiles import TileHandler
+from gateway.handlers.tokens import DownloadTokenHandler, TileTokenHandler
+from gateway.handlers.watching import MetricsHandler
+
+Content = Mapping[str, Any]
+PICTURES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "application/x-binary")
+PICTURE: Content = {kind: {} for kind in PICTURES}
+HTML: Content = {"text/html; charset=utf-8": {}}
+
+
+def json(name: str, kind: str = "application/json") -> Content:
+    """Return the content of a JSON answer."""
+    return {kind: {"schema": ref(name)}}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a handler's routes have in common; `answers` are those without an error, by status."""
+
+    tag: str
+    answers: Mapping[int, tuple[str, Content | None]]
+    query: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    errors: tuple[int, ...] = ()
+    # Of answers with a body.
+    answer_headers: tuple[str, ...] = field(default=())
+
+
+NOT_MODIFIED = {304: ("The client has it.", None)}
+CACHED = ("ETag", "Cache-Control")
+
+
+def fact(name: str, *query: str) -> Operation:
+    """Return the operation of a JSON fact of an open raster."""
+    answers = {200: ("The facts.", json(name)), **NOT_MODIFIED}
+    return Operation("maps", answers, (*query, "v"), ("If-None-Match",), (400, 422, 429, 503), CACHED)
+
+
+def drawn(*query: str, more: Mapping[int, tuple[str, Content | None]] | None = None) -> Operation:
+    """Return the operation of a picture."""
+    answers = {200: ("The picture.", PICTURE), **NOT_MODIFIED, **(more or {})}
+    return Operation("maps", answers, (*STYLE, *query, "v"), ("If-None-Match",), (400, 422, 429, 503), CACHED)
+
+
+def plain(tag: str, name: str, *query: str, errors: tuple[int, ...] = ()) -> Operation:
+    """Return the operation of a JSON document."""
+    return Operation(tag, {200: ("The document.", json(name))}, query, errors=errors)
+
+
+DOCUMENT = ("tilesize", "minzoom", "maxzoom")
+TILE = drawn("tilesize", "buffer", "empty", more={204: ("Nothing is there, and `empty` is 204.", None)})
+MINTED = Operation("tokens", {200: ("The token.", json("Token"))}, errors=(403, 429))
+OPERATIONS: Mapping[type[RequestHandler], Operation] = {
+    DatasetsHandler: plain("datasets", "Datasets", "bbox", "q", "limit", "offset", errors=(400,)),
+    DatasetHandler: plain("datasets", "Dataset"),
+    ValidationHandler: plain("datasets", "Report", "strict", errors=(400,)),
+    DownloadHandler: Operation(
+        "downloads",
+        {
+            200: ("The whole file.", {"image/tiff": {}}),
+            206: ("One range of it.", {"image/tiff": {}}),
+            302: ("The file lies in a store: a presigned URL.", None),
+            **NOT_MODIFIED,
+        },
+        headers=("Range", "If-Range", "If-Match", "If-None-Match"),
+        errors=(403, 412, 416, 422, 503),
+        answer_headers=("ETag", "Last-Modified", "Content-Disposition", "Accept-Ranges", "Repr-Digest"),
+    ),
+    TileHandler: TILE,
+    TileJsonHandler: plain(
+        "maps", "TileJson", *STYLE, *DOCUMENT, "tile_format", "tile_scale", errors=(400, 422, 429, 503)
+    ),
+    WmtsHandler: Operation(
+        "maps",
+        {
+            200: ("The capabilities, or the tile that is asked for by KVP.", {"application/xml": {}, **PICTURE}),
+            204: ("Nothing is there, and `empty` is 204.", None),
+            **NOT_MODIFIED,
+        },
+        (*STYLE, *DOCUMENT, "tile_matrix_set_id", "service", "request", "tilematrixset", "tilematrix", "tilecol",
+         "tilerow", "format", "buffer", "empty", "v"),
+        ("If-None-Match",),
+        (400, 422, 429, 503),
+    ),
+    InfoHandler: fact("Info"),
+    InfoGeoJsonHandler: Operation(
+        "maps", {200: ("The facts.", json("Feature", "application/geo+json")), **NOT_MODIFIED}, ("v",),
+        ("If-None-Match",), (422, 429, 503), CACHED,
+    ),
+    StatisticsHandler: fact(
+        "Statistics", *STYLE, "max_size", "categorical", "c", "p", "histogram_bins", "histogram_range"
+    ),
+    PointHandler: fact("Point", *STYLE, "coord_crs"),
+    PreviewHandler: drawn("max_size", "width", "height"),
+    PartHandler: drawn("max_size", "width", "height", "coord_crs", "dst_crs"),
+    GridsHandler: plain("maps", "TileMatrixSets", errors=(404,)),
+    ColormapsHandler: Operation(
+        "maps", {200: ("The colours.", {**json("ColorMap"), "image/png": {}})}, ("f", "format", "width", "height"),
+        errors=(400, 404),
+    ),
+    DownloadTokenHandler: MINTED,
+    TileTokenHandler: MINTED,
+    OpenApiHandler: plain("about", "Document"),
+    ApiDocsHandler: Operation("about", {200: ("The page.", HTML), **NOT_MODIFIED}),
+    LiveHandler: plain("about", "Health"),
+    ReadyHandler: Operation(
+        "about", {200: ("Ready.", json("Health")), 503: ("Not ready: what fails is named.", json("Health"))}
+    ),
+    MetricsHandler: Operation("about", {200: ("The metrics.", {"text/plain": {}})}, errors=(403,)),
+    PageHandler: Operation("about", {200: ("The viewer.", HTML), **NOT_MODIFIED}),
+    AssetHandler: Operation("about", {200: ("A file of the viewer.", {"*/*": {}}), **NOT_MODIFIED}, errors=(404,)),
+}  # fmt: skip
+# Without the last part of the path these list all.
+LISTS: Mapping[str, str] = {"/tileMatrixSets": "TileMatrixSets", "/colorMaps": "ColorMaps"}

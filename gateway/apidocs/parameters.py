@@ -1,0 +1,128 @@
+"""Every parameter of every route: what it is, and what it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.handlers.datasets import LIMIT_DEFAULT, LIMIT_MOST, OFFSET_MOST
+from gateway.tiles import parameters
+from gateway.tiles.algorithms import ALGORITHMS, PARAMS_CHARACTERS
+from gateway.tiles.expressions import EXPRESSION_CHARACTERS
+from gateway.tiles.model import TileFormat
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+TRUTH: Schema = {"type": "boolean"}
+CRS: Schema = {"type": "string", "pattern": "^(EPSG|OGC|ESRI|IAU_2015):[A-Za-z0-9]{1,12}$", "examples": ["EPSG:3857"]}
+FORMATS = [*TileFormat, "jpg"]
+
+
+def whole(least: int, most: int, default: int | None = None) -> Schema:
+    """Return the schema of a whole number."""
+    found: dict[str, Any] = {"type": "integer", "minimum": least, "maximum": most}
+    return found if default is None else found | {"default": default}
+
+
+def one_of(choices: Any, default: str | None = None) -> Schema:
+    """Return the schema of a choice."""
+    found: dict[str, Any] = {"type": "string", "enum": list(choices)}
+    return found if default is None else found | {"default": default}
+
+
+def several(item: Schema, most: int) -> Schema:
+    """Return the schema of a parameter that may be given again and again."""
+    return {"type": "array", "items": item, "maxItems": most}
+
+
+PATH: Mapping[str, tuple[str, Schema]] = {
+    "id": ("Id of the dataset, in any case.", {"type": "string", "format": "uuid"}),
+    "name": ("Any name, for clients that want one in the URL.", {"type": "string", "pattern": "^[^/]+$"}),
+    "tms": ("Id of a tile matrix set; see /tileMatrixSets.", {"type": "string", "examples": ["WebMercatorQuad"]}),
+    "map": ("Name of a colour map; see /colorMaps.", {"type": "string", "examples": ["viridis"]}),
+    "z": ("Zoom level: the tile matrix.", whole(0, 999_999_999)),
+    "x": ("Column of the tile.", whole(0, 999_999_999)),
+    "y": ("Row of the tile.", whole(0, 999_999_999)),
+    "scale": ("How many times larger the tile is, in pixels.", whole(1, parameters.MAX_SCALE)),
+    "format": ("Format of the picture; without one jpeg, or png where a pixel is masked.", one_of(FORMATS)),
+    "width": ("Width in pixels.", whole(1, parameters.MAX_SIDE)),
+    "height": ("Height in pixels.", whole(1, parameters.MAX_SIDE)),
+    "lon": ("X in coord_crs: degrees east unless told.", {"type": "number"}),
+    "lat": ("Y in coord_crs: degrees north unless told.", {"type": "number"}),
+    "minx": ("Least x in coord_crs.", {"type": "number"}),
+    "miny": ("Least y in coord_crs.", {"type": "number"}),
+    "maxx": ("Greatest x in coord_crs.", {"type": "number"}),
+    "maxy": ("Greatest y in coord_crs.", {"type": "number"}),
+    "asset": ("Path of a file of the viewer.", TEXT),
+}
+NUMBERS: Schema = {"type": "string", "pattern": r"^[-+0-9.eE]+(,[-+0-9.eE]+)*$"}
+QUERY: Mapping[str, tuple[str, Schema]] = {
+    "bbox": ("Only datasets that touch west,south,east,north in degrees.", NUMBERS | {"examples": ["5,45,15,55"]}),
+    "q": ("Only datasets whose title has this text, in any case.", TEXT),
+    "limit": ("Most datasets of one page.", whole(1, LIMIT_MOST, LIMIT_DEFAULT)),
+    "offset": ("Datasets that come before the page.", whole(0, OFFSET_MOST, 0)),
+    "strict": ("Whether a warning makes the file invalid.", TRUTH | {"default": False}),
+    "bidx": ("Number of a band, the first being 1.", several(whole(1, parameters.MAX_BANDS), parameters.MAX_BANDS)),
+    "expression": (
+        "Arithmetic of bands, parts separated by semicolons.",
+        {"type": "string", "maxLength": EXPRESSION_CHARACTERS, "examples": ["(b2-b1)/(b2+b1)"]},
+    ),
+    "nodata": ("Value that is no data, in place of the file's.", {"anyOf": [{"type": "number"}, {"const": "nan"}]}),
+    "unscale": ("Whether the file's scale and offset are applied.", TRUTH | {"default": False}),
+    "resampling": ("How pixels are made where the picture is coarser.", one_of(parameters.RESAMPLING, "nearest")),
+    "reproject": ("How pixels are made where the CRS is another.", one_of(parameters.REPROJECT, "nearest")),
+    "rescale": ("Range of values from black to white: low,high of all bands or of each.", several(NUMBERS, 512)),
+    "color_formula": ("Operations on colours, as rio-color has them.", {"type": "string", "maxLength": 200}),
+    "colormap_name": ("Name of a colour map; see /colorMaps.", TEXT),
+    "colormap": (
+        "Colours of values, or of intervals, as JSON.",
+        {"type": "string", "maxLength": parameters.COLORMAP_CHARACTERS, "examples": ['{"1": "#ff0000"}']},
+    ),
+    "return_mask": ("Whether masked pixels are transparent.", TRUTH | {"default": True}),
+    "algorithm": ("What is made of the values.", one_of(ALGORITHMS)),
+    "algorithm_params": ("Its parameters, as JSON.", {"type": "string", "maxLength": PARAMS_CHARACTERS}),
+    "tilesize": ("Pixels of one side of a tile, before the scale.", whole(1, parameters.MAX_TILESIZE, 256)),
+    "buffer": (
+        "Pixels that are added on each side.",
+        {"type": "number", "minimum": 0, "maximum": parameters.MAX_BUFFER, "multipleOf": 0.5},
+    ),
+    "empty": (
+        "What a tile outside of the data is: an empty picture, 204 or 404.",
+        one_of(("200", "204", "404"), "200"),
+    ),
+    "v": ("Version of the dataset: makes the answer immutable for caches.", TEXT),
+    "max_size": ("Most pixels of the longer side.", whole(1, parameters.MAX_SIDE)),
+    "width": ("Width in pixels.", whole(1, parameters.MAX_SIDE)),
+    "height": ("Height in pixels.", whole(1, parameters.MAX_SIDE)),
+    "coord_crs": ("CRS of the coordinates in the path.", CRS),
+    "dst_crs": ("CRS of the picture.", CRS),
+    "categorical": ("Whether values are counted one by one.", TRUTH | {"default": False}),
+    "c": ("A value that is counted.", several({"type": "number"}, parameters.MAX_CATEGORIES)),
+    "p": ("A percentile.", several({"type": "number", "minimum": 0, "maximum": 100}, parameters.MAX_PERCENTILES)),
+    "histogram_bins": ("How many bins, or their edges, comma separated.", NUMBERS | {"default": "10"}),
+    "histogram_range": ("Range of the histogram: low,high.", NUMBERS),
+    "tile_format": ("Format of the tiles in the template.", one_of(FORMATS)),
+    "tile_scale": ("Scale of the tiles in the template.", whole(1, parameters.MAX_SCALE, 1)),
+    "minzoom": ("Least zoom level, where it is not the file's own.", whole(0, 30)),
+    "maxzoom": ("Greatest zoom level, where it is not the file's own.", whole(0, 30)),
+    "tile_matrix_set_id": ("Tile matrix set of the document.", {"type": "string", "default": "WebMercatorQuad"}),
+    "service": ("WMTS; names in any case.", one_of(("WMTS",))),
+    "request": ("What is asked for by KVP.", one_of(("GetCapabilities", "GetTile"), "GetCapabilities")),
+    "tilematrixset": ("GetTile: the tile matrix set.", TEXT),
+    "tilematrix": ("GetTile: the tile matrix.", whole(0, 999_999_999)),
+    "tilecol": ("GetTile: the column.", whole(0, 999_999_999)),
+    "tilerow": ("GetTile: the row.", whole(0, 999_999_999)),
+    "format": ("GetTile: media type of the picture; of a colour map: json or png.", TEXT),
+    "f": ("JSON, or a picture for a legend.", one_of(("json", "png"), "json")),
+}
+HEADERS: Mapping[str, tuple[str, Schema]] = {
+    "Range": ("One range of bytes (RFC 9110 section 14).", TEXT | {"examples": ["bytes=0-16383"]}),
+    "If-Range": ("The range counts only for this strong ETag.", TEXT),
+    "If-Match": ("Only if the file has this ETag; else 412.", TEXT),
+    "If-None-Match": ("304 where the ETag is this.", TEXT),
+}
+STYLE = (
+    "bidx", "expression", "nodata", "unscale", "resampling", "reproject", "rescale", "color_formula", "colormap_name",
+    "colormap", "return_mask", "algorithm", "algorithm_params",
+)  # fmt: skip

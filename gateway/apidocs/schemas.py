@@ -1,0 +1,138 @@
+"""The shapes of the JSON that the API sends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+
+def ref(name: str) -> Schema:
+    """Return a reference to one of the schemas below."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def made(properties: Mapping[str, Schema], optional: Sequence[str] = (), **more: Any) -> Schema:
+    """Return the schema of an object whose properties are all there, but for the optional ones."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": dict(properties), "required": required, **more}
+
+
+def listed(item: Schema) -> Schema:
+    """Return the schema of a list."""
+    return {"type": "array", "items": item}
+
+
+def or_null(kind: str, **more: Any) -> Schema:
+    """Return the schema of a value that may be null."""
+    return {"type": [kind, "null"], **more}
+
+
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "number"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+MOMENT: Schema = {"type": "string", "format": "date-time"}
+SCALE: Schema = {"type": "string", "enum": ["public", "internal", "private"]}
+LINKS = listed(made({"rel": TEXT, "href": {"type": "string", "format": "uri"}, "type": TEXT}, ("rel", "type")))
+BAND_NUMBER: Schema = {"type": ["number", "null"]}
+
+SCHEMAS: Mapping[str, Schema] = {
+    "Problem": made(
+        {
+            "type": {"type": "string", "format": "uri-reference"},
+            "title": TEXT,
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
+            "detail": TEXT,
+            "instance": {"type": "string", "description": "Id of the request, as in X-Request-ID."},
+            "errors": listed(ref("Finding")),
+        },
+        ("detail", "errors"),
+        description="RFC 9457.",
+    ),
+    "Finding": made(
+        {
+            "rule": TEXT, "message": TEXT, "ifd": or_null("integer"), "block": or_null("integer"),
+            "offset": or_null("integer"),
+        },
+        ("ifd", "block", "offset"),
+    ),
+    "Report": made(
+        {
+            "source": TEXT,
+            "valid": {"type": "boolean"},
+            "depth": {"type": "string", "enum": ["header", "blocks", "full"]},
+            "errors": listed(ref("Finding")),
+            "warnings": listed(ref("Finding")),
+            "mend": or_null("string", description="Command that makes a COG of the file."),
+        }
+    ),
+    "Dataset": made(
+        {
+            "id": {"type": "string", "format": "uuid"},
+            "title": TEXT,
+            "visibility": SCALE,
+            "download": SCALE,
+            "owner": or_null("string"),
+            "size_bytes": COUNT,
+            "version": TEXT,
+            "sha256": or_null("string", pattern="^[0-9a-f]{64}$"),
+            "bounds": {"type": ["array", "null"], "items": NUMBER, "minItems": 4, "maxItems": 4},
+            "crs": or_null("string"),
+            "width": or_null("integer"),
+            "height": or_null("integer"),
+            "count": or_null("integer"),
+            "dtype": or_null("string"),
+            "nodata": {"type": ["number", "string", "null"]},
+            "created_at": MOMENT,
+            "updated_at": MOMENT,
+            "links": LINKS,
+        }
+    ),
+    "Datasets": made(
+        {"datasets": listed(ref("Dataset")), "total": COUNT, "limit": COUNT, "offset": COUNT, "links": LINKS}
+    ),
+    "Token": made({"token": TEXT, "expires_in": COUNT, "url": {"type": "string", "format": "uri"}}),
+    "TileJson": made(
+        {
+            "tilejson": {"const": "3.0.0"}, "name": TEXT, "version": TEXT, "scheme": {"const": "xyz"},
+            "tiles": listed(TEXT), "minzoom": COUNT, "maxzoom": COUNT, "bounds": listed(NUMBER),
+            "center": listed(NUMBER), "tileSize": COUNT,
+        },
+        description="TileJSON 3.0.",
+    ),
+    "Info": made(
+        {
+            "bounds": listed(NUMBER), "crs": TEXT, "band_metadata": {"type": "array"},
+            "band_descriptions": {"type": "array"}, "dtype": TEXT, "nodata_type": TEXT, "width": COUNT,
+            "height": COUNT, "count": COUNT, "driver": TEXT, "overviews": listed(COUNT),
+        },
+        ("crs",),
+        description="As TiTiler's.",
+    ),
+    "Feature": made(
+        {"type": {"const": "Feature"}, "geometry": {"type": ["object", "null"]}, "properties": {"type": "object"}},
+        description="RFC 7946.",
+    ),
+    "Statistics": {
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "properties": dict.fromkeys(("min", "max", "mean", "count", "sum", "std", "median"), BAND_NUMBER)
+            | {"histogram": {"type": "array", "items": {"type": "array"}}},
+            "required": ["min", "max", "mean", "count", "std", "histogram"],
+        },
+    },
+    "Point": made(
+        {
+            "coordinates": listed(NUMBER), "values": listed(BAND_NUMBER), "band_names": listed(TEXT),
+            "band_descriptions": listed({"type": ["string", "null"]}),
+        }
+    ),
+    "TileMatrixSets": made({"tileMatrixSets": listed(made({"id": TEXT, "links": LINKS}))}),
+    "TileMatrixSet": made({"id": TEXT, "tileMatrices": {"type": "array"}}, additionalProperties=True),
+    "ColorMaps": made({"colorMaps": listed(TEXT), "links": LINKS}),
+    "ColorMap": {"type": ["object", "array"], "description": "Colours, red green blue alpha, by value or interval."},
+    "Health": made({"status": TEXT, "parts": {"type": "object"}}, ("parts",)),
+    "Document": {"type": "object", "description": "OpenAPI 3.1."},
+}  # fmt: skip

@@ -1,0 +1,158 @@
+"""The description has what the gateway has: every route, verb, parameter and status, and no more."""
+
+import json
+import re
+
+import pytest
+from openapi_spec_validator import validate
+
+from gateway.apidocs import document
+from gateway.apidocs.document import forms
+from gateway.apidocs.operations import OPERATIONS
+from gateway.apidocs.parameters import HEADERS, PATH, QUERY
+from gateway.handlers import base
+from gateway.handlers.base import implemented
+from gateway.handlers.maps import WmtsHandler
+from gateway.routes import API_ROUTES, ROOT_ROUTES, pattern
+from gateway.settings import Settings
+from tests.handlers.conftest import *  # noqa: F403 - the gateway and how to ask it
+
+ROUTES = [(f"/api{template}", handler) for template, handler in API_ROUTES] + list(ROOT_ROUTES)
+# Names that WMTS takes in any case.
+KVP = {"service", "request", "tilematrixset", "tilematrix", "tilecol", "tilerow", "format"}
+
+
+@pytest.fixture(scope="module")
+def described():
+    return document(Settings(_env_file=None))
+
+
+def operations(described):
+    return [
+        (path, verb, told)
+        for path, item in described["paths"].items()
+        for verb, told in item.items()
+        if verb != "parameters"
+    ]
+
+
+def test_it_is_a_valid_document(described):
+    validate(described)
+    assert described["openapi"].startswith("3.1")
+    json.dumps(described, allow_nan=False)
+
+
+def test_it_has_every_route_and_verb_and_no_other(described):
+    expected = {
+        (path, verb) for template, handler in ROUTES for path in forms(template) for verb in implemented(handler)
+    }
+    assert {(path, verb) for path, verb, _ in operations(described)} == expected
+
+
+def test_every_form_of_a_path_is_one_that_its_route_answers():
+    values = {"format": "png", "scale": "2", "z": "1", "x": "2", "y": "3", "width": "4", "height": "5"}
+    numbers = dict.fromkeys(("lon", "lat", "minx", "miny", "maxx", "maxy"), "1.5")
+    for template, _ in ROUTES:
+        for path in forms(template):
+            filled = re.sub(r"\{(\w+)\}", lambda name: {**values, **numbers}.get(name[1], "name"), path)
+            assert re.fullmatch(pattern(template), filled), path
+
+
+def test_operations_have_names_of_their_own(described):
+    names = [told["operationId"] for _, _, told in operations(described)]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"\w+", name) for name in names)
+
+
+def test_no_definition_is_idle(described):
+    used = {name for operation in OPERATIONS.values() for name in operation.query}
+    assert used == set(QUERY)
+    assert {name for operation in OPERATIONS.values() for name in operation.headers} == set(HEADERS)
+    named = set(re.findall(r"\{(\w+)\}", " ".join(described["paths"])))
+    assert named == set(PATH)
+    text = json.dumps(described)
+    for name in described["components"]["schemas"]:
+        assert f"#/components/schemas/{name}" in text, name
+    assert {handler for _, handler in ROUTES} == set(OPERATIONS)
+
+
+def test_what_needs_a_credential_says_so(described):
+    told = {(path, verb): operation for path, verb, operation in operations(described)}
+    download = told["/api/datasets/{id}/download/cog", "get"]
+    assert download["security"] == [{"bearer": []}, {"downloadToken": []}]
+    assert "401" in download["responses"]
+    assert {} in told["/api/datasets/{id}/info", "get"]["security"]
+    assert told["/livez", "get"]["security"] == []
+    opened = document(Settings(open_downloads=True, _env_file=None))
+    assert {} in opened["paths"]["/api/datasets/{id}/download/cog"]["get"]["security"]
+
+
+class Recording(dict):
+    """Query arguments that remember which of them were looked for."""
+
+    def __init__(self, arguments, seen):
+        super().__init__(arguments)
+        self.seen = seen
+
+    def get(self, name, default=None):
+        self.seen.add(name)
+        return super().get(name, default)
+
+
+FILLED = {
+    "z": "0", "x": "0", "y": "0", "scale": "1", "format": "png", "width": "20", "height": "20", "map": "viridis",
+    "tms": "WebMercatorQuad", "name": "any", "asset": "icon.svg",
+}  # fmt: skip
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_what_handlers_look_for_in_a_query_is_what_is_described(fetch, world, monkeypatch):
+    dataset = world.add()
+    west, south, east, north = dataset.raster.bounds
+    place = {
+        "lon": (west + east) / 2,
+        "lat": (south + north) / 2,
+        "minx": west,
+        "miny": south,
+        "maxx": east,
+        "maxy": north,
+    }
+    seen: dict[str, set[str]] = {}
+    real = base._take_credential
+
+    def take(request):
+        credential = real(request)
+        request.query_arguments = Recording(request.query_arguments, seen["now"])
+        return credential
+
+    monkeypatch.setattr(base, "_take_credential", take)
+    looked: dict[type, set[str]] = {}
+    for template, handler in ROUTES:
+        for path in forms(template):
+            filled = re.sub(r"\{(\w+)\}", lambda name: str({**FILLED, **place, "id": dataset.id}[name[1]]), path)
+            if handler is base.BaseHandler or "get" not in implemented(handler):
+                continue
+            for query in ("", "?f=png", "?service=WMTS&request=GetTile&tilematrix=0&tilecol=0&tilerow=0"):
+                seen["now"] = set()
+                assert (await fetch(filled + query, token=world.bearer())).code < 400, filled + query
+                looked.setdefault(handler, set()).update(seen["now"])
+    for handler, names in looked.items():
+        described = set(OPERATIONS[handler].query)
+        assert names == (described - KVP if handler is WmtsHandler else described), handler.__name__
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("settings", [{}, {"prefix": "/maps/api"}, {"prefix": ""}], indirect=True)
+async def test_document_and_page_are_served_under_the_prefix(fetch, world):
+    prefix = world.services.settings.prefix
+    found = json.loads((await fetch(f"{prefix}/openapi.json")).body)
+    assert f"{prefix}/datasets" in found["paths"]
+    page = await fetch(f"{prefix}/docs")
+    assert page.code == 200
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    for name in re.findall(r'(?:src|href)="([^"]+)"', page.body.decode()):
+        parts = f"{prefix}/{name}".split("/")
+        while ".." in parts:
+            at = parts.index("..")
+            del parts[at - 1 : at + 1]
+        assert (await fetch("/".join(part for part in parts if part != "."))).code == 200, name
