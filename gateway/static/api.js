@@ -57,6 +57,7 @@ export class Api extends EventTarget {
       }
       const wait = Number(response.headers.get("Retry-After"));
       if (left <= 1 || ![429, 503].includes(response.status) || !wait || wait > LONGEST_WAIT_SECONDS) return response;
+      await response.body?.cancel();
       await new Promise((resume) => setTimeout(resume, wait * 1000));
     }
   }

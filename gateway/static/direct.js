@@ -23,12 +23,12 @@ export class DirectView {
   // Draws the file anew in a style; resolves when its header has been read.
   async show(record, style) {
     const run = this.#run += 1;
-    this.#counts = { ranges: 0, bytes: 0, record };
+    const counts = this.#counts = { ranges: 0, bytes: 0, record };
     this.#tell("Reading the header …");
     try {
       await (this.library ??= loaded(this.script));
       this.#url = await mint(this.api, record.id);
-      const source = this.#source(record, style);
+      const source = this.#source(record, style, counts);
       const view = await source.getView();
       if (run !== this.#run) return;
       if (source.getState() !== "ready") throw source.getError?.() ?? new Error("The file cannot be read here.");
@@ -50,27 +50,28 @@ export class DirectView {
 
   #counts = { ranges: 0, bytes: 0, record: null };
 
-  #source(record, style) {
+  #source(record, style, counts) {
     const bands = style.state.bands ?? (style.shown.length < style.drawable.length ? style.shown : undefined);
     const ranges = style.ranges;
-    const info = { url: this.#url, loader: (_, headers, signal) => this.#read(headers, signal), bands };
+    const info = { url: this.#url, loader: (_, headers, signal) => this.#read(headers, signal, counts), bands };
     if (ranges) Object.assign(info, { min: ranges.map(([low]) => low), max: ranges.map(([, high]) => high) });
     if (record.nodata != null && Number.isFinite(Number(record.nodata))) info.nodata = Number(record.nodata);
     return new ol.source.GeoTIFF({ sources: [info], convertToRGB: "auto", normalize: Boolean(ranges), transition: 0, wrapX: false });
   }
 
   // Returns the answer to a range request, under a new token where the old one has expired.
-  async #read(headers, signal) {
+  async #read(headers, signal, counts) {
     const used = this.#url;
     let response = await this.#fetched(used, headers, signal);
     if (response.status === 401) {
+      await response.body?.cancel();
       await this.#renew(used);
       response = await this.#fetched(this.#url, headers, signal);
     }
     if (!response.ok) throw this.failed = await refused(response);
-    this.#counts.ranges += response.status === 206 ? 1 : 0;
-    this.#counts.bytes += Number(response.headers.get("Content-Length")) || 0;
-    this.#count();
+    counts.ranges += response.status === 206 ? 1 : 0;
+    counts.bytes += Number(response.headers.get("Content-Length")) || 0;
+    if (counts === this.#counts) this.#count();
     return response;
   }
 

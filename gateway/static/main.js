@@ -26,11 +26,12 @@ const download = new Download(api, () => account.open());
 const direct = new DirectView(api, document.querySelector("script[data-geotiff]").dataset.geotiff);
 const inspector = new Inspector(api, map);
 // What is chosen: an id, its record once it is known, the tab; `run` tells late answers from wanted ones.
-const chosen = { id: null, record: null, tab: "tiles", run: 0, returning: null };
+const chosen = { id: null, record: null, wish: {}, tab: "tiles", run: 0, returning: null };
 
 async function choose(id, { wanted = PLAIN, at = null, tab = "tiles", focus = false } = {}) {
   const run = chosen.run += 1;
-  Object.assign(chosen, { id, record: null, tab });
+  chosen.wish = { wanted, at, tab };
+  Object.assign(chosen, { id, record: null, tab: "tiles" });
   catalogue.choose(id);
   leave();
   open(id);
@@ -51,7 +52,7 @@ async function choose(id, { wanted = PLAIN, at = null, tab = "tiles", focus = fa
     setTab(tab);
     announce(`${record.title} is shown.`);
   } catch (error) {
-    if (run === chosen.run) fail(error, id, { wanted, at, tab });
+    if (run === chosen.run) fail(error, id, chosen.wish);
   }
 }
 
@@ -199,7 +200,7 @@ async function outlast() {
   tell("");
   announce("The server is back.");
   catalogue.load();
-  if (chosen.id && !chosen.record) restore();
+  if (chosen.id && !chosen.record) choose(chosen.id, chosen.wish);
   else map.refresh();
 }
 
@@ -214,7 +215,7 @@ async function alive() {
 const missed = debounced((error) => tell(error instanceof Unreachable ? error.message : `Some of the map is missing. ${error.message}`, "Try again", () => { tell(""); map.refresh(); }), 300);
 
 catalogue.addEventListener("choose", ({ detail }) => choose(detail, { focus: true }));
-style.addEventListener("change", () => draw().catch((error) => fail(error, chosen.id, {})));
+style.addEventListener("change", () => draw().catch((error) => fail(error, chosen.id, chosen.wish)));
 style.addEventListener("opacity", () => { map.setOpacity(style.state.opacity); direct.setOpacity(style.state.opacity); remember(); });
 map.addEventListener("moved", () => { catalogue.moved(); remember(); });
 map.addEventListener("failed", ({ detail }) => { if (!(detail instanceof Unreachable) && detail.status !== 401) missed(detail); });

@@ -106,8 +106,9 @@ export class DatasetMap extends EventTarget {
   }
 
   #tiles(feed, { template, bounds, maxzoom }, zIndex, failed, tilePixelRatio = 1) {
+    const isGround = zIndex === 0;
     // The gateway draws every zoom level out of overviews, so there is no least one.
-    const source = new ol.source.XYZ({ url: template, maxZoom: maxzoom, tilePixelRatio, transition: calm.matches ? 0 : 200, tileLoadFunction: loader(feed, failed), interpolate: false });
+    const source = new ol.source.XYZ({ url: template, maxZoom: maxzoom, tilePixelRatio, transition: calm.matches ? 0 : 200, tileLoadFunction: loader(feed, failed), interpolate: isGround });
     const wide = bounds[2] - bounds[0] >= 360 || bounds[0] > bounds[2];
     return new ol.layer.Tile({ source, zIndex, extent: wide ? undefined : toMap(bounds) });
   }

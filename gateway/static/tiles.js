@@ -25,6 +25,7 @@ export class TileFeed {
     const used = this.token;
     const response = await this.api.patiently(withToken(url, used), {});
     if (response.status === 401 && used) {
+      await response.body?.cancel();
       await this.renew(used);
       return this.#taken(await this.api.patiently(withToken(url, this.token), {}));
     }

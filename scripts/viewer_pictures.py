@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+"""Take the pictures of docs/viewer.md: the demo in a headless Chromium, one picture for each state.
+
+    python scripts/viewer_pictures.py [--into FOLDER] [--form webp|png] [NAME ...]
+
+Needs the test extra and Debian's package chromium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from imagecodecs import png_decode, webp_encode
+from playwright.async_api import Browser, Page, async_playwright
+
+ROOT = Path(__file__).parent.parent
+ARGUMENTS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking")
+QUALITY = 82
+DESK = {"width": 1200, "height": 760}
+PHONE = {"width": 360, "height": 740}
+SUMMIT = "#dataset={elevation}&at=10.60,-84.24550,36.30300&colors=gist_earth"
+
+
+class Demo(NamedTuple):
+    """A running demo: its page, a bearer token, and the ids of its datasets by file name."""
+
+    url: str
+    bearer: str
+    ids: dict[str, str]
+
+
+@contextlib.contextmanager
+def demo() -> Iterator[Demo]:
+    """Yield a demo on a free port, ended afterwards."""
+    command = [sys.executable, "-u", "-m", "gateway", "demo", "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            lines: list[str] = []
+            for line in process.stdout or ():
+                lines.append(line.rstrip())
+                if line.startswith("Ctrl-C"):
+                    break
+            told = "\n".join(lines)
+            base = re.search(r"^Base URL: (\S+)/api$", told, re.MULTILINE)
+            bearer = re.search(r"^eyJ\S+$", told, re.MULTILINE)
+            if base is None or bearer is None:
+                raise SystemExit(f"the demo did not start:\n{told}")
+            ids = dict(re.findall(r"^ {2}(\w+)\.tif +registered +(\S+)", told, re.MULTILINE))
+            yield Demo(f"{base[1]}/", bearer[0], ids)
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+async def settled(page: Page) -> None:
+    """Return when nothing is loading any more and the map has faded in."""
+    await page.wait_for_load_state("networkidle")
+    await page.wait_for_timeout(700)
+
+
+async def sign_in(page: Page, demo: Demo) -> None:
+    """Paste the demo's token into the dialog."""
+    await page.click("#account")
+    await page.fill("#bearer", demo.bearer)
+    await page.click("#signin-form button[type=submit]")
+    await page.wait_for_selector("#who:not([hidden])")
+
+
+async def show_list(page: Page, demo: Demo) -> None:
+    """Show the list, signed in."""
+    await sign_in(page, demo)
+
+
+async def show_map(page: Page, demo: Demo) -> None:
+    """Show the Blue Marble over the graticule."""
+    await page.click(f"[data-id='{demo.ids['blue_marble']}']")
+
+
+async def show_values(page: Page, demo: Demo) -> None:
+    """Show elevation with legend, histogram and the values at a point."""
+    await sign_in(page, demo)
+    await page.goto(demo.url + SUMMIT.format(**demo.ids))
+    await page.wait_for_selector("#legend img")
+    await settled(page)
+    box = await page.locator("#map").bounding_box() or {}
+    await page.mouse.click(box["x"] + box["width"] / 2 + 40, box["y"] + box["height"] / 2)
+    await page.wait_for_selector("#popup dd")
+
+
+async def show_phone_values(page: Page, demo: Demo) -> None:
+    """Show elevation on a phone."""
+    await sign_in(page, demo)
+    await page.goto(demo.url + SUMMIT.format(**demo.ids).replace("at=10.60", "at=9.60"))
+    await page.wait_for_selector("#legend img")
+
+
+async def show_download(page: Page, demo: Demo) -> None:
+    """Show a download under way."""
+    await show_map(page, demo)
+    await page.wait_for_selector("#tabs")
+    async with page.expect_download() as download:
+        await page.click("#download")
+    await (await download.value).delete()
+
+
+async def show_direct(page: Page, demo: Demo) -> None:
+    """Show the file as read in the browser."""
+    await sign_in(page, demo)
+    await page.goto(demo.url + SUMMIT.format(**demo.ids) + "&tab=direct")
+    await page.wait_for_selector("#direct-told:has-text('byte ranges')")
+
+
+async def show_refused(page: Page, demo: Demo) -> None:
+    """Show a link to what the visitor may not see."""
+    await page.goto(demo.url + SUMMIT.format(**demo.ids))
+    await page.wait_for_selector("#dataset-state button")
+
+
+async def show_empty(page: Page, _: Demo) -> None:
+    """Show a search without a result."""
+    await page.fill("#q", "glacier")
+    await page.wait_for_selector("#list-state .state-title")
+
+
+async def show_signin(page: Page, _: Demo) -> None:
+    """Show the dialog with a token that is not accepted."""
+    await page.click("#account")
+    await page.fill("#bearer", "not-a-token")
+    await page.click("#signin-form button[type=submit]")
+    await page.wait_for_selector("#signin-error:has-text('not accepted')")
+
+
+async def show_gone(page: Page, _: Demo) -> None:
+    """Show a server that has gone."""
+    await page.route("**/*", lambda route: route.abort("connectionrefused"))
+    await page.fill("#q", "x")
+    await page.wait_for_selector("#banner:not([hidden])")
+
+
+Step = Callable[[Page, Demo], Awaitable[None]]
+PICTURES: tuple[tuple[str, Step, dict[str, Any]], ...] = (
+    ("list", show_list, {}),
+    ("map", show_map, {}),
+    ("values", show_values, {}),
+    ("values-dark", show_values, {"color_scheme": "dark"}),
+    ("download", show_download, {}),
+    ("direct", show_direct, {}),
+    ("refused", show_refused, {}),
+    ("empty", show_empty, {}),
+    ("signin", show_signin, {}),
+    ("gone", show_gone, {}),
+    ("phone-list", show_list, {"viewport": PHONE}),
+    ("phone-values", show_phone_values, {"viewport": PHONE}),
+    ("phone-dark", show_phone_values, {"viewport": PHONE, "color_scheme": "dark"}),
+)
+
+
+@contextlib.asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """Yield the browser of this machine."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+async def take(browser: Browser, demo: Demo, into: Path, form: str, only: set[str]) -> None:
+    """Write the pictures into a folder."""
+    for name, step, options in PICTURES:
+        if only and name not in only:
+            continue
+        context = await browser.new_context(**{"viewport": DESK, "reduced_motion": "reduce", **options})
+        page = await context.new_page()
+        await page.goto(demo.url)
+        await settled(page)
+        await step(page, demo)
+        await settled(page)
+        png = await page.screenshot()
+        path = into / f"viewer-{name}.{form}"
+        path.write_bytes(png if form == "png" else webp_encode(png_decode(png), level=QUALITY))
+        print(f"{path} {path.stat().st_size} bytes")
+        await context.close()
+
+
+async def main(into: Path, form: str, only: set[str]) -> None:
+    """Start demo and browser, and take the pictures."""
+    into.mkdir(parents=True, exist_ok=True)
+    with demo() as running:
+        async with chromium() as browser:
+            await take(browser, running, into, form, only)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Take the pictures of docs/viewer.md.")
+    parser.add_argument("--into", type=Path, default=ROOT / "docs" / "images", help="folder of the pictures")
+    parser.add_argument("--form", choices=("webp", "png"), default="webp", help="form of the pictures")
+    parser.add_argument("only", nargs="*", help="names of the pictures wanted; none: all")
+    given = parser.parse_args()
+    asyncio.run(main(given.into, given.form, set(given.only)))

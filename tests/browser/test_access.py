@@ -1,0 +1,93 @@
+"""Keyboard, screen reader, phone and dark: axe's judgement, and what it cannot see."""
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+
+from tests.browser.conftest import colours, drawn, sign_in
+from tests.browsing import launch, opened_page, watched_page
+
+PHONE = {"viewport": {"width": 360, "height": 740}}
+DARK = {"color_scheme": "dark"}
+
+
+async def faults(page) -> list[str]:
+    """What axe calls serious or worse."""
+    found = (await Axe().run(page)).response["violations"]
+    return [
+        f"{each['id']}: {node['html']}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
+
+
+@pytest.mark.gen_test(timeout=90)
+async def test_axe_finds_nothing_serious(http_server, base_url, samples):
+    async with launch() as browser:
+        for options in ({}, DARK, PHONE):
+            async with watched_page(browser, **options) as page:
+                await page.goto(base_url)
+                await page.wait_for_selector("text=1 dataset")
+                assert await faults(page) == []
+                await page.click("#account")
+                assert await faults(page) == []
+                await page.keyboard.press("Escape")
+                await sign_in(page, samples.bearer)
+                await page.click("text=Elevation")
+                await drawn(page)
+                await page.focus("#map")
+                await page.keyboard.press("Enter")
+                await page.wait_for_selector("#popup .place")
+                assert await faults(page) == []
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_phone_shows_everything_without_scrolling_sideways(http_server, base_url, samples):
+    async with opened_page(**PHONE, device_scale_factor=2, has_touch=True) as page:
+        await page.goto(base_url)
+        await page.tap("text=Blue Marble")
+        await drawn(page)
+        assert await page.evaluate("document.documentElement.scrollWidth") == 360
+        assert await colours(page, "#map") > 500
+        for control in ("#download", "#share", "#opacity", "#mode", "#from", "#facts", "#verdict"):
+            await page.locator(control).scroll_into_view_if_needed()
+            box = await page.locator(control).bounding_box()
+            assert box["x"] >= 0, control
+            assert box["x"] + box["width"] <= 360, control
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_the_keyboard_alone_is_enough(http_server, base_url, samples):
+    async with opened_page() as page:
+        await page.goto(base_url)
+        await page.wait_for_selector(".item")
+        await page.focus("#within")
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        await drawn(page)
+        assert await page.evaluate("document.activeElement.id") == "title"
+        await page.focus("#map")
+        told = await page.text_content("#map-told")
+        await page.keyboard.press("+")
+        await page.wait_for_timeout(400)
+        nearer = await page.text_content("#map-told")
+        assert nearer != told
+        await page.keyboard.press("ArrowRight")
+        await page.wait_for_timeout(400)
+        assert await page.text_content("#map-told") != nearer
+        await page.focus("#back")
+        await page.keyboard.press("Enter")
+        assert await page.evaluate("document.activeElement.dataset.id") == samples.marble.id
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_dark_is_dark(http_server, base_url, samples):
+    async with launch() as browser:
+        grounds = []
+        for scheme in ("light", "dark"):
+            async with watched_page(browser, color_scheme=scheme) as page:
+                await page.goto(base_url)
+                grounds.append(
+                    await page.evaluate("getComputedStyle(document.querySelector('#panel')).backgroundColor")
+                )
+    assert grounds == ["rgb(255, 255, 255)", "rgb(22, 30, 29)"]

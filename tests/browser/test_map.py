@@ -1,0 +1,117 @@
+"""The map: pixels, style, values, the link that restores it, and tokens that expire under it."""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+import rasterio
+from rasterio.warp import transform
+
+from tests.browser.conftest import REFUSED, SAMPLES, colours, drawn, sign_in
+from tests.browsing import launch, opened_page, watched_page
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_chosen_dataset_is_drawn(http_server, base_url, samples):
+    async with opened_page() as page:
+        await page.goto(base_url)
+        await page.click("text=Blue Marble")
+        await drawn(page)
+        assert await colours(page, "#map") > 500
+        assert await page.inner_text("#download") == "Download · 1.86 MB"
+        assert "true Cloud-Optimized GeoTIFF" in await page.inner_text("#verdict")
+        assert "4,096 × 4,096" in await page.inner_text("#facts")
+        assert await page.locator("#histogram path").count() == 3
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_opacity_and_colours_change_what_is_drawn(http_server, base_url, samples):
+    async with opened_page() as page:
+        await page.goto(base_url)
+        await sign_in(page, samples.bearer)
+        await page.click("text=Elevation")
+        await drawn(page)
+        grey = await colours(page, "#map")
+        assert 50 < grey <= 256
+        await page.select_option("#colormap", "viridis")
+        await page.wait_for_selector("#legend img[src*=viridis]")
+        await drawn(page)
+        assert await colours(page, "#map") > 100
+        await page.fill("#from", "400")
+        await page.press("#from", "Enter")
+        await page.wait_for_selector("#legend:has-text('400')")
+        assert "range=400,919" in page.url
+        await page.fill("#opacity", "0")
+        await drawn(page)
+        assert await colours(page, "#map") < 50
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_the_value_at_a_point_is_that_of_the_raster(http_server, base_url, samples):
+    with rasterio.open(SAMPLES / "elevation.tif") as raster:
+        row, column = 300, 250
+        value = raster.read(1)[row, column]
+        [lon], [lat] = transform(raster.crs, "EPSG:4326", *([each] for each in raster.xy(row, column)))
+    async with opened_page() as page:
+        await page.goto(base_url)
+        await sign_in(page, samples.bearer)
+        await page.goto(f"{base_url}#dataset={samples.elevation.id}&at=14,{lon},{lat}")
+        await drawn(page)
+        await page.focus("#map")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector("#popup dd")
+        assert await page.inner_text("#popup dt") == "Band 1"
+        assert await page.inner_text("#popup dd") == str(value)
+        assert f"Band 1 {value}" in await page.inner_text("#live:not(:empty)")
+        await page.keyboard.press("ArrowRight")
+        box = await page.locator("#map").bounding_box()
+        await page.mouse.click(box["x"] + 80, box["y"] + box["height"] - 80)
+        await page.wait_for_selector("#popup .place")
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_link_restores_dataset_place_and_style(http_server, base_url, samples):
+    wanted = f"#dataset={samples.elevation.id}&at=11.50,-84.30000,36.30000&range=300,800&colors=magma_r&opacity=0.5"
+    async with launch() as browser:
+        async with watched_page(browser, [REFUSED], permissions=["clipboard-read", "clipboard-write"]) as page:
+            await page.goto(base_url + wanted)
+            await page.click("#dataset-state button")
+            await page.fill("#bearer", samples.bearer)
+            await page.press("#bearer", "Enter")
+            await drawn(page)
+            assert page.url.endswith(wanted)
+            assert await page.input_value("#colormap") == "magma"
+            assert await page.is_checked("#reversed")
+            assert [await page.input_value(each) for each in ("#from", "#to", "#opacity")] == ["300", "800", "50"]
+            await page.click("#share")
+            await page.wait_for_selector("text=Copied")
+            assert await page.evaluate("navigator.clipboard.readText()") == page.url
+            await page.click("#back")
+            assert page.url.rstrip("/") == base_url
+        async with watched_page(browser) as page:
+            await page.goto(
+                f"{base_url}#dataset={samples.marble.id}&at=2.00,20.00000,10.00000&bands=3,2,1&range=0,200"
+            )
+            await drawn(page)
+            chosen = [await each.input_value() for each in await page.locator("#bands select").all()]
+            assert chosen == ["3", "2", "1"]
+            assert "zoom level 2.0" in await page.text_content("#map-told")
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_an_expired_tile_token_is_renewed(http_server, base_url, samples, monkeypatch):
+    documents = []
+
+    def clock() -> float:
+        documents.append(time.time())
+        return time.time() - (100_000 if len(documents) == 1 else 0)
+
+    monkeypatch.setattr("gateway.handlers.maps.time", SimpleNamespace(time=clock))
+    async with opened_page(allowed=[REFUSED]) as page:
+        await page.goto(base_url)
+        await sign_in(page, samples.bearer)
+        await page.click("text=Elevation")
+        await drawn(page)
+        assert await colours(page, "#map") > 50
+        assert len(documents) == 2
+        assert await page.is_hidden("#banner")

@@ -1,0 +1,67 @@
+"""What the page says when something is refused, expires or goes away, and how it goes on afterwards."""
+
+import pytest
+
+from tests.browser.conftest import REFUSED, drawn, sign_in
+from tests.browsing import opened_page
+from tests.handlers.conftest import UNKNOWN_ID
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_unknown_and_invisible_datasets_look_alike(http_server, base_url, samples):
+    told = []
+    async with opened_page(allowed=[REFUSED]) as page:
+        for dataset_id in (UNKNOWN_ID, samples.elevation.id):
+            await page.goto(f"{base_url}#dataset={dataset_id}")
+            await page.reload()
+            await page.wait_for_selector("text=There is no such dataset for you.")
+            told.append(await page.inner_text("#panel"))
+    assert told[0] == told[1]
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_an_expired_sign_in_is_told_and_the_view_comes_back_with_a_new_one(http_server, base_url, samples):
+    async with opened_page(allowed=[REFUSED]) as page:
+        await page.goto(base_url)
+        await sign_in(page, samples.bearer)
+        await page.click("text=Elevation")
+        await drawn(page)
+        samples.world.services.keys.replace([b"a new key of the gateway, and of nobody else"])
+        await page.click("#download")
+        await page.wait_for_selector("text=Your sign-in has expired.")
+        assert await page.inner_text("#account") == "Sign in"
+        await page.wait_for_selector("text=There is no such dataset for you.")
+        await page.click("#banner-retry")
+        await page.fill("#bearer", samples.bearer)
+        await page.press("#bearer", "Enter")
+        await drawn(page)
+        assert await page.inner_text("#title") == "Elevation"
+        assert await page.is_hidden("#banner")
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_server_that_comes_back_is_found_again(http_server, base_url, samples):
+    async with opened_page(allowed=["net::ERR_INTERNET_DISCONNECTED"]) as page:
+        await page.goto(base_url)
+        await page.wait_for_selector("text=1 dataset")
+        await page.wait_for_load_state("networkidle")
+        await page.context.set_offline(True)
+        await page.click("text=Blue Marble")
+        await page.wait_for_selector("#banner:has-text('The server does not answer.')")
+        await page.context.set_offline(False)
+        await page.click("#banner-retry")
+        await drawn(page)
+        assert await page.inner_text("#title") == "Blue Marble"
+        assert await page.is_hidden("#banner")
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_file_that_is_no_cog_any_more_is_told_and_not_drawn(http_server, base_url, samples):
+    path = samples.world.folder / "blue_marble.tif"
+    path.write_bytes(path.read_bytes()[:200_000])
+    async with opened_page(allowed=[REFUSED]) as page:
+        await page.goto(f"{base_url}#dataset={samples.marble.id}")
+        await page.wait_for_selector("text=cannot be read now")
+        assert await page.is_hidden("#style")
+        await page.click("#download")
+        await page.wait_for_selector("text=no true COG any more")
