@@ -77,7 +77,8 @@ async def launch() -> AsyncIterator[Browser]:
 @asynccontextmanager
 async def watched_page(browser: Browser, allowed: Iterable[str] = (), **options: Any) -> AsyncIterator[Page]:
     """A page in a context of its own, made with playwright's `options`; fails at the end when it complained."""
-    context: BrowserContext = await browser.new_context(**options)
+    # Every pixel is drawn by the processor.
+    context: BrowserContext = await browser.new_context(**{"viewport": {"width": 960, "height": 600}, **options})
     try:
         await context.add_init_script(LISTEN)
         page = await context.new_page()

@@ -49,7 +49,7 @@ class Ready:
 def demo(context: click.Context, /, host: str, port: int | None) -> None:
     """Serve the sample rasters from a fresh, temporary state; Ctrl-C cleans up.
 
-    Prints the base URL, a bearer token, and curl lines that work as pasted in another terminal.
+    Prints the URL of the viewer, a bearer token, and curl lines that work as pasted in another terminal.
     """
     samples = samples_folder((Path(gateway.__file__).parents[1], Path(sys.prefix, "share", "cog-gateway")))
     if port is None:
@@ -126,9 +126,10 @@ def prepare(settings: Settings, samples: Path) -> Ready:
 def guide(settings: Settings, ready: Ready, port: int) -> str:
     """Return the text that is printed when the server accepts on `port`."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared only
-    base = f"http://{f'[{host}]' if ':' in host else host}:{port}{settings.prefix}"
+    origin = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    base = f"{origin}{settings.prefix}"
     public, internal = (outcome.id for outcome in ready.outcomes[:2])
-    lines = ["", "COG Gateway demo", *map(told, ready.outcomes), "", f"Base URL: {base}"]
+    lines = ["", "COG Gateway demo", *map(told, ready.outcomes), "", f"Viewer: {origin}/", f"Base URL: {base}"]
     lines += [f"Bearer token of the user {USER}, good for {TOKEN_SECONDS // 3600} hours:", ready.bearer, ""]
     for title, line in recipes(base, ready.bearer, public, internal, settings.state_dir):
         lines += [f"# {title}", line, ""]

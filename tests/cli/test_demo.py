@@ -183,7 +183,7 @@ def test_the_samples_are_ingested_or_refused(ready):
 def test_the_guide_names_an_address_that_can_be_pasted(ready, host, url):
     settings, told = ready
     text = demo.guide(settings.model_copy(update={"host": host}), told, 8123)
-    assert f"Base URL: {url}\n" in text
+    assert f"Viewer: {url.removesuffix('api')}\nBase URL: {url}\n" in text
     assert told.bearer in text
     assert f"GATEWAY_STATE_DIR={settings.state_dir} " in text
 
