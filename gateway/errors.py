@@ -153,6 +153,13 @@ class Unavailable(GatewayError):
         super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
 
 
+class ClientLeft(GatewayError):
+    """The client closed its connection before there was an answer; the status is for metrics alone."""
+
+    status = 499
+    title = "Client Closed Request"
+
+
 class StorageUnavailable(Unavailable):
     """The storage root cannot be reached; `reason` is a word for the operator alone and never part of the answer."""
 

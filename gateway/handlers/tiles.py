@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,7 @@ from http import HTTPStatus
 from typing import ParamSpec, TypeVar
 
 from gateway.download import etag_of
-from gateway.errors import FarAway, NotFound, StorageUnavailable, Unjudged, VersionChanged
+from gateway.errors import ClientLeft, FarAway, NotFound, StorageUnavailable, Unjudged, VersionChanged
 from gateway.gatekeeper import Action, Admitted
 from gateway.handlers.access import METADATA, access
 from gateway.handlers.audited import AuditedHandler
@@ -33,6 +34,8 @@ KEPT_COST, DRAWN_COST, SLOW_COST = 1, 4, 16
 
 class MapHandler(AuditedHandler):
     """What all resources of maps share: a dataset that the caller may see, and threads that draw."""
+
+    left = False
 
     async def viewed(self, dataset_id: str) -> tuple[Dataset, Admitted]:
         """Return the dataset as judged in the version that is there now, for a caller who may see it."""
@@ -78,15 +81,21 @@ class MapHandler(AuditedHandler):
         """Return what `work` returns, run by the threads that draw; raises Unavailable when too much waits.
 
         Files in a network have threads of their own. The work of a client who has left is dropped unless it has
-        begun.
+        begun; raises ClientLeft then.
         """
         far = self.services.gatekeeper.storage_of(dataset).remote
         pool = self.services.far_renderers if far else self.services.renderers
         self.drawing = self.mailbox.expect(pool.submit(work, *args, **kwargs))
-        return await self.drawing
+        try:
+            return await self.drawing
+        except asyncio.CancelledError:
+            if self.left:
+                raise ClientLeft from None
+            raise
 
     def on_connection_close(self) -> None:
         """Drop the work that still waits."""
+        self.left = True
         if (drawing := getattr(self, "drawing", None)) is not None:
             drawing.cancel()
 

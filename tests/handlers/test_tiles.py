@@ -1,8 +1,10 @@
 """Tiles, documents and facts over HTTP: who may have them, what they are, and how long they may be kept."""
 
+import asyncio
 import io
 import json
 import re
+import threading
 import xml.etree.ElementTree as ET
 from urllib.parse import parse_qs, urlsplit
 
@@ -236,6 +238,26 @@ async def test_too_many_waiting_pictures_are_told_to_come_back(fetch, world, mon
     assert int(response.headers["Retry-After"]) >= 1
     full._room.release()
     full.close()
+
+
+async def test_a_client_who_leaves_is_no_error_and_its_work_is_dropped(fetch, world, base_url, caplog):
+    dataset = world.add()
+    z, x, y = await covering(fetch, dataset)
+    pool, gate = world.services.renderers, threading.Event()
+    for _ in range(world.services.settings.tile_threads):
+        pool.submit(gate.wait)
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", urlsplit(base_url).port)
+        writer.write(f"GET /api/datasets/{dataset.id}/tiles/{z}/{x}/{y}.png HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        while not pool.waiting:
+            await asyncio.sleep(0)
+        writer.close()
+        while pool.waiting:
+            await asyncio.sleep(0)
+        await writer.wait_closed()
+    finally:
+        gate.set()
+    assert not caplog.records
 
 
 async def test_the_record_links_to_its_maps(fetch, world):
