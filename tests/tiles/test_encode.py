@@ -84,3 +84,14 @@ def test_without_an_unused_colour_or_with_steps_of_alpha_there_is_no_palette():
 
 def test_a_palette_without_transparency_carries_no_table_of_it():
     assert b"tRNS" not in palette_png(np.zeros((8, 8), np.uint8), RAMP, None)
+
+
+@pytest.mark.parametrize(("encoder", "driver"), [(jpeg, "JPEG"), (webp, "WEBP")])
+@pytest.mark.parametrize("grain", [0, 25])
+def test_busy_and_smooth_pictures_are_hardly_larger_than_those_of_gdal(encoder, driver, grain):
+    noise = np.random.default_rng(2).normal(0, grain, (3, 256, 256))
+    pixels = np.clip(landscape(3, 256, 256) / 2 + 50 + noise, 0, 255).astype(np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        theirs = render(pixels, img_format=driver, **img_profiles.get(driver.lower()))
+    assert len(encoder(pixels, None)) <= 1.12 * len(theirs)

@@ -15,7 +15,15 @@ from rasterio.control import GroundControlPoint
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
-from gateway.errors import BadParameter, NotFound, ObjectMissing, StorageUnavailable, TileOutsideGrid, VersionChanged
+from gateway.errors import (
+    BadParameter,
+    NotACog,
+    NotFound,
+    ObjectMissing,
+    StorageUnavailable,
+    TileOutsideGrid,
+    VersionChanged,
+)
 from gateway.tiles.model import Style, TileAddress, TileFormat
 from tests.tiles.rasters import MERCATOR, engine_of, landscape, mercator_tile, utm, write
 from tests.tiles.test_warp import tile_over
@@ -439,6 +447,34 @@ def test_grey_and_rgb_jpeg_blocks_keep_their_colours(tmp_path, bands, photometri
     assert tile.way == "passthrough"
     with rasterio.open(plain) as raster:
         assert np.array_equal(decoded(tile.body), raster.read(window=((0, 256), (256, 512))))
+
+
+@pytest.mark.parametrize(("compress", "off"), [("JPEG", 0.6), ("WEBP", 0)])
+@pytest.mark.parametrize("bands", [(), (3, 1, 2), (2,)])
+def test_a_stored_block_in_another_format_has_the_pixels_that_gdal_decodes(tmp_path, compress, off, bands):
+    path = on_grid(tmp_path, compress)
+    with engine_of(path) as (engine, record):
+        tile = engine.tile(
+            record, TileAddress("WebMercatorQuad", 10, 137 * 4 + 1, 88 * 4 + 2), Style(bidx=bands), PNG
+        )
+    with rasterio.open(path) as raster:
+        stored = raster.read(list(bands or (1, 2, 3)), window=((512, 768), (256, 512)))
+    found = decoded(tile.body).astype(float)
+    assert tile.way == "hot"
+    # Another decoder of JPEG spreads half the colours in another way, by a few levels.
+    assert np.abs(found - stored).mean() <= off
+    assert np.abs(found - stored).max() <= 40 * off
+
+
+def test_a_stored_block_that_cannot_be_decoded_is_told(tmp_path):
+    path = on_grid(tmp_path, "WEBP")
+    with rasterio.open(path) as raster:
+        offset = int(raster.get_tag_item("BLOCK_OFFSET_1_2", "TIFF", bidx=1))
+    with path.open("r+b") as file:
+        file.seek(offset + 16)
+        file.write(bytes(64))
+    with engine_of(path) as (engine, record), pytest.raises(NotACog):
+        engine.tile(record, TileAddress("WebMercatorQuad", 10, 137 * 4 + 1, 88 * 4 + 2), Style(), PNG)
 
 
 def test_a_raster_without_a_crs_has_no_tiles(tmp_path):
