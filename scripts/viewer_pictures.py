@@ -116,7 +116,15 @@ async def show_direct(page: Page, demo: Demo) -> None:
     """Show the file as read in the browser."""
     await sign_in(page, demo)
     await page.goto(demo.url + SUMMIT.format(**demo.ids) + "&tab=direct")
-    await page.wait_for_selector("#direct-told:has-text('byte ranges')")
+    await page.wait_for_selector("#direct-told:has-text('Drawn from')")
+
+
+async def show_report(page: Page, demo: Demo) -> None:
+    """Show what is known of a dataset, and the report of the check."""
+    await show_map(page, demo)
+    await page.wait_for_selector("#tabs")
+    await page.click("#style summary")
+    await page.locator("#verdict").scroll_into_view_if_needed()
 
 
 async def show_refused(page: Page, demo: Demo) -> None:
@@ -154,6 +162,7 @@ PICTURES: tuple[tuple[str, Step, dict[str, Any]], ...] = (
     ("values-dark", show_values, {"color_scheme": "dark"}),
     ("download", show_download, {}),
     ("direct", show_direct, {}),
+    ("report", show_report, {}),
     ("refused", show_refused, {}),
     ("empty", show_empty, {}),
     ("signin", show_signin, {}),
@@ -188,7 +197,7 @@ async def take(browser: Browser, demo: Demo, into: Path, form: str, only: set[st
         await settled(page)
         png = await page.screenshot()
         path = into / f"viewer-{name}.{form}"
-        path.write_bytes(png if form == "png" else webp_encode(png_decode(png), level=QUALITY))
+        path.write_bytes(png if form == "png" else webp_encode(png_decode(png), level=QUALITY, lossless=False))
         print(f"{path} {path.stat().st_size} bytes")
         await context.close()
 

@@ -67,7 +67,7 @@ export class Catalogue extends EventTarget {
   }
 
   #nothing(searched) {
-    if (searched) return { title: "Nothing matches.", hint: "Other words, or less of them, may find more." };
+    if (searched) return { title: "Nothing matches.", hint: "Other words, or fewer, may find more." };
     const hint = this.api.session.bearer ? "None has been shared with you so far." : "Some may be there for those who sign in.";
     return { title: "There are no datasets to see.", hint };
   }

@@ -23,7 +23,7 @@ export class DirectView {
   // Draws the file anew in a style; resolves when its header has been read.
   async show(record, style) {
     const run = this.#run += 1;
-    const counts = this.#counts = { ranges: 0, bytes: 0, record };
+    const counts = this.#counts = { ranges: 0, bytes: 0, drawn: false, record };
     this.#tell("Reading the header …");
     try {
       await (this.library ??= loaded(this.script));
@@ -32,8 +32,7 @@ export class DirectView {
       const view = await source.getView();
       if (run !== this.#run) return;
       if (source.getState() !== "ready") throw source.getError?.() ?? new Error("The file cannot be read here.");
-      this.#draw(source, view, await this.#color(style, source.bandCount), style.state.opacity);
-      this.#count();
+      this.#draw(source, view, await this.#color(style, source.bandCount), style.state.opacity, counts);
     } catch (error) {
       this.library = globalThis.GeoTIFF ? this.library : null;
       if (run === this.#run) this.#tell(words(error, this.failed));
@@ -48,7 +47,7 @@ export class DirectView {
 
   setOpacity(value) { this.#map?.getLayers().forEach((layer) => layer.setOpacity(value)); }
 
-  #counts = { ranges: 0, bytes: 0, record: null };
+  #counts = { ranges: 0, bytes: 0, drawn: false, record: null };
 
   #source(record, style, counts) {
     const bands = style.state.bands ?? (style.shown.length < style.drawable.length ? style.shown : undefined);
@@ -56,7 +55,7 @@ export class DirectView {
     const info = { url: this.#url, loader: (_, headers, signal) => this.#read(headers, signal, counts), bands };
     if (ranges) Object.assign(info, { min: ranges.map(([low]) => low), max: ranges.map(([, high]) => high) });
     if (record.nodata != null && Number.isFinite(Number(record.nodata))) info.nodata = Number(record.nodata);
-    return new ol.source.GeoTIFF({ sources: [info], convertToRGB: "auto", normalize: Boolean(ranges), transition: 0, wrapX: false });
+    return new ol.source.GeoTIFF({ sources: [info], convertToRGB: "auto", normalize: Boolean(ranges), transition: 0, wrapX: false, interpolate: style.shown.length > 1 });
   }
 
   // Returns the answer to a range request, under a new token where the old one has expired.
@@ -104,19 +103,24 @@ export class DirectView {
     return bandCount > 1 ? ["case", ["==", ["band", bandCount], 0], [0, 0, 0, 0], ramp] : ramp;
   }
 
-  #draw(source, options, color, opacity) {
+  #draw(source, options, color, opacity, counts) {
     this.#map ??= new ol.Map({ target: "direct", controls: ol.control.defaults.defaults({ attribution: false, rotate: false }) });
     const layer = new ol.layer.WebGLTile({ source, opacity, style: color && { color } });
     this.#map.setLayers([layer]);
     const view = new ol.View({ ...options, constrainResolution: false });
     this.#map.setView(view);
     this.#map.updateSize();
+    this.#map.once("postrender", () => this.#map.once("rendercomplete", () => {
+      if (counts !== this.#counts) return;
+      counts.drawn = true;
+      this.#count();
+    }));
     if (options.extent) view.fit(options.extent, { padding: [24, 24, 24, 24], size: this.#map.getSize() });
   }
 
   #count() {
-    const { ranges, bytes: read, record } = this.#counts;
-    this.#tell(`Drawn from the file itself: ${ranges} byte ranges, ${bytes(read)} of ${bytes(record.size_bytes)}.`);
+    const { ranges, bytes: read, drawn, record } = this.#counts;
+    this.#tell(`${drawn ? "Drawn from" : "Reading"} the file itself: ${ranges} byte ranges, ${bytes(read)} of ${bytes(record.size_bytes)}.`);
   }
 
   #tell(text) { find("direct-told").textContent = text; }

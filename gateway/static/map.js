@@ -64,6 +64,7 @@ export class DatasetMap extends EventTarget {
     this.record = record;
     this.#balance();
     this.#tell();
+    this.#await();
     return document;
   }
 
@@ -80,7 +81,10 @@ export class DatasetMap extends EventTarget {
     this.#ground?.getSource().refresh();
   }
 
-  setOpacity(value) { this.#layer?.setOpacity(value); }
+  setOpacity(value) {
+    this.#layer?.setOpacity(value);
+    this.#await();
+  }
 
   fit(bounds) {
     const [west, south, east, north] = bounds;
@@ -111,6 +115,13 @@ export class DatasetMap extends EventTarget {
     const source = new ol.source.XYZ({ url: template, maxZoom: maxzoom, tilePixelRatio, transition: calm.matches ? 0 : 200, tileLoadFunction: loader(feed, failed), interpolate: isGround });
     const wide = bounds[2] - bounds[0] >= 360 || bounds[0] > bounds[2];
     return new ol.layer.Tile({ source, zIndex, extent: wide ? undefined : toMap(bounds) });
+  }
+
+  // Says in the map's own element when all of what was asked for can be seen.
+  #await() {
+    find("map").setAttribute("aria-busy", "true");
+    this.map.once("postrender", () => this.map.once("rendercomplete", () => find("map").setAttribute("aria-busy", "false")));
+    this.map.render();
   }
 
   #drop(layer) { if (layer) this.map.removeLayer(layer); }

@@ -56,8 +56,7 @@ async def sign_in(page, bearer: str) -> None:
 async def drawn(page) -> None:
     """Return when the map has drawn all that it asked for."""
     await page.wait_for_selector("#tabs:not([hidden])")
-    await page.wait_for_load_state("networkidle")
-    await page.wait_for_selector("#map-busy", state="hidden")
+    await page.wait_for_selector("#map[aria-busy=false]")
 
 
 async def colours(page, selector: str) -> int:

@@ -28,8 +28,8 @@ async def test_axe_finds_nothing_serious(http_server, base_url, samples):
             async with watched_page(browser, **options) as page:
                 await page.goto(base_url)
                 await page.wait_for_selector("text=1 dataset")
-                assert await faults(page) == []
                 await page.click("#account")
+                # The dialog makes the rest inert, but not invisible to axe.
                 assert await faults(page) == []
                 await page.keyboard.press("Escape")
                 await sign_in(page, samples.bearer)
