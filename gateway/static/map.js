@@ -7,6 +7,9 @@ import { TileFeed, loader } from "./tiles.js";
 const { ol } = globalThis;
 const WORLD = [-180, -85.0511287798066, 180, 85.0511287798066];
 const toMap = (extent) => ol.proj.transformExtent(extent, "EPSG:4326", "EPSG:3857");
+// Readable on the light and on the dark ground.
+const LINES = "rgba(128,140,150,0.45)";
+const label = (placed) => new ol.style.Text({ font: "11px system-ui, sans-serif", fill: new ol.style.Fill({ color: "#73828a" }), ...placed });
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class DatasetMap extends EventTarget {
@@ -20,7 +23,16 @@ export class DatasetMap extends EventTarget {
     super();
     this.api = api;
     this.view = new ol.View({ center: [0, 2e6], zoom: 1.5, minZoom: 0, maxZoom: 24, constrainResolution: false });
-    this.graticule = new ol.layer.Graticule({ showLabels: true, wrapX: true, strokeStyle: new ol.style.Stroke({ color: "rgba(128,140,150,0.45)", width: 1 }), zIndex: 1 });
+    this.graticule = new ol.layer.Graticule({
+      showLabels: true,
+      wrapX: true,
+      strokeStyle: new ol.style.Stroke({ color: LINES, width: 1 }),
+      // Away from the legend and the scale, which are below.
+      lonLabelPosition: 1,
+      lonLabelStyle: label({ textBaseline: "top", offsetY: 4 }),
+      latLabelStyle: label({ textAlign: "end", textBaseline: "bottom", offsetX: -4, offsetY: -2 }),
+      zIndex: 1,
+    });
     this.map = new ol.Map({
       target: "map",
       view: this.view,
