@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from gateway.cog.raster import MAX_COORDINATE
 from gateway.errors import BadParameter
 from gateway.handlers.access import METADATA, access
 from gateway.handlers.base import json_bytes
@@ -189,8 +190,9 @@ def _numbers(texts: Any) -> tuple[float, ...]:
         found = tuple(float(text) for text in texts)
     except (TypeError, ValueError):
         found = (math.nan,)
-    if not all(map(math.isfinite, found)):
-        raise BadParameter("The coordinates in the path must be numbers.")
+    # NaN is not less than anything.
+    if not all(abs(value) <= MAX_COORDINATE for value in found):
+        raise BadParameter(f"The coordinates in the path must be numbers of at most {MAX_COORDINATE:g}.")
     return found
 
 

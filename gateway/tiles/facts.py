@@ -9,6 +9,7 @@ from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 from rasterio.io import DatasetReader
+from rasterio.warp import transform_bounds
 
 from gateway.errors import BadParameter, NotFound
 from gateway.tiles.fallback import (
@@ -25,6 +26,8 @@ from gateway.tiles.model import Encoded, Style, TileFormat
 DEGREES = CRS.from_epsg(4326)
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 Size = tuple[int | None, int | None, int | None]
+# GDAL counts rows and columns in 31 bits.
+MAX_EXTENT_PIXELS = 1e9
 
 
 def info(raster: DatasetReader) -> dict[str, Any]:
@@ -96,6 +99,7 @@ def part(
     coord_crs, dst_crs = crs_of(systems[0], "coord_crs"), crs_of(systems[1], "dst_crs")
     max_size, width, height = size
     _check_size(raster, style, size)
+    _check_extent(raster, bounds, coord_crs or DEGREES)
     with reading(raster) as reader:
         try:
             image = reader.part(
@@ -110,6 +114,18 @@ def part(
         except CPLE_BaseError:
             raise BadParameter("The bounds cannot be brought into the CRS of the dataset.") from None
         return pictured(image, reader.colormap, style, format)
+
+
+def _check_extent(raster: DatasetReader, bounds: tuple[float, float, float, float], crs: CRS) -> None:
+    """Return when the bounds are no more pixels of the raster than GDAL can count; raises BadParameter."""
+    try:
+        west, south, east, north = transform_bounds(crs, raster.crs, *bounds) if raster.crs else bounds
+    except GDAL_ERRORS:
+        raise BadParameter("The bounds cannot be brought into the CRS of the dataset.") from None
+    across, down = abs(east - west) / abs(raster.res[0]), abs(north - south) / abs(raster.res[1])
+    # Not true of NaN either.
+    if not max(across, down) < MAX_EXTENT_PIXELS:
+        raise BadParameter("The bounds are far larger than the dataset.")
 
 
 def _check_size(raster: DatasetReader, style: Style, size: Size) -> None:

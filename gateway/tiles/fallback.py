@@ -60,7 +60,7 @@ def reading(raster: DatasetReader, tms: str = "WebMercatorQuad") -> Iterator[Any
             raise NotFound("That lies outside of the data.") from None
         except InvalidExpression:
             raise BadParameter("expression: it cannot be worked out with the bands of this dataset.") from None
-        except (RioTilerError, ValueError, LookupError) as error:
+        except (RioTilerError, ValueError, LookupError, OverflowError) as error:
             # Whatever the library says may tell of paths.
             raise BadParameter("This dataset cannot be drawn so: a band, formula or bounds do not fit it.") from error
 
