@@ -163,7 +163,7 @@ class TileHandler(MapHandler):
         """Finish with a tile; one outside of the data is an empty picture unless the client wants to be told."""
         if tile.way == "empty" and empty == "404":
             raise NotFound("The tile lies outside of the data.")
-        if tile.way == "empty" and (empty == "204" or not tile.body):
+        if tile.way == "empty" and empty == "204":
             self.set_status(HTTPStatus.NO_CONTENT)
             self.finish()
             return

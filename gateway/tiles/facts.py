@@ -12,10 +12,13 @@ from rasterio.io import DatasetReader
 from rasterio.warp import transform_bounds
 
 from gateway.errors import BadParameter, NotFound
+from gateway.tiles.clipping import Canvas, covered
 from gateway.tiles.fallback import (
     MAX_VALUES,
     bands_of,
     check_amount,
+    check_nodata,
+    clipped,
     pictured,
     processed,
     reading,
@@ -46,6 +49,7 @@ def zooms(raster: DatasetReader, tms: str) -> tuple[int, int]:
 def statistics(raster: DatasetReader, style: Style, max_size: int, **options: Any) -> dict[str, Any]:
     """Return the statistics of each band by its name; `options` are those of rio-tiler's ImageData."""
     side = min(max_size, math.isqrt(MAX_VALUES // max(1, bands_of(raster, style))))
+    check_nodata(raster, style)
     with reading(raster) as reader:
         image = processed(reader.preview(max_size=side, **reads(style)), style)
         found = image.statistics(**options)
@@ -54,6 +58,7 @@ def statistics(raster: DatasetReader, style: Style, max_size: int, **options: An
 
 def point(raster: DatasetReader, place: tuple[float, float], coord_crs: str | None, style: Style) -> dict[str, Any]:
     """Return the values of each band at x and y of `coord_crs`, degrees unless given."""
+    check_nodata(raster, style)
     with reading(raster) as reader:
         try:
             found = reader.point(
@@ -100,7 +105,11 @@ def part(
     max_size, width, height = size
     _check_size(raster, style, size)
     _check_extent(raster, bounds, coord_crs or DEGREES)
+    canvas = _canvas(raster, bounds, coord_crs or DEGREES, dst_crs or coord_crs or DEGREES, size)
+    window = covered(raster, canvas) if canvas else None
     with reading(raster) as reader:
+        if canvas is not None and window is not None:
+            return pictured(clipped(reader, raster, canvas, window, style), reader.colormap, style, format)
         try:
             image = reader.part(
                 bounds,
@@ -114,6 +123,28 @@ def part(
         except CPLE_BaseError:
             raise BadParameter("The bounds cannot be brought into the CRS of the dataset.") from None
         return pictured(image, reader.colormap, style, format)
+
+
+def _canvas(
+    raster: DatasetReader, bounds: tuple[float, float, float, float], crs: CRS, dst_crs: CRS, size: Size
+) -> Canvas | None:
+    """Return the ground of a picture, None for a raster or bounds that have no place."""
+    max_size, width, height = size
+    if not raster.crs:
+        return None
+    try:
+        west, south, east, north = transform_bounds(crs, dst_crs, *bounds)
+    except GDAL_ERRORS:
+        return None
+    ratio = (east - west) / (north - south) if north > south else math.nan
+    if not (math.isfinite(ratio) and ratio > 0):
+        return None
+    if width is None and height is None:
+        longest = max_size or MAX_VALUES
+        width = longest if ratio >= 1 else max(1, round(longest * ratio))
+    wide = width or max(1, round((height or 1) * ratio))
+    high = height or max(1, round(wide / ratio))
+    return Canvas((west, south, east, north), dst_crs, wide, high)
 
 
 def _check_extent(raster: DatasetReader, bounds: tuple[float, float, float, float], crs: CRS) -> None:

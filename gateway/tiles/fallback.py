@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import morecantile
@@ -20,6 +21,7 @@ from rio_tiler.profiles import img_profiles
 
 from gateway.errors import BadParameter, NotFound
 from gateway.tiles.algorithms import RANGES, applied, picked
+from gateway.tiles.clipping import Canvas, covered, spread
 from gateway.tiles.expressions import parts
 from gateway.tiles.model import Encoded, Style, TileAddress, TileFormat
 
@@ -34,18 +36,55 @@ def render(raster: DatasetReader, address: TileAddress, style: Style, format: Ti
     side = int(address.size + 2 * address.buffer)
     check_amount(raster, style, side, side)
     with reading(raster, address.tms) as reader:
+        canvas = _ground(reader.tms, address)
         try:
-            image = reader.tile(
-                address.x,
-                address.y,
-                address.z,
-                tilesize=address.size,
-                buffer=address.buffer or None,
-                **reads(style),
-            )
+            image = _tile(reader, raster, address, canvas, style)
         except TileOutsideBounds:
-            return Encoded(b"", format or TileFormat.PNG, "empty")
+            return _nothing(raster, canvas, style, format)
         return pictured(image, reader.colormap, style, format)
+
+
+def _ground(grid: Any, address: TileAddress) -> Canvas:
+    """Return the ground of a tile with its buffer."""
+    west, south, east, north = grid.xy_bounds(address.x, address.y, address.z)
+    wide, high = address.buffer * (east - west) / address.size, address.buffer * (north - south) / address.size
+    side = address.size + int(2 * address.buffer)
+    return Canvas((west - wide, south - high, east + wide, north + high), grid.rasterio_crs, side, side)
+
+
+def _tile(reader: Any, raster: DatasetReader, address: TileAddress, canvas: Canvas, style: Style) -> ImageData:
+    place = address.x, address.y, address.z
+    if reader.tile_exists(*place) and (window := covered(raster, canvas)) is not None:
+        return clipped(reader, raster, canvas, window, style)
+    image: ImageData = reader.tile(*place, tilesize=address.size, buffer=address.buffer or None, **reads(style))
+    return image
+
+
+def _nothing(raster: DatasetReader, canvas: Canvas, style: Style, format: TileFormat | None) -> Encoded:
+    """Return the picture of a tile outside of the data: transparent, or masked values."""
+    count = bands_of(raster, style)
+    bands = count if format in DRIVERS else 3 if count >= 3 else 1
+    empty = spread(None, (0, 0, 0, 0), canvas, bands)
+    return replace(pictured(empty, None, Style(return_mask=style.return_mask), format or TileFormat.PNG), way="empty")
+
+
+def clipped(
+    reader: Any, raster: DatasetReader, canvas: Canvas, window: tuple[int, int, int, int], style: Style
+) -> ImageData:
+    """Return the picture of a canvas of which only a window is read."""
+    left, right, top, bottom = window
+    if left >= right or top >= bottom:
+        return spread(None, window, canvas, min(3, bands_of(raster, style)))
+    part = canvas.cut(window)
+    found = reader.part(
+        part.bounds,
+        bounds_crs=part.crs,
+        dst_crs=part.crs,
+        width=part.width,
+        height=part.height,
+        **reads(style),
+    )
+    return spread(found, window, canvas, len(found.array))
 
 
 @contextmanager
@@ -78,9 +117,21 @@ def reads(style: Style) -> dict[str, Any]:
 
 
 def check_amount(raster: DatasetReader, style: Style, width: int, height: int) -> None:
-    """Return when a picture of that size is no larger than one may be; raises BadParameter."""
+    """Return when a picture of that size can be read with that style; raises BadParameter."""
+    check_nodata(raster, style)
     if width * height * bands_of(raster, style) > MAX_VALUES:
         raise BadParameter("That is too large: ask for fewer bands or pixels.")
+
+
+def check_nodata(raster: DatasetReader, style: Style) -> None:
+    """Return when the nodata value of the style is one that pixels may have; raises BadParameter."""
+    kind = np.dtype(raster.dtypes[0])
+    if style.nodata is None or kind.kind not in "iu":
+        return
+    least, most = np.iinfo(kind).min, np.iinfo(kind).max
+    # Not true of NaN.
+    if not least <= style.nodata <= most:
+        raise BadParameter(f"nodata: this dataset has whole numbers from {least} to {most}.")
 
 
 def bands_of(raster: DatasetReader, style: Style) -> int:

@@ -154,6 +154,7 @@ async def test_tilejson_carries_style_and_size_into_its_template(fetch, world):
     ("tiles/0/0/0.png?expression=b9", 400), ("tiles/0/0/0.png?expression=b1%2B", 400), ("tilejson.json?minzoom=x", 400),
     ("nogrid/tilejson.json", 404), ("point/x,0", 404), ("point/0,0", 404), ("statistics?histogram_bins=0", 400),
     ("statistics?p=101", 400), ("preview.gif", 400), ("preview/0x9", 400), ("preview?max_size=99999", 400),
+    ("tiles/0/0/0.npy?nodata=nan", 400), ("statistics?nodata=-1", 400), ("point/15,47.8?nodata=nan", 400),
     ("bbox/1,1,0,0.png", 400), ("bbox/-7.9e136,-1e-137,-1.3e16,4.7e16/64x64.png", 400), ("point/1e13,0", 400),
     ("bbox/-1.3e-216,-5e16,2.8e16,5e16/34x21.png", 400), ("bbox/-1e12,-1e12,1e12,1e12/64x64.png", 400),
     ("bbox/-1e12,-1e12,1e12,1e12/64x64.png?coord_crs=EPSG:32633", 400), ("bbox/0,0,inf,1/64x64.png", 404),
@@ -171,6 +172,10 @@ async def test_an_empty_tile_is_transparent_or_told(fetch, world):
     assert image(await fetch(path)).pixels[..., 3].max() == 0
     assert (await fetch(path + "?empty=204")).code == 204
     assert (await fetch(path + "?empty=404")).code == 404
+    slow = path + "?expression=b1*2"
+    assert image(await fetch(slow)).pixels[..., -1].max() == 0
+    assert (await fetch(slow + "&empty=204")).code == 204
+    assert (await fetch(path.replace("png", "npy"))).code == 200
 
 
 async def test_wmts_names_its_tiles_by_rest_and_kvp(fetch, world):
