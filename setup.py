@@ -50,6 +50,7 @@ setup(
             "rio-cogeo>=5.4",
             "tifffile>=2024.1",
             "pyyaml>=6",
+            "OWSLib>=0.31",
             "openapi-spec-validator>=0.7",
             "schemathesis>=4",
             "playwright>=1.50",

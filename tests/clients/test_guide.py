@@ -1,0 +1,47 @@
+"""The guide's own lines, run as they stand."""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+GUIDE = (Path(__file__).parent.parent.parent / "docs" / "clients" / "README.md").read_text()
+pytestmark = pytest.mark.gen_test(timeout=60)
+
+
+def piece(language: str) -> str:
+    (found,) = re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
+    return found
+
+
+async def test_the_python_lines_get_a_tile(base_url, http_server, samples, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"gateway": base_url, "dataset": samples.marble.id}
+    code = piece("python").replace('open("tile.png", "wb").write(tile.read())', "body = tile.read()")
+    await asyncio.to_thread(exec, code, names)
+    assert names["body"].startswith(b"\x89PNG")
+
+
+async def test_the_gdal_lines_read_the_layer(base_url, http_server, samples, tmp_path):
+    if shutil.which("gdalinfo") is None:
+        pytest.skip("gdal-bin is not installed; the same driver is tried through rasterio")
+    environment = {**os.environ, "G": base_url, "ID": samples.marble.id}
+
+    def run():
+        return subprocess.run(
+            ["sh", "-e", "-c", piece("sh")],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = await asyncio.to_thread(run)
+    assert done.returncode == 0, done.stderr
+    assert "Pseudo-Mercator" in done.stdout
+    assert (tmp_path / "world.tif").stat().st_size > 500_000
