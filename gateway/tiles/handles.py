@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import rasterio
 from rasterio._err import CPLE_BaseError
@@ -18,29 +18,17 @@ from rasterio.io import DatasetReader
 
 from gateway.cog.layout import Layout, read_layout
 from gateway.cog.raster import strict_options
-from gateway.cog.sourcefile import SourceFile
 from gateway.errors import GatewayError, NotACog, StorageUnavailable, VersionChanged
 from gateway.model import Dataset
 from gateway.storage import OpenObject, Storage
+from gateway.storage.base import RemoteObject
+from gateway.tiles.far import FarRaster, FarSource, Kept
 from gateway.tiles.view import View, view_of
 
 T = TypeVar("T")
 
-
-class FarFile(SourceFile):
-    """A file over a source in a network, for GDAL, which cannot pass errors on: they are kept in `failures`."""
-
-    def __init__(self, source: OpenObject, failures: list[GatewayError]) -> None:
-        super().__init__(source)
-        self._failures = failures
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Return how many bytes were put into `buffer`, 0 when the source failed."""
-        try:
-            return super().readinto(buffer)
-        except GatewayError as error:
-            self._failures.append(error)
-            return 0
+# Of files in a network; GDAL keeps what it decoded of them for longer.
+KEPT_BYTES = 32 << 20
 
 
 class Handle:
@@ -51,14 +39,25 @@ class Handle:
         self.lock = threading.RLock()
         self.users = 0
         self.dropped = False
-        self.failures: list[GatewayError] = []
         self._levels: dict[int, DatasetReader] = {}
+        self._far: list[FarRaster] = []
         self._facts: dict[Hashable, Any] = {}
+
+    @property
+    def failure(self) -> GatewayError | None:
+        """Return why the source can be read no more, None as long as it can and for a local file."""
+        return self.source.failure if isinstance(self.source, FarSource) else None
+
+    @property
+    def lost(self) -> bool:
+        """Return whether the source can be read no more, or is a local file that has changed."""
+        return self.failure is not None or not (self.source.remote or self.source.unchanged())
 
     @cached_property
     def layout(self) -> Layout:
         """Return the structure of the file, read once."""
-        return read_layout(self.source)
+        with self.lock:
+            return read_layout(self.source)
 
     @cached_property
     def view(self) -> View:
@@ -88,8 +87,9 @@ class Handle:
     def close(self) -> None:
         """Close all levels and the source."""
         with self.lock:
-            for raster in self._levels.values():
+            for raster in self._far or self._levels.values():
                 raster.close()
+            self._far.clear()
             self._levels.clear()
             self.source.close()
 
@@ -97,12 +97,12 @@ class Handle:
         kwargs |= {"driver": "GTiff", "sharing": False}
         with warnings.catch_warnings(), rasterio.Env(**strict_options(self.source.gdal_path)):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            if not self.source.remote:
+            if not isinstance(self.source, FarSource):
                 return rasterio.open(self.source.gdal_path, **kwargs)
-            return rasterio.open(f"{uuid.uuid4()}.tif", opener=self._far, **kwargs)
-
-    def _far(self, *_: Any, **__: Any) -> FarFile:
-        return FarFile(self.source, self.failures)
+            # First the directories in one read: GDAL takes them in many small ones.
+            _ = self.layout
+            self._far.append(FarRaster(self.source, f"{uuid.uuid4()}.tif", **kwargs))
+            return self._far[-1].raster
 
 
 class HandlePool:
@@ -113,6 +113,7 @@ class HandlePool:
         self._limit = limit
         self._gate = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], Handle] = OrderedDict()
+        self._bytes = Kept(KEPT_BYTES)
 
     @contextmanager
     def use(self, dataset: Dataset) -> Iterator[Handle]:
@@ -126,13 +127,13 @@ class HandlePool:
             if not (handle.source.remote or handle.source.unchanged()):
                 raise VersionChanged("The file has changed just now.")
             yield handle
-            if handle.failures:
-                raise handle.failures[-1]
+            if handle.failure is not None:
+                raise handle.failure
         except (RasterioIOError, CPLE_BaseError) as error:
             self._drop(dataset, handle)
             raise _cause(handle) from error
         except GatewayError:
-            if handle.failures or not (handle.source.remote or handle.source.unchanged()):
+            if handle.lost:
                 self._drop(dataset, handle)
             raise
         finally:
@@ -186,7 +187,7 @@ class HandlePool:
         if source.stat.version != dataset.version:
             source.close()
             raise VersionChanged("The file has changed just now.")
-        return source
+        return FarSource(cast(RemoteObject, source), self._bytes) if source.remote else source
 
     def _drop(self, dataset: Dataset, handle: Handle) -> None:
         with self._gate:
@@ -212,8 +213,8 @@ class HandlePool:
 
 def _cause(handle: Handle) -> GatewayError:
     """Return why GDAL could not read: another version, a store that does not answer, or a broken file."""
-    if handle.failures:
-        return handle.failures[-1]
+    if handle.failure is not None:
+        return handle.failure
     if not handle.source.unchanged():
         return VersionChanged("The file has changed just now.")
     return NotACog("A block of this file cannot be decoded.")

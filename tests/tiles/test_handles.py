@@ -8,6 +8,7 @@ import pytest
 
 from gateway.errors import NotACog, StorageUnavailable, VersionChanged
 from gateway.tiles.handles import HandlePool
+from tests.tiles.far import FarStorage
 from tests.tiles.rasters import dataset, landscape, utm, write
 
 
@@ -103,36 +104,6 @@ def test_a_block_that_cannot_be_decoded_is_told_and_not_kept(files):
     pool.close()
 
 
-class Far:
-    """An object that has no path, as one in a bucket."""
-
-    remote, gdal_path = True, "far.tif"
-
-    def __init__(self, opened):
-        self.near, self.stat, self.fails = opened, opened.stat, False
-        self.size_bytes = opened.size_bytes
-
-    def read_at(self, offset_bytes, length_bytes):
-        if self.fails:
-            raise StorageUnavailable("away")
-        return self.near.read_at(offset_bytes, length_bytes)
-
-    def unchanged(self):
-        return not self.fails
-
-    def close(self):
-        self.near.close()
-
-
-class FarStorage:
-    def __init__(self, storage):
-        self.storage, self.opened = storage, []
-
-    def open(self, key):
-        self.opened.append(Far(self.storage.open(key)))
-        return self.opened[-1]
-
-
 def test_every_level_of_an_object_without_a_path_is_read_through_its_source(files):
     storages, (first, *_) = records(files)
     far = FarStorage(storages["data"])
@@ -150,7 +121,7 @@ def test_an_object_whose_reads_fail_is_opened_anew_the_next_time(files):
     pool = HandlePool({"data": far}, 2)
     with pool.use(first) as handle:
         assert handle.view.levels
-    far.opened[0].fails = True
+    far.opened[0].fail()
     with pytest.raises(StorageUnavailable), pool.use(first) as handle, handle.lock:
         handle.level(0).read(1)
     with pool.use(first) as handle, handle.lock:
