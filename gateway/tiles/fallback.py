@@ -99,7 +99,8 @@ def reading(raster: DatasetReader, tms: str = "WebMercatorQuad") -> Iterator[Any
             raise NotFound("That lies outside of the data.") from None
         except InvalidExpression:
             raise BadParameter("expression: it cannot be worked out with the bands of this dataset.") from None
-        except (RioTilerError, ValueError, LookupError, OverflowError) as error:
+        except (RioTilerError, ValueError, LookupError, OverflowError, TypeError) as error:
+            # A TypeError is numpy's for what a data type has not: NaN among integers, an order of complex numbers.
             # Whatever the library says may tell of paths.
             raise BadParameter("This dataset cannot be drawn so: a band, formula or bounds do not fit it.") from error
 
@@ -125,10 +126,11 @@ def check_amount(raster: DatasetReader, style: Style, width: int, height: int) -
 
 def check_nodata(raster: DatasetReader, style: Style) -> None:
     """Return when the nodata value of the style is one that pixels may have; raises BadParameter."""
-    kind = np.dtype(raster.dtypes[0])
-    if style.nodata is None or kind.kind not in "iu":
+    dtype = str(raster.dtypes[0])
+    # numpy does not know every type by GDAL's name: complex_int16.
+    if style.nodata is None or not dtype.startswith(("int", "uint")):
         return
-    least, most = np.iinfo(kind).min, np.iinfo(kind).max
+    least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
     # Not true of NaN.
     if not least <= style.nodata <= most:
         raise BadParameter(f"nodata: this dataset has whole numbers from {least} to {most}.")

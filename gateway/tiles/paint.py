@@ -62,7 +62,7 @@ def _check(style: Style, view: View) -> None:
     if any(not 1 <= band <= count for band in style.bidx):
         raise BadParameter(f"bidx: this dataset has the bands 1 to {count}.")
     plain = not (style.rescale or style.expression or style.algorithm)
-    if style.colormap and plain and np.dtype(view.dtype).kind == "f" and _categorical(style.colormap):
+    if style.colormap and plain and view.dtype.startswith("float") and _categorical(style.colormap):
         raise BadParameter("colormap: the values are no categories. Give intervals, or a rescale and 256 colours.")
 
 
@@ -176,9 +176,11 @@ def _byte_of(dtype: str, low: float, high: float) -> Bytes:
 
 def _rescaled(band: npt.NDArray[Any], low: float, high: float) -> Bytes:
     values = np.clip(band, low, high, dtype=np.float64)
-    values -= low
-    # In this order, and cut off and not rounded: so does rio-tiler.
-    values /= high - low if high > low else math.inf
+    # The ends of what a float holds lie further apart than it can tell.
+    with np.errstate(over="ignore", invalid="ignore"):
+        values -= low
+        # In this order, and cut off and not rounded: so does rio-tiler.
+        values /= high - low if high > low else math.inf
     values *= 255
     np.nan_to_num(values, copy=False)
     scaled: Bytes = values.astype(np.uint8)
