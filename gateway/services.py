@@ -34,6 +34,8 @@ JUDGE_THREADS = 2
 STORE_THREADS = 8
 HAUL_THREADS = 8
 FAR_TILE_THREADS = 8
+# Who waits for a file goes before who waits for a picture.
+TILE_NICE = 10
 # Each keeps a descriptor and some handles of GDAL.
 OPEN_RASTERS = 64
 
@@ -158,8 +160,8 @@ def open_services(settings: Settings, shared: Path | None = None) -> Services:
             judges=kept(BoundedPool("judge", JUDGE_THREADS, queue_limit=32)),
             stores=kept(BoundedPool("store", STORE_THREADS, queue_limit=128)),
             drawing=kept(Drawing(lambda: tile_engine(settings, storages))),
-            renderers=kept(BoundedPool("tile", settings.tile_threads, queue_limit=settings.tile_queue)),
-            far_renderers=kept(BoundedPool("far-tile", FAR_TILE_THREADS, queue_limit=settings.tile_queue)),
+            renderers=kept(BoundedPool("tile", settings.tile_threads, settings.tile_queue, TILE_NICE)),
+            far_renderers=kept(BoundedPool("far-tile", FAR_TILE_THREADS, settings.tile_queue, TILE_NICE)),
             hauls=kept(BoundedPool("haul", HAUL_THREADS, queue_limit=512)),
             _closing=stack.pop_all(),
         )
