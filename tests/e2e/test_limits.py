@@ -117,7 +117,7 @@ CASES = {
     "CONNECT to a route": (405, ["CONNECT /livez HTTP/1.1", CLOSE]),
     "an absolute target": (200, ["GET http://maps.example/livez HTTP/1.1", CLOSE]),
     "an absolute target in capitals and with a query": (200, ["GET HTTP://maps.example/livez?a=b HTTP/1.1", CLOSE]),
-    "an absolute target without a path": (404, ["GET http://maps.example HTTP/1.1", CLOSE]),
+    "an absolute target without a path": (200, ["GET http://maps.example HTTP/1.1", CLOSE]),
     "an absolute target with a login": (400, ["GET http://ana@maps.example/livez HTTP/1.1", CLOSE]),
     "an absolute target and two Hosts": (400, ["GET http://maps.example/livez HTTP/1.1", "Host: y"]),
     "an absolute target of another scheme": (404, ["GET ftp://maps.example/livez HTTP/1.1", CLOSE]),
