@@ -64,8 +64,8 @@ def rows() -> list[Row]:
         made = _writer(rgb, transform, crs)
         found.append((f"{name}, nearest", made, zoom, {}))
         found.append((f"{name}, bilinear", made, zoom + 1, {"kernel": "bilinear"}))
-    for dtype in ("uint8", "uint16", "int16", "float32", "float64"):
-        found.append((f"{dtype}, nodata", _writer(holes(dtype, 0), utm(), nodata=0), 12, {}))
+    dtypes = ("uint8", "uint16", "int16", "float32", "float64")
+    found += [(f"{dtype}, nodata", _writer(holes(dtype, 0), utm(), nodata=0), 12, {}) for dtype in dtypes]
     found.append(("float32, NaN", _writer(holes("float32", np.nan), utm(), nodata=np.nan), 12, {}))
     found.append(("mask", _writer(landscape(3, 300, 400), utm(), mask=seen(300, 400)), 12, {}))
     found.append(("alpha", _writer(alpha(), utm(), alpha=True), 12, {}))
