@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -37,7 +38,9 @@ class Mailbox:
             self._ready.append((told, work))
             if not self._woken:
                 self._woken = True
-                loop.call_soon_threadsafe(self._deliver)
+                # A loop that has ended says so: nobody waits any more.
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(self._deliver)
 
         work.add_done_callback(arrived)
 

@@ -76,3 +76,14 @@ def test_warmth_ends_by_itself_and_is_bounded(monkeypatch):
         warm.mark(name)
     assert warm.holds("c")
     assert not warm.holds("a")
+
+
+def test_work_that_ends_after_its_loop_is_no_error(caplog):
+    work: Future[int] = Future()
+
+    async def wait_no_longer():
+        Mailbox().expect(work)
+
+    asyncio.run(wait_no_longer())
+    work.set_result(1)
+    assert caplog.records == []
