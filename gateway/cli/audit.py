@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 # The columns of the table `audit`, in its order.
 COLUMNS = ("id", "at", "action", "dataset_id", "user_id", "request_id", "version", "backend", "range", "status",
-           "bytes_expected", "ip", "user_agent", "token_id", "detail")  # fmt: skip
+           "bytes_expected", "ip", "user_agent", "token_id", "detail", "row_id")  # fmt: skip
 # A cell that begins with one of these is a formula to spreadsheets (OWASP, CSV Injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 

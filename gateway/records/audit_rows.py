@@ -15,13 +15,13 @@ from gateway.records.connection import Row, rows_of
 PAGE_ROWS = 500
 
 # A whole batch in one statement: each one gives up and takes back the interpreter's lock, which costs a busy
-# server more than the row itself.
+# server more than the row itself. A row that is there already is passed over by a trigger.
 INSERT = """INSERT INTO audit (
     at, action, dataset_id, user_id, request_id, version, backend, "range", status, bytes_expected,
-    ip, user_agent, token_id, detail
+    ip, user_agent, token_id, detail, row_id
 ) SELECT
     value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-    value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13
+    value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14
 FROM json_each(?) ORDER BY key"""
 
 # The end of a transfer is the first one of the same request on record after its grant: request ids may
@@ -68,11 +68,15 @@ def values_of(row: AuditRow) -> tuple[Any, ...]:
         storable(row.user_agent),
         storable(row.token_id),
         json.dumps(dict(row.detail)) if row.detail else None,
+        row.row_id,
     )
 
 
 def append(database: Database, rows: Sequence[AuditRow]) -> None:
-    """Add the rows in their order, all or none; a transaction of its own unless one is open."""
+    """Add the rows in their order, all or none; a transaction of its own unless one is open.
+
+    A row that was added before, by `at` and `row_id`, is not added again.
+    """
     database.conn.execute(INSERT, [json.dumps([values_of(row) for row in rows])])
 
 

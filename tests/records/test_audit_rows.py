@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.model import AuditRow
+from gateway.model import AuditRow, time_ordered_id
 from gateway.records import AuditQuery, DownloadSummary
 from gateway.records.audit_rows import PAGE_ROWS
 from tests.records.conftest import START, dataset
@@ -14,16 +14,21 @@ FULL = AuditRow(
 )  # fmt: skip
 
 
+def another(row=FULL, **changes):
+    """Return a row of its own, with the facts of `row` but for the changes."""
+    return replace(row, **{"row_id": time_ordered_id(), **changes})
+
+
 def rows(records, **query):
     return [stored.row for stored in records.audit_rows(AuditQuery(**query))]
 
 
 def test_rows_come_back_equal_and_numbered(records):
-    bare = AuditRow("server.started", START)
+    bare, last = AuditRow("server.started", START), AuditRow("server.started", START)
     records.append_audit([FULL, bare])
-    records.append_audit([bare])
+    records.append_audit([last])
     stored = list(records.audit_rows(AuditQuery()))
-    assert [one.row for one in stored] == [FULL, bare, bare]
+    assert [one.row for one in stored] == [FULL, bare, last]
     assert [one.id for one in stored] == [1, 2, 3]
 
 
@@ -33,14 +38,27 @@ def test_no_rows_are_an_empty_answer(records):
     assert list(records.downloads(AuditQuery())) == []
 
 
+def test_a_row_that_is_written_again_is_stored_once(records):
+    first, second, third = (another(request_id=name) for name in "abc")
+    records.append_audit([first, second])
+    records.append_audit([second, third, first])
+    records.append_audit([first])
+    assert rows(records) == [first, second, third]
+
+
+def test_rows_of_one_moment_with_equal_facts_are_two(records):
+    records.append_audit([another(), another()])
+    assert len(rows(records)) == 2
+
+
 def test_all_rows_of_a_batch_are_stored_or_none(records):
     with pytest.raises(TypeError):
-        records.append_audit([FULL, replace(FULL, detail={"no json": object()})])
+        records.append_audit([FULL, another(detail={"no json": object()})])
     assert rows(records) == []
 
 
 def test_a_header_that_is_no_unicode_does_not_fail_the_batch(records):
-    records.append_audit([replace(FULL, user_agent="a\udcffb"), FULL])
+    records.append_audit([another(user_agent="a\udcffb"), FULL])
     assert [row.user_agent for row in rows(records)] == ["a?b", "curl/8"]
 
 
@@ -73,14 +91,14 @@ def test_queries_choose_rows(records, query, found):
 
 
 def test_many_rows_stream_in_order_over_several_pages(records):
-    written = [replace(FULL, request_id=str(number)) for number in range(2 * PAGE_ROWS + 1)]
+    written = [another(request_id=str(number)) for number in range(2 * PAGE_ROWS + 1)]
     records.append_audit(written)
     assert rows(records) == written
     assert rows(records, until=START + timedelta(days=1)) == written
 
 
 def test_rows_written_while_reading_do_not_prolong_the_reading(records):
-    records.append_audit([FULL] * PAGE_ROWS)
+    records.append_audit([another() for _ in range(PAGE_ROWS)])
     reading = records.audit_rows(AuditQuery())
     next(reading)
     records.append_audit([FULL])
@@ -105,10 +123,10 @@ def test_ranges_of_one_client_and_version_fold_into_one_line(records):
         [
             FULL,
             ended("r1", "completed", 10),
-            replace(FULL, request_id="r2", at=later, bytes_expected=90),
+            another(request_id="r2", at=later, bytes_expected=90),
             ended("r2", "aborted", 40),
-            replace(FULL, request_id="r3", bytes_expected=None, backend="s3", status=302),
-            replace(FULL, action="download.refused", request_id="r4"),
+            another(request_id="r3", bytes_expected=None, backend="s3", status=302),
+            another(action="download.refused", request_id="r4"),
         ]
     )
     summary = DownloadSummary(
@@ -125,27 +143,24 @@ def test_ranges_of_one_client_and_version_fold_into_one_line(records):
      {"dataset_id": dataset(2).id}],
 )  # fmt: skip
 def test_another_client_version_or_dataset_is_another_line(records, other):
-    records.append_audit([FULL, replace(FULL, **other), FULL])
+    records.append_audit([FULL, another(**other), another()])
     assert [line.requests for line in records.downloads(AuditQuery())] == [2, 1]
 
 
 def test_anonymous_downloads_fold_too(records):
-    anonymous = replace(FULL, user_id=None, user_agent=None)
-    records.append_audit([anonymous, anonymous])
+    records.append_audit([another(user_id=None, user_agent=None) for _ in range(2)])
     assert [line.requests for line in records.downloads(AuditQuery())] == [2]
 
 
 def test_downloads_are_chosen_by_their_grant_and_keep_their_end(records):
-    records.append_audit(
-        [FULL, replace(FULL, dataset_id=dataset(2).id, request_id="r2"), ended("r1", "completed", 10)]
-    )
+    records.append_audit([FULL, another(dataset_id=dataset(2).id, request_id="r2"), ended("r1", "completed", 10)])
     chosen = list(records.downloads(AuditQuery(dataset_id=FULL.dataset_id, user="ana", until=START + timedelta(1))))
     assert [(line.requests, line.bytes_sent, line.completed) for line in chosen] == [(1, 10, 1)]
     assert list(records.downloads(AuditQuery(since=START + timedelta(1)))) == []
 
 
 def test_a_request_id_used_twice_counts_each_end_once(records):
-    records.append_audit([FULL, ended("r1", "completed", 10), FULL, ended("r1", "aborted", 3)])
+    records.append_audit([FULL, ended("r1", "completed", 10), another(), ended("r1", "aborted", 3)])
     (line,) = records.downloads(AuditQuery())
     assert (line.requests, line.bytes_sent, line.completed, line.aborted) == (2, 13, 1, 1)
 

@@ -36,7 +36,7 @@ from gateway.model import AuditRow, utc_moment
 from gateway.records import open_sqlite, pruning
 pruning.SLICE_ROWS = 2
 records = open_sqlite(Path(sys.argv[1]))
-records.append_audit([AuditRow("old", at=utc_moment("2026-01-01T00:00:00.000Z"))] * 5)
+records.append_audit([AuditRow("old", at=utc_moment("2026-01-01T00:00:00.000Z")) for _ in range(5)])
 delete = pruning.delete
 def killed_in_the_second(database, numbers):
     delete(database, numbers)

@@ -69,6 +69,36 @@ def test_a_database_of_an_older_release_gets_the_missing_tables(tmp_path):
     records.close()
 
 
+def older_rows(path, stop_before, count):
+    """Write a database of an older release with so many audit rows."""
+    database = connection.connect(path, "rwc")
+    migrations.steps().apply(database, stop_before=stop_before)
+    for number in range(count):
+        database.execute("INSERT INTO audit (at, action) VALUES (?, 'old')", [f"2026-01-01T00:00:0{number}.000Z"])
+    database.close()
+
+
+def test_rows_of_an_older_release_get_a_key_and_stay_append_only(tmp_path):
+    path = tmp_path / "a.db"
+    older_rows(path, "4-audit-row-ids", 2)
+    records = open_sqlite(path)
+    stored = list(records.audit_rows(AuditQuery()))
+    assert [(one.id, one.row.row_id) for one in stored] == [
+        (1, "00000000-0000-8000-8000-000000000001"),
+        (2, "00000000-0000-8000-8000-000000000002"),
+    ]
+    records.append_audit([stored[0].row, AuditRow("new")])
+    assert [one.row.action for one in records.audit_rows(AuditQuery())] == ["old", "old", "new"]
+    records.close()
+    look = sqlite3.connect(path)
+    for sql in ("UPDATE audit SET action = 'x'", "DELETE FROM audit"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            look.execute(sql)
+    look.execute("REPLACE INTO audit (at, action, row_id) SELECT at, 'x', row_id FROM audit")
+    assert look.execute("SELECT count(*) FROM audit WHERE action = 'x'").fetchone() == (0,)
+    look.close()
+
+
 def test_a_step_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     path = tmp_path / "a.db"
     with monkeypatch.context() as patch:

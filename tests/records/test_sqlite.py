@@ -89,7 +89,7 @@ def test_the_audit_table_has_the_published_columns(records, other):
     names = [row[1] for row in other.execute("PRAGMA table_info(audit)")]
     assert names == [
         "id", "at", "action", "dataset_id", "user_id", "request_id", "version", "backend", "range", "status",
-        "bytes_expected", "ip", "user_agent", "token_id", "detail",
+        "bytes_expected", "ip", "user_agent", "token_id", "detail", "row_id",
     ]  # fmt: skip
 
 
