@@ -25,7 +25,6 @@ from gateway.handlers.lingering import Lingering
 from gateway.handlers.load import Load
 from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.proxies import Proxies
-from gateway.handlers.trace import RequestIds
 from gateway.handlers.warm import Warm
 from gateway.routes import all_routes, templates
 from gateway.services import Services
@@ -69,7 +68,6 @@ def make_app(services: Services) -> Application:
         serve_traceback=False,
         load=Load(),
         passes={},
-        request_ids=RequestIds(),
         mailbox=Mailbox(),
         warm=Warm(),
         assets=Assets(STATIC_FOLDER),

@@ -7,7 +7,6 @@ from typing import Any
 
 from gateway.errors import RecordsUnavailable
 from gateway.handlers.base import BaseHandler
-from gateway.logs import untold
 from gateway.model import AuditRow
 
 
@@ -28,14 +27,4 @@ class AuditedHandler(BaseHandler):
 
     def row(self, action: str, **facts: Any) -> AuditRow:
         """Return an audit row with what is known of every request; tokens are named by their id alone."""
-        return AuditRow(
-            action,
-            **{
-                "user_id": self.principal.user,
-                "token_id": self.principal.token_id,
-                "request_id": self.request_id,
-                "ip": self.client_ip,
-                "user_agent": untold(self.request.headers.get("User-Agent")),
-                **facts,
-            },
-        )
+        return self.trace.row(action, self.principal, **facts)

@@ -28,7 +28,7 @@ from gateway.errors import (
 from gateway.handlers.access import OPEN, AccessRule, Credential, access, principal_of
 from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.proxies import HOST, Proxies
-from gateway.handlers.trace import Access
+from gateway.handlers.trace import Trace
 from gateway.logs import redact
 from gateway.model import Principal
 from gateway.services import Services
@@ -61,10 +61,10 @@ class BaseHandler(RequestHandler):
         self.proxies = proxies
         self.bytes_sent = 0
         self.credential = _take_credential(request)
-        self.request_id = application.settings["request_ids"].take(request.headers.get("X-Request-ID"))
         self.client_ip = proxies.client_ip(request.remote_ip or "", request.headers)
         method, route = request.method or "", type(self).__name__
-        self.access = Access(self.request_id, method, request.path, route, self.client_ip)
+        self.trace = Trace.of(method, request.path, route, self.client_ip, request.headers)
+        self.request_id = self.trace.request_id
         # Tornado's constructor sets the default headers, which need all of the above.
         super().__init__(application, request)
 
@@ -284,10 +284,10 @@ def _take_credential(request: HTTPServerRequest) -> Credential:
 def log_request(handler: RequestHandler) -> None:
     """Count a finished request and write its access line; the application's `log_function`."""
     if isinstance(handler, BaseHandler):
-        seconds = time.monotonic() - handler.access.began
+        seconds = time.monotonic() - handler.trace.began
         route = handler.application.settings["templates"].get(type(handler), "unknown")
         handler.services.metrics.answered(handler.request.method, route, handler.get_status(), seconds)
-        handler.access.log(handler.get_status(), handler.bytes_sent, handler.principal.user)
+        handler.trace.log(handler.get_status(), handler.bytes_sent, handler.principal.user)
 
 
 def access_missing(handler: type[RequestHandler]) -> list[str]:

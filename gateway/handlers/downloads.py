@@ -16,7 +16,6 @@ from gateway.handlers.audited import AuditedHandler
 from gateway.handlers.express import Pass, remember
 from gateway.handlers.relay import Relay
 from gateway.handlers.streaming import Aborted, Connection, Transfer
-from gateway.logs import untold
 from gateway.model import AuditRow, dataset_uuid
 from gateway.ranges import ByteRange, Conditions
 from gateway.storage import Stream
@@ -195,7 +194,7 @@ class DownloadHandler(AuditedHandler):
             dataset_id=download.dataset.id,
             version=download.dataset.version,
             backend=download.backend,
-            range_header=untold(self.request.headers.get("Range")),
+            range_header=self.trace.range_header,
             status=download.status,
             bytes_expected=download.span.length if download.span else download.dataset.size_bytes,
             detail=detail,
@@ -206,7 +205,7 @@ class DownloadHandler(AuditedHandler):
         if error.status not in REFUSALS or (error.status == HTTPStatus.NOT_FOUND and error.dataset_id is None):
             return
         named = error.dataset_id or dataset_uuid(self.path_args[0])
-        range_header, detail = untold(self.request.headers.get("Range")), {"reason": error.detail}
+        range_header, detail = self.trace.range_header, {"reason": error.detail}
         self.services.audit.note(
             self.row(
                 "download.refused", dataset_id=named, status=error.status, range_header=range_header, detail=detail

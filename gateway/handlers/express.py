@@ -31,8 +31,7 @@ from gateway.handlers.load import Load
 from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.proxies import HOST
 from gateway.handlers.targets import origin_form
-from gateway.handlers.trace import Access, RequestIds
-from gateway.logs import untold
+from gateway.handlers.trace import Trace
 from gateway.model import AuditRow, Principal
 from gateway.services import Services
 
@@ -45,7 +44,7 @@ PARTIAL = ResponseStartLine("HTTP/1.1", 206, "Partial Content")
 # A request with one of these wants more than a range.
 UNUSUAL = (
     "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Content-Length",
-    "Transfer-Encoding", "Expect", "X-Request-Id", "X-Forwarded-For", "Origin",
+    "Transfer-Encoding", "Expect", "X-Forwarded-For", "Origin",
 )  # fmt: skip
 
 
@@ -73,7 +72,6 @@ class Express(HTTPServerConnectionDelegate):
         self.services = services
         self.load: Load = app.settings["load"]
         self.mailbox: Mailbox = app.settings["mailbox"]
-        self.ids: RequestIds = app.settings["request_ids"]
         self._passes: dict[tuple[str, str], Pass] = app.settings["passes"]
         self._date = (0, "")
 
@@ -123,7 +121,7 @@ class Ride(HTTPMessageDelegate):
     """One request: on the short way when it has a pass, else in the hands of the application."""
 
     _answer: Any
-    _access: Access
+    _trace: Trace
     _timer: asyncio.TimerHandle
 
     def __init__(self, express: Express, server_conn: object, request_conn: HTTPConnection) -> None:
@@ -182,7 +180,7 @@ class Ride(HTTPMessageDelegate):
             return
         self._answer = answer
         ip = self._connection.context.remote_ip
-        self._access = Access(self._express.ids.take(), "GET", self._start.path, "Express", ip)
+        self._trace = Trace.of("GET", self._start.path, "Express", ip, self._headers)
         self._express.load.requests += 1
         row = self._row(given, "download.cog", {})
         recorded = services.audit.record(row)
@@ -192,19 +190,15 @@ class Ride(HTTPMessageDelegate):
         self._express.mailbox.tell(recorded, self._recorded)
 
     def _row(self, given: Pass, action: str, detail: Mapping[str, object]) -> AuditRow:
-        return AuditRow(
+        return self._trace.row(
             action,
+            given.principal,
             dataset_id=given.download.dataset.id,
-            user_id=given.principal.user,
-            request_id=self._access.request_id,
             version=given.download.dataset.version,
             backend=given.download.backend,
-            range_header=self._headers["Range"],
+            range_header=self._trace.range_header,
             status=206,
             bytes_expected=self._answer[0].length,
-            ip=self._access.ip,
-            user_agent=untold(self._headers.get("User-Agent")),
-            token_id=given.principal.token_id,
             detail=detail,
         )
 
@@ -221,7 +215,7 @@ class Ride(HTTPMessageDelegate):
         """Write headers and body at once; a client that takes too long over them is disconnected."""
         span, body = self._answer
         given.headers["Date"] = self._express.date()
-        given.headers["X-Request-Id"] = self._access.request_id
+        given.headers["X-Request-Id"] = self._trace.request_id
         given.headers["Content-Range"] = span.content_range(given.download.dataset.size_bytes)
         given.headers["Content-Length"] = str(span.length)
         written = self._connection.write_headers(PARTIAL, given.headers, body)
@@ -242,7 +236,7 @@ class Ride(HTTPMessageDelegate):
         ended = {"bytes_sent": sent, "outcome": "aborted" if failed else "completed"}
         services = self._express.services
         services.audit.note(self._row(self._pass, "download.finished", ended), quietly=True)
-        services.metrics.answered("GET", ROUTE, 206, time.monotonic() - self._access.began)
+        services.metrics.answered("GET", ROUTE, 206, time.monotonic() - self._trace.began)
         services.metrics.downloads.add(self._pass.download.backend, str(ended["outcome"]))
         services.metrics.download_bytes.add(self._pass.download.backend, amount=sent)
-        self._access.log(206, sent, self._pass.principal.user)
+        self._trace.log(206, sent, self._pass.principal.user)

@@ -118,6 +118,8 @@ class Transfer:
         """
         if self._offset >= stop:
             return
+        if self._connection.stream.closed():
+            raise StreamClosedError
         socket = os.dup(self._connection.stream.socket.fileno())
         try:
             while self._offset < stop:

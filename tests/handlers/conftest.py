@@ -130,6 +130,13 @@ def problem(response) -> dict[str, Any]:
     return document
 
 
+def comparable(response) -> tuple[int, bytes, dict[str, str]]:
+    """Return status, body and headers without what differs from one request to the next."""
+    own = response.headers["X-Request-ID"]
+    headers = {k: v for k, v in response.headers.items() if k not in ("Date", "X-Request-Id")}
+    return response.code, (response.body or b"").replace(own.encode(), b"id"), headers
+
+
 def grant(world: World, dataset: Dataset, level: Level, **who: str) -> None:
     from gateway.model import Grant
 

@@ -5,7 +5,6 @@ import time
 import pytest
 
 from gateway.errors import RecordsUnavailable
-from gateway.handlers.trace import RequestIds
 from gateway.model import Scale
 from tests.handlers.conftest import problem
 
@@ -80,7 +79,7 @@ async def test_other_ranges_of_the_same_file_are_exact(world, fetch, rides):
     [
         ({"Range": "bytes=99999999-"}, 416), ({"Range": "bytes=5-1"}, 200), ({"Range": "bytes=0-"}, 206), ({}, 200),
         ({"Range": "bytes=0-1", "If-Range": '"other"'}, 200), ({"Range": "bytes=0-1", "If-Match": '"other"'}, 412),
-        ({"Range": "bytes=0-1", "If-None-Match": "*"}, 304), ({"Range": "bytes=0-1", "X-Request-ID": "mine"}, 206),
+        ({"Range": "bytes=0-1", "If-None-Match": "*"}, 304),
     ],
 )  # fmt: skip
 async def test_whatever_is_unusual_goes_the_whole_way(world, fetch, rides, headers, code):
@@ -194,14 +193,6 @@ async def test_behind_a_proxy_each_request_has_its_own_client(world, fetch, ride
         await fetch(path_of(dataset), token=token, headers={**RANGE, "X-Forwarded-For": ip})
     assert [row.ip for row in world.audit("download.cog")] == ["9.9.9.1", "9.9.9.2"]
     assert rides == []
-
-
-def test_request_ids_do_not_repeat():
-    one, two = RequestIds(), RequestIds()
-    taken = {ids.take() for ids in (one, two) for _ in range(100)}
-    assert len(taken) == 200
-    assert one.take("given-1") == "given-1"
-    assert one.take("not good") != "not good"
 
 
 async def test_a_request_without_one_good_host_has_no_pass(world, http_server, fetch, rides):

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.model import Scale
 from gateway.settings import RootSettings, Settings
-from tests.handlers.conftest import UNKNOWN_ID, problem
+from tests.handlers.conftest import UNKNOWN_ID, comparable, problem
 from tests.handlers.test_downloads import finished, raw_get, url
 from tests.rasters import write_cog, write_striped
 from tests.s3 import new_bucket
@@ -303,10 +303,9 @@ async def test_refusals_are_on_record_and_look_alike(world, fetch, add, tunnel):
     shown = add(key="b.tif", visibility=Scale.PUBLIC, download=Scale.PRIVATE)
     tunnel.requests.clear()
     answers = [
-        await fetch(f"/api/datasets/{name}/download/cog", token=world.bearer(), headers={"X-Request-ID": "same"})
-        for name in (hidden.id, UNKNOWN_ID)
+        await fetch(f"/api/datasets/{name}/download/cog", token=world.bearer()) for name in (hidden.id, UNKNOWN_ID)
     ]
-    assert answers[0].body == answers[1].body
+    assert comparable(answers[0]) == comparable(answers[1])
     assert (await fetch(url(shown), token=world.bearer())).code == 403
     assert (await fetch(url(shown))).code == 401
     assert sorted(row.status for row in world.audit("download.refused")) == [401, 403, 404]

@@ -272,3 +272,18 @@ async def test_a_tls_client_that_takes_nothing_is_disconnected(world, tls_server
     reader._transport.pause_reading()
     await finished(world, "aborted")
     writer.transport.abort()
+
+
+async def test_clients_that_leave_right_after_the_first_bytes_leave_a_whole_record_and_no_error(
+    world, http_server, caplog
+):
+    dataset, token = big(world), world.bearer()
+    port, rounds = port_of(http_server), 200
+    for _ in range(rounds):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(dataset, token, "Range: bytes=0-2000000"))
+        await reader.readexactly(100)
+        writer.close()
+    await finished(world, "aborted", count=rounds)
+    assert len(world.audit("download.cog")) == len(world.audit("download.finished")) == rounds
+    assert caplog.records == []
