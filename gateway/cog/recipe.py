@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gateway.cog.checks import Check, blocks, images, levels, overviews, references, tags
+from gateway.cog.checks import Check, blocks, coding, images, levels, overviews, references, tags
 from gateway.cog.ifd import Ifd
 from gateway.cog.layout import Layout
 from gateway.cog.rules import RULES
@@ -50,6 +50,7 @@ GATES: tuple[Check, ...] = (
     references.check,
     images.check_sizes,
     images.check_samples,
+    coding.check,
     _sound_tiles(images.check_tiles),
     _sound_tiles(images.check_arrays),
     _sound_tiles(blocks.check_entries),

@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -174,36 +175,50 @@ class Walk:
         self.header, self.form, self.limits = header, form, limits
         self.directories: list[Directory] = []
         self.problems: list[Finding] = []
-        self._seen: set[int] = set()
+        # Where each directory that was read leads to.
+        self._next: dict[int, list[int]] = {}
 
     def run(self) -> None:
-        """Walk the chain and the SubIFDs below it until the end or the first directory that cannot be read."""
+        """Walk the chain and the SubIFDs below it until the end or the first directory that cannot be read.
+
+        A directory that several others lead to is read once: some writers name a SubIFD in its parent and in its
+        sibling too.
+        """
         pending = deque([(0, self.form.first_ifd, False)])
         while pending:
             index, offset, sub = pending.popleft()
+            if offset in self._next:
+                continue
             try:
                 directory, following = self._read(index, offset, sub)
             except StructureError as error:
                 self.problems.append(error.finding)
                 return
             self.directories.append(directory)
-            if not sub and following:
-                pending.append((index + 1, following, False))
-            if sub and following:
-                pending.append((index, following, True))
-            pending.extend((index, offset, True) for offset in self._sub_ifds(directory))
+            below = self._sub_ifds(directory)
+            self._next[offset] = [*below, following] if following else below
+            if following:
+                pending.append((index + (not sub), following, sub))
+            pending.extend((index, offset, True) for offset in below)
+        self.problems.extend(self._cycles())
+
+    def _cycles(self) -> Iterator[Finding]:
+        """Yield a finding when a directory leads back to itself."""
+        try:
+            TopologicalSorter(self._next).prepare()
+        except CycleError as error:
+            first = next(each for each in self.directories if each.offset in error.args[1])
+            what = "The chain of directories leads back to an earlier one."
+            yield finding("ifd-cycle", what, ifd=first.index, offset=first.offset)
 
     def _read(self, index: int, offset: int, sub: bool) -> tuple[Directory, int]:
         count_code, entry_code, next_code = ("Q", "HHQ8s", "Q") if self.form.big else ("H", "HHI4s", "I")
         head, width, tail = (struct.calcsize(f"={code}") for code in (count_code, entry_code, next_code))
         room = self.header.size_bytes - offset
-        if offset in self._seen:
-            raise self._error("ifd-cycle", "The chain of directories leads back to an earlier one.", index, offset)
         if len(self.directories) >= self.limits.ifds:
             raise self._error("too-many-ifds", f"There are more than {self.limits.ifds} directories.", index, offset)
         if offset < self.form.header_bytes or room < head:
             raise self._error("ifd-outside-file", "A directory does not lie in the file.", index, offset)
-        self._seen.add(offset)
         (count,) = struct.unpack(self.form.order + count_code, self.header.at(offset, head))
         if not 0 < count <= self.limits.entries:
             raise self._error("ifd-entry-count", f"A directory claims {count} entries.", index, offset)

@@ -50,7 +50,8 @@ KINDS = (
     _stricter(
         "image impossible",
         "The other opens the file; nobody decodes its tiles to what their writer meant.",
-        "impossible-size", "impossible-samples", "unknown-codec", "tile-side-not-16", "tile-too-large",
+        "impossible-size", "impossible-samples", "impossible-coding", "reversed-bits", "unknown-codec",
+        "tile-side-not-16", "tile-too-large",
     ),
     _stricter(
         "stored in strips",

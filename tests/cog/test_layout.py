@@ -114,3 +114,31 @@ def test_chained_sub_ifds_are_followed():
     assert [(ifd.index, ifd.sub) for ifd in layout.ifds] == [(0, False), (1, False), (0, True), (2, False), (0, True)]
     assert [ifd.size for ifd in layout.sub_levels] == [first.size, sub.size]
     assert [ifd.size for ifd in layout.levels] == [first.size, second.size, third.size]
+
+
+def with_two_sub_ifds():
+    """Two SubIFDs of the first directory, the last two of the layout's five."""
+    subs = [Image(32, 24, subfile=1, sub_of=0), Image(16, 12, subfile=1, sub_of=0)]
+    return Patch(write([*pyramid(), *subs]))
+
+
+def test_a_sub_ifd_that_its_sibling_leads_to_as_well_is_read_once():
+    patch = with_two_sub_ifds()
+    one, two = (number for number, ifd in enumerate(patch.layout.ifds) if ifd.sub)
+    places = [ifd.directory.offset for ifd in patch.layout.ifds]
+    layout = read_layout(BytesSource(patch.following(one, places[two])))
+    assert layout.problems == ()
+    assert sorted(ifd.directory.offset for ifd in layout.ifds) == sorted(places)
+    assert len(layout.sub_levels) == 3
+
+
+def test_sub_ifds_that_lead_back_to_each_other_are_a_cycle():
+    patch = with_two_sub_ifds()
+    one, two = (number for number, ifd in enumerate(patch.layout.ifds) if ifd.sub)
+    places = [ifd.directory.offset for ifd in patch.layout.ifds]
+    patch.following(one, places[two]).following(two, places[one])
+    assert [problem.rule for problem in read_layout(BytesSource(patch)).problems] == ["ifd-cycle"]
+    patch = with_two_sub_ifds()
+    assert [problem.rule for problem in read_layout(BytesSource(patch.following(two, places[0]))).problems] == [
+        "ifd-cycle"
+    ]

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from gateway.cog.checks import blocks, georeferencing, ghost, images, levels, order, overviews, references, tags
+from gateway.cog.checks import (
+    blocks,
+    coding,
+    georeferencing,
+    ghost,
+    images,
+    levels,
+    order,
+    overviews,
+    references,
+    tags,
+)
 from gateway.cog.layout import Layout
 from gateway.model import Finding, Severity
 
@@ -17,7 +28,7 @@ Check = Callable[[Layout], Iterator[Finding]]
 CHECKS: tuple[tuple[Check, ...], ...] = (
     (tags.check_read,),
     (references.check, tags.check_required, tags.check_single),
-    (images.check_sizes, images.check_samples, images.check_tiled, georeferencing.check),
+    (images.check_sizes, images.check_samples, coding.check, images.check_tiled, georeferencing.check),
     (images.check_tiles, images.check_arrays),
     (blocks.check_entries,),
     (blocks.check_apart,),

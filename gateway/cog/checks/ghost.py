@@ -41,7 +41,7 @@ def _leads_to_ifd(layout: Layout, ghost: Ghost) -> bool:
     """Return whether nothing but a little alignment stands between the area and the first IFD."""
     between = layout.before_ifd[ghost.end - ghost.start :]
     gap = layout.main.directory.offset - ghost.end
-    return 0 <= gap < ALIGNMENT_BYTES and not between.strip(b"\0")
+    return 0 <= gap < ALIGNMENT_BYTES and not between.strip(b"\0 ")
 
 
 def check_promises(layout: Layout) -> Iterator[Finding]:
@@ -52,8 +52,8 @@ def check_promises(layout: Layout) -> Iterator[Finding]:
     yield from _room(layout, ghost)
     for ifd in layout.ifds:
         yield from _interleave(ifd, ghost)
-        if ghost.row_major:
-            yield from _row_major(ifd, ghost)
+    if ghost.row_major:
+        yield from _row_major(layout)
     if ghost.masks_interleaved:
         yield from _masks(layout, ghost)
 
@@ -84,18 +84,35 @@ def _interleave(ifd: Ifd, ghost: Ghost) -> Iterator[Finding]:
         yield finding("ghost-interleave", what, ifd=ifd.index, offset=ghost.start)
 
 
-def _row_major(ifd: Ifd, ghost: Ghost) -> Iterator[Finding]:
-    """Yield a finding when the stored tiles do not ascend; with INTERLEAVE=TILE all bands of a tile adjoin."""
+def _row_major(layout: Layout) -> Iterator[Finding]:
+    """Yield a finding for each image whose stored tiles do not ascend.
+
+    Where planes are separate they ascend band by band, or tile by tile with all bands of a place side by side; one
+    of the two must hold in all images. The ghost area of GDAL 3.11 and 3.12 says BAND in both cases.
+    """
+    found = list(_disorder(layout, by_tile=False))
+    if found and any(ifd.planes > 1 for ifd in layout.ifds):
+        found = min(found, list(_disorder(layout, by_tile=True)), key=len)
+    yield from found
+
+
+def _disorder(layout: Layout, by_tile: bool) -> Iterator[Finding]:
+    for ifd in layout.ifds:
+        block = _first_before(ifd, by_tile)
+        if block is not None:
+            what = f"Tile {block} lies before its predecessor."
+            yield finding("ghost-not-row-major", what, ifd=ifd.index, block=block, offset=int(ifd.offsets[block]))
+
+
+def _first_before(ifd: Ifd, by_tile: bool) -> int | None:
+    """Return the first stored tile that lies before its predecessor, or None."""
     order = np.arange(ifd.blocks)
-    if ghost.interleave == "TILE":
+    if by_tile:
         order = order.reshape(ifd.planes, -1).T.ravel()
     order = order[ifd.offsets[order] != 0]
     offsets = ifd.offsets[order]
     bad = offsets[1:] < offsets[:-1]
-    if bad.any():
-        block = int(order[int(bad.argmax()) + 1])
-        what = f"Tile {block} lies before its predecessor."
-        yield finding("ghost-not-row-major", what, ifd=ifd.index, block=block, offset=int(ifd.offsets[block]))
+    return int(order[int(bad.argmax()) + 1]) if bad.any() else None
 
 
 def _masks(layout: Layout, ghost: Ghost) -> Iterator[Finding]:
@@ -103,7 +120,7 @@ def _masks(layout: Layout, ghost: Ghost) -> Iterator[Finding]:
         yield finding("ghost-mask-not-interleaved", "Masks are promised and there are none.", offset=ghost.start)
     for level in layout.levels:
         mask = mask_of(layout, level)
-        if mask is None or ghost.interleave == "BAND":
+        if mask is None or (level.planes > 1 and _first_before(level, by_tile=True) is not None):
             continue
         if mask.grid != level.grid:
             what = "The mask has other tiles than its image."

@@ -22,11 +22,8 @@ from gateway.model import Finding
 MAX_SIDE = 2**31 - 1
 MAX_TILE_SIDE, WIDE_TILE_SIDE = 4096, 1024
 MAX_TILE_BYTES = 256 << 20
-# Of one sample: bits, from bilevel to complex float64; formats, from unsigned to complex float (339).
-MAX_BITS = 128
 # Clients take longer for each band the more there are, and some hold one object for each.
 MAX_SAMPLES = 16384
-SAMPLE_FORMATS = range(1, 7)
 
 
 def check_sizes(layout: Layout) -> Iterator[Finding]:
@@ -61,10 +58,6 @@ def _sample_problems(ifd: Ifd) -> Iterator[str]:
             yield f"{name_of(tag)} has not one value for each of the {ifd.samples} samples."
         elif values is not None and len(values) > 1 and (values != values[0]).any():
             yield f"{name_of(tag)} differs between the samples."
-    if not 1 <= ifd.bits <= MAX_BITS:
-        yield f"A sample has {ifd.bits} bits."
-    if ifd.sample_format not in SAMPLE_FORMATS:
-        yield f"The sample format {ifd.sample_format} is not known."
 
 
 def _lengths(tag: Tag, samples: int) -> tuple[int, ...]:

@@ -55,12 +55,17 @@ def separate(claims, blocks):
     return write(pyramid(samples=3, planar=2), ghost=ghost_of(claims), blocks=blocks)
 
 
-def test_planar_separate_order_is_the_one_that_is_claimed(report_of, errors_of):
-    assert report_of(separate(SEPARATE["BAND"], BY_BAND)).findings == ()
-    assert report_of(separate(SEPARATE["TILE"], BY_TILE)).findings == ()
-    assert errors_of(separate(SEPARATE["BAND"], BY_TILE)) == {"ghost-not-row-major"}
-    assert errors_of(separate(SEPARATE["TILE"], BY_BAND)) == {"ghost-not-row-major"}
-    assert errors_of(separate(CLAIMS, BY_BAND)) == set()
+@pytest.mark.parametrize("order", [BY_BAND, BY_TILE])
+@pytest.mark.parametrize("claims", [SEPARATE["BAND"], SEPARATE["TILE"], CLAIMS])
+def test_separate_planes_ascend_band_by_band_or_tile_by_tile_whatever_is_claimed(report_of, claims, order):
+    assert report_of(separate(claims, order)).findings == ()
+
+
+def test_separate_planes_ascend_alike_on_all_levels(errors_of):
+    mixed = [*BY_BAND[:3], *BY_BAND[3:15], *BY_TILE[15:]]
+    assert errors_of(separate(SEPARATE["BAND"], mixed)) == {"ghost-not-row-major"}
+    swapped = [*BY_TILE[:15], *reversed(BY_TILE[15:])]
+    assert errors_of(separate(SEPARATE["BAND"], swapped)) == {"ghost-not-row-major"}
 
 
 def test_the_claimed_interleave_is_that_of_the_image(errors_of):
@@ -120,7 +125,7 @@ def test_a_level_without_mask_or_with_sparse_tiles_breaks_no_promise(errors_of):
     assert errors_of(interleaved(change=drop)) == set()
 
 
-def separate_masked(kind):
+def separate_masked(kind, ghost="BAND"):
     images, _ = masked()
     for number in range(3):
         images[number].samples, images[number].planar = 3, 2
@@ -132,13 +137,21 @@ def separate_masked(kind):
             order.append((level + 3, block))
     if kind == "BAND":
         order = [(n, b) for level in (2, 1, 0) for n in (level, level + 3) for b in range(images[n].blocks)]
-    claims = SEPARATE[kind] + "MASK_INTERLEAVED_WITH_IMAGERY=YES\n"
+    claims = SEPARATE[ghost] + "MASK_INTERLEAVED_WITH_IMAGERY=YES\n"
     return write(images, ghost=ghost_of(claims), blocks=order)
 
 
 @pytest.mark.parametrize("kind", ["TILE", "BAND"])
-def test_masks_of_planar_separate_images_follow_the_last_band(report_of, kind):
-    assert report_of(separate_masked(kind)).findings == ()
+@pytest.mark.parametrize("ghost", ["TILE", "BAND"])
+def test_masks_of_planar_separate_images_follow_the_last_band(report_of, kind, ghost):
+    assert report_of(separate_masked(kind, ghost)).findings == ()
+
+
+@pytest.mark.parametrize("padding", [b"\0", b" ", b" \0  "])
+def test_alignment_behind_the_ghost_area_is_nuls_or_spaces(report_of, errors_of, padding):
+    made = write(pyramid(), ghost=ghost_of(CLAIMS + "X=Y\n") + padding)
+    assert report_of(made).findings == ()
+    assert errors_of(made.replace(b"X=Y\n" + padding, b"X=Y\n" + b"\7" * len(padding))) == {"ghost-wrong-size"}
 
 
 def test_one_level_may_lack_its_mask(warnings_of):
