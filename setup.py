@@ -15,7 +15,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["gateway", "gateway.*"]),
-    package_data={"gateway": ["py.typed", "static/*", "static/vendor/*", "static/vendor/*/*"]},
+    package_data={"gateway": ["py.typed", "static/*", "static/examples/*", "static/vendor/*", "static/vendor/*/*"]},
     # The demo ingests these where the package runs outside of a checkout.
     data_files=[("share/cog-gateway/data", sorted(str(p.relative_to(HERE)) for p in HERE.glob("data/*.*")))],
     install_requires=[

@@ -11,7 +11,7 @@ from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, Validatio
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
 from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler, WmtsHandler
-from gateway.handlers.pages import AssetHandler, PageHandler
+from gateway.handlers.pages import AssetHandler, ElsewhereHandler, ExamplesHandler, IconHandler, PageHandler
 from gateway.handlers.rasters import (
     InfoGeoJsonHandler,
     InfoHandler,
@@ -57,12 +57,14 @@ ROOT_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/metrics", MetricsHandler),
     ("/", PageHandler),
     ("/static/{asset}", AssetHandler),
+    ("/examples/", ExamplesHandler),
+    ("/examples/{example}", ExamplesHandler),
+    ("/favicon.ico", IconHandler),
 )
-
 
 NUMBER = r"([-+0-9.eE]+?)"
 PARTS = {
-    "{id}": "([^/]+)", "{asset}": "([A-Za-z0-9._/-]+)", "{name}": "[^/]+",
+    "{id}": "([^/]+)", "{asset}": "([A-Za-z0-9._/-]+)", "{example}": "([a-z.]+)", "{name}": "[^/]+",
     "{tms}": r"(\w+)", "{map}": r"(\w+)", "{tms?}": r"(?:(\w+)/)?", "{z}": "([0-9]{1,9})",
     "{x}": "([0-9]{1,9})", "{y}": "([0-9]{1,9})", "{@scale}": "(?:@([0-9]{1,3})x)?", "{.format}": r"(?:\.([a-z]+))?",
     "{/size}": "(?:/([0-9]{1,5})x([0-9]{1,5}))?", "{lon}": NUMBER, "{lat}": NUMBER, "{minx}": NUMBER,
@@ -82,6 +84,8 @@ def templates() -> dict[type[RequestHandler], str]:
 
 
 def all_routes(prefix: str) -> list[tuple[str, type[RequestHandler]]]:
-    """Return every route's pattern and handler, those of the API below `prefix`."""
+    """Return every route's pattern and handler, those of the API below `prefix`, and what leads to them."""
     routes = [(prefix + template, handler) for template, handler in API_ROUTES]
-    return [(pattern(template), handler) for template, handler in (*routes, *ROOT_ROUTES)]
+    guessed = ("/examples", prefix, f"{prefix}/") if prefix else ("/examples",)
+    routes += [*ROOT_ROUTES, *((path, ElsewhereHandler) for path in guessed)]
+    return [(pattern(template), handler) for template, handler in routes]

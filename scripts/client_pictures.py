@@ -24,16 +24,14 @@ CLIENTS = ("leaflet", "maplibre", "openlayers")
 async def take(gateway: str) -> None:
     """Write one picture for each client."""
     from tests.browsing import launch  # noqa: PLC0415 - the checkout is on the path only now
-    from tests.clients.test_browsers import EXAMPLES, library  # noqa: PLC0415
 
     with urlopen(f"{gateway}/api/datasets?q=marble") as answer:  # noqa: S310 - the operator's own gateway
         dataset = json.load(answer)["datasets"][0]["id"]
     FOLDER.mkdir(parents=True, exist_ok=True)
     async with launch() as browser:
         for client in CLIENTS:
-            page = await browser.new_page(viewport={"width": 640, "height": 420}, bypass_csp=True)
-            await page.route("https://unpkg.com/**", library)
-            await page.goto(f"file://{EXAMPLES}/{client}.html?gateway={gateway}&dataset={dataset}")
+            page = await browser.new_page(viewport={"width": 640, "height": 460})
+            await page.goto(f"{gateway}/examples/{client}.html#dataset={dataset}")
             await page.wait_for_selector("body[data-drawn=yes]")
             await asyncio.sleep(1)
             pixels = cv2.imdecode(np.frombuffer(await page.screenshot(), np.uint8), cv2.IMREAD_COLOR)

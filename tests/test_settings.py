@@ -41,6 +41,25 @@ def test_what_is_no_rate_stops_the_start(monkeypatch, value):
         load_settings()
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://tiles.example.org/{z}/{x}.png",
+        "https://tiles.example.org/0/0/0.png",
+        "ftp://tiles.example.org/{z}/{x}/{y}",
+        "//tiles.example.org/{z}/{x}/{y}",
+        "https://ana:secret@tiles.example.org/{z}/{x}/{y}",
+        "https://tiles.example.org; script-src */{z}/{x}/{y}",
+        "https://{z}.example.org:port/{x}/{y}",
+        "https://tiles.example.org/{z}/{x}/{y}#a",
+    ],
+)
+def test_what_is_no_template_of_tiles_stops_the_start(monkeypatch, value):
+    monkeypatch.setenv("GATEWAY_BASEMAP_URL", value)
+    with pytest.raises(SettingsError, match="basemap_url"):
+        load_settings()
+
+
 def test_flags_beat_the_environment_beats_dotenv_beats_the_file_beats_the_default(tmp_path, monkeypatch):
     assert load_settings().port == 8080
     config = tmp_path / "gateway.toml"

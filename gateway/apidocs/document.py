@@ -119,7 +119,7 @@ def responses(path: str, verb: str, known: Operation, rule: AccessRule) -> dict[
     """Return what a verb may answer, by status."""
     found = {str(status): _answer(path, verb, known, *answer) for status, answer in known.answers.items()}
     errors = {*known.errors, *((401, 429, 503) if rule.checked else ()), *((404, 422) if "{id}" in path else ())}
-    if re.search(r"\{(tms|asset|map)\}", path):
+    if re.search(r"\{(tms|asset|example|map)\}", path):
         errors.add(404)
     if re.search(r"\{(scale|format|width|lon|minx)\}", path):
         errors |= {400, 404}

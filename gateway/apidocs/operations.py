@@ -15,7 +15,7 @@ from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, Validatio
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
 from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler, WmtsHandler
-from gateway.handlers.pages import AssetHandler, PageHandler
+from gateway.handlers.pages import AssetHandler, ExamplesHandler, IconHandler, PageHandler
 from gateway.handlers.rasters import (
     InfoGeoJsonHandler,
     InfoHandler,
@@ -77,7 +77,7 @@ DOCUMENT = ("tilesize", "minzoom", "maxzoom")
 TILE = drawn("tilesize", "buffer", "empty", more={204: ("Nothing is there, and `empty` is 204.", None)})
 MINTED = Operation("tokens", {200: ("The token.", json("Token"))}, errors=(403, 429))
 OPERATIONS: Mapping[type[RequestHandler], Operation] = {
-    DatasetsHandler: plain("datasets", "Datasets", "bbox", "q", "limit", "offset", errors=(400,)),
+    DatasetsHandler: plain("datasets", "Datasets", "bbox", "q", "sortby", "limit", "offset", errors=(400,)),
     DatasetHandler: plain("datasets", "Dataset"),
     ValidationHandler: plain("datasets", "Report", "strict", errors=(400,)),
     DownloadHandler: Operation(
@@ -135,6 +135,10 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     MetricsHandler: Operation("about", {200: ("The metrics.", {"text/plain": {}})}, errors=(403,)),
     PageHandler: Operation("about", {200: ("The viewer.", HTML), **NOT_MODIFIED}),
     AssetHandler: Operation("about", {200: ("A file of the viewer.", {"*/*": {}}), **NOT_MODIFIED}, errors=(404,)),
+    ExamplesHandler: Operation(
+        "about", {200: ("An example.", {**HTML, "*/*": {}}), **NOT_MODIFIED}, errors=(404,)
+    ),
+    IconHandler: Operation("about", {200: ("The icon.", {"image/x-icon": {}}), **NOT_MODIFIED}),
 }  # fmt: skip
 # Without the last part of the path these list all.
 LISTS: Mapping[str, str] = {"/tileMatrixSets": "TileMatrixSets", "/colorMaps": "ColorMaps"}

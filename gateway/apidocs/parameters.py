@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.handlers.datasets import LIMIT_DEFAULT, LIMIT_MOST, OFFSET_MOST
+from gateway.records.base import SORTINGS
 from gateway.tiles import parameters
 from gateway.tiles.algorithms import ALGORITHMS, PARAMS_CHARACTERS
 from gateway.tiles.expressions import EXPRESSION_CHARACTERS
@@ -54,12 +55,14 @@ PATH: Mapping[str, tuple[str, Schema]] = {
     "miny": ("Least y in coord_crs.", {"type": "number"}),
     "maxx": ("Greatest x in coord_crs.", {"type": "number"}),
     "maxy": ("Greatest y in coord_crs.", {"type": "number"}),
+    "example": ("A page of the examples, or a file of one.", {"type": "string", "examples": ["leaflet.html"]}),
     "asset": ("Path of a file of the viewer.", TEXT),
 }
 NUMBERS: Schema = {"type": "string", "pattern": r"^[-+0-9.eE]+(,[-+0-9.eE]+)*$"}
 QUERY: Mapping[str, tuple[str, Schema]] = {
     "bbox": ("Only datasets that touch west,south,east,north in degrees.", NUMBERS | {"examples": ["5,45,15,55"]}),
     "q": ("Only datasets whose title has this text, in any case.", TEXT),
+    "sortby": ("What the datasets are sorted by; a minus turns the order around.", one_of(SORTINGS, "created_at")),
     "limit": ("Most datasets of one page.", whole(1, LIMIT_MOST, LIMIT_DEFAULT)),
     "offset": ("Datasets that come before the page.", whole(0, OFFSET_MOST, 0)),
     "strict": ("Whether a warning makes the file invalid.", TRUTH | {"default": False}),

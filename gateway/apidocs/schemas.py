@@ -87,7 +87,12 @@ SCHEMAS: Mapping[str, Schema] = {
             "created_at": MOMENT,
             "updated_at": MOMENT,
             "links": LINKS,
-        }
+            "downloadable": {
+                "type": "boolean",
+                "description": "Whether the caller has the right to the file; in the record alone, not in lists.",
+            },
+        },
+        ("downloadable",),
     ),
     "Datasets": made(
         {"datasets": listed(ref("Dataset")), "total": COUNT, "limit": COUNT, "offset": COUNT, "links": LINKS}

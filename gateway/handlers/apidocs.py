@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.errors import NotFound
 from gateway.handlers.access import OPEN, access
-from gateway.handlers.assets import asset_of
 from gateway.handlers.base import BaseHandler
 from gateway.handlers.pages import AssetHandler
 
 PAGE = "docs.html"
-# What stands there is replaced by the way from the page to the folder of its files.
-PLACE_OF_STATIC = b"{{static}}"
 
 
 class OpenApiHandler(BaseHandler):
@@ -31,11 +27,6 @@ class ApiDocsHandler(AssetHandler):
     @access(OPEN)
     async def get(self) -> None:  # type: ignore[override]
         """Send the page."""
-        asset = await self.in_thread(self.assets.find, PAGE)
-        if asset is None:
-            raise NotFound("The page is not installed.")
-        up = "../" * self.services.settings.prefix.count("/") or "./"
-        body = asset.body.replace(PLACE_OF_STATIC, f"{up}static".encode())
-        self.send_asset(asset_of(body, asset.media_type), "no-cache")
+        await self.send_page(PAGE, "/".join([".."] * self.services.settings.prefix.count("/")) or ".")
 
     head = get  # type: ignore[assignment]

@@ -11,8 +11,12 @@ from pathlib import Path
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".ico": "image/x-icon",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
     ".md": "text/plain; charset=utf-8",
     "": "text/plain; charset=utf-8",
 }

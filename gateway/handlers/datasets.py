@@ -8,11 +8,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from gateway.errors import BadParameter
-from gateway.gatekeeper import Action
+from gateway.gatekeeper import Action, roles_needed
 from gateway.handlers.access import CALLER, METADATA, access
 from gateway.handlers.base import BaseHandler
-from gateway.model import Dataset, Principal, utc_text
-from gateway.records import DatasetPage, DatasetQuery
+from gateway.model import Dataset, Principal, TokenKind, utc_text
+from gateway.records import SORTINGS, DatasetPage, DatasetQuery
 from gateway.tiles import parameters
 
 Arguments = dict[str, list[bytes]]
@@ -48,7 +48,7 @@ class DatasetsHandler(JsonHandler):
 
     @access(CALLER)
     async def get(self) -> None:
-        """Send one page: bbox=west,south,east,north in degrees, q in titles, limit and offset."""
+        """Send one page: bbox=west,south,east,north in degrees, q in titles, sortby, limit and offset."""
         query = list_query(self.request.query_arguments, self.principal)
         page = await self.in_thread(self.find, query)
         self.send_private(
@@ -75,7 +75,7 @@ class DatasetsHandler(JsonHandler):
             offsets["next"] = query.offset + query.limit
         if query.offset > 0:
             offsets["prev"] = max(0, query.offset - query.limit)
-        kept = {name: one(self.request.query_arguments, name) for name in ("bbox", "q")}
+        kept = {name: one(self.request.query_arguments, name) for name in ("bbox", "q", "sortby")}
         kept = {name: value for name, value in kept.items() if value is not None}
         return [
             {
@@ -91,9 +91,11 @@ class DatasetHandler(JsonHandler):
 
     @access(METADATA)
     async def get(self, dataset_id: str) -> None:
-        """Send the record."""
+        """Send the record, and whether the caller has the right to the file."""
         admitted = await self.in_thread(self.services.gatekeeper.admit, dataset_id, self.principal, Action.VIEW)
-        self.send_private(self.record(admitted.dataset))
+        rights = roles_needed(admitted.dataset, self.principal, Action.DOWNLOAD, admitted.standing.grants)
+        downloadable = rights is not None and self.principal.kind is not TokenKind.TILES
+        self.send_private({**self.record(admitted.dataset), "downloadable": downloadable})
 
     head = get
 
@@ -145,6 +147,7 @@ def list_query(arguments: Arguments, principal: Principal) -> DatasetQuery:
         q=one(arguments, "q") or None,
         limit=_integer(arguments, "limit", LIMIT_DEFAULT, 1, LIMIT_MOST),
         offset=_integer(arguments, "offset", 0, 0, OFFSET_MOST),
+        sortby=parameters.choice(arguments, "sortby", SORTINGS) or SORTINGS[0],
     )
 
 

@@ -9,21 +9,21 @@ from html import escape
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from gateway import __version__
 from gateway.errors import NotFound
 from gateway.handlers.access import OPEN, access
 from gateway.handlers.assets import Asset, Assets, asset_of
 from gateway.handlers.base import BaseHandler
 from gateway.ranges import Conditions, Outcome, evaluate
 from gateway.settings import RootSettings, Settings
+from gateway.settings.root import HOST_AND_PORT, subdomains
 
 PAGE = "index.html"
-# What stands there is replaced by the API's path, relative to the page: a proxy may have put a path before both.
-PLACE_OF_API = b"{{api}}"
+ICON = "favicon.ico"
+EXAMPLES = "examples/"
 # These files have their version in their folder's name.
 VENDORED = "vendor/"
 VENDORED_SECONDS = 31_536_000
-# A name or an IPv4 address, a port: all that a host of the policy may be (CSP 3 section 2.3.1).
-HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?")
 
 
 class AssetHandler(BaseHandler):
@@ -39,7 +39,8 @@ class AssetHandler(BaseHandler):
     async def get(self, name: str) -> None:
         """Send the file, compressed for who takes that; 304 for who has it. Raises NotFound."""
         asset = await self.in_thread(self.assets.find, name)
-        if asset is None or name == PAGE:
+        # Pages have addresses of their own, from which their links lead somewhere.
+        if asset is None or name.endswith(".html"):
             raise NotFound("There is no such file.")
         cache = f"public, max-age={VENDORED_SECONDS}, immutable" if name.startswith(VENDORED) else "no-cache"
         self.send_asset(asset, cache)
@@ -51,6 +52,13 @@ class AssetHandler(BaseHandler):
         """Return the files of the viewer."""
         assets: Assets = self.application.settings["assets"]
         return assets
+
+    async def send_page(self, name: str, up: str) -> None:
+        """Finish with a page, its places filled; `up` leads from it to the gateway's root. Raises NotFound."""
+        asset = await self.in_thread(self.assets.find, name)
+        if asset is None:
+            raise NotFound("There is no such page.")
+        self.send_asset(asset_of(filled(asset.body, self.services.settings, up), asset.media_type), "no-cache")
 
     def send_asset(self, asset: Asset, cache: str) -> None:
         """Finish with a file in the coding that the client takes best."""
@@ -76,13 +84,61 @@ class PageHandler(AssetHandler):
     @access(OPEN)
     async def get(self) -> None:  # type: ignore[override]
         """Send the page, with the API's path in it."""
-        asset = await self.in_thread(self.assets.find, PAGE)
-        if asset is None:
-            raise NotFound("The viewer is not installed.")
-        prefix = escape(f".{self.services.settings.prefix}").encode()
-        self.send_asset(asset_of(asset.body.replace(PLACE_OF_API, prefix), asset.media_type), "no-cache")
+        await self.send_page(PAGE, ".")
 
     head = get  # type: ignore[assignment]
+
+
+class IconHandler(AssetHandler):
+    """The icon that browsers ask for unasked."""
+
+    @access(OPEN)
+    async def get(self) -> None:  # type: ignore[override]
+        """Send the icon."""
+        await super().get(ICON)
+
+    head = get  # type: ignore[assignment]
+
+
+class ExamplesHandler(AssetHandler):
+    """The examples for map clients: pages, their scripts and styles."""
+
+    @access(OPEN)
+    async def get(self, name: str = "index.html") -> None:
+        """Send a page or a file of it. Raises NotFound."""
+        if name.endswith(".html"):
+            await self.send_page(EXAMPLES + name, "..")
+        else:
+            await super().get(EXAMPLES + name)
+
+    head = get
+
+
+class ElsewhereHandler(BaseHandler):
+    """An address that people guess: the examples' without its slash, and the API's own, which leads to its docs."""
+
+    @access(OPEN)
+    def get(self) -> None:
+        """Redirect by a relative reference, because a proxy may have put a path before (RFC 9110 section 15.4.3)."""
+        last = self.request.path.rpartition("/")[2]
+        self.redirect("examples/" if self.request.path == "/examples" else f"{last}/docs" if last else "docs")
+
+    head = get
+
+
+def filled(page: bytes, settings: Settings, up: str) -> bytes:
+    """Return a page with what it has to know of its gateway, each `{{name}}` replaced; paths are relative to it."""
+    values = {
+        "api": f"{up}{settings.prefix}",
+        "root": up,
+        "version": __version__,
+        "basemap": settings.basemap_url or "",
+        "attribution": settings.basemap_attribution,
+        "open": "yes" if settings.open_downloads else "no",
+    }
+    for name, value in values.items():
+        page = page.replace(f"{{{{{name}}}}}".encode(), escape(value).encode())
+    return page
 
 
 def takes_gzip(accepted: str) -> bool:
@@ -95,17 +151,18 @@ def takes_gzip(accepted: str) -> bool:
 
 
 def policy(settings: Settings) -> str:
-    """Return the Content-Security-Policy of the viewer: nothing but its own files and the stores it is sent to.
+    """Return the Content-Security-Policy of the pages: their own files, the stores, and the tiles of the ground.
 
     geotiff.js decodes in workers that it makes of blobs, and LERC and ZSTD in WebAssembly.
     """
     stores = "".join(f" {origin}" for origin in sorted(set(store_origins(settings))))
+    ground = "".join(f" {origin}" for origin in ground_origins(settings))
     return "; ".join(
         (
             "default-src 'none'",
             "script-src 'self' 'wasm-unsafe-eval'",
             "style-src 'self'",
-            "img-src 'self' blob: data:",
+            f"img-src 'self' blob: data:{ground}",
             f"connect-src 'self'{stores}",
             "worker-src 'self' blob:",
             "base-uri 'none'",
@@ -113,6 +170,14 @@ def policy(settings: Settings) -> str:
             "frame-ancestors 'none'",
         )
     )
+
+
+def ground_origins(settings: Settings) -> tuple[str, ...]:
+    """Return the origins of the tiles below the datasets, where the operator has named some."""
+    if settings.basemap_url is None:
+        return ()
+    parts = (urlsplit(plain) for plain in subdomains(settings.basemap_url))
+    return tuple(f"{each.scheme}://{each.netloc}" for each in parts)
 
 
 def store_origins(settings: Settings) -> Iterator[str]:

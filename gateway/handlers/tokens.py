@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from urllib.parse import urlencode
 
+from gateway.errors import Unjudged
 from gateway.gatekeeper import Action, Admitted
 from gateway.handlers.access import CALLER, access
 from gateway.handlers.audited import AuditedHandler
@@ -23,7 +25,7 @@ class TokenHandler(AuditedHandler):
     async def post(self, dataset_id: str) -> None:
         """Send token, lifetime in seconds, and the URL that the token opens; the minting is on record before."""
         self.services.rates.spend("mint", self.principal.user, self.client_ip)
-        admitted = await self.in_thread(self.services.gatekeeper.admit, dataset_id, self.principal, self.action)
+        admitted = await self.admitted(dataset_id)
         lifetime_seconds = self.services.policy.lifetimes[self.kind]
         token, token_id = self.mint(admitted, lifetime_seconds)
         url = self.public_url(f"/datasets/{admitted.dataset.id}{self.path}?{urlencode({'token': token})}")
@@ -41,6 +43,10 @@ class TokenHandler(AuditedHandler):
         self.set_header("Cache-Control", "no-store")
         self.send_json({"token": token, "expires_in": lifetime_seconds, "url": url})
 
+    async def admitted(self, dataset_id: str) -> Admitted:
+        """Return the dataset for a caller who may do with it what the token is for; raises as the gatekeeper does."""
+        return await self.in_thread(self.services.gatekeeper.admit, dataset_id, self.principal, self.action)
+
     def mint(self, admitted: Admitted, lifetime_seconds: int) -> tuple[str, str]:
         """Return token and token id; of the caller's roles only those go in that the right came through."""
         holder = Principal(user=self.principal.user, roles=admitted.through_roles)
@@ -54,6 +60,20 @@ class DownloadTokenHandler(TokenHandler):
     kind = TokenKind.DOWNLOAD
     action = Action.DOWNLOAD
     path = "/download/cog"
+
+    async def admitted(self, dataset_id: str) -> Admitted:
+        """Return the dataset only where its file may be had now; raises NotFound for one that is gone, NotACog."""
+        admitted, gatekeeper = await super().admitted(dataset_id), self.services.gatekeeper
+        dataset, threads = admitted.dataset, self.services.hauls
+        if not gatekeeper.storage_of(dataset).remote:
+            threads = self.services.judges
+            try:
+                found, _ = await self.in_thread(gatekeeper.vouch, dataset, may_judge=False)
+                return replace(admitted, dataset=found)
+            except Unjudged:
+                pass
+        found, _ = await self.mailbox.expect(threads.submit(gatekeeper.vouch, dataset))
+        return replace(admitted, dataset=found)
 
 
 class TileTokenHandler(TokenHandler):

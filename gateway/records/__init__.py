@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.records.base import (
+    SORTINGS,
     AuditQuery,
     DatasetPage,
     DatasetQuery,
@@ -28,6 +29,7 @@ def open_records(path: Path, backend: str = "sqlite") -> Records:
 
 __all__ = [
     "BACKENDS",
+    "SORTINGS",
     "AuditQuery",
     "DatasetPage",
     "DatasetQuery",

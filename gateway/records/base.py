@@ -10,13 +10,16 @@ from typing import Protocol
 
 from gateway.model import AuditRow, Dataset, Grant, Inspection, Principal
 
+# By these a listing is sorted; a minus turns the order around.
+SORTINGS = ("created_at", "-created_at", "title", "-title", "size_bytes", "-size_bytes")
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetQuery:
     """Which datasets a listing shows; `principal` None is the operator, who sees all.
 
     `bbox` is west, south, east, north in degrees; west > east means across the antimeridian (RFC 7946
-    section 5.2). `q` is looked for in titles, in any case.
+    section 5.2). `q` is looked for in titles, in any case. `sortby` is one of SORTINGS.
     """
 
     principal: Principal | None
@@ -24,11 +27,12 @@ class DatasetQuery:
     q: str | None = None
     limit: int = 20
     offset: int = 0
+    sortby: str = "created_at"
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetPage:
-    """One page of a listing, oldest first; `total` counts all pages."""
+    """One page of a listing; `total` counts all pages."""
 
     datasets: tuple[Dataset, ...]
     total: int

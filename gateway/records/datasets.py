@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from gateway.errors import RecordsUnavailable
 from gateway.model import Dataset, Inspection, Principal, RasterFacts, Report, Scale, utc_moment, utc_text
-from gateway.records.base import DatasetPage, DatasetQuery
+from gateway.records.base import SORTINGS, DatasetPage, DatasetQuery
 from gateway.records.connection import Row, fold, rows_of
 
 ADMIN = "admin"
@@ -35,6 +35,12 @@ MEETS_BBOX = """(
         WHERE west <= :east + turn AND east + 360 * (west > east) >= :west + turn
     )
 )"""
+
+# Of equals the id decides, so that pages neither lose nor repeat one.
+COLUMNS = {"created_at": "created_at", "title": "fold(title)", "size_bytes": "size_bytes"}
+ORDERS = {
+    name: f"{COLUMNS[name.removeprefix('-')]}{' DESC' if name.startswith('-') else ''}, id" for name in SORTINGS
+}
 
 
 def verdict_row(version: str, size_bytes: int, inspection: Inspection) -> Row:
@@ -162,7 +168,7 @@ def find(database: Database, query: DatasetQuery) -> DatasetPage:
         total = database.execute(f"SELECT count(*) FROM datasets WHERE {where}", values).fetchone()[0]  # noqa: S608
         found = rows_of(
             database,
-            f"SELECT * FROM datasets WHERE {where} ORDER BY created_at, id LIMIT :limit OFFSET :offset",  # noqa: S608
+            f"SELECT * FROM datasets WHERE {where} ORDER BY {ORDERS[query.sortby]} LIMIT :limit OFFSET :offset",  # noqa: S608
             page,
         )
     return DatasetPage(tuple(dataset_of(row) for row in found), total)

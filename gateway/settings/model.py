@@ -22,7 +22,7 @@ from pydantic_settings import (
 )
 
 from gateway.errors import SettingsError
-from gateway.settings.root import RootSettings, web_address
+from gateway.settings.root import RootSettings, tile_template, web_address
 
 
 def _split(value: object) -> object:
@@ -119,6 +119,14 @@ class Settings(BaseSettings):
     metrics_networks: Annotated[tuple[str, ...], NoDecode] = Field(
         ("127.0.0.0/8", "::1/128"), description="Addresses or networks that may read /metrics; comma separated."
     )
+    basemap_url: str | None = Field(
+        None,
+        description="Tiles of the map below the datasets, with {z} {x} {y} in the URL. None: a Blue Marble of the "
+        "catalogue, or land and water alone.",
+    )
+    basemap_attribution: str = Field(
+        "", max_length=500, description="Whom the map names for those tiles; [text](https://...) is a link."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
     @field_validator("trusted_proxies", "metrics_networks", "cors_origins", "secret_keys", mode="before")
@@ -161,6 +169,11 @@ class Settings(BaseSettings):
     @classmethod
     def _oidc_form(cls, value: str | None) -> str | None:
         return web_address(value)
+
+    @field_validator("basemap_url")
+    @classmethod
+    def _basemap_form(cls, value: str | None) -> str | None:
+        return tile_template(value)
 
     @field_validator("roots")
     @classmethod

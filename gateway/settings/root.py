@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+
+# A name or an IPv4 address, a port: all that a host of a Content-Security-Policy may be (CSP 3 section 2.3.1).
+HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?")
 
 
 class RootSettings(BaseModel, frozen=True, extra="forbid"):
@@ -51,6 +55,28 @@ class RootSettings(BaseModel, frozen=True, extra="forbid"):
         if not self.uri.startswith("s3:") and self.model_fields_set - {"uri"}:
             raise ValueError(f"{min(self.model_fields_set - {'uri'})} is for roots in S3")
         return self
+
+
+def tile_template(value: str | None) -> str | None:
+    """Return the URL of a map's tiles with {z}, {x} and {y} (or {-y}) in it, or None; raises ValueError."""
+    if value is None:
+        return None
+    if not all(f"{{{name}}}" in value for name in ("z", "x")) or not re.search(r"\{-?y\}", value):
+        raise ValueError("must have {z}, {x} and {y} in it")
+    for plain in subdomains(re.sub(r"\{(?:z|x|-?y)\}", "0", value)):
+        parts = urlsplit(plain)
+        if parts.scheme not in ("http", "https") or not HOST_AND_PORT.fullmatch(parts.netloc) or parts.fragment:
+            raise ValueError("must look like https://tiles.example.org/{z}/{x}/{y}.png")
+    return value
+
+
+def subdomains(template: str) -> tuple[str, ...]:
+    """Return the URLs that a template with a range of letters or digits stands for, as {a-c}; itself without one."""
+    found = re.search(r"\{([a-z0-9])-([a-z0-9])\}", template)
+    if found is None:
+        return (template,)
+    each = range(ord(found[1]), ord(found[2]) + 1)
+    return tuple(template[: found.start()] + chr(number) + template[found.end() :] for number in each)
 
 
 def web_address(value: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from rasterio._err import CPLE_BaseError
@@ -34,10 +35,20 @@ MAX_EXTENT_PIXELS = 1e9
 
 
 def info(raster: DatasetReader) -> dict[str, Any]:
-    """Return what TiTiler's /info has."""
+    """Return what TiTiler's /info has, the names of CRS and units, and the CRS as PROJ writes it."""
     with reading(raster) as reader:
         found = reader.info().model_dump(mode="json", exclude_none=True)
-    return dict(plain(found))
+    return {**plain(found), **projection(raster), "band_units": list(raster.units)}
+
+
+def projection(raster: DatasetReader) -> dict[str, str | None]:
+    """Return the CRS' name and its PROJ string; None for what it has not."""
+    crs = raster.crs
+    if not crs:
+        return {"crs_name": None, "crs_proj": None}
+    # Every WKT begins with the kind and the name.
+    name = re.match(r'\w+\["([^"]*)"', crs.to_wkt())
+    return {"crs_name": name[1] if name else None, "crs_proj": crs.to_proj4() or None}
 
 
 def zooms(raster: DatasetReader, tms: str) -> tuple[int, int]:

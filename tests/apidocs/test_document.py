@@ -101,7 +101,7 @@ class Recording(dict):
 
 FILLED = {
     "z": "0", "x": "0", "y": "0", "scale": "1", "format": "png", "width": "20", "height": "20", "map": "viridis",
-    "tms": "WebMercatorQuad", "name": "any", "asset": "icon.svg",
+    "tms": "WebMercatorQuad", "name": "any", "asset": "icon.svg", "example": "leaflet.html",
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ async def test_the_record_has_its_fields_and_no_place_in_storage(world, fetch):
     record = json.loads(response.body)
     assert set(record) == {
         "id", "title", "visibility", "download", "owner", "size_bytes", "version", "sha256", "bounds", "crs", "width",
-        "height", "count", "dtype", "nodata", "created_at", "updated_at", "links",
+        "height", "count", "dtype", "nodata", "created_at", "updated_at", "links", "downloadable",
     }  # fmt: skip
     assert (record["width"], record["height"], record["count"], record["dtype"]) == (900, 700, 1, "uint16")
     assert record["crs"] == "EPSG:32633"
@@ -29,6 +29,32 @@ async def test_the_record_has_its_fields_and_no_place_in_storage(world, fetch):
     assert 47.5 < south < north < 48
     assert record["created_at"].endswith("Z")
     assert b"secret-folder-name" not in response.body
+
+
+async def test_the_record_says_whether_the_caller_has_the_right_to_the_file(world, fetch):
+    dataset = world.add(download=Scale.PRIVATE)
+    grant(world, dataset, Level.DOWNLOAD, user="ben")
+    minted = json.loads((await fetch(f"/api/auth/tile-token/{dataset.id}", "POST", token=world.bearer("ben"))).body)
+    for query, token, may in (
+        ("", None, False),
+        ("", world.bearer("ana"), False),
+        ("", world.bearer("ben"), True),
+        (f"?token={minted['token']}", None, False),
+    ):
+        response = await fetch(f"/api/datasets/{dataset.id}{query}", token=token)
+        assert json.loads(response.body)["downloadable"] is may
+
+
+async def test_the_list_is_sorted_as_asked_and_its_links_keep_that(world, fetch):
+    for name, title in (("a.tif", "beech"), ("b.tif", "Ash"), ("c.tif", "cedar")):
+        world.add(name, title=title)
+    found = await listed(fetch, "?sortby=-title&limit=2")
+    assert [each["title"] for each in found["datasets"]] == ["cedar", "beech"]
+    [following] = [link["href"] for link in found["links"] if link["rel"] == "next"]
+    assert [each["title"] for each in json.loads((await fetch(following)).body)["datasets"]] == ["Ash"]
+    refused = await fetch("/api/datasets?sortby=owner")
+    assert refused.code == 400
+    assert "sortby" in problem(refused)["detail"]
 
 
 async def test_every_link_of_a_record_answers(world, fetch):

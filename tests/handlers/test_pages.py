@@ -4,6 +4,7 @@ import ast
 import gzip
 import re
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 
@@ -60,7 +61,19 @@ async def test_files_come_compressed_to_who_takes_it_and_not_twice(fetch):
 
 @pytest.mark.gen_test
 @pytest.mark.parametrize(
-    "name", ["index.html", "none.js", "../app.py", "%2e%2e/app.py", "/etc/passwd", "vendor", "vendor/", "main.js/"]
+    "name",
+    [
+        "index.html",
+        "docs.html",
+        "examples/leaflet.html",
+        "none.js",
+        "../app.py",
+        "%2e%2e/app.py",
+        "/etc/passwd",
+        "vendor",
+        "vendor/",
+        "main.js/",
+    ],
 )
 async def test_other_names_lead_nowhere(fetch, name):
     response = await fetch(f"/static/{name}")
@@ -70,11 +83,38 @@ async def test_other_names_lead_nowhere(fetch, name):
 
 @pytest.mark.gen_test
 async def test_every_answer_carries_the_policy(fetch):
-    for path in ("/", "/static/icon.svg", "/static/none.js"):
+    for path in ("/", "/static/icon.svg", "/static/none.js", "/favicon.ico", "/examples/", "/examples/shared.js"):
         headers = (await fetch(path)).headers
         assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("settings", [{}, {"prefix": "/maps/api"}, {"prefix": ""}], indirect=True)
+async def test_what_people_guess_leads_on(fetch, world):
+    prefix = world.services.settings.prefix
+    for path in {prefix, f"{prefix}/"} - {"", "/"}:
+        found = await fetch(path)
+        assert found.code == 302
+        assert urljoin(path, found.headers["Location"]) == f"{prefix}/docs"
+    assert (await fetch("/")).headers["Content-Type"] == "text/html; charset=utf-8"
+    icon = await fetch("/favicon.ico")
+    assert (icon.headers["Content-Type"], icon.body[:4]) == ("image/x-icon", b"\0\0\1\0")
+
+
+GROUND = {"basemap_url": "https://{a-b}.tiles.example.org/{z}/{x}/{y}.png?key=1", "basemap_attribution": "<b>© Us"}
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("settings", [GROUND], indirect=True)
+async def test_the_page_knows_the_operators_ground_and_its_policy_lets_it_in(fetch, world):
+    response = await fetch("/")
+    page = response.body.decode()
+    assert f'data-basemap="{GROUND["basemap_url"]}"' in page
+    assert 'data-attribution="&lt;b&gt;© Us"' in page
+    sources = "img-src 'self' blob: data: https://a.tiles.example.org https://b.tiles.example.org;"
+    assert sources in response.headers["Content-Security-Policy"]
 
 
 @pytest.mark.gen_test

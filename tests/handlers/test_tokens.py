@@ -52,6 +52,30 @@ async def test_a_right_through_a_role_carries_that_role_alone(world, fetch):
     assert (await fetch(minted["url"])).code == 404
 
 
+async def test_a_download_token_is_minted_only_for_a_file_that_may_be_had_now(world, fetch):
+    gone, cut = world.add("gone.tif"), world.add("cut.tif")
+    (world.folder / "gone.tif").unlink()
+    path = world.folder / "cut.tif"
+    path.write_bytes(path.read_bytes()[:1000])
+    response, told = await mint(fetch, gone)
+    assert (response.code, told["detail"]) == (404, "The file of this dataset is gone.")
+    response, told = await mint(fetch, cut)
+    assert (response.code, told["type"]) == (422, "/problems/not-a-cog")
+    assert told["errors"]
+    assert world.audit("token.minted") == []
+
+
+async def test_minting_for_a_replaced_file_judges_it_and_names_its_version(world, fetch):
+    dataset = world.add()
+    path = world.folder / "elevation.tif"
+    path.write_bytes(path.read_bytes())
+    response, minted = await mint(fetch, dataset)
+    assert response.code == 200
+    assert (await fetch(minted["url"])).code == 200
+    (row,) = world.audit("token.minted")
+    assert row.version == world.services.records.dataset(dataset.id).version
+
+
 async def test_minting_is_on_record_with_the_token_id(world, fetch):
     dataset = world.add()
     _, minted = await mint(fetch, dataset, token=world.bearer("ben"))

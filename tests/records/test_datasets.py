@@ -4,7 +4,7 @@ import pytest
 
 from gateway.errors import BadParameter, RecordsUnavailable
 from gateway.model import Finding, Grant, Inspection, Level, Principal, RasterFacts, Report, Scale
-from gateway.records import DatasetQuery
+from gateway.records import SORTINGS, DatasetQuery
 from tests.records.conftest import RASTER, dataset
 
 NOBODY, ANA, BEN = Principal(), Principal("ana"), Principal("ben")
@@ -216,6 +216,18 @@ def test_pages_follow_the_time_of_creation_and_count_everything(records):
     assert [numbers(page) for page in pages] == [[1, 2], [9, 3], [4, 5], [], []]
     assert {page.total for page in pages} == {6}
     assert len(records.find_datasets(DatasetQuery(None)).datasets) == 6
+
+
+def test_a_listing_is_sorted_as_asked_and_equals_by_their_id(records):
+    records.save_dataset(dataset(1, title="b", size_bytes=30))
+    records.save_dataset(dataset(2, title="A", size_bytes=10))
+    records.save_dataset(dataset(3, title="ä", size_bytes=30))
+    orders = {"created_at": [1, 2, 3], "-created_at": [3, 2, 1], "title": [2, 1, 3], "-title": [3, 1, 2],
+              "size_bytes": [2, 1, 3], "-size_bytes": [1, 3, 2]}  # fmt: skip
+    assert set(orders) == set(SORTINGS)
+    for name, expected in orders.items():
+        found = records.find_datasets(DatasetQuery(None, sortby=name)).datasets
+        assert [int(each.id[-12:], 16) for each in found] == expected, name
 
 
 def test_text_that_is_no_unicode_is_refused_and_nothing_is_stored(records):

@@ -7,7 +7,7 @@ import pytest
 import rasterio
 
 from gateway.errors import BadParameter, NotFound
-from gateway.tiles.facts import crs_of, plain, point, statistics
+from gateway.tiles.facts import crs_of, info, plain, point, statistics
 from gateway.tiles.model import Style
 from tests.tiles.rasters import UTM, landscape, utm, write
 
@@ -20,6 +20,14 @@ def spectral(tmp_path_factory):
     path = write(tmp_path_factory.mktemp("facts") / "spectral.tif", pixels, utm(), nodata=0)
     with rasterio.open(path) as raster:
         yield raster, pixels
+
+
+def test_info_names_the_crs_and_its_projection(spectral):
+    raster, _ = spectral
+    found = info(raster)
+    assert found["crs_name"] == "WGS 84 / UTM zone 33N"
+    assert "+proj=utm +zone=33" in found["crs_proj"]
+    assert found["band_units"] == [None] * 4
 
 
 def middle(row, col):
