@@ -28,6 +28,7 @@ from gateway.model import (
     ObjectStat,
     Principal,
     Scale,
+    TokenKind,
     dataset_uuid,
 )
 from gateway.records import Records, Standing
@@ -124,7 +125,7 @@ class Gatekeeper:
             raise NotFound("There is no such dataset.").about(dataset_id)
         if action is Action.DOWNLOAD:
             more = roles_needed(dataset, principal, action, grants)
-            if more is None:
+            if more is None or principal.kind is TokenKind.TILES:
                 raise Forbidden("This dataset may be viewed but not downloaded by you.").about(dataset_id)
             through |= more
         return Admitted(dataset, through, standing)

@@ -108,9 +108,8 @@ def security(rule: AccessRule, settings: Settings) -> list[dict[str, list[str]]]
     """Return the credentials that a verb takes; the empty one stands for none."""
     if not rule.checked:
         return []
-    taken: list[dict[str, list[str]]] = [{"bearer": []}]
-    if rule.token is not None:
-        taken.append({"downloadToken" if rule.token is TokenKind.DOWNLOAD else "tilesToken": []})
+    names = ["downloadToken" if kind is TokenKind.DOWNLOAD else "tilesToken" for kind in sorted(rule.tokens)]
+    taken: list[dict[str, list[str]]] = [{name: []} for name in ("bearer", *names)]
     free = rule.anonymous is Anonymous.YES or (rule.anonymous is Anonymous.IF_OPEN and settings.open_downloads)
     return [*taken, {}] if free else taken
 

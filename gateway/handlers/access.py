@@ -25,20 +25,23 @@ class Anonymous(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AccessRule:
-    """What a verb takes as credential: `token` is the kind that `?token=` may carry, None for none.
+    """What a verb takes as credential: `tokens` are the kinds that `?token=` may carry.
 
     `checked` is False for what is open to all and looks at no credential (health, pages).
     """
 
     anonymous: Anonymous = Anonymous.YES
-    token: TokenKind | None = None
+    tokens: frozenset[TokenKind] = frozenset()
     checked: bool = True
 
 
 OPEN = AccessRule(checked=False)
 CALLER = AccessRule()
-METADATA = AccessRule(token=TokenKind.TILES)
-DOWNLOAD = AccessRule(token=TokenKind.DOWNLOAD, anonymous=Anonymous.IF_OPEN)
+METADATA = AccessRule(tokens=frozenset({TokenKind.TILES}))
+DOWNLOAD = AccessRule(tokens=frozenset({TokenKind.DOWNLOAD}), anonymous=Anonymous.IF_OPEN)
+# Values are parts of the file. A tile token may come in: what it may not have is 403 and no bad credential.
+VALUES = AccessRule(tokens=frozenset(TokenKind), anonymous=Anonymous.IF_OPEN)
+OPEN_VALUES = AccessRule(tokens=frozenset(TokenKind))
 
 
 def access(rule: AccessRule) -> Callable[[F], F]:
@@ -85,6 +88,6 @@ def _scoped(tokens: tuple[str, ...], rule: AccessRule, services: Services, now: 
     if len(tokens) != 1:
         raise BadCredential("There is more than one token.")
     principal = verify_scoped(tokens[0], services.keys, services.policy, now)
-    if rule.token is None or principal.kind is not rule.token:
+    if principal.kind not in rule.tokens:
         raise BadCredential("This kind of token is not accepted here.")
     return principal

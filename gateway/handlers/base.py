@@ -88,12 +88,17 @@ class BaseHandler(RequestHandler):
         verb = getattr(self, str(self.request.method).lower())
         if verb == self._unimplemented_method:
             raise HTTPError(HTTPStatus.METHOD_NOT_ALLOWED)
-        rule: AccessRule = verb.access_rule
+        rule = self.rule_of(verb)
         try:
             self.principal = principal_of(self.credential, rule, self.services, time.time())
         except KeysPending as pending:
             return self._prepare_after(pending.fetch, rule)
         return None
+
+    def rule_of(self, verb: Any) -> AccessRule:
+        """Return the access rule of this request: that of its verb, unless what is asked for has another one."""
+        rule: AccessRule = verb.access_rule
+        return rule
 
     async def _prepare_after(self, fetch: Future[None], rule: AccessRule) -> None:
         try:

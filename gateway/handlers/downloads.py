@@ -9,14 +9,14 @@ from http import HTTPStatus
 from typing import ParamSpec, TypeVar, cast
 
 from gateway.download import Download, DownloadRequest, Patience, prepare
-from gateway.errors import FarAway, GatewayError, StorageUnavailable, Unjudged
+from gateway.errors import FarAway, StorageUnavailable, Unjudged
 from gateway.files import FileSource
 from gateway.handlers.access import DOWNLOAD, access
 from gateway.handlers.audited import AuditedHandler
 from gateway.handlers.express import Pass, remember
 from gateway.handlers.relay import Relay
 from gateway.handlers.streaming import Aborted, Connection, Transfer
-from gateway.model import AuditRow, dataset_uuid
+from gateway.model import AuditRow
 from gateway.ranges import ByteRange, Conditions
 from gateway.storage import Stream
 
@@ -25,16 +25,12 @@ T = TypeVar("T")
 
 # Whoever asks for a file in a store is answered within three seconds.
 STORE_SECONDS = 2.9
-REFUSALS = {
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-}
 
 
 class DownloadHandler(AuditedHandler):
     """The file of one dataset: granted on record first, then sent."""
+
+    gives_file = True
 
     @access(DOWNLOAD)
     async def get(self, dataset_id: str) -> None:
@@ -198,16 +194,4 @@ class DownloadHandler(AuditedHandler):
             status=download.status,
             bytes_expected=download.span.length if download.span else download.dataset.size_bytes,
             detail=detail,
-        )
-
-    def refused(self, error: GatewayError) -> None:
-        """Note a refusal, without delaying its answer. Of a 404 only that of a dataset which exists."""
-        if error.status not in REFUSALS or (error.status == HTTPStatus.NOT_FOUND and error.dataset_id is None):
-            return
-        named = error.dataset_id or dataset_uuid(self.path_args[0])
-        range_header, detail = self.trace.range_header, {"reason": error.detail}
-        self.services.audit.note(
-            self.row(
-                "download.refused", dataset_id=named, status=error.status, range_header=range_header, detail=detail
-            )
         )

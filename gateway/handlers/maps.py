@@ -129,7 +129,7 @@ class WmtsHandler(DocumentHandler, TileHandler):
     @access(METADATA)
     async def get(self, dataset_id: str, *_: str | None) -> None:
         """Send the capabilities, or the tile that a GetTile request names."""
-        asked = {name.lower(): values[-1].decode("latin-1") for name, values in self.request.query_arguments.items()}
+        asked = self.asked()
         if asked.get("service", "WMTS").upper() != "WMTS":
             raise BadParameter("The parameter SERVICE must be WMTS.")
         if (request := asked.get("request", "GetCapabilities")) == "GetTile":
@@ -155,6 +155,15 @@ class WmtsHandler(DocumentHandler, TileHandler):
 
     head = get
 
+    def asked(self) -> dict[str, str]:
+        """Return the parameters of KVP, whose names have no case."""
+        return {name.lower(): values[-1].decode("latin-1") for name, values in self.request.query_arguments.items()}
+
+    def named_format(self) -> str | None:
+        """Return the format of the tile that a GetTile request names."""
+        asked = self.asked()
+        return asked.get("format", "image/png").removeprefix("image/") if asked.get("request") == "GetTile" else None
+
     async def get_tile(self, dataset_id: str, asked: dict[str, str]) -> None:
         """Send the tile that KVP names (OGC 07-057r7 section 8.2)."""
         names = ("tilematrix", "tilecol", "tilerow")
@@ -162,8 +171,7 @@ class WmtsHandler(DocumentHandler, TileHandler):
         for name, value in zip(names, place, strict=True):
             if not (value.isascii() and value.isdigit() and len(value) <= 9):
                 raise BadParameter(f"The parameter {name.upper()} must be a whole number.")
-        form = asked.get("format", "image/png").removeprefix("image/")
-        await TileHandler.get(self, dataset_id, asked.get("tilematrixset"), *place, None, form)
+        await TileHandler.get(self, dataset_id, asked.get("tilematrixset"), *place, None, self.named_format())
 
 
 class GridsHandler(BaseHandler):

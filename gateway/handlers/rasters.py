@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.cog.raster import MAX_COORDINATE
@@ -35,16 +36,17 @@ class RasterHandler(MapHandler):
         await self.in_version(dataset_id, send)
 
     async def send_drawn(
-        self, dataset_id: str, wanted: TileFormat | None, what: tuple[object, ...], work: Any
+        self, dataset_id: str, wanted: TileFormat | None, what: Mapping[str, object], work: Any
     ) -> None:
-        """Send the picture that `work` makes of the open raster, unless the client has it."""
+        """Send what `work` draws of the open raster, unless the client has it; `what` tells it from others."""
         style = parameters.style_of(self.request.query_arguments)
 
         async def send(dataset: Dataset) -> None:
-            if self.has_it(tag_of(dataset.version, type(self).__name__, style, wanted, *what)):
+            if self.has_it(tag_of(dataset.version, style, wanted, *what.items())):
                 return
             self.spend(SLOW_COST)
-            self.send_picture(await self.drawn(dataset, self.painted, dataset, style, wanted, work))
+            drawn = await self.drawn(dataset, self.painted, dataset, style, wanted, work)
+            await self.send_drawn_body(drawn, dataset, style, what)
 
         await self.in_version(dataset_id, send)
 
@@ -145,6 +147,10 @@ class PointHandler(RasterHandler):
 class PreviewHandler(RasterHandler):
     """A small picture of the whole."""
 
+    def named_format(self) -> str | None:
+        """Return the format in the path."""
+        return self.path_args[-1]
+
     @access(METADATA)
     async def get(self, dataset_id: str, width: str | None, height: str | None, extension: str | None) -> None:
         """Send the picture, at most max_size pixels a side unless width or height is given."""
@@ -152,7 +158,7 @@ class PreviewHandler(RasterHandler):
         await self.send_drawn(
             dataset_id,
             wanted,
-            (size,),
+            {"route": "preview", "size": size},
             lambda facts, raster, chosen: facts.preview(raster, chosen, size, wanted),
         )
 
@@ -161,6 +167,10 @@ class PreviewHandler(RasterHandler):
 
 class PartHandler(RasterHandler):
     """A picture of a part, by its bounds."""
+
+    def named_format(self) -> str | None:
+        """Return the format in the path."""
+        return self.path_args[-1]
 
     @access(METADATA)
     async def get(self, dataset_id: str, *place: str | None) -> None:
@@ -178,7 +188,7 @@ class PartHandler(RasterHandler):
         await self.send_drawn(
             dataset_id,
             wanted,
-            (bounds, size, systems),
+            {"route": "bbox", "box": bounds, "size": size, "crs": systems},
             lambda facts, raster, chosen: facts.part(raster, bounds, systems, chosen, size, wanted),
         )
 

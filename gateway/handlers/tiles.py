@@ -12,13 +12,13 @@ from typing import ParamSpec, TypeVar
 
 from gateway.download import etag_of
 from gateway.errors import ClientLeft, FarAway, NotFound, StorageUnavailable, Unjudged, VersionChanged
-from gateway.gatekeeper import Action, Admitted
+from gateway.gatekeeper import Admitted
 from gateway.handlers.access import METADATA, access
-from gateway.handlers.audited import AuditedHandler
+from gateway.handlers.values import ValuesHandler
 from gateway.model import Dataset, Scale
 from gateway.ranges import Conditions, Outcome, evaluate
 from gateway.tiles import parameters
-from gateway.tiles.model import MEDIA_TYPES, Encoded, Style, TileAddress, TileFormat
+from gateway.tiles.model import Encoded, Style, TileAddress, TileFormat
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,13 +32,13 @@ TRIES = 2
 KEPT_COST, DRAWN_COST, SLOW_COST = 1, 4, 16
 
 
-class MapHandler(AuditedHandler):
-    """What all resources of maps share: a dataset that the caller may see, and threads that draw."""
+class MapHandler(ValuesHandler):
+    """What all resources of maps share: a dataset that the caller may have so, and threads that draw."""
 
     left = False
 
     async def viewed(self, dataset_id: str) -> tuple[Dataset, Admitted]:
-        """Return the dataset as judged in the version that is there now, for a caller who may see it."""
+        """Return the dataset as judged in the version that is there now, for a caller who may have what is asked."""
         if self.application.settings["warm"].holds(dataset_id):
             try:
                 return self.vouched(dataset_id, may_judge=False)
@@ -57,7 +57,7 @@ class MapHandler(AuditedHandler):
     def vouched(self, dataset_id: str, *, may_judge: bool, far: bool = False) -> tuple[Dataset, Admitted]:
         """Return the judged dataset and the admission; raises FarAway where a network would have to be asked."""
         gatekeeper = self.services.gatekeeper
-        admitted = gatekeeper.admit(dataset_id, self.principal, Action.VIEW)
+        admitted = gatekeeper.admit(dataset_id, self.principal, self.action)
         if gatekeeper.storage_of(admitted.dataset).remote and not far:
             raise FarAway("The file lies in a network.")
         return gatekeeper.vouch(admitted.dataset, may_judge=may_judge)[0], admitted
@@ -100,7 +100,14 @@ class MapHandler(AuditedHandler):
             drawing.cancel()
 
     def set_cache(self, dataset: Dataset) -> None:
-        """Say how long an answer may be kept, and by whom; a token in the URL bounds it by its own life."""
+        """Say how long an answer may be kept, and by whom; a token in the URL bounds it by its own life.
+
+        What goes on record is kept as the file itself is: nobody but the gateway may answer with it.
+        """
+        if self.gives_file:
+            by_url = self.principal.kind is not None
+            self.set_header("Cache-Control", "private, no-store" if by_url else "private, no-cache")
+            return
         version = parameters.text(self.request.query_arguments, "v")
         seconds = IMMUTABLE_SECONDS if version == dataset.version else CACHE_SECONDS
         if self.credential.tokens:
@@ -118,11 +125,6 @@ class MapHandler(AuditedHandler):
         self.set_status(HTTPStatus.NOT_MODIFIED)
         self.finish()
         return True
-
-    def send_picture(self, picture: Encoded) -> None:
-        """Finish with an encoded picture."""
-        self.set_header("Content-Type", MEDIA_TYPES[picture.format])
-        self.finish(picture.body)
 
 
 class TileHandler(MapHandler):
@@ -153,21 +155,32 @@ class TileHandler(MapHandler):
                 metrics.tiles.add(tile.way, tile.format)
             else:
                 metrics.tiles.add(tile.way if tile.way == "passthrough" else "cached", tile.format)
-            self.send_tile(tile, empty)
+            if not self.told_empty(tile, empty):
+                await self.send_drawn_body(tile, dataset, style, place_of(address))
 
         await self.in_version(dataset_id, send)
 
     head = get
 
-    def send_tile(self, tile: Encoded, empty: str | None) -> None:
-        """Finish with a tile; one outside of the data is an empty picture unless the client wants to be told."""
+    def named_format(self) -> str | None:
+        """Return the format in the path."""
+        return self.path_args[-1]
+
+    def told_empty(self, tile: Encoded, empty: str | None) -> bool:
+        """Return whether a client that wants to be told has been: of a tile outside of the data."""
         if tile.way == "empty" and empty == "404":
             raise NotFound("The tile lies outside of the data.")
         if tile.way == "empty" and empty == "204":
             self.set_status(HTTPStatus.NO_CONTENT)
             self.finish()
-            return
-        self.send_picture(tile)
+            return True
+        return False
+
+
+def place_of(address: TileAddress) -> dict[str, object]:
+    """Return which tile it is, as the audit tells it."""
+    tile = f"{address.tms}/{address.z}/{address.x}/{address.y}@{address.scale}x"
+    return {"route": "tiles", "tile": tile, "tilesize": address.tilesize}
 
 
 def cost_of(address: TileAddress, style: Style, wanted: TileFormat | None) -> int:

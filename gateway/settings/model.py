@@ -79,6 +79,11 @@ class Settings(BaseSettings):
     open_downloads: bool = Field(
         False, description="Whether public datasets may be downloaded by plain URLs, without any token."
     )
+    open_values: bool = Field(
+        False,
+        description="Whether the right to view is enough for values (`tif` and `npy` of tiles, previews and parts), "
+        "which are not on record then.",
+    )
     download_token_seconds: int = Field(120, ge=1, le=3600, description="Life of a download token.")
     tile_token_seconds: int = Field(3600, ge=1, le=86400, description="Life of a tile token.")
     presign_seconds: int = Field(

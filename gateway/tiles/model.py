@@ -21,6 +21,11 @@ class TileFormat(StrEnum):
     TIF = "tif"
     NPY = "npy"
 
+    @property
+    def carries_values(self) -> bool:
+        """Return whether what is in the format are the values of the file, and no picture of them."""
+        return self in (TileFormat.TIF, TileFormat.NPY)
+
 
 MEDIA_TYPES: Mapping[TileFormat, str] = MappingProxyType(
     {

@@ -49,7 +49,7 @@ def tile_of(dataset, place, query=".png"):
 
 
 async def test_every_answer_is_that_of_the_same_local_file(fetch, world, far):
-    near = world.add()
+    near, token = world.add(), world.bearer()
     z, x, y = await covering(fetch, near)
     west, south, east, north = near.raster.bounds
     point = f"{(west + east) / 2},{(south + north) / 2}"
@@ -59,7 +59,7 @@ async def test_every_answer_is_that_of_the_same_local_file(fetch, world, far):
     paths += [f"tiles/{z - 2}/{x // 4}/{y // 4}@2x.png", "info", "statistics", f"point/{point}", "preview.png"]
     paths += [f"bbox/{west},{south},{(west + east) / 2},{north}/64x64.png", "info.geojson"]
     for path in paths:
-        expected, found = [await fetch(f"/api/datasets/{each.id}/{path}") for each in (near, far)]
+        expected, found = [await fetch(f"/api/datasets/{each.id}/{path}", token=token) for each in (near, far)]
         assert (expected.code, found.code) == (200, 200), path
         assert expected.body == found.body, path
     for path in ("tilejson.json", "WMTSCapabilities.xml"):
@@ -108,7 +108,7 @@ async def test_a_store_in_trouble_is_a_503_at_once_and_local_tiles_come_meanwhil
 
 
 async def test_a_store_that_goes_silent_under_a_tile_is_asked_once_more_and_found_again(
-    fetch, far, tunnel, monkeypatch
+    fetch, world, far, tunnel, monkeypatch
 ):
     from gateway.storage import breaker
 
@@ -120,7 +120,8 @@ async def test_a_store_that_goes_silent_under_a_tile_is_asked_once_more_and_foun
         tunnel.mute = bool(tunnel.of("GET"))
 
     tunnel.before = fall_silent
-    answer = await fetch(tile_of(far, (place[0] + 1, place[1] * 2, place[2] * 2), ".npy"))
+    path = tile_of(far, (place[0] + 1, place[1] * 2, place[2] * 2), ".npy")
+    answer = await fetch(path, token=world.bearer())
     assert tunnel.of("GET")
     assert problem(answer)["status"] == 503
     tunnel.before, tunnel.mute = (lambda _: None), False

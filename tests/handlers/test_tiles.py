@@ -58,8 +58,10 @@ async def test_a_tile_comes_in_every_format(fetch, world):
         assert image(response).size == (size, size)
         assert kind in (None, image(response).format)
         assert response.headers["Content-Type"] == f"image/{image(response).format.lower()}"
-    assert np.load(io.BytesIO((await fetch(f"{base}/{z}/{x}/{y}.npy")).body)).shape[1:] == (256, 256)
-    assert (await fetch(f"{base}/{z}/{x}/{y}.tif")).body[:2] in (b"II", b"MM")
+    token = world.bearer()
+    values = await fetch(f"{base}/{z}/{x}/{y}.npy", token=token)
+    assert np.load(io.BytesIO(values.body)).shape[1:] == (256, 256)
+    assert (await fetch(f"{base}/{z}/{x}/{y}.tif", token=token)).body[:2] in (b"II", b"MM")
 
 
 async def test_data_of_sixteen_bits_is_visible_without_being_told(fetch, world):
@@ -161,7 +163,7 @@ async def test_tilejson_carries_style_and_size_into_its_template(fetch, world):
     ("WMTSCapabilities.xml?SERVICE=WMS", 400), ("WMTSCapabilities.xml?REQUEST=GetTile&TILEMATRIX=a", 400),
 ])  # fmt: skip
 async def test_what_cannot_be_is_refused_by_name_and_never_a_500(fetch, world, path, code):
-    response = await fetch(f"/api/datasets/{world.add().id}/{path}")
+    response = await fetch(f"/api/datasets/{world.add().id}/{path}", token=world.bearer())
     assert response.code == code, response.body
     assert problem(response)["status"] == code
 
@@ -175,7 +177,7 @@ async def test_an_empty_tile_is_transparent_or_told(fetch, world):
     slow = path + "?expression=b1*2"
     assert image(await fetch(slow)).pixels[..., -1].max() == 0
     assert (await fetch(slow + "&empty=204")).code == 204
-    assert (await fetch(path.replace("png", "npy"))).code == 200
+    assert (await fetch(path.replace("png", "npy"), token=world.bearer())).code == 200
 
 
 async def test_wmts_names_its_tiles_by_rest_and_kvp(fetch, world):

@@ -1,0 +1,94 @@
+"""Values in answers of maps: parts of the file, given by the right to download and on record.
+
+A picture shows a file, an array of its values is a part of it. Without this a dataset that may be seen but not taken
+could be had tile by tile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from gateway.errors import Forbidden
+from gateway.gatekeeper import Action
+from gateway.handlers.access import OPEN_VALUES, VALUES, AccessRule
+from gateway.handlers.audited import AuditedHandler
+from gateway.model import AuditRow, Dataset
+from gateway.tiles.model import MEDIA_TYPES, Encoded, Style, TileFormat
+
+VALUE_FORMATS = frozenset(form.value for form in TileFormat if form.carries_values)
+# An expression is longer only if somebody wants to fill the audit.
+EXPRESSION_CHARACTERS = 512
+
+
+class ValuesHandler(AuditedHandler):
+    """What resources of maps share that come as a picture or as values."""
+
+    action = Action.VIEW
+
+    def named_format(self) -> str | None:
+        """Return the format that the request names; None where it names none, or the resource has none."""
+        return None
+
+    def rule_of(self, verb: Any) -> AccessRule:
+        """Return the rule of the file for values, unless OPEN_VALUES gives them to all who may view."""
+        if self.named_format() not in VALUE_FORMATS:
+            return super().rule_of(verb)
+        if self.services.settings.open_values:
+            return OPEN_VALUES
+        self.action = Action.DOWNLOAD
+        return VALUES
+
+    @property
+    def gives_file(self) -> bool:
+        """Return whether the answer is a part of the file, and no picture of it."""
+        return self.action is Action.DOWNLOAD
+
+    async def send_drawn_body(self, drawn: Encoded, dataset: Dataset, style: Style, place: Mapping[str, Any]) -> None:
+        """Finish with what was drawn; `place` tells the audit which part of the file values are."""
+        self.set_header("Content-Type", MEDIA_TYPES[drawn.format])
+        if not self.gives_file:
+            if drawn.format.carries_values and not self.services.settings.open_values:
+                raise Forbidden("Values need the right to download.").about(dataset.id)
+            self.finish(drawn.body)
+            return
+        if self.request.method == "HEAD":
+            self.finish(drawn.body)
+            return
+        detail = {**place, "format": drawn.format.value, **bands_told(style)}
+        await self.on_record(self.part_row("download.part", dataset, drawn, detail))
+        ended = await self.sent(drawn.body)
+        self.services.audit.note(self.part_row("download.finished", dataset, drawn, ended), quietly=True)
+
+    async def sent(self, body: bytes) -> dict[str, object]:
+        """Send the body; returns the outcome for the audit."""
+        try:
+            async with asyncio.timeout(self.services.settings.stall_seconds):
+                await self.finish(body)
+        except (OSError, TimeoutError):
+            if (connection := self.request.connection) is not None:
+                connection.stream.close()  # type: ignore[attr-defined]
+            return {"bytes_sent": 0, "outcome": "aborted"}
+        self.bytes_sent = len(body)
+        return {"bytes_sent": len(body), "outcome": "completed"}
+
+    def part_row(self, action: str, dataset: Dataset, drawn: Encoded, detail: Mapping[str, object]) -> AuditRow:
+        """Return a row about this part."""
+        return self.row(
+            action,
+            dataset_id=dataset.id,
+            version=dataset.version,
+            backend=self.services.gatekeeper.storage_of(dataset).backend,
+            status=HTTPStatus.OK,
+            bytes_expected=len(drawn.body),
+            detail=detail,
+        )
+
+
+def bands_told(style: Style) -> dict[str, object]:
+    """Return which bands the values are of, as the audit tells it."""
+    if style.expression:
+        return {"expression": style.expression[:EXPRESSION_CHARACTERS]}
+    return {"bands": list(style.bidx) or "all"}
