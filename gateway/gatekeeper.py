@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 
 from gateway.errors import (
@@ -31,7 +30,7 @@ from gateway.model import (
     TokenKind,
     dataset_uuid,
 )
-from gateway.records import Records, Standing
+from gateway.records import Records, Standing, Verdict
 from gateway.storage import OpenObject, Storage
 
 ADMIN = "admin"
@@ -93,12 +92,10 @@ class Gatekeeper:
         records: Records,
         storages: Mapping[str, Storage],
         inspect: Callable[[OpenObject, frozenset[str]], Inspection],
-        note: Callable[[AuditRow], None],
     ) -> None:
         self._records = records
         self._storages = storages
         self._inspect = inspect
-        self._note = note
         self._judging = tuple(threading.Lock() for _ in range(LOCK_STRIPES))
 
     def admit(self, raw_id: str, principal: Principal, action: Action) -> Admitted:
@@ -164,7 +161,7 @@ class Gatekeeper:
         return dataset, stat
 
     def _judge(self, dataset: Dataset) -> tuple[Dataset, ObjectStat]:
-        """Return the dataset with the verdict of the bytes that are there now, saved; one thread judges."""
+        """Return the dataset with the verdict of the bytes that are there now, on record; one thread judges."""
         storage = self.storage_of(dataset)
         with self._judging[hash(dataset.id) % LOCK_STRIPES]:
             for _ in range(JUDGE_TRIES):
@@ -178,14 +175,13 @@ class Gatekeeper:
                         inspection = self._inspect(opened, storage.siblings(dataset.key))
                     except VersionChanged:
                         continue
-                    if opened.unchanged():
-                        self._save(known, opened.stat, inspection)
+                    if opened.unchanged() and (judged := self._stored(known, opened.stat, inspection)):
+                        return judged, opened.stat
         raise StorageUnavailable("The file of this dataset is being written to.", retry_after_seconds=1)
 
-    def _save(self, dataset: Dataset, stat: ObjectStat, inspection: Inspection) -> None:
-        at = datetime.now(UTC)
-        self._records.save_verdict(
-            dataset.id, version=stat.version, size_bytes=stat.size_bytes, inspection=inspection, at=at
-        )
-        verdict = {"valid": inspection.report.valid, "replaced": dataset.version}
-        self._note(AuditRow("dataset.judged", at=at, dataset_id=dataset.id, version=stat.version, detail=verdict))
+    def _stored(self, known: Dataset, stat: ObjectStat, inspection: Inspection) -> Dataset | None:
+        """Return the dataset with this verdict on record; None where it was judged by another process meanwhile."""
+        verdict = Verdict(stat.version, stat.size_bytes, inspection, origin=known.origin)
+        detail = {"valid": inspection.report.valid, "replaced": known.version}
+        row = AuditRow("dataset.judged", dataset_id=known.id, version=stat.version, detail=detail)
+        return self._records.judge_dataset(known, verdict, row)

@@ -10,13 +10,12 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any
 
-from gateway.audit import AuditLog
 from gateway.buckets import BucketSource
 from gateway.cog.recipe import convertible
-from gateway.errors import GatewayError, NotACog, RecordsUnavailable
-from gateway.ingest_options import IngestOptions, scales, with_options
+from gateway.errors import GatewayError, NotACog
+from gateway.ingest_options import IngestOptions
 from gateway.judging import (
-    DEPTH,
+    JUDGE_TRIES,
     Judged,
     Reading,
     Task,
@@ -36,8 +35,8 @@ from gateway.judging import (
     version_at,
 )
 from gateway.model import AuditRow, Dataset, Finding, ObjectStat, Report
-from gateway.records import Records
-from gateway.sources import Source
+from gateway.records import Records, Verdict
+from gateway.sources import Source, is_utf8
 from gateway.storage import Storage
 
 
@@ -94,13 +93,11 @@ class Ingestor:
         self,
         records: Records,
         storages: Mapping[str, Storage],
-        audit: AuditLog,
         *,
         allow_missing_overviews: bool = False,
     ) -> None:
         self._records = records
         self._storages = storages
-        self._audit = audit
         self._allow_missing_overviews = allow_missing_overviews
         # By root and key: the source of this run that the object was made from.
         self._made: dict[tuple[str, str], str] = {}
@@ -117,7 +114,7 @@ class Ingestor:
             for key in (task.key, converted_key(task)) if options.convert else (task.key,):
                 known = self._records.dataset_at(task.root, key)
                 # Before anything is written: a contradiction must leave no copy behind.
-                scales(options, known)
+                options.change.scales(known)
                 if known is not None and self._is_current(task, known):
                     return self._keep(task, known, options)
                 task = deepened(task, known)
@@ -141,7 +138,7 @@ class Ingestor:
             return Ingested(task.source.name, IngestStatus.FAILED, message=sentence(error))
 
     def _task(self, source: Source | BucketSource, options: IngestOptions) -> Task:
-        if not _is_utf8(source.name) or not _is_utf8(source.relative):
+        if not is_utf8(source.name) or not is_utf8(source.relative):
             raise CannotIngest("the name is no UTF-8")
         if options.copy_to is not None and options.copy_to not in self._storages:
             raise CannotIngest(f"there is no storage root named {options.copy_to}")
@@ -167,19 +164,21 @@ class Ingestor:
 
     def _keep(self, task: Task, known: Dataset, options: IngestOptions) -> Ingested:
         """Return the outcome for bytes that are on record already; only the options may change something."""
-        changed = with_options(known, options)
-        if changed == known:
-            return Ingested(
-                task.source.name, IngestStatus.UNCHANGED, known.id, known.report.warnings, report=known.report
-            )
-        return self._save(task, replace(changed, updated_at=datetime.now(UTC)), IngestStatus.UPDATED, options)
+        if options.change.of(known) == known:
+            return _outcome(task, known, IngestStatus.UNCHANGED)
+        if not options.dry_run:
+            row = _row(task, known, known.version, IngestStatus.UPDATED)
+            if self._records.change_dataset(known.id, options.change, row) is None:
+                raise CannotIngest("its record was removed meanwhile")
+        return _outcome(task, known, IngestStatus.UPDATED)
 
     def _convert(self, task: Task, judged: Judged, options: IngestOptions) -> Ingested:
         try:
             made = self._make(task, converted_key(task), judged, options)
         except NotACog as error:
             return self._refuse(task, judged, options, str(error))
-        self._save_verdict(task, judged, options)
+        detail = {"source": task.source.name, "valid": False}
+        self._judge_in_place(task, judged, options, AuditRow("dataset.judged", detail=detail))
         return made
 
     def _make(self, task: Task, key: str, judged: Judged, options: IngestOptions) -> Ingested:
@@ -214,86 +213,81 @@ class Ingestor:
         """Return the outcome after the judged version is the recorded one of its dataset."""
         if judged.stat is None:
             raise CannotIngest("is no regular file")
-        now = datetime.now(UTC)
-        known = self._records.dataset_at(task.root, key)
-        dataset = replace(
-            with_options(known, options) if known else new_dataset(task, key, judged.stat, options, now),
-            version=judged.stat.version,
-            size_bytes=judged.stat.size_bytes,
-            report=judged.inspection.report,
-            raster=judged.inspection.raster,
-            sha256=judged.sha256,
-            updated_at=now,
-            origin=origin or (known.origin if known and known.version == judged.stat.version else None),
-        )
-        if known:
-            return self._save(task, dataset, IngestStatus.UPDATED, options)
-        try:
-            return self._save(task, dataset, IngestStatus.REGISTERED, options)
-        except RecordsUnavailable:
-            # Another ingest of the same object may have been first: then there is a dataset to update.
-            if self._records.dataset_at(task.root, key) is None:
-                raise
-            return self._record(task, key, judged, origin, options)
+        for _ in range(JUDGE_TRIES):
+            known = self._records.dataset_at(task.root, key)
+            # What was made of which source is true of one version alone.
+            made_of = origin or (known.origin if known and known.version == judged.stat.version else None)
+            verdict = verdict_of(judged, judged.stat, made_of)
+            if known and (updated := self._update(task, known, verdict, options)):
+                return updated
+            if not known and (new := self._register(task, key, verdict, options)):
+                return new
+        raise CannotIngest("its record is changed by somebody else all the time")
 
-    def _save(self, task: Task, dataset: Dataset, status: IngestStatus, options: IngestOptions) -> Ingested:
-        """Return the outcome after the audit, and then the records, hold the dataset."""
-        new = status is IngestStatus.REGISTERED
-        outcome = Ingested(task.source.name, status, dataset.id, dataset.report.warnings, report=dataset.report)
+    def _register(self, task: Task, key: str, verdict: Verdict, options: IngestOptions) -> Ingested | None:
+        """Return the outcome of a new dataset, or None where another ingest has been first."""
+        dataset = new_dataset(task, key, verdict, options)
+        row = _row(task, dataset, verdict.version, IngestStatus.REGISTERED)
+        outcome = _outcome(task, dataset, IngestStatus.REGISTERED)
         if options.dry_run:
-            return replace(outcome, id=None) if new else outcome
-        detail = {"source": task.source.name, "status": status.value, "root": dataset.root, "key": dataset.key}
-        row = AuditRow("dataset.ingested", dataset_id=dataset.id, version=dataset.version, detail=detail)
-        self._audit.record(row).result()
-        self._records.save_dataset(dataset)
-        return outcome
+            return replace(outcome, id=None)
+        return outcome if self._records.register_dataset(dataset, row) else None
+
+    def _update(self, task: Task, known: Dataset, verdict: Verdict, options: IngestOptions) -> Ingested | None:
+        """Return the outcome of a dataset that was there, or None where its verdict is another one by now."""
+        now: Dataset | None = verdict.of(known)
+        if not options.dry_run:
+            row = _row(task, known, verdict.version, IngestStatus.UPDATED)
+            now = self._records.judge_dataset(known, verdict, row, options.change)
+        return _outcome(task, now, IngestStatus.UPDATED) if now else None
 
     def _refuse(self, task: Task, judged: Judged, options: IngestOptions, message: str | None = None) -> Ingested:
         report, name = judged.inspection.report, task.source.name
-        known = self._save_verdict(task, judged, options)
-        if not options.dry_run:
-            detail = {"source": name, "rules": sorted({f.rule for f in report.errors})}
-            self._audit.record(AuditRow("dataset.refused", dataset_id=known, detail=detail)).result()
+        row = AuditRow("dataset.refused", detail={"source": name, "rules": sorted({f.rule for f in report.errors})})
+        known = self._judge_in_place(task, judged, options, row)
+        if known is None and not options.dry_run:
+            self._records.append_audit([row])
         # A conversion that has failed would fail by hand as well.
         mend = report.mend(name) if message is None else None
         return Ingested(name, IngestStatus.REFUSED, known, report.findings, message, mend, report)
 
-    def _save_verdict(self, task: Task, judged: Judged, options: IngestOptions) -> str | None:
-        """Return the id of the dataset that the refused file itself is, if any, its verdict saved."""
-        known = self._records.dataset_at(task.root, task.key) if task.in_place else None
-        if known is None:
-            return None
-        if judged.stat is not None and not options.dry_run:
-            version, size_bytes = judged.stat.version, judged.stat.size_bytes
-            self._records.save_verdict(
-                known.id, version=version, size_bytes=size_bytes, inspection=judged.inspection, at=datetime.now(UTC)
-            )
-        return known.id
+    def _judge_in_place(self, task: Task, judged: Judged, options: IngestOptions, row: AuditRow) -> str | None:
+        """Return the id of the dataset that the refused file itself is, if any; verdict and `row` are stored."""
+        for _ in range(JUDGE_TRIES):
+            known = self._records.dataset_at(task.root, task.key) if task.in_place else None
+            if known is None or options.dry_run:
+                return known.id if known else None
+            row = replace(row, dataset_id=known.id)
+            if judged.stat is None:
+                self._records.append_audit([row])
+                return known.id
+            verdict = verdict_of(judged, judged.stat, known.origin)
+            if self._records.judge_dataset(known, verdict, row) is not None:
+                return known.id
+        raise CannotIngest("its record is changed by somebody else all the time")
 
 
-def new_dataset(task: Task, key: str, stat: ObjectStat, options: IngestOptions, now: datetime) -> Dataset:
-    """Return a dataset that was not there before, under a new id, nothing judged yet."""
-    visibility, download = scales(options, None)
+def verdict_of(judged: Judged, stat: ObjectStat, origin: str | None) -> Verdict:
+    """Return what is stored of a verdict over the version that `stat` tells of."""
+    return Verdict(stat.version, stat.size_bytes, judged.inspection, judged.sha256, origin)
+
+
+def _outcome(task: Task, dataset: Dataset, status: IngestStatus) -> Ingested:
+    return Ingested(task.source.name, status, dataset.id, dataset.report.warnings, report=dataset.report)
+
+
+def _row(task: Task, dataset: Dataset, version: str, status: IngestStatus) -> AuditRow:
+    detail = {"source": task.source.name, "status": status.value, "root": dataset.root, "key": dataset.key}
+    return AuditRow("dataset.ingested", dataset_id=dataset.id, version=version, detail=detail)
+
+
+def new_dataset(task: Task, key: str, verdict: Verdict, options: IngestOptions) -> Dataset:
+    """Return a dataset that was not there before, under a new id."""
+    visibility, download = options.change.scales(None)
+    now = datetime.now(UTC)
+    title = PurePosixPath(task.source.relative).stem if options.title is None else options.title
     return Dataset(
-        id=str(uuid.uuid4()),
-        root=task.root,
-        key=key,
-        title=PurePosixPath(task.source.relative).stem if options.title is None else options.title,
-        owner=options.owner or None,
-        visibility=visibility,
-        download=download,
-        version=stat.version,
-        size_bytes=stat.size_bytes,
-        report=Report(DEPTH),
-        raster=None,
-        created_at=now,
-        updated_at=now,
+        *(str(uuid.uuid4()), task.root, key, title, options.owner or None, visibility, download),
+        *(verdict.version, verdict.size_bytes, verdict.inspection.report, verdict.inspection.raster, now, now),
+        *(verdict.sha256, verdict.origin),
     )
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,11 +1,11 @@
-"""What an operator may ask of a dataset at ingest and later, and what follows from it."""
+"""What an operator may ask for when files are ingested."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from gateway.errors import BadParameter
-from gateway.model import Dataset, Scale
+from gateway.model import Scale
+from gateway.records import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +26,10 @@ class IngestOptions:
     depth: str | None = None
 
     def __post_init__(self) -> None:
-        if self.visibility and self.download:
-            scales(self, None)
+        # It refuses scales that contradict each other.
+        self.change  # noqa: B018
 
-
-def scales(options: IngestOptions, known: Dataset | None) -> tuple[Scale, Scale]:
-    """Return visibility and download; raises BadParameter when `download` is asked to be the wider one.
-
-    A new dataset is private. `download` follows `visibility` where it was never given, and is narrowed
-    with it.
-    """
-    visibility = options.visibility or (known.visibility if known else Scale.PRIVATE)
-    download = options.download or (known.download if known else visibility)
-    if download.width > visibility.width:
-        if options.download:
-            raise BadParameter(f"download {download} would be wider than visibility {visibility}")
-        download = visibility
-    return visibility, download
-
-
-def with_options(known: Dataset, options: IngestOptions) -> Dataset:
-    """Return the dataset with the values that the options give, `updated_at` untouched."""
-    visibility, download = scales(options, known)
-    return replace(
-        known,
-        visibility=visibility,
-        download=download,
-        title=known.title if options.title is None else options.title,
-        owner=known.owner if options.owner is None else options.owner or None,
-    )
+    @property
+    def change(self) -> Change:
+        """Return what the options change in the record of a dataset."""
+        return Change(self.visibility, self.download, self.title, self.owner)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from gateway.audit import AuditLog
 from gateway.cog import DEPTHS, inspect
 from gateway.cog.stretch import with_stretch
 from gateway.errors import GatewayError, ObjectMissing, VersionChanged
 from gateway.judging import JUDGE_TRIES, digest_of, sentence
 from gateway.model import AuditRow, Dataset, Finding, Inspection, ObjectStat, Report
-from gateway.records import Records
+from gateway.records import Records, Verdict
 from gateway.storage import OpenObject, Storage
 
 
@@ -169,8 +167,8 @@ def rules_of(findings: tuple[Finding, ...]) -> set[str]:
     return {finding.rule for finding in findings}
 
 
-def settle(records: Records, audit: AuditLog, dataset: Dataset, seen: Seen | Unseen | str) -> Rechecked:
-    """Return what became of a dataset after audit and records hold it; a text says why its process ended.
+def settle(records: Records, dataset: Dataset, seen: Seen | Unseen | str) -> Rechecked:
+    """Return what became of a dataset after the records hold it; a text says why its process ended.
 
     Raises RecordsUnavailable.
     """
@@ -178,30 +176,27 @@ def settle(records: Records, audit: AuditLog, dataset: Dataset, seen: Seen | Uns
         seen = Unseen(RecheckStatus.UNREADABLE, seen)
     if isinstance(seen, Unseen):
         return Rechecked(dataset, dataset, seen.status, message=seen.message)
-    known = records.dataset(dataset.id)
-    if known is None:
-        return Rechecked(dataset, dataset, RecheckStatus.MISSING, message="the record was removed meanwhile")
-    found = compare(known, seen)
-    _save(records, audit, found, seen)
-    return found
+    for _ in range(JUDGE_TRIES):
+        known = records.dataset(dataset.id)
+        if known is None:
+            return Rechecked(dataset, dataset, RecheckStatus.MISSING, message="the record was removed meanwhile")
+        found = compare(known, seen)
+        if _stored(records, found, seen):
+            return found
+    return Rechecked(dataset, dataset, RecheckStatus.UNREADABLE, message="somebody else judges it all the time")
 
 
-def _save(records: Records, audit: AuditLog, found: Rechecked, seen: Seen) -> None:
+def _stored(records: Records, found: Rechecked, seen: Seen) -> bool:
+    """Return whether what was found is on record; False where it was judged by somebody else meanwhile."""
     report, version = seen.inspection.report, seen.stat.version
-    verdict = {"valid": report.valid, "depth": report.depth, "new": list(found.new), "gone": list(found.gone)}
+    detail = {"valid": report.valid, "depth": report.depth, "new": list(found.new), "gone": list(found.gone)}
     if found.before.version != version:
-        verdict["replaced"] = found.before.version
+        detail["replaced"] = found.before.version
     if found.status is RecheckStatus.ALTERED:
-        verdict["sha256_before"] = found.before.sha256
-    at = datetime.now(UTC)
-    row = AuditRow("dataset.judged", at=at, dataset_id=found.now.id, version=version, detail=verdict)
-    audit.record(row).result()
-    if found.now != found.before:
-        records.save_verdict(
-            found.now.id,
-            version=version,
-            size_bytes=seen.stat.size_bytes,
-            inspection=seen.inspection,
-            at=at,
-            sha256=found.now.sha256,
-        )
+        detail["sha256_before"] = found.before.sha256
+    row = AuditRow("dataset.judged", dataset_id=found.now.id, version=version, detail=detail)
+    if found.now == found.before:
+        records.append_audit([row])
+        return True
+    verdict = Verdict(version, seen.stat.size_bytes, seen.inspection, found.now.sha256, found.now.origin)
+    return records.judge_dataset(found.before, verdict, row) is not None

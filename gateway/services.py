@@ -155,7 +155,7 @@ def open_services(settings: Settings, shared: Path | None = None) -> Services:
             keys,
             kept(issuer) if (issuer := issuer_of(settings)) else None,
             policy_of(settings),
-            Gatekeeper(records, storages, counted(inspector(settings.allow_missing_overviews), metrics), audit.note),
+            Gatekeeper(records, storages, counted(inspector(settings.allow_missing_overviews), metrics)),
             disk=kept(BoundedPool("disk", settings.worker_threads, queue_limit=64 * settings.worker_threads)),
             judges=kept(BoundedPool("judge", JUDGE_THREADS, queue_limit=32)),
             stores=kept(BoundedPool("store", STORE_THREADS, queue_limit=128)),

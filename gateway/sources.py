@@ -185,3 +185,12 @@ def is_candidate(path: Path) -> bool:
             return file.read_at(0, 4) in MAGICS
     except (OSError, GatewayError):
         return False
+
+
+def is_utf8(name: str) -> bool:
+    """Return whether the name of a file can be stored: all of its bytes are UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

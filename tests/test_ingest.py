@@ -10,13 +10,12 @@ import pytest
 import rasterio
 
 from gateway import ingest, judging
-from gateway.audit import AuditLog
 from gateway.errors import BadParameter, RecordsUnavailable, StorageUnavailable
 from gateway.ingest import Ingestor, IngestStatus
 from gateway.ingest_options import IngestOptions
-from gateway.model import Scale
+from gateway.model import AuditRow, Scale
 from gateway.rechecking import Look, look, settle
-from gateway.records import AuditQuery, DatasetQuery, open_records
+from gateway.records import AuditQuery, Change, DatasetQuery, Verdict, open_records
 from gateway.sources import Source
 from gateway.storage import open_storage
 from tests.rasters import write_cog, write_striped
@@ -25,7 +24,7 @@ REGISTERED, UPDATED, UNCHANGED, REFUSED, FAILED = IngestStatus
 
 
 class Bench:
-    """An Ingestor over real records, audit and two local roots, `data` and `archive`."""
+    """An Ingestor over real records and two local roots, `data` and `archive`."""
 
     def __init__(self, tmp_path):
         self.outside = tmp_path / "outside"
@@ -34,13 +33,12 @@ class Bench:
             folder.mkdir()
         self.records = open_records(tmp_path / "gateway.db")
         self.storages = {name: open_storage(name, f"file:{folder}") for name, folder in self.folders.items()}
-        self.audit = AuditLog(self.records.append_audit)
         self.data = self.folders["data"]
         self.archive = self.folders["archive"]
         self.next_run()
 
     def next_run(self):
-        self.ingestor = Ingestor(self.records, self.storages, self.audit)
+        self.ingestor = Ingestor(self.records, self.storages)
 
     def ingest(self, path, relative=None, **wishes):
         return self.ingestor.ingest(Source(str(path), path, relative or path.name), IngestOptions(**wishes))
@@ -56,7 +54,6 @@ class Bench:
 def bench(tmp_path):
     bench = Bench(tmp_path)
     yield bench
-    bench.audit.close()
     bench.records.close()
 
 
@@ -139,13 +136,8 @@ def test_a_digest_that_is_not_known_is_made_up_for(bench):
     bench.ingest(path)
     (known,) = bench.datasets()
     judged = judging.judge(judging.Reading(bench.storages["data"], "a.tif"))
-    bench.records.save_verdict(
-        known.id,
-        version=known.version,
-        size_bytes=known.size_bytes,
-        inspection=judged.inspection,
-        at=known.updated_at,
-    )
+    verdict = Verdict(known.version, known.size_bytes, judged.inspection)
+    bench.records.judge_dataset(known, verdict, AuditRow("test.act"))
     assert bench.datasets()[0].sha256 is None
     assert bench.ingest(path).status is UPDATED
     assert bench.datasets()[0].sha256 == sha256(path)
@@ -227,7 +219,7 @@ def test_bytes_that_a_deep_look_called_bad_are_looked_at_as_deep_again(bench):
     path.write_bytes(good[:-24] + bytes(byte ^ 255 for byte in good[-24:-16]) + good[-16:])
     assert bench.ingest(path).status is REGISTERED
     (known,) = bench.datasets()
-    settle(bench.records, bench.audit, known, look(Look(known, bench.storages["data"], "full")))
+    settle(bench.records, known, look(Look(known, bench.storages["data"], "full")))
     outcome = bench.ingest(path)
     (dataset,) = bench.datasets()
     assert (outcome.status, dataset.report.valid, dataset.report.depth) == (REFUSED, False, "full")
@@ -638,7 +630,7 @@ def test_an_error_of_the_records_fails_the_source(bench, monkeypatch):
         raise RecordsUnavailable("The catalogue is locked.")
 
     path = write_cog(bench.data / "a.tif")
-    for method in ("dataset_at", "save_dataset"):
+    for method in ("dataset_at", "register_dataset"):
         with monkeypatch.context() as patch:
             patch.setattr(bench.records, method, broken)
             outcome = bench.ingest(path)
@@ -646,26 +638,94 @@ def test_an_error_of_the_records_fails_the_source(bench, monkeypatch):
     assert bench.datasets() == ()
 
 
-def test_without_its_audit_row_nothing_is_registered(bench):
-    bench.audit.close()
-    outcome = bench.ingest(write_cog(bench.data / "a.tif"))
-    assert (outcome.status, outcome.message) == (FAILED, "The audit cannot be written.")
-    assert bench.datasets() == ()
-
-
 def test_two_ingests_of_one_new_object_at_once_end_in_one_dataset(bench, monkeypatch):
     path = write_cog(bench.data / "a.tif")
-    other = Ingestor(bench.records, bench.storages, bench.audit)
-    save, first = bench.records.save_dataset, []
+    other = Ingestor(bench.records, bench.storages)
+    register, first = bench.records.register_dataset, []
 
-    def late(dataset):
+    def late(dataset, row):
         if not first:
             first.append(None)
             first[0] = other.ingest(Source(str(path), path, path.name), IngestOptions())
-        save(dataset)
+        return register(dataset, row)
 
-    monkeypatch.setattr(bench.records, "save_dataset", late)
+    monkeypatch.setattr(bench.records, "register_dataset", late)
     second = bench.ingest(path)
     assert (first[0].status, second.status) == (REGISTERED, UPDATED)
     assert first[0].id == second.id
     assert len(bench.datasets()) == 1
+
+
+NARROWINGS = {
+    "unchanged but for the title": ({"title": "New"}, "change_dataset"),
+    "judged anew": ({"title": "New"}, "judge_dataset"),
+    "refused": ({}, "judge_dataset"),
+}
+
+
+@pytest.mark.parametrize("case", NARROWINGS)
+def test_an_ingest_beside_a_narrowing_of_access_leaves_it_narrow(bench, monkeypatch, case):
+    wishes, verb = NARROWINGS[case]
+    path = write_cog(bench.data / "a.tif")
+    known = bench.ingest(path, visibility=Scale.PUBLIC)
+    if case == "judged anew":
+        replace_with(path, 7)
+    if case == "refused":
+        path.write_text("no raster")
+    plain = getattr(bench.records, verb)
+
+    def late(*arguments):
+        monkeypatch.setattr(bench.records, verb, plain)
+        bench.records.change_dataset(known.id, Change(visibility=Scale.PRIVATE), AuditRow("dataset.updated"))
+        return plain(*arguments)
+
+    monkeypatch.setattr(bench.records, verb, late)
+    bench.ingest(path, **wishes)
+    (now,) = bench.datasets()
+    assert (now.visibility, now.download) == (Scale.PRIVATE, Scale.PRIVATE)
+    assert now.report.valid == (case != "refused")
+    assert [action for action, _ in bench.actions()][1] == "dataset.updated"
+    assert len(bench.actions()) == 3
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_an_ingest_beside_another_verdict_looks_again_at_what_is_on_record(bench, monkeypatch, broken):
+    path = write_cog(bench.data / "a.tif")
+    bench.ingest(path)
+    (known,) = bench.datasets()
+    replace_with(path, 7)
+    if broken:
+        path.write_text("no raster")
+    judge, counts = bench.records.judge_dataset, []
+
+    def late(seen, *arguments):
+        counts.append(seen)
+        if len(counts) == 1:
+            verdict = Verdict(
+                "elsewhere", 5, judging.judge(judging.Reading(bench.storages["data"], "a.tif")).inspection
+            )
+            judge(known, verdict, AuditRow("test.act"))
+        return judge(seen, *arguments)
+
+    monkeypatch.setattr(bench.records, "judge_dataset", late)
+    assert bench.ingest(path).status is (REFUSED if broken else UPDATED)
+    assert [seen.version for seen in counts] == [known.version, "elsewhere"]
+    assert bench.datasets()[0].version == bench.storages["data"].stat("a.tif").version
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_an_ingest_whose_record_never_stands_still_fails(bench, monkeypatch, broken):
+    path = write_cog(bench.data / "a.tif")
+    bench.ingest(path)
+    replace_with(path, 7)
+    if broken:
+        path.write_text("no raster")
+    monkeypatch.setattr(bench.records, "judge_dataset", lambda *_: None)
+    assert bench.ingest(path).message == "its record is changed by somebody else all the time"
+
+
+def test_new_options_for_a_dataset_that_is_removed_meanwhile_fail(bench, monkeypatch):
+    path = write_cog(bench.data / "a.tif")
+    bench.ingest(path)
+    monkeypatch.setattr(bench.records, "change_dataset", lambda *_: None)
+    assert bench.ingest(path, title="New").message == "its record was removed meanwhile"

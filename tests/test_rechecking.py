@@ -3,11 +3,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.audit import AuditLog
 from gateway.errors import ObjectMissing, StorageUnavailable, VersionChanged
-from gateway.model import Dataset, Finding, Inspection, ObjectStat, Report, Scale, Severity
+from gateway.model import AuditRow, Dataset, Finding, Inspection, ObjectStat, Report, Scale, Severity
 from gateway.rechecking import Look, RecheckStatus, Seen, Unseen, compare, look, settle
-from gateway.records import AuditQuery, open_records
+from gateway.records import AuditQuery, Change, open_records
 from gateway.storage import open_storage
 from tests.rasters import write_cog
 
@@ -118,9 +117,32 @@ def test_all_bytes_are_read_only_where_a_digest_is_due(tmp_path, depth, version_
 
 def test_a_record_that_was_removed_meanwhile_is_not_brought_back(tmp_path):
     records = open_records(tmp_path / "gateway.db")
-    audit = AuditLog(records.append_audit)
-    found = settle(records, audit, dataset(), seen())
-    audit.close()
+    found = settle(records, dataset(), seen())
     assert (found.status, found.changes) == (RecheckStatus.MISSING, ("the record was removed meanwhile",))
     assert list(records.audit_rows(AuditQuery())) == []
+    records.close()
+
+
+def test_of_two_that_judge_at_once_the_second_compares_with_what_the_first_has_found(tmp_path, monkeypatch):
+    records = open_records(tmp_path / "gateway.db")
+    records.register_dataset(dataset(), AuditRow("test.act"))
+    judge, compared = records.judge_dataset, []
+
+    def late(known, verdict, row):
+        compared.append(known.version)
+        if len(compared) == 1:
+            records.change_dataset(known.id, Change(visibility=Scale.PRIVATE), AuditRow("test.act"))
+            judge(known, replace(verdict, version="between"), AuditRow("test.act"))
+        return judge(known, verdict, row)
+
+    monkeypatch.setattr(records, "judge_dataset", late)
+    found = settle(records, dataset(), seen(version="new"))
+    assert compared == [dataset().version, "between"]
+    assert found.before.version == "between"
+    now = records.dataset(dataset().id)
+    assert (now.version, now.visibility) == ("new", Scale.PRIVATE)
+    (row,) = [stored.row for stored in records.audit_rows(AuditQuery(action="dataset.judged"))]
+    assert row.detail["replaced"] == "between"
+    monkeypatch.setattr(records, "judge_dataset", lambda *_: None)
+    assert settle(records, dataset(), seen(version="newer")).status is RecheckStatus.UNREADABLE
     records.close()

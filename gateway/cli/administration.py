@@ -1,15 +1,14 @@
-"""What the commands of administration share: open services, datasets by id, and acts put on record."""
+"""What the commands of administration share: open services, and datasets by id."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import click
 
 from gateway.cli.shared import printable, settings_of
-from gateway.model import AuditRow, Dataset, dataset_uuid
+from gateway.model import Dataset, dataset_uuid
 from gateway.records import DatasetQuery, Records
 from gateway.services import Services, open_services
 
@@ -44,8 +43,3 @@ def services_of(context: click.Context) -> Iterator[Services]:
     """Yield the open services of the settings. Raises SettingsError and RecordsUnavailable."""
     with open_services(settings_of(context)) as services:
         yield services
-
-
-def on_record(services: Services, action: str, dataset_id: str | None = None, **detail: Any) -> None:
-    """Return when the audit holds an act of administration; the act itself comes after."""
-    services.audit.record(AuditRow(action, dataset_id=dataset_id, detail=detail)).result()

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.administration import on_record, services_of
+from gateway.cli.administration import services_of
 from gateway.cli.newfile import new_file
 from gateway.cli.shared import as_json, print_json, printable, settings_of
 from gateway.errors import SettingsError
+from gateway.model import AuditRow
 
 
 @click.command()
@@ -28,14 +29,13 @@ def backup(context: click.Context, /, file: Path, as_json: bool) -> None:
         # A new and empty one would be made, and its copy taken for a backup.
         raise SettingsError(f"there is no catalogue in {state}")
     with services_of(context) as services:
-        # Before the copy, so that it is in it.
-        on_record(services, "catalogue.copied", file=file.name)
         try:
             with new_file(file) as temporary:
                 services.records.copy_to(temporary)
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
             raise SettingsError(f"the backup {file} cannot be written: {reason}") from error
+        services.records.append_audit([AuditRow("catalogue.copied", detail={"file": file.name})])
     size_bytes = file.stat().st_size
     if as_json:
         print_json({"file": str(file), "size_bytes": size_bytes})

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from gateway.cli.administration import dataset_or_exit, every, on_record, services_of
+from gateway.cli.administration import NoSuch, dataset_or_exit, every, services_of
 from gateway.cli.recheck import recheck
 from gateway.cli.shared import as_json, print_json, print_table, printable
-from gateway.ingest_options import IngestOptions, with_options
-from gateway.model import Dataset, Scale, utc_text
+from gateway.model import AuditRow, Dataset, Scale, utc_text
+from gateway.records import Change
 
 SCALES = click.Choice([scale.value for scale in Scale])
 
@@ -65,10 +64,11 @@ def update(context: click.Context, /, dataset_id: str, as_json: bool, **wishes: 
         raise click.UsageError("nothing to change: give --visibility, --download, --title or --owner", context)
     with services_of(context) as services:
         known = dataset_or_exit(services, dataset_id)
-        changed = replace(with_options(known, options_of(given)), updated_at=datetime.now(UTC))
-        on_record(services, "dataset.updated", known.id, **given)
-        services.records.save_dataset(changed)
-        present(changed, as_json=as_json)
+        row = AuditRow("dataset.updated", dataset_id=known.id, detail=given)
+        changed = services.records.change_dataset(known.id, change_of(given), row)
+    if changed is None:
+        raise NoSuch(f"there is no dataset {known.id} any more")
+    present(changed, as_json=as_json)
 
 
 @datasets.command()
@@ -82,18 +82,20 @@ def remove(context: click.Context, /, dataset_id: str, yes: bool, as_json: bool)
         known = dataset_or_exit(services, dataset_id)
         if not yes:
             click.confirm(f"Remove the record of {printable(known.title)} ({known.id})?", abort=True, err=True)
-        on_record(services, "dataset.removed", known.id, root=known.root, key=known.key)
-        services.records.remove_dataset(known.id)
-        if as_json:
-            print_json({"id": known.id, "removed": True})
-        else:
-            click.echo(f"removed {known.id}")
+        row = AuditRow("dataset.removed", dataset_id=known.id, detail={"root": known.root, "key": known.key})
+        removed = services.records.remove_dataset(known.id, row)
+    if not removed:
+        raise NoSuch(f"there is no dataset {known.id} any more")
+    if as_json:
+        print_json({"id": known.id, "removed": True})
+    else:
+        click.echo(f"removed {known.id}")
 
 
-def options_of(given: dict[str, str]) -> IngestOptions:
-    """Return the options of the command line; raises BadParameter where they contradict each other."""
-    scales = {name: Scale(given[name]) for name in ("visibility", "download") if name in given}
-    return IngestOptions(title=given.get("title"), owner=given.get("owner"), **scales)  # type: ignore[arg-type]
+def change_of(given: dict[str, str]) -> Change:
+    """Return what the command line asks for; raises BadParameter where it contradicts itself."""
+    visibility, download = (Scale(given[name]) if name in given else None for name in ("visibility", "download"))
+    return Change(visibility, download, given.get("title"), given.get("owner"))
 
 
 def told(dataset: Dataset) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def is_free(host: str, port: int) -> bool:
 def prepare(settings: Settings, samples: Path) -> Ready:
     """Return what became of the samples, after they are ingested, and a token for the demo's user."""
     with open_services(settings) as services:
-        ingestor = Ingestor(services.records, services.storages, services.audit)
+        ingestor = Ingestor(services.records, services.storages)
         outcomes = tuple(
             ingestor.ingest(Source(name, samples / name, name), IngestOptions(visibility=scale))
             for name, scale in SAMPLES.items()

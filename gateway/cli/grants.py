@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.administration import NoSuch, dataset_or_exit, on_record, services_of
+from gateway.cli.administration import NoSuch, dataset_or_exit, services_of
 from gateway.cli.shared import as_json, print_json, print_table, printable
-from gateway.model import Grant, Level
+from gateway.model import AuditRow, Grant, Level
 
 LEVELS = click.Choice([level.value for level in Level])
 COLUMNS = ("dataset_id", "user", "role", "level")
@@ -35,8 +35,8 @@ def add(
     require_one(context, user, role)
     with services_of(context) as services:
         grant = Grant(dataset_or_exit(services, dataset_id).id, Level(level), user, role)
-        on_record(services, "grant.added", grant.dataset_id, user=user, role=role, level=level)
-        services.records.add_grant(grant)
+        detail = {"user": user, "role": role, "level": level}
+        services.records.add_grant(grant, AuditRow("grant.added", dataset_id=grant.dataset_id, detail=detail))
     tell(grant, "granted", as_json=as_json)
 
 
@@ -51,12 +51,11 @@ def remove(context: click.Context, /, dataset_id: str, user: str | None, role: s
     require_one(context, user, role)
     with services_of(context) as services:
         known = dataset_or_exit(services, dataset_id)
-        held = [g for g in services.records.grants(known.id) if (g.user, g.role) == (user, role)]
-        if not held:
-            raise NoSuch(f"there is no such grant on {known.id}")
-        on_record(services, "grant.removed", known.id, user=user, role=role)
-        services.records.remove_grant(known.id, user=user, role=role)
-    tell(held[0], "removed", as_json=as_json)
+        row = AuditRow("grant.removed", dataset_id=known.id, detail={"user": user, "role": role})
+        removed = services.records.remove_grant(known.id, row, user=user, role=role)
+    if removed is None:
+        raise NoSuch(f"there is no such grant on {known.id}")
+    tell(removed, "removed", as_json=as_json)
 
 
 @grants.command("list")

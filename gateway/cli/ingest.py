@@ -59,7 +59,7 @@ def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, as_js
     worst = 0
     with open_services(settings) as services:
         allow = settings.allow_missing_overviews
-        ingestor = Ingestor(services.records, services.storages, services.audit, allow_missing_overviews=allow)
+        ingestor = Ingestor(services.records, services.storages, allow_missing_overviews=allow)
         for outcome in with_progress(run(ingestor, found, options, jobs), lambda: len(found), "ingesting"):
             tell(outcome, as_json=as_json)
             worst = max(worst, EXITS.get(outcome.status, 0))

@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gateway.cli.administration import on_record
 from gateway.cli.newfile import new_file
 from gateway.errors import SettingsError
-from gateway.model import utc_text
+from gateway.model import AuditRow, utc_text
 from gateway.services import Services
 
 
@@ -39,8 +38,9 @@ def prune(services: Services, rows: Iterable[dict[str, Any]], before: datetime, 
         reason = (error.strerror or type(error).__name__).lower()
         raise SettingsError(f"the archive {archive} cannot be written: {reason}") from error
     if archived.rows:
-        on_record(services, "audit.pruned", None, before=utc_text(before), archive=archive.name, **asdict(archived))
-        services.records.prune_audit(before, archived.first_id, archived.last_id)
+        detail = {"before": utc_text(before), "archive": archive.name, **asdict(archived)}
+        row = AuditRow("audit.pruned", detail=detail)
+        services.records.prune_audit(before, archived.first_id, archived.last_id, row)
     return archived
 
 

@@ -52,7 +52,7 @@ def recheck(
             closing(with_progress(results, lambda: total, "checking")) as shown,
         ):
             for task, seen in shown:
-                outcome = settle(services.records, services.audit, task.dataset, seen)
+                outcome = settle(services.records, task.dataset, seen)
                 tell(outcome, as_json=as_json)
                 counts[outcome.status] += 1
     if not as_json and counts.total() > 1:

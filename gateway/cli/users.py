@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.administration import on_record, services_of
+from gateway.cli.administration import services_of
 from gateway.cli.shared import as_json, print_json, print_table, printable
+from gateway.model import AuditRow
 
 
 @click.group()
@@ -46,13 +47,12 @@ def list_(context: click.Context, /, as_json: bool) -> None:
 
 
 def store(context: click.Context, name: str, *, disabled: bool, as_json: bool) -> None:
-    """Put the act on record, do it, and print it."""
+    """Store whether the user is disabled, on record, and print it."""
     if not name:
         raise click.UsageError("the name is empty", context)
     word = "disabled" if disabled else "enabled"
     with services_of(context) as services:
-        on_record(services, f"user.{word}", name=name)
-        services.records.set_disabled(name, disabled)
+        services.records.set_disabled(name, disabled, AuditRow(f"user.{word}", detail={"name": name}))
     if as_json:
         print_json({"name": name, "disabled": disabled})
     else:

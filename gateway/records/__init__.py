@@ -16,6 +16,7 @@ from gateway.records.base import (
     StoredAuditRow,
     UserState,
 )
+from gateway.records.changes import Change, Verdict
 from gateway.records.health import old_library
 from gateway.records.sqlite import open_sqlite
 
@@ -31,6 +32,7 @@ __all__ = [
     "BACKENDS",
     "SORTINGS",
     "AuditQuery",
+    "Change",
     "DatasetPage",
     "DatasetQuery",
     "DownloadSummary",
@@ -38,6 +40,7 @@ __all__ = [
     "Standing",
     "StoredAuditRow",
     "UserState",
+    "Verdict",
     "old_library",
     "open_records",
     "open_sqlite",

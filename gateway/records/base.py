@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from gateway.model import AuditRow, Dataset, Grant, Inspection, Principal
+from gateway.model import AuditRow, Dataset, Grant, Principal
+from gateway.records.changes import NO_CHANGE, Change, Verdict
 
 # By these a listing is sorted; a minus turns the order around.
 SORTINGS = ("created_at", "-created_at", "title", "-title", "size_bytes", "-size_bytes")
@@ -100,7 +101,8 @@ class Records(Protocol):
     """A database of datasets, people and audit rows; every method may be called from any thread.
 
     Every method raises RecordsUnavailable when the database cannot serve, also after `close`, and
-    BadParameter for text that is no valid Unicode and so names nothing that could be stored.
+    BadParameter for text that is no valid Unicode and so names nothing that could be stored. A method that takes an
+    audit row stores it together with the act or, where nothing comes of the act, not at all.
     """
 
     def dataset(self, dataset_id: str) -> Dataset | None:
@@ -112,25 +114,26 @@ class Records(Protocol):
     def dataset_at(self, root: str, key: str) -> Dataset | None:
         """Return the dataset whose object lies at `key` in `root`, or None."""
 
-    def save_dataset(self, dataset: Dataset) -> None:
-        """Store the dataset under its id, new or in place of the one there.
+    def register_dataset(self, dataset: Dataset, row: AuditRow) -> bool:
+        """Return whether the dataset is on record now as a new one: False where its id or its object was already."""
 
-        Raises RecordsUnavailable when its object belongs to another id: somebody registered it meanwhile.
+    def change_dataset(self, dataset_id: str, change: Change, row: AuditRow) -> Dataset | None:
+        """Return the dataset after the change, or None where there is none; `updated_at` is the row's moment.
+
+        What the change does not name stays as it is at that moment. Raises BadParameter when the download would be
+        the wider scale.
         """
 
-    def save_verdict(
-        self,
-        dataset_id: str,
-        *,
-        version: str,
-        size_bytes: int,
-        inspection: Inspection,
-        at: datetime,
-        sha256: str | None = None,
-    ) -> None:
-        """Store what was judged of a version, and its digest where it is known. A removed dataset stays so."""
+    def judge_dataset(
+        self, known: Dataset, verdict: Verdict, row: AuditRow, change: Change = NO_CHANGE
+    ) -> Dataset | None:
+        """Return the dataset with the verdict and the change; what neither names stays as it is at that moment.
 
-    def remove_dataset(self, dataset_id: str) -> bool:
+        None, and nothing is stored, where it was removed or judged by somebody else since `known` was read: the
+        verdict may rest on what is no longer there. Raises BadParameter as `change_dataset` does.
+        """
+
+    def remove_dataset(self, dataset_id: str, row: AuditRow) -> bool:
         """Return whether there was such a dataset; it and its grants are gone, its audit rows stay."""
 
     def find_datasets(self, query: DatasetQuery) -> DatasetPage:
@@ -139,19 +142,21 @@ class Records(Protocol):
     def grants(self, dataset_id: str) -> tuple[Grant, ...]:
         """Return the grants on the dataset, users first, by name."""
 
-    def add_grant(self, grant: Grant) -> None:
+    def add_grant(self, grant: Grant, row: AuditRow) -> None:
         """Store the grant; one for the same user or role gets the new level.
 
         Raises NotFound for an unknown dataset, BadParameter unless exactly one of user and role is set.
         """
 
-    def remove_grant(self, dataset_id: str, *, user: str | None = None, role: str | None = None) -> bool:
-        """Return whether there was such a grant; it is gone. Raises BadParameter as `add_grant` does."""
+    def remove_grant(
+        self, dataset_id: str, row: AuditRow, *, user: str | None = None, role: str | None = None
+    ) -> Grant | None:
+        """Return the grant that is gone now, None where there was none. Raises BadParameter as `add_grant` does."""
 
     def is_disabled(self, user: str) -> bool:
         """Return whether the user's tokens are refused."""
 
-    def set_disabled(self, user: str, disabled: bool) -> None:
+    def set_disabled(self, user: str, disabled: bool, row: AuditRow) -> None:
         """Store whether the user's tokens are refused."""
 
     def users(self) -> tuple[UserState, ...]:
@@ -163,10 +168,11 @@ class Records(Protocol):
     def audit_rows(self, query: AuditQuery) -> Iterator[StoredAuditRow]:
         """Return the rows, oldest first, read as they are taken; rows written meanwhile are not among them."""
 
-    def prune_audit(self, before: datetime, first: int, last: int) -> int:
+    def prune_audit(self, before: datetime, first: int, last: int, row: AuditRow) -> int:
         """Return how many rows were deleted for good: those numbered `first` to `last` and older than `before`.
 
         In small transactions, so that nobody who writes has to wait long; interrupted, it leaves the newest of them.
+        `row` is stored together with the first deletion.
         """
 
     def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from datetime import datetime
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlite_utils import Database
 
-from gateway.errors import RecordsUnavailable
-from gateway.model import Dataset, Inspection, Principal, RasterFacts, Report, Scale, utc_moment, utc_text
+from gateway.model import AuditRow, Dataset, Principal, RasterFacts, Report, Scale, utc_moment, utc_text
+from gateway.records import audit_rows
 from gateway.records.base import SORTINGS, DatasetPage, DatasetQuery
+from gateway.records.changes import Change, Verdict, same_verdict
 from gateway.records.connection import Row, fold, rows_of
 
 ADMIN = "admin"
@@ -43,24 +43,10 @@ ORDERS = {
 }
 
 
-def verdict_row(version: str, size_bytes: int, inspection: Inspection) -> Row:
-    """Return the columns that hold what was judged of one version."""
-    raster = inspection.raster
-    west, south, east, north = (raster and raster.bounds) or (None,) * 4
-    return {
-        "version": version,
-        "size_bytes": size_bytes,
-        "report": json.dumps(inspection.report.as_json("")),
-        "raster": json.dumps(asdict(raster)) if raster else None,
-        "west": west,
-        "south": south,
-        "east": east,
-        "north": north,
-    }
-
-
 def dataset_row(dataset: Dataset) -> Row:
     """Return the columns of a dataset."""
+    raster = dataset.raster
+    west, south, east, north = (raster and raster.bounds) or (None,) * 4
     return {
         "id": dataset.id,
         "root": dataset.root,
@@ -69,11 +55,18 @@ def dataset_row(dataset: Dataset) -> Row:
         "owner": dataset.owner,
         "visibility": dataset.visibility.value,
         "download": dataset.download.value,
+        "version": dataset.version,
+        "size_bytes": dataset.size_bytes,
         "sha256": dataset.sha256,
         "origin": dataset.origin,
+        "report": json.dumps(dataset.report.as_json("")),
+        "raster": json.dumps(asdict(raster)) if raster else None,
+        "west": west,
+        "south": south,
+        "east": east,
+        "north": north,
         "created_at": utc_text(dataset.created_at),
         "updated_at": utc_text(dataset.updated_at),
-        **verdict_row(dataset.version, dataset.size_bytes, Inspection(dataset.report, dataset.raster)),
     }
 
 
@@ -114,24 +107,48 @@ def by_object(database: Database, root: str, key: str) -> Dataset | None:
     return dataset_of(found[0]) if found else None
 
 
-def save(database: Database, dataset: Dataset) -> None:
-    """Store the dataset under its id. Raises RecordsUnavailable when the object has another id."""
-    holder = by_object(database, dataset.root, dataset.key)
-    if holder is not None and holder.id != dataset.id:
-        raise RecordsUnavailable("The object was registered under another id meanwhile.")
-    database.table("datasets").upsert(dataset_row(dataset), pk="id")
+def register(database: Database, dataset: Dataset, row: AuditRow) -> bool:
+    """Return whether the dataset is new; nothing is stored where its id or its object is on record already."""
+    columns = dataset_row(dataset)
+    names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join(f":{name}" for name in columns)
+    sql = f"INSERT INTO datasets ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
+    if database.execute(sql, columns).rowcount == 0:
+        return False
+    audit_rows.append(database, [row])
+    return True
 
 
-def save_verdict(database: Database, dataset_id: str, verdict: Row, at: datetime, sha256: str | None) -> None:
-    """Store what was judged; the digest on record may be of the version before."""
-    columns = {**verdict, "sha256": sha256, "updated_at": utc_text(at)}
-    changes = ", ".join(f"{name} = :{name}" for name in columns)
-    database.execute(f"UPDATE datasets SET {changes} WHERE id = :id", {**columns, "id": dataset_id})  # noqa: S608
+def change(database: Database, dataset_id: str, wanted: Change, row: AuditRow) -> Dataset | None:
+    """Return the dataset after the change, or None where there is none. In a transaction."""
+    known = by_id(database, dataset_id)
+    return None if known is None else _store(database, known, wanted.of(known), row)
 
 
-def remove(database: Database, dataset_id: str) -> bool:
+def judge(database: Database, known: Dataset, verdict: Verdict, row: AuditRow, wanted: Change) -> Dataset | None:
+    """Return the dataset with verdict and change, None where its verdict is not that of `known`. In a transaction."""
+    now = by_id(database, known.id)
+    if now is None or not same_verdict(now, known):
+        return None
+    return _store(database, now, verdict.of(wanted.of(now)), row)
+
+
+def _store(database: Database, known: Dataset, now: Dataset, row: AuditRow) -> Dataset:
+    """Return the dataset as it is stored: the columns in which it differs from what this transaction has read."""
+    before, after = dataset_row(known), dataset_row(replace(now, updated_at=row.at))
+    changed = {name: value for name, value in after.items() if value != before[name]}
+    changes = ", ".join(f'"{name}" = :{name}' for name in changed)
+    if changed:
+        database.execute(f"UPDATE datasets SET {changes} WHERE id = :id", {**changed, "id": known.id})  # noqa: S608
+    audit_rows.append(database, [row])
+    return dataset_of(after)
+
+
+def remove(database: Database, dataset_id: str, row: AuditRow) -> bool:
     """Return whether the dataset was there; its grants go with it."""
-    return database.execute("DELETE FROM datasets WHERE id = ?", [dataset_id]).rowcount > 0
+    if database.execute("DELETE FROM datasets WHERE id = ?", [dataset_id]).rowcount == 0:
+        return False
+    audit_rows.append(database, [row])
+    return True
 
 
 def may_see(principal: Principal | None) -> tuple[str, dict[str, Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlite_utils import Database
 
 from gateway.errors import BadParameter, NotFound
-from gateway.model import Grant, Level
+from gateway.model import AuditRow, Grant, Level
+from gateway.records import audit_rows
 from gateway.records.base import UserState
 from gateway.records.connection import rows_of
 
@@ -28,7 +29,7 @@ def grants(database: Database, dataset_id: str) -> tuple[Grant, ...]:
     )
 
 
-def add_grant(database: Database, grant: Grant) -> None:
+def add_grant(database: Database, grant: Grant, row: AuditRow) -> None:
     """Store the grant, with its level in place of an older one."""
     kind, name = grantee(grant.user, grant.role)
     if not rows_of(database, "SELECT 1 FROM datasets WHERE id = :id", {"id": grant.dataset_id}):
@@ -37,12 +38,19 @@ def add_grant(database: Database, grant: Grant) -> None:
         {"dataset_id": grant.dataset_id, "kind": kind, "name": name, "level": grant.level.value},
         pk=("dataset_id", "kind", "name"),
     )
+    audit_rows.append(database, [row])
 
 
-def remove_grant(database: Database, dataset_id: str, user: str | None, role: str | None) -> bool:
-    """Return whether there was such a grant; it is gone."""
-    sql = "DELETE FROM grants WHERE dataset_id = ? AND kind = ? AND name = ?"
-    return database.execute(sql, [dataset_id, *grantee(user, role)]).rowcount > 0
+def remove_grant(
+    database: Database, dataset_id: str, row: AuditRow, user: str | None, role: str | None
+) -> Grant | None:
+    """Return the grant that is gone now, None where there was none."""
+    sql = "DELETE FROM grants WHERE dataset_id = ? AND kind = ? AND name = ? RETURNING level"
+    found = database.execute(sql, [dataset_id, *grantee(user, role)]).fetchall()
+    if not found:
+        return None
+    audit_rows.append(database, [row])
+    return Grant(dataset_id, Level(found[0][0]), user, role)
 
 
 def is_disabled(database: Database, user: str) -> bool:
@@ -50,9 +58,10 @@ def is_disabled(database: Database, user: str) -> bool:
     return bool(rows_of(database, "SELECT 1 FROM users WHERE name = :name AND disabled", {"name": user}))
 
 
-def set_disabled(database: Database, user: str, disabled: bool) -> None:
+def set_disabled(database: Database, user: str, disabled: bool, row: AuditRow) -> None:
     """Store whether the user is disabled."""
     database.table("users").upsert({"name": user, "disabled": int(disabled)}, pk="name")
+    audit_rows.append(database, [row])
 
 
 def users(database: Database) -> tuple[UserState, ...]:

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from sqlite_utils import Database
 
-from gateway.model import utc_text
+from gateway.model import AuditRow, utc_text
+from gateway.records import audit_rows
 from gateway.records.migrations import NO_DELETE
 
 # So few at once that a server which is writing waits for some milliseconds only.
@@ -27,8 +28,8 @@ def old_numbers(database: Database, before: datetime, first: int, last: int) -> 
     return [number for (number,) in database.execute(sql, values)]
 
 
-def delete(database: Database, numbers: Sequence[int]) -> int:
-    """Return how many of the rows with these numbers were there, and are deleted now.
+def delete(database: Database, numbers: Sequence[int], rows: Sequence[AuditRow]) -> int:
+    """Return how many of the rows with these numbers were there, and are deleted now; `rows` are added with that.
 
     In a transaction. The trigger that refuses deletes is gone within it alone: nobody else can write meanwhile, and
     where the transaction fails, it was never gone.
@@ -37,4 +38,5 @@ def delete(database: Database, numbers: Sequence[int]) -> int:
     sql = "DELETE FROM audit WHERE id IN (SELECT value FROM json_each(?))"
     deleted = database.execute(sql, [json.dumps(numbers)]).rowcount
     database.execute(NO_DELETE)
+    audit_rows.append(database, rows)
     return int(deleted)

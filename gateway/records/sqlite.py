@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from gateway.model import AuditRow, Dataset, Grant, Inspection
+from gateway.model import AuditRow, Dataset, Grant
 from gateway.records import audit_rows, datasets, health, people, pruning
 from gateway.records.base import (
     AuditQuery,
@@ -20,6 +20,7 @@ from gateway.records.base import (
     StoredAuditRow,
     UserState,
 )
+from gateway.records.changes import NO_CHANGE, Change, Verdict
 from gateway.records.connection import Connections
 from gateway.records.migrations import prepare
 from gateway.records.standing import Standings
@@ -45,27 +46,23 @@ class SqliteRecords:
         """Return the dataset whose object lies at `key` in `root`, or None."""
         return self._connections.run(datasets.by_object, root, key)
 
-    def save_dataset(self, dataset: Dataset) -> None:
-        """Store the dataset; raises RecordsUnavailable when its object belongs to another id."""
-        self._connections.write(datasets.save, dataset)
+    def register_dataset(self, dataset: Dataset, row: AuditRow) -> bool:
+        """Return whether the dataset is on record now as a new one."""
+        return self._connections.write(datasets.register, dataset, row)
 
-    def save_verdict(
-        self,
-        dataset_id: str,
-        *,
-        version: str,
-        size_bytes: int,
-        inspection: Inspection,
-        at: datetime,
-        sha256: str | None = None,
-    ) -> None:
-        """Store what was judged of a version, and its digest where it is known."""
-        verdict = datasets.verdict_row(version, size_bytes, inspection)
-        self._connections.write(datasets.save_verdict, dataset_id, verdict, at, sha256)
+    def change_dataset(self, dataset_id: str, change: Change, row: AuditRow) -> Dataset | None:
+        """Return the dataset after the change, or None where there is none."""
+        return self._connections.write(datasets.change, dataset_id, change, row)
 
-    def remove_dataset(self, dataset_id: str) -> bool:
+    def judge_dataset(
+        self, known: Dataset, verdict: Verdict, row: AuditRow, change: Change = NO_CHANGE
+    ) -> Dataset | None:
+        """Return the dataset with the verdict and the change; None where it was judged or removed meanwhile."""
+        return self._connections.write(datasets.judge, known, verdict, row, change)
+
+    def remove_dataset(self, dataset_id: str, row: AuditRow) -> bool:
         """Return whether there was such a dataset; it and its grants are gone."""
-        return self._connections.write(datasets.remove, dataset_id)
+        return self._connections.write(datasets.remove, dataset_id, row)
 
     def find_datasets(self, query: DatasetQuery) -> DatasetPage:
         """Return the datasets that the query's principal may see."""
@@ -75,21 +72,23 @@ class SqliteRecords:
         """Return the grants on the dataset, users first, by name."""
         return self._connections.run(people.grants, dataset_id)
 
-    def add_grant(self, grant: Grant) -> None:
+    def add_grant(self, grant: Grant, row: AuditRow) -> None:
         """Store the grant. Raises NotFound for an unknown dataset, BadParameter for a wrong grantee."""
-        self._connections.write(people.add_grant, grant)
+        self._connections.write(people.add_grant, grant, row)
 
-    def remove_grant(self, dataset_id: str, *, user: str | None = None, role: str | None = None) -> bool:
-        """Return whether there was such a grant; it is gone."""
-        return self._connections.write(people.remove_grant, dataset_id, user, role)
+    def remove_grant(
+        self, dataset_id: str, row: AuditRow, *, user: str | None = None, role: str | None = None
+    ) -> Grant | None:
+        """Return the grant that is gone now, None where there was none."""
+        return self._connections.write(people.remove_grant, dataset_id, row, user, role)
 
     def is_disabled(self, user: str) -> bool:
         """Return whether the user's tokens are refused."""
         return self._connections.run(people.is_disabled, user)
 
-    def set_disabled(self, user: str, disabled: bool) -> None:
+    def set_disabled(self, user: str, disabled: bool, row: AuditRow) -> None:
         """Store whether the user's tokens are refused."""
-        self._connections.write(people.set_disabled, user, disabled)
+        self._connections.write(people.set_disabled, user, disabled, row)
 
     def users(self) -> tuple[UserState, ...]:
         """Return the users who were ever disabled, by name."""
@@ -111,12 +110,12 @@ class SqliteRecords:
             yield from page
             first = page[-1].id + 1 if page else last + 1
 
-    def prune_audit(self, before: datetime, first: int, last: int) -> int:
+    def prune_audit(self, before: datetime, first: int, last: int, row: AuditRow) -> int:
         """Return how many rows were deleted: those numbered `first` to `last` and older than `before`."""
-        pruned = 0
+        pruned, rows = 0, [row]
         while numbers := self._connections.run(pruning.old_numbers, before, first, last):
-            pruned += self._connections.write(pruning.delete, numbers)
-            first = numbers[-1] + 1
+            pruned += self._connections.write(pruning.delete, numbers, rows)
+            first, rows = numbers[-1] + 1, []
             time.sleep(pruning.PAUSE_SECONDS)
         return pruned
 

@@ -32,11 +32,10 @@ def test_a_backup_taken_while_others_write_is_a_state_to_go_on_with(gateway):
     restored = gateway.folder / "restored"
     restored.mkdir()
     copy.rename(restored / "gateway.db")
-    gateway.run("datasets", "list")
+    assert ("catalogue.copied", {"file": "copy.db"}) in gateway.actions()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GATEWAY_STATE_DIR", str(restored))
         assert [each["id"] for each in gateway.json("datasets", "list")] == [dataset]
-        assert ("catalogue.copied", {"file": "copy.db"}) in gateway.actions()
         gateway.run("users", "disable", "ben")
     again = open_records(restored / "gateway.db")
     assert again.is_whole(5)
@@ -53,6 +52,8 @@ def test_a_backup_that_cannot_be_made_is_told_in_a_line(gateway, name):
     assert "cannot be written" in result.stderr
     assert (gateway.folder / "taken.db").read_text() == "mine"
     assert list(gateway.folder.rglob("*.part")) == []
+    # What has not happened is not on record.
+    assert [action for action, _ in gateway.actions()] == ["dataset.ingested"]
 
 
 def test_there_is_no_backup_of_nothing(gateway):

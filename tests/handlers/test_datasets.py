@@ -3,7 +3,7 @@ import json
 import pytest
 
 from gateway.model import Level, Scale
-from tests.handlers.conftest import UNKNOWN_ID, comparable, grant, problem
+from tests.handlers.conftest import UNKNOWN_ID, act, comparable, grant, problem
 
 pytestmark = pytest.mark.gen_test
 
@@ -143,7 +143,7 @@ async def test_hidden_unknown_and_malformed_records(world, fetch):
 
 
 async def test_a_disabled_user_sees_no_list(world, fetch):
-    world.services.records.set_disabled("ben", True)
+    world.services.records.set_disabled("ben", True, act())
     assert (await fetch("/api/datasets", token=world.bearer("ben"))).code == 401
 
 

@@ -12,7 +12,7 @@ import pytest
 from gateway.download import SMALL_BYTES
 from gateway.files import FileSource
 from gateway.model import Level, Scale
-from tests.handlers.conftest import UNKNOWN_ID, comparable, grant, problem
+from tests.handlers.conftest import UNKNOWN_ID, act, comparable, grant, problem
 
 pytestmark = pytest.mark.gen_test
 
@@ -294,7 +294,7 @@ async def test_a_disabled_user_fails_at_once_with_bearer_and_with_download_token
     dataset = world.add()
     token = world.bearer("ben")
     minted = json.loads((await fetch(f"/api/auth/download-token/{dataset.id}", "POST", token=token)).body)
-    world.services.records.set_disabled("ben", True)
+    world.services.records.set_disabled("ben", True, act())
     assert (await fetch(url(dataset), token=token)).code == 401
     assert (await fetch(minted["url"])).code == 401
 

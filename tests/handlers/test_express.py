@@ -6,7 +6,8 @@ import pytest
 
 from gateway.errors import RecordsUnavailable
 from gateway.model import Scale
-from tests.handlers.conftest import problem
+from gateway.records import Change
+from tests.handlers.conftest import act, problem
 
 pytestmark = pytest.mark.gen_test
 RANGE = {"Range": "bytes=100-199", "User-Agent": "reader/1"}
@@ -93,14 +94,13 @@ async def test_whatever_is_unusual_goes_the_whole_way(world, fetch, rides, heade
 
 
 async def test_a_change_of_access_counts_at_once(world, fetch, rides):
-    from dataclasses import replace
 
     dataset, token = world.add(), world.bearer("ben")
     for change, code in (
-        (lambda: world.services.records.set_disabled("ben", True), 401),
-        (lambda: world.services.records.set_disabled("ben", False), 206),
-        (lambda: world.services.records.save_dataset(replace(dataset, download=Scale.PRIVATE)), 403),
-        (lambda: world.services.records.remove_dataset(dataset.id), 404),
+        (lambda: world.services.records.set_disabled("ben", True, act()), 401),
+        (lambda: world.services.records.set_disabled("ben", False, act()), 206),
+        (lambda: world.services.records.change_dataset(dataset.id, Change(download=Scale.PRIVATE), act()), 403),
+        (lambda: world.services.records.remove_dataset(dataset.id, act()), 404),
     ):
         await fetch(path_of(dataset), token=token, headers=RANGE)
         rides.clear()

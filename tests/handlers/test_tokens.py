@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import RecordsUnavailable
 from gateway.model import Level, Principal, Scale, TokenKind
 from gateway.tokens import mint_scoped
-from tests.handlers.conftest import UNKNOWN_ID, grant, problem
+from tests.handlers.conftest import UNKNOWN_ID, act, grant, problem
 
 pytestmark = pytest.mark.gen_test
 
@@ -48,7 +48,7 @@ async def test_a_right_through_a_role_carries_that_role_alone(world, fetch):
     _, minted = await mint(fetch, dataset, token=world.bearer("ben", ("survey", "other")))
     assert claims(minted["token"])["roles"] == ["survey"]
     assert (await fetch(minted["url"])).code == 200
-    world.services.records.remove_grant(dataset.id, role="survey")
+    world.services.records.remove_grant(dataset.id, act(), role="survey")
     assert (await fetch(minted["url"])).code == 404
 
 

@@ -33,11 +33,11 @@ async def test_all_four_show_the_same_report_but_for_the_name_of_the_source(worl
     source = Source("a.tif", write(world.folder / "a.tif"), "a.tif")
     checked = judge(source, "blocks", False).as_json("a.tif")
     assert (checked["valid"], bool(checked["warnings"])) == (valid, warned)
-    ingestor = Ingestor(services.records, services.storages, services.audit)
+    ingestor = Ingestor(services.records, services.storages)
     ingested = ingestor.ingest(source, IngestOptions(visibility=Scale.PUBLIC)).as_json()
     shown = json.loads((await fetch(f"/api/datasets/{dataset.id}/validation")).body)
     seen = look(Look(dataset, services.storages["data"]))
-    rechecked = settle(services.records, services.audit, dataset, seen).as_json()
+    rechecked = settle(services.records, dataset, seen).as_json()
     assert ingested["id"] == rechecked["id"] == dataset.id
     assert ingested["report"] == checked
     assert shown == rechecked["report"]

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from gateway.model import Dataset, Finding, RasterFacts, Report, Scale, Severity
+from gateway.model import AuditRow, Dataset, Finding, RasterFacts, Report, Scale, Severity
 from gateway.records import BACKENDS, open_records
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
@@ -21,6 +21,16 @@ def dataset(number, **changes):
         1234, Report("blocks", (WARNING,)), RASTER, moment, moment, sha256="ab" * 32, origin="s3://b/k@v1",
     )  # fmt: skip
     return replace(base, **changes)
+
+
+def act(at=START):
+    """Return the audit row of an act of a test."""
+    return AuditRow("test.act", at=at)
+
+
+def register(records, new):
+    """Store a new dataset."""
+    assert records.register_dataset(new, act())
 
 
 @pytest.fixture

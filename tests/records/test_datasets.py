@@ -2,10 +2,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from gateway.errors import BadParameter, RecordsUnavailable
-from gateway.model import Finding, Grant, Inspection, Level, Principal, RasterFacts, Report, Scale
+from gateway.errors import BadParameter
+from gateway.model import Finding, Grant, Level, Principal, RasterFacts, Report, Scale
 from gateway.records import SORTINGS, DatasetQuery
-from tests.records.conftest import RASTER, dataset
+from tests.records.conftest import act, dataset, register
 
 NOBODY, ANA, BEN = Principal(), Principal("ana"), Principal("ben")
 SURVEYOR, CHIEF = Principal("cy", frozenset({"survey", "other"})), Principal("di", frozenset({"admin"}))
@@ -32,13 +32,13 @@ def numbers(page):
 )
 def test_a_saved_dataset_comes_back_equal(records, changes):
     saved = dataset(1, **changes)
-    records.save_dataset(saved)
+    register(records, saved)
     assert records.dataset(saved.id) == saved
     assert records.dataset_at(saved.root, saved.key) == saved
 
 
 def test_unknown_ids_and_objects_are_none(records):
-    records.save_dataset(dataset(1))
+    register(records, dataset(1))
     assert records.dataset(dataset(2).id) is None
     assert records.dataset_at("data", "folder/2.tif") is None
     assert records.dataset_at("other", "folder/1.tif") is None
@@ -46,68 +46,28 @@ def test_unknown_ids_and_objects_are_none(records):
 
 def test_times_come_back_in_utc_to_the_millisecond(records):
     moment = datetime(2026, 5, 6, 7, 8, 9, 123456, tzinfo=timezone(timedelta(hours=2)))
-    records.save_dataset(dataset(1, created_at=moment))
+    register(records, dataset(1, created_at=moment))
     assert records.dataset(dataset(1).id).created_at == datetime(2026, 5, 6, 5, 8, 9, 123000, tzinfo=UTC)
 
 
-def test_saving_again_replaces_the_record_and_keeps_its_grants(records):
-    records.save_dataset(dataset(1))
-    records.add_grant(Grant(dataset(1).id, Level.VIEW, user="ben"))
-    changed = dataset(1, title="New", key="elsewhere.tif")
-    records.save_dataset(changed)
-    assert records.find_datasets(DatasetQuery(None)).datasets == (changed,)
-    assert records.dataset_at("data", "folder/1.tif") is None
-    assert len(records.grants(changed.id)) == 1
-
-
 def test_one_object_has_one_id(records):
-    records.save_dataset(dataset(1))
-    with pytest.raises(RecordsUnavailable, match="another id"):
-        records.save_dataset(dataset(2, key=dataset(1).key))
+    register(records, dataset(1))
+    assert not records.register_dataset(dataset(2, key=dataset(1).key), act())
     assert records.find_datasets(DatasetQuery(None)).datasets == (dataset(1),)
-    records.save_dataset(dataset(2, root="other", key=dataset(1).key))
+    register(records, dataset(2, root="other", key=dataset(1).key))
     assert records.find_datasets(DatasetQuery(None)).total == 2
 
 
-def test_a_new_verdict_replaces_version_report_raster_and_digest_alone(records):
-    records.save_dataset(dataset(1))
-    later = dataset(1).updated_at + timedelta(days=1)
-    bad = Report("blocks", (Finding("strips", "in strips"),))
-    records.save_verdict(dataset(1).id, version="9-9-9", size_bytes=99, inspection=Inspection(bad, None), at=later)
-    assert records.dataset(dataset(1).id) == dataset(
-        1, version="9-9-9", size_bytes=99, report=bad, raster=None, sha256=None, updated_at=later
-    )
-    whole_world = DatasetQuery(None, bbox=(-180, -90, 180, 90))
-    assert records.find_datasets(whole_world).total == 0
-    records.save_verdict(
-        dataset(1).id, version="8", size_bytes=8, inspection=Inspection(Report("blocks"), RASTER), at=later
-    )
-    assert records.find_datasets(whole_world).total == 1
-
-
-def test_a_verdict_may_bring_the_digest_of_its_version(records):
-    records.save_dataset(dataset(1))
-    inspection, at = Inspection(Report("full"), RASTER), dataset(1).updated_at
-    records.save_verdict(dataset(1).id, version="9", size_bytes=9, inspection=inspection, at=at, sha256="ab" * 32)
-    assert records.dataset(dataset(1).id).sha256 == "ab" * 32
-
-
-def test_a_verdict_does_not_bring_a_removed_dataset_back(records):
-    inspection = Inspection(Report("blocks"), RASTER)
-    records.save_verdict(dataset(1).id, version="9", size_bytes=9, inspection=inspection, at=dataset(1).updated_at)
-    assert records.dataset(dataset(1).id) is None
-
-
 def test_removal_takes_the_record_and_its_grants(records):
-    records.save_dataset(dataset(1))
-    records.save_dataset(dataset(2))
-    records.add_grant(Grant(dataset(1).id, Level.VIEW, user="ben"))
-    records.add_grant(Grant(dataset(2).id, Level.VIEW, user="ben"))
-    assert records.remove_dataset(dataset(1).id) is True
-    assert records.remove_dataset(dataset(1).id) is False
+    register(records, dataset(1))
+    register(records, dataset(2))
+    records.add_grant(Grant(dataset(1).id, Level.VIEW, user="ben"), act())
+    records.add_grant(Grant(dataset(2).id, Level.VIEW, user="ben"), act())
+    assert records.remove_dataset(dataset(1).id, act()) is True
+    assert records.remove_dataset(dataset(1).id, act()) is False
     assert records.grants(dataset(1).id) == ()
     assert len(records.grants(dataset(2).id)) == 1
-    records.save_dataset(dataset(1))
+    register(records, dataset(1))
     assert records.grants(dataset(1).id) == ()
 
 
@@ -117,11 +77,11 @@ def shared(records):
         [(Scale.PUBLIC, "ana"), (Scale.INTERNAL, "ana"), (Scale.PRIVATE, "ana"), (Scale.PRIVATE, "eve"),
          (Scale.PRIVATE, None)], 1
     ):  # fmt: skip
-        records.save_dataset(dataset(number, visibility=visibility, download=Scale.PRIVATE, owner=owner))
-    records.add_grant(Grant(dataset(4).id, Level.VIEW, user="ben"))
-    records.add_grant(Grant(dataset(4).id, Level.DOWNLOAD, role="survey"))
-    records.add_grant(Grant(dataset(5).id, Level.VIEW, role="survey"))
-    records.add_grant(Grant(dataset(5).id, Level.DOWNLOAD, role="ben"))
+        register(records, dataset(number, visibility=visibility, download=Scale.PRIVATE, owner=owner))
+    records.add_grant(Grant(dataset(4).id, Level.VIEW, user="ben"), act())
+    records.add_grant(Grant(dataset(4).id, Level.DOWNLOAD, role="survey"), act())
+    records.add_grant(Grant(dataset(5).id, Level.VIEW, role="survey"), act())
+    records.add_grant(Grant(dataset(5).id, Level.DOWNLOAD, role="ben"), act())
     return records
 
 
@@ -174,7 +134,7 @@ def test_search_and_access_hold_together(shared):
 )
 def test_titles_are_searched_in_any_case_and_without_wildcards(records, q, found):
     for number, title in enumerate(["Zürich", "Alte Straße", "ἈΘΗ͂ΝΑΙ", "100% wood", "a_b", "c\\d"], 1):
-        records.save_dataset(dataset(number, title=title))
+        register(records, dataset(number, title=title))
     assert numbers(records.find_datasets(DatasetQuery(None, q=q))) == found
 
 
@@ -200,18 +160,18 @@ def test_titles_are_searched_in_any_case_and_without_wildcards(records, q, found
     ],
 )
 def test_bboxes_meet_bounds_across_the_antimeridian_too(records, bbox, found):
-    records.save_dataset(dataset(1, raster=with_bounds(10, 40, 20, 50)))
-    records.save_dataset(dataset(2, raster=with_bounds(170, -5, -170, 5)))
-    records.save_dataset(dataset(3, raster=with_bounds(250.0, 8, 280.0, 12)))
-    records.save_dataset(dataset(4, raster=RasterFacts(1, 1, 1, "uint8", None, None, None)))
-    records.save_dataset(dataset(5, raster=None))
+    register(records, dataset(1, raster=with_bounds(10, 40, 20, 50)))
+    register(records, dataset(2, raster=with_bounds(170, -5, -170, 5)))
+    register(records, dataset(3, raster=with_bounds(250.0, 8, 280.0, 12)))
+    register(records, dataset(4, raster=RasterFacts(1, 1, 1, "uint8", None, None, None)))
+    register(records, dataset(5, raster=None))
     assert numbers(records.find_datasets(DatasetQuery(None, bbox=bbox))) == found
 
 
 def test_pages_follow_the_time_of_creation_and_count_everything(records):
     for number in (3, 1, 5, 2, 4):
-        records.save_dataset(dataset(number))
-    records.save_dataset(dataset(9, created_at=dataset(2).created_at))
+        register(records, dataset(number))
+    register(records, dataset(9, created_at=dataset(2).created_at))
     pages = [records.find_datasets(DatasetQuery(None, limit=2, offset=offset)) for offset in (0, 2, 4, 6, 10**30)]
     assert [numbers(page) for page in pages] == [[1, 2], [9, 3], [4, 5], [], []]
     assert {page.total for page in pages} == {6}
@@ -219,9 +179,9 @@ def test_pages_follow_the_time_of_creation_and_count_everything(records):
 
 
 def test_a_listing_is_sorted_as_asked_and_equals_by_their_id(records):
-    records.save_dataset(dataset(1, title="b", size_bytes=30))
-    records.save_dataset(dataset(2, title="A", size_bytes=10))
-    records.save_dataset(dataset(3, title="ä", size_bytes=30))
+    register(records, dataset(1, title="b", size_bytes=30))
+    register(records, dataset(2, title="A", size_bytes=10))
+    register(records, dataset(3, title="ä", size_bytes=30))
     orders = {"created_at": [1, 2, 3], "-created_at": [3, 2, 1], "title": [2, 1, 3], "-title": [3, 1, 2],
               "size_bytes": [2, 1, 3], "-size_bytes": [1, 3, 2]}  # fmt: skip
     assert set(orders) == set(SORTINGS)
@@ -232,7 +192,7 @@ def test_a_listing_is_sorted_as_asked_and_equals_by_their_id(records):
 
 def test_text_that_is_no_unicode_is_refused_and_nothing_is_stored(records):
     with pytest.raises(BadParameter):
-        records.save_dataset(dataset(1, key="\udcff.tif"))
+        register(records, dataset(1, key="\udcff.tif"))
     with pytest.raises(BadParameter):
         records.find_datasets(DatasetQuery(None, q="\ud800"))
     assert records.find_datasets(DatasetQuery(None)).total == 0
@@ -240,5 +200,5 @@ def test_text_that_is_no_unicode_is_refused_and_nothing_is_stored(records):
 
 @pytest.mark.parametrize(("east", "found"), [(-175, [1]), (-179, [])])
 def test_a_bbox_across_the_antimeridian_meets_bounds_on_its_far_side(records, east, found):
-    records.save_dataset(dataset(1, raster=with_bounds(-178, 8, -170, 12)))
+    register(records, dataset(1, raster=with_bounds(-178, 8, -170, 12)))
     assert numbers(records.find_datasets(DatasetQuery(None, bbox=(150, 9, east, 10)))) == found

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlite_utils.utils import sqlite3
 
+from gateway.model import AuditRow
 from gateway.records import AuditQuery, open_sqlite
 
 FULL_DISK = """
@@ -38,13 +39,13 @@ pruning.SLICE_ROWS = 2
 records = open_sqlite(Path(sys.argv[1]))
 records.append_audit([AuditRow("old", at=utc_moment("2026-01-01T00:00:00.000Z")) for _ in range(5)])
 delete = pruning.delete
-def killed_in_the_second(database, numbers):
-    delete(database, numbers)
+def killed_in_the_second(database, numbers, rows):
+    delete(database, numbers, rows)
     if numbers[0] > 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return len(numbers)
 pruning.delete = killed_in_the_second
-records.prune_audit(utc_moment("2026-02-01T00:00:00.000Z"), 1, 5)
+records.prune_audit(utc_moment("2026-02-01T00:00:00.000Z"), 1, 5, AuditRow('audit.pruned'))
 """
 WORKER = """
 import sys
@@ -87,12 +88,12 @@ def test_a_prune_killed_in_its_transaction_leaves_rows_and_trigger_and_can_go_on
     )
     assert run.returncode == -signal.SIGKILL, run.stderr
     records = open_sqlite(path)
-    assert [stored.id for stored in records.audit_rows(AuditQuery())] == [3, 4, 5]
+    assert [stored.id for stored in records.audit_rows(AuditQuery())] == [3, 4, 5, 6]
     plain = sqlite3.connect(path)
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         plain.execute("DELETE FROM audit")
     plain.close()
-    assert records.prune_audit(datetime(2026, 2, 1, tzinfo=UTC), 3, 5) == 3
+    assert records.prune_audit(datetime(2026, 2, 1, tzinfo=UTC), 3, 5, AuditRow("audit.pruned")) == 3
     records.close()
 
 

@@ -7,7 +7,7 @@ from sqlite_utils.utils import sqlite3
 from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow
 from gateway.records import AuditQuery, connection, migrations, open_sqlite
-from tests.records.conftest import dataset
+from tests.records.conftest import dataset, register
 
 STARTING = """
 import sys
@@ -47,12 +47,12 @@ def test_processes_that_start_together_make_one_database(tmp_path):
 
 def test_opening_again_keeps_what_is_there(tmp_path):
     first = open_sqlite(tmp_path / "a.db")
-    first.save_dataset(dataset(1))
+    register(first, dataset(1))
     first.append_audit([AuditRow("a")])
     first.close()
     again = open_sqlite(tmp_path / "a.db")
     assert again.dataset(dataset(1).id) == dataset(1)
-    assert len(list(again.audit_rows(AuditQuery()))) == 1
+    assert len(list(again.audit_rows(AuditQuery()))) == 2
     again.close()
 
 
@@ -63,7 +63,7 @@ def test_a_database_of_an_older_release_gets_the_missing_tables(tmp_path):
     assert "audit" not in database.table_names()
     database.close()
     records = open_sqlite(path)
-    records.save_dataset(dataset(1))
+    register(records, dataset(1))
     records.append_audit([AuditRow("a")])
     records.ping()
     records.close()

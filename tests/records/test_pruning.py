@@ -15,8 +15,16 @@ def records(tmp_path):
     opened.close()
 
 
+PRUNED = AuditRow("audit.pruned", at=moment(20))
+
+
 def numbers(records):
-    return [stored.id for stored in records.audit_rows(AuditQuery())]
+    """Return the numbers of the rows, that of the act itself left out."""
+    return [stored.id for stored in records.audit_rows(AuditQuery()) if stored.row.action != "audit.pruned"]
+
+
+def acts(records):
+    return [stored.row for stored in records.audit_rows(AuditQuery(action="audit.pruned"))]
 
 
 def refuses_deletes(tmp_path) -> bool:
@@ -30,7 +38,7 @@ def refuses_deletes(tmp_path) -> bool:
 
 
 def test_only_old_rows_of_the_span_are_deleted(records, tmp_path):
-    assert records.prune_audit(moment(3), 2, 3) == 1
+    assert records.prune_audit(moment(3), 2, 3, PRUNED) == 1
     assert numbers(records) == [1, 3]
     assert refuses_deletes(tmp_path)
 
@@ -40,16 +48,17 @@ def test_a_failure_in_a_later_slice_leaves_its_rows_and_the_trigger(records, tmp
     monkeypatch.setattr(pruning, "PAUSE_SECONDS", 0)
     delete = pruning.delete
 
-    def fail_at_the_second(database, numbers):
-        deleted = delete(database, numbers)
+    def fail_at_the_second(database, numbers, rows):
+        deleted = delete(database, numbers, rows)
         if numbers == [2]:
             raise sqlite3.OperationalError("disk I/O error")
         return deleted
 
     monkeypatch.setattr(pruning, "delete", fail_at_the_second)
     with pytest.raises(RecordsUnavailable):
-        records.prune_audit(moment(9), 1, 3)
+        records.prune_audit(moment(9), 1, 3, PRUNED)
     assert numbers(records) == [2, 3]
+    assert acts(records) == [PRUNED]
     assert refuses_deletes(tmp_path)
 
 
@@ -58,9 +67,12 @@ def test_rows_that_another_prune_took_do_not_end_this_one(records, monkeypatch):
     monkeypatch.setattr(pruning, "PAUSE_SECONDS", 0)
     delete = pruning.delete
     # The first row is gone between the look and the delete.
-    monkeypatch.setattr(pruning, "delete", lambda database, found: 0 if found == [1] else delete(database, found))
-    assert records.prune_audit(moment(9), 1, 3) == 2
+    monkeypatch.setattr(
+        pruning, "delete", lambda database, found, rows: delete(database, [] if found == [1] else found, rows)
+    )
+    assert records.prune_audit(moment(9), 1, 3, PRUNED) == 2
     assert numbers(records) == [1]
+    assert acts(records) == [PRUNED]
 
 
 def test_others_write_between_the_slices(records, tmp_path, monkeypatch):
@@ -71,8 +83,8 @@ def test_others_write_between_the_slices(records, tmp_path, monkeypatch):
         other.append_audit([AuditRow("download.cog", at=moment(1))])
 
     monkeypatch.setattr("gateway.records.sqlite.time.sleep", write)
-    assert records.prune_audit(moment(9), 1, 3) == 3
-    assert numbers(records) == [4, 5, 6]
+    assert records.prune_audit(moment(9), 1, 3, PRUNED) == 3
+    assert numbers(records) == [5, 6, 7]
     other.close()
 
 
@@ -80,7 +92,7 @@ def test_the_end_of_a_download_that_was_pruned_breaks_nothing(records):
     common = {"dataset_id": "d", "request_id": "r1", "at": moment(4)}
     ended = {"outcome": "completed", "bytes_sent": 10}
     records.append_audit([AuditRow("download.cog", **common), AuditRow("download.finished", detail=ended, **common)])
-    assert records.prune_audit(moment(9), 1, 4) == 4
+    assert records.prune_audit(moment(9), 1, 4, PRUNED) == 4
     assert list(records.downloads(AuditQuery())) == []
     # The same id of a request again: the end that stayed is not its own.
     records.append_audit([AuditRow("download.cog", **common)])
@@ -91,12 +103,13 @@ def test_the_end_of_a_download_that_was_pruned_breaks_nothing(records):
 def test_a_failure_half_way_leaves_rows_and_trigger(records, tmp_path, monkeypatch):
     monkeypatch.setattr(pruning, "NO_DELETE", "no SQL at all")
     with pytest.raises(RecordsUnavailable):
-        records.prune_audit(moment(3), 1, 3)
+        records.prune_audit(moment(3), 1, 3, PRUNED)
     assert numbers(records) == [1, 2, 3]
+    assert acts(records) == []
     assert refuses_deletes(tmp_path)
 
 
 def test_numbers_are_never_used_again(records):
-    records.prune_audit(moment(9), 1, 3)
+    records.prune_audit(moment(9), 1, 3, PRUNED)
     records.append_audit([AuditRow("download.cog", at=moment(4))])
-    assert numbers(records) == [4]
+    assert numbers(records) == [5]

@@ -8,8 +8,8 @@ from sqlite_utils.utils import sqlite3
 
 from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow, Grant, Level
-from gateway.records import AuditQuery, DatasetQuery, audit_rows, connection, open_sqlite
-from tests.records.conftest import dataset
+from gateway.records import AuditQuery, Change, DatasetQuery, audit_rows, connection, open_sqlite
+from tests.records.conftest import act, dataset, register
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_a_lock_held_by_another_program_is_waited_for(records, other):
 
 
 def test_a_lock_that_stays_fails_writes_within_bounds_and_reads_go_on(records, other, clock):
-    records.save_dataset(dataset(1))
+    register(records, dataset(1))
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(RecordsUnavailable, match="locked") as caught:
         records.append_audit([AuditRow("a")])
@@ -168,22 +168,23 @@ def test_a_lock_that_stays_fails_writes_within_bounds_and_reads_go_on(records, o
     records.ping()
     other.execute("ROLLBACK")
     records.append_audit([AuditRow("b")])
-    assert [stored.row.action for stored in records.audit_rows(AuditQuery())] == ["b"]
+    assert [stored.row.action for stored in records.audit_rows(AuditQuery())] == ["test.act", "b"]
 
 
 @pytest.mark.parametrize(
     "write",
     [
-        lambda records: records.save_dataset(dataset(2)),
-        lambda records: records.remove_dataset(dataset(1).id),
-        lambda records: records.add_grant(Grant(dataset(1).id, Level.VIEW, user="ana")),
-        lambda records: records.remove_grant(dataset(1).id, user="ana"),
-        lambda records: records.set_disabled("ana", True),
+        lambda records: records.register_dataset(dataset(2), act()),
+        lambda records: records.change_dataset(dataset(1).id, Change(title="x"), act()),
+        lambda records: records.remove_dataset(dataset(1).id, act()),
+        lambda records: records.add_grant(Grant(dataset(1).id, Level.VIEW, user="ana"), act()),
+        lambda records: records.remove_grant(dataset(1).id, act(), user="ana"),
+        lambda records: records.set_disabled("ana", True, act()),
     ],
 )
 @pytest.mark.usefixtures("impatient")
 def test_every_write_fails_whole_under_a_lock(records, other, write):
-    records.save_dataset(dataset(1))
+    register(records, dataset(1))
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(RecordsUnavailable):
         write(records)
@@ -220,7 +221,7 @@ def test_appending_nothing_tells_that_the_audit_cannot_be_written(records, other
 
 
 def test_a_read_only_file_refuses_writes_and_serves_reads(records, monkeypatch):
-    records.save_dataset(dataset(1))
+    register(records, dataset(1))
     connect = connection.connect
     with monkeypatch.context() as patch:
         patch.setattr(connection, "connect", lambda path, mode: connect(path, "ro"))

@@ -1,15 +1,15 @@
 import pytest
 
 from gateway.model import Grant, Level, Scale
-from gateway.records import open_records
-from tests.records.conftest import dataset
+from gateway.records import Change, open_records
+from tests.records.conftest import act, dataset, register
 
 
 def test_a_standing_says_dataset_grants_and_whether_the_user_is_disabled(records):
     known = dataset(1)
-    records.save_dataset(known)
-    records.add_grant(Grant(known.id, Level.VIEW, user="ben"))
-    records.set_disabled("ben", True)
+    register(records, known)
+    records.add_grant(Grant(known.id, Level.VIEW, user="ben"), act())
+    records.set_disabled("ben", True, act())
     standing = records.standing(known.id, "ben")
     assert standing.dataset == known
     assert standing.grants == records.grants(known.id)
@@ -23,14 +23,14 @@ def test_every_change_counts_at_once(records, path, by_another_process):
     other = open_records(path) if by_another_process else records
     known = dataset(1)
     changes = [
-        lambda: other.save_dataset(known),
-        lambda: other.save_dataset(dataset(1, visibility=Scale.PRIVATE, download=Scale.PRIVATE)),
-        lambda: other.add_grant(Grant(known.id, Level.VIEW, user="ben")),
-        lambda: other.add_grant(Grant(known.id, Level.DOWNLOAD, user="ben")),
-        lambda: other.set_disabled("ben", True),
-        lambda: other.set_disabled("ben", False),
-        lambda: other.remove_grant(known.id, user="ben"),
-        lambda: other.remove_dataset(known.id),
+        lambda: register(other, known),
+        lambda: other.change_dataset(known.id, Change(visibility=Scale.PRIVATE), act()),
+        lambda: other.add_grant(Grant(known.id, Level.VIEW, user="ben"), act()),
+        lambda: other.add_grant(Grant(known.id, Level.DOWNLOAD, user="ben"), act()),
+        lambda: other.set_disabled("ben", True, act()),
+        lambda: other.set_disabled("ben", False, act()),
+        lambda: other.remove_grant(known.id, act(), user="ben"),
+        lambda: other.remove_dataset(known.id, act()),
     ]
     seen = [records.standing(known.id, "ben")]
     for change in changes:
@@ -41,13 +41,13 @@ def test_every_change_counts_at_once(records, path, by_another_process):
 
 
 def test_what_did_not_change_is_not_read_again(records):
-    records.save_dataset(dataset(1))
+    register(records, dataset(1))
     assert records.standing(dataset(1).id, None) is records.standing(dataset(1).id, None)
 
 
 def test_only_so_many_are_remembered(records, monkeypatch):
     monkeypatch.setattr("gateway.records.standing.REMEMBERED", 2)
     for number in range(5):
-        records.save_dataset(dataset(number))
+        register(records, dataset(number))
     for number in range(5):
         assert records.standing(dataset(number).id, None).dataset == dataset(number)
