@@ -183,3 +183,20 @@ def test_misspelt_variables_are_found():
         "HOME": "/",
     }
     assert unknown_settings(given) == ["GATEWAY_PROT"]
+
+
+@pytest.mark.parametrize(("text", "origin"), [
+    ("https://a.example", "https://a.example"), ("https://A.Example:443", "https://a.example"),
+    ("http://a.example:8080", "http://a.example:8080"), ("http://[::1]:80", "http://[::1]"), ("*", "*"),
+])  # fmt: skip
+def test_origins_are_taken_as_browsers_send_them(text, origin):
+    assert Settings(cors_origins=(text,), _env_file=None).cors_origins == (origin,)
+
+
+@pytest.mark.parametrize("text", [
+    "https://a.example/", "https://a.example/map", "a.example", "https://", "ftp://a.example", "https://me@a.example",
+    "https://a.example?x", "https://a.example:x", "https://*.example/", "null",
+])  # fmt: skip
+def test_what_is_no_bare_origin_is_refused(text):
+    with pytest.raises(ValueError, match="without a path"):
+        Settings(cors_origins=(text,), _env_file=None)

@@ -32,6 +32,7 @@ from gateway.handlers.trace import Trace
 from gateway.logs import redact
 from gateway.model import Principal
 from gateway.services import Services
+from gateway.settings import origin_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,7 +42,8 @@ log = logging.getLogger("gateway")
 KEYS_WAIT_SECONDS = 6.0
 VERBS = ("get", "head", "post", "put", "patch", "delete")
 REQUEST_HEADERS = (
-    "Authorization, Content-Type, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, X-Request-ID"
+    "Authorization, Content-Type, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, "
+    "X-Request-ID"
 )
 RESPONSE_HEADERS = (
     "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, Location, "
@@ -148,7 +150,7 @@ class BaseHandler(RequestHandler):
     def check_trusted_origin(self, origin: str) -> bool:
         """Return whether a page of `origin` may send unsafe methods: our own, and those that CORS lets in."""
         origins = self.application.settings["cors_origins"]
-        return "*" in origins or origin in origins or self.public_url("").startswith(f"{origin}/")
+        return "*" in origins or origin in origins or origin == origin_of(self.public_url(""))
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, run in the disk pool; raises Unavailable when its queue is full."""
@@ -167,7 +169,7 @@ class BaseHandler(RequestHandler):
         if base is None:
             host = self.request.host if HOST.fullmatch(self.request.host) else f"{settings.host}:{settings.port}"
             peer = self.request.remote_ip or ""
-            base = self.proxies.origin(peer, self.request.headers, self.request.protocol, host)
+            base = self.proxies.base(peer, self.request.headers, self.request.protocol, host)
         return f"{base}{settings.prefix}{path}"
 
     def send_json(self, value: object, status: int = HTTPStatus.OK) -> None:

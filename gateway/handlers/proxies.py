@@ -1,4 +1,4 @@
-"""Which client and which public origin a request has, when trusted proxies stand in front."""
+"""Which client a request has and under which address it sees us, when trusted proxies stand in front."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 
+from gateway.settings import DEFAULT_PORTS
+
+PROTOCOL = re.compile(r"https?", re.IGNORECASE)
+PORT = re.compile(r"[0-9]{1,5}")
+PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+/?")
+MAX_PORT = 65_535
 HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
@@ -29,23 +35,47 @@ class Proxies:
         Read from the right: each proxy appends the address it saw, and everything left of the first
         untrusted one may be invented by the client.
         """
-        client = peer
+        return self._walk(peer, headers)[0]
+
+    def _walk(self, peer: str, headers: Mapping[str, str]) -> tuple[str, int]:
+        """Return the client, and how many trusted proxies the request came through, the peer included."""
+        client, hops = peer, 0
         if not self._networks:
-            return client
+            return client, hops
         for address in reversed(headers.get("X-Forwarded-For", "").split(",")):
             if not self.trusts(client):
-                break
+                return client, hops
+            hops += 1
             try:
                 client = str(ipaddress.ip_address(address.strip()))
             except ValueError:
-                break
-        return client
+                return client, hops
+        return client, hops + self.trusts(client)
 
-    def origin(self, peer: str, headers: Mapping[str, str], protocol: str, host: str) -> str:
-        """Return scheme and host under which the client sees the gateway."""
-        if self.trusts(peer):
-            forwarded = headers.get("X-Forwarded-Proto", "").split(",")[-1].strip().lower()
-            protocol = forwarded if forwarded in ("http", "https") else protocol
-            named = headers.get("X-Forwarded-Host", "").split(",")[-1].strip()
-            host = named if HOST.fullmatch(named) else host
-        return f"{protocol}://{host}"
+    def base(self, peer: str, headers: Mapping[str, str], protocol: str, host: str) -> str:
+        """Return the URL under which the client sees the gateway: scheme, host, and the path before its own.
+
+        Each field may be a list to which every proxy appended what it saw: the entry that counts is that of the
+        outermost proxy which is trusted, or the first one where fewer proxies spoke.
+        """
+        _, hops = self._walk(peer, headers)
+        if not hops:
+            return f"{protocol}://{host}"
+
+        def said(name: str, form: re.Pattern[str]) -> str | None:
+            entries = headers.get(f"X-Forwarded-{name}", "").split(",")
+            entry = entries[max(0, len(entries) - hops)].strip()
+            return entry if form.fullmatch(entry) else None
+
+        protocol = (said("Proto", PROTOCOL) or protocol).lower()
+        named = said("Host", HOST)
+        host = _with_port(named or host, said("Port", PORT), protocol, replace=named is None)
+        return f"{protocol}://{host}{(said('Prefix', PREFIX) or '').rstrip('/')}"
+
+
+def _with_port(host: str, port: str | None, protocol: str, *, replace: bool) -> str:
+    """Return the host with the port that a proxy says, unless the proxy's own word for the host has one."""
+    bare = re.sub(r":[0-9]+$", "", host)
+    if port is None or not 0 < int(port) <= MAX_PORT or (bare != host and not replace):
+        return host
+    return bare if int(port) == DEFAULT_PORTS[protocol] else f"{bare}:{int(port)}"

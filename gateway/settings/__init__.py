@@ -2,6 +2,15 @@
 
 from gateway.settings.loading import load_settings, read_secret, unknown_settings
 from gateway.settings.model import Settings
+from gateway.settings.origin import DEFAULT_PORTS, origin_of
 from gateway.settings.root import RootSettings
 
-__all__ = ["RootSettings", "Settings", "load_settings", "read_secret", "unknown_settings"]
+__all__ = [
+    "DEFAULT_PORTS",
+    "RootSettings",
+    "Settings",
+    "load_settings",
+    "origin_of",
+    "read_secret",
+    "unknown_settings",
+]

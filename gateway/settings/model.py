@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from gateway.errors import SettingsError
+from gateway.settings.origin import bare_origin
 from gateway.settings.root import RootSettings, tile_template, web_address
 
 
@@ -50,7 +51,7 @@ class Settings(BaseSettings):
         (), description="Addresses or networks of proxies whose X-Forwarded-* headers are believed; comma separated."
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("*",), description="Origins whose pages may call the API, compared exactly; * lets all in."
+        ("*",), description="Origins whose pages may call the API, such as https://maps.example.org; * lets all in."
     )
     state_dir: Path = Field(Path("var"), description="Folder of gateway.db and secret.key.")
     roots: dict[str, RootSettings] = Field(
@@ -145,6 +146,11 @@ class Settings(BaseSettings):
         for network in value:
             ipaddress.ip_network(network, strict=False)
         return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _bare_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(origin if origin == "*" else bare_origin(origin) for origin in value)
 
     @field_validator("mint_rate", "failure_rate", "tile_rate")
     @classmethod

@@ -7,10 +7,11 @@ brings `now`. Nothing here reads a clock, a file or a network, and no message ev
 
 from __future__ import annotations
 
-import unicodedata
+import logging
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +19,10 @@ from gateway.errors import BadParameter
 from gateway.model import Principal, TokenKind, dataset_uuid
 from gateway.tokens.keys import HmacKeys, KeySet, refuse
 
+log = logging.getLogger("gateway")
 MAX_NAME_CHARACTERS = 255
+# Of so many users it is remembered that the log has been told of their roles.
+TOLD_USERS = 1024
 # How far the clocks of two machines may differ before `iat` and `nbf` count as lying in the future.
 FUTURE_SECONDS = 30
 # The last second of the year 9999, the end of what datetime and most databases can hold.
@@ -46,10 +50,10 @@ def mint_bearer(
 ) -> str:
     """Return a bearer token for the user `sub`: claims sub, iat, exp, jti, and the roles when there are any.
 
-    Raises BadParameter when a name is empty, longer than 255 characters or has control characters.
+    Raises BadParameter when a name is empty, longer than 255 characters or not printable.
     """
     if not _is_name(sub) or not all(_is_name(role) for role in roles):
-        raise BadParameter("The names of users and roles are 1 to 255 characters, none of them a control character.")
+        raise BadParameter("The names of users and roles are 1 to 255 printable characters.")
     claims = {"sub": sub, **_times(lifetime_seconds, now), "jti": str(uuid.uuid4())}
     return keys.sign({**claims, roles_claim: sorted(set(roles))} if roles else claims)
 
@@ -155,11 +159,9 @@ def _moment(claims: Mapping[str, Any], name: str) -> float:
     return value
 
 
-def _is_name(value: object) -> bool:
-    """Return whether `value` names a user, role or token: no control, line break or lone surrogate in it."""
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME_CHARACTERS:
-        return False
-    return not any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in value)
+def _is_name(value: str) -> bool:
+    """Return whether `value` names a user, role or token: nothing in it that cannot be seen, but for plain spaces."""
+    return 0 < len(value) <= MAX_NAME_CHARACTERS and value.isprintable()
 
 
 def _name(claims: Mapping[str, Any], claim: str) -> str:
@@ -170,21 +172,41 @@ def _name(claims: Mapping[str, Any], claim: str) -> str:
 
 
 def _roles(claims: Mapping[str, Any], claim: str) -> frozenset[str]:
-    roles = _at(claims, claim, [])
-    if not isinstance(roles, list) or not all(_is_name(role) for role in roles):
+    """Return the roles: of a list its names, of a text that one (as AD FS has it), of null and of nothing none.
+
+    What is no name could not have been granted anything; it is left out, and its token is as good as without it.
+    """
+    found = _at(claims, claim)
+    roles = [found] if isinstance(found, str) else [] if found is None else found
+    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         refuse("The token's roles are no list of names.")
-    return frozenset(roles)
+    named = frozenset(role for role in roles if _is_name(role))
+    if left_out := len(set(roles) - named):
+        _tell_of_roles(str(claims.get("sub")), left_out)
+    return named
 
 
-def _at(claims: Mapping[str, Any], claim: str, default: Any) -> Any:
-    """Return the claim of that name; where there is none, dots lead into objects, as in `realm_access.roles`."""
-    if claim in claims or "." not in claim:
-        return claims.get(claim, default)
-    outer, _, inner = claim.partition(".")
-    found = claims.get(outer, {})
-    return (
-        _at(found, inner, default) if isinstance(found, dict) else refuse("The token's roles are no list of names.")
-    )
+@lru_cache(maxsize=TOLD_USERS)
+def _tell_of_roles(user: str, left_out: int) -> None:
+    """Log that roles are left out, once and not for each request with the token."""
+    told = {"user": user if _is_name(user) else None}
+    log.warning("%d roles of a token are left out: no 1 to 255 printable characters", left_out, extra=told)
+
+
+def _at(claims: Mapping[str, Any], path: str) -> Any:
+    """Return the claim of that name, None for none; dots lead into objects, as in `realm_access.roles`.
+
+    Names may have dots themselves (`resource_access.my.client.roles`): the longest part of the path that is a
+    member goes first.
+    """
+    if path in claims:
+        return claims[path]
+    ends = [place for place, character in enumerate(path) if character == "."]
+    for end in reversed(ends):
+        inner = claims.get(path[:end])
+        if isinstance(inner, dict) and (found := _at(inner, path[end + 1 :])) is not None:
+            return found
+    return None
 
 
 def _kind(claims: Mapping[str, Any]) -> TokenKind:

@@ -10,8 +10,10 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 from urllib.request import Request, urlopen
@@ -29,11 +31,12 @@ MIN_RSA_BITS = 2048
 REFETCH_SECONDS = 30.0
 # A key that the issuer withdrew is trusted this long at most, as long as the issuer can be asked.
 STALE_SECONDS = 3600.0
+# A token that names no key is tried with so many; each try costs a verification.
+MAX_TRIES = 16
 FETCH_SECONDS = 5.0
 MAX_DOCUMENT_BYTES = 1 << 20
 
 Document = Mapping[str, Any]
-Keys = dict[tuple[str, str | None], Any]
 
 
 def fetcher(issuer: str, jwks_url: str | None) -> Callable[[], Document]:
@@ -68,6 +71,15 @@ def document(url: str) -> Document:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A key that verifies, the one algorithm that it is for, and its id where it has one; ids need not be unique."""
+
+    algorithm: str
+    key_id: str | None
+    key: Any
+
+
 class IssuerKeys:
     """The public keys of one issuer; they verify and never sign."""
 
@@ -75,7 +87,7 @@ class IssuerKeys:
         self._fetch = fetch
         self._clock = clock
         self._jws = PyJWS(list(ALGORITHM_OF.values()))
-        self._keys: Keys = {}
+        self._keys: Sequence[PublicKey] = ()
         self._gate = threading.Lock()
         self._pool = BoundedPool("issuer", threads=1, queue_limit=1)
         self._asked_at: float | None = None
@@ -90,13 +102,16 @@ class IssuerKeys:
         section 3.10).
         """
         algorithm, key_id = self._header(token)
-        key = self._find(algorithm, key_id)
-        if self._age() >= STALE_SECONDS:
+        fitting = self._fitting(algorithm, key_id)
+        if fitting and self._age() >= STALE_SECONDS:
             self.refresh()
-        try:
-            return claims_of(bytes(self._jws.decode(token, key, [algorithm])))
-        except InvalidTokenError:
-            refuse("The token's signature does not hold.")
+        for each in fitting:
+            with suppress(InvalidTokenError):
+                return claims_of(bytes(self._jws.decode(token, each.key, [algorithm])))
+        # What is known under the id itself is the issuer's word; all else may be older than a new key.
+        if key_id is None or all(each.key_id != key_id for each in fitting):
+            self._wait_for_others()
+        return refuse("The token's signature does not hold.")
 
     def refresh(self, *, now: bool = False) -> Future[None] | None:
         """Return the fetch that runs or begins; None when the last one is too near, unless it must be `now`."""
@@ -124,19 +139,20 @@ class IssuerKeys:
             refuse("The token's signature does not hold.")
         return str(algorithm), key_id
 
-    def _find(self, algorithm: str, key_id: str | None) -> Any:
-        """Return the key that the header names, or the only one of its family when it names none."""
-        keys = self._keys
-        if key_id is not None and (algorithm, key_id) in keys:
-            return keys[algorithm, key_id]
-        family = [key for (of, _), key in keys.items() if of == algorithm]
-        if key_id is None and len(family) == 1:
-            return family[0]
+    def _fitting(self, algorithm: str, key_id: str | None) -> Sequence[PublicKey]:
+        """Return the keys that the header names, else those without an id; all of its family when it names none."""
+        family = [each for each in self._keys if each.algorithm == algorithm]
+        if key_id is not None:
+            named = [each for each in family if each.key_id == key_id]
+            family = named or [each for each in family if each.key_id is None]
+        return family[:MAX_TRIES]
+
+    def _wait_for_others(self) -> None:
+        """Raise KeysPending while others may come, IssuerUnavailable where there are none at all yet."""
         if (fetch := self.refresh()) is not None:
             raise KeysPending(fetch)
         if not self._keys:
             raise IssuerUnavailable(retry_after_seconds=1 + int(self._wait_seconds()))
-        return refuse("The token's signature does not hold.")
 
     def _wait_seconds(self) -> float:
         asked = self._asked_at
@@ -157,14 +173,14 @@ class IssuerKeys:
             log.warning("the issuer's key set has no key for RS256 or ES256")
 
 
-def usable(found: Document) -> Keys:
-    """Return the public signature keys of a key set, by algorithm and key id; what cannot be used is left out."""
+def usable(found: Document) -> Sequence[PublicKey]:
+    """Return the public signature keys of a key set, the last ones first; what cannot be used is left out."""
     members = found.get("keys")
-    keys: Keys = {}
-    for member in members if isinstance(members, list) else []:
-        if isinstance(member, dict) and (key := _public_key(member)) is not None:
-            keys[ALGORITHM_OF[member["kty"]], member.get("kid")] = key
-    return keys
+    return [
+        PublicKey(ALGORITHM_OF[member["kty"]], member.get("kid"), key)
+        for member in (reversed(members) if isinstance(members, list) else ())
+        if isinstance(member, dict) and (key := _public_key(member)) is not None
+    ]
 
 
 def _public_key(member: Mapping[str, Any]) -> Any:

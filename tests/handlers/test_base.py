@@ -277,10 +277,26 @@ async def test_a_draining_server_is_not_ready_and_closes_connections(app, fetch)
 
 @pytest.mark.parametrize(
     "settings",
-    [{"cors_origins": ("https://other.example",), "public_url": "https://maps.example.org"}],
+    [
+        {"cors_origins": ("https://other.example",), "public_url": url, "prefix": prefix}
+        for url in ("https://maps.example.org", "https://Maps.example.org:443/gw/")
+        for prefix in ("/api", "/")
+    ],
     indirect=True,
 )
 async def test_pages_of_the_gateways_own_origin_may_mint(world, fetch):
-    path = f"/api/auth/download-token/{world.add().id}"
-    for origin, code in (("https://maps.example.org", 200), ("https://maps.example", 403)):
-        assert (await fetch(path, "POST", headers={"Origin": origin})).code == code
+    path = f"{world.services.settings.prefix}/auth/download-token/{world.add().id}"
+    for origin, code in (
+        ("https://maps.example.org", 200), ("https://maps.example", 403), ("https://maps.example.org:8443", 403),
+        ("null", 403), ("http://maps.example.org", 403),
+    ):  # fmt: skip
+        headers = {"Origin": origin, "Sec-Fetch-Site": "same-site"}
+        assert (await fetch(path, "POST", headers=headers)).code == code, origin
+
+
+async def test_a_preflight_allows_every_precondition_of_a_download(fetch):
+    response = await fetch(
+        f"/api/datasets/{UNKNOWN_ID}/download/cog", "OPTIONS", headers={"Origin": "https://a.example"}
+    )
+    allowed = {name.strip() for name in response.headers["Access-Control-Allow-Headers"].split(",")}
+    assert allowed >= {"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}

@@ -234,6 +234,11 @@ async def test_behind_a_trusted_proxy_its_word_makes_the_url_and_the_address(wor
         "X-Forwarded-Proto": "https",
         "X-Forwarded-For": "6.6.6.6, 9.9.9.9",
     }
-    _, minted = await mint(fetch, world.add(), headers=headers)
+    dataset = world.add()
+    _, minted = await mint(fetch, dataset, headers=headers)
     assert minted["url"].startswith("https://maps.example.org/api/")
     assert world.audit("token.minted")[0].ip == "9.9.9.9"
+    _, minted = await mint(
+        fetch, dataset, headers={**headers, "X-Forwarded-Prefix": "/gw", "X-Forwarded-Port": "8443"}
+    )
+    assert minted["url"].startswith("https://maps.example.org:8443/gw/api/")

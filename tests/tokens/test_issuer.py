@@ -98,12 +98,47 @@ def test_a_shared_secret_in_the_set_verifies_nothing(keys, source):
     assert refused(keys, signed(SECRET, "secret", "HS256"))
 
 
-def test_a_token_without_key_id_needs_a_single_key_of_its_family(keys, source):
-    assert verified(keys, signed(key_id=None)) == CLAIMS
+def test_a_token_without_key_id_is_tried_with_each_key_of_its_family(keys, source):
     source.answer["keys"].append(public_jwk(RSA_KEYS[1], "second"))
+    for key in RSA_KEYS[:2]:
+        assert verified(keys, signed(key, key_id=None)) == CLAIMS
+    assert refused(keys, signed(rsa.generate_private_key(65537, 2048), key_id=None))
+    assert refused(keys, signed(ec.generate_private_key(ec.SECP256R1()), None, "ES256"))
+
+
+def test_keys_without_an_id_live_side_by_side_while_the_issuer_changes_them(keys, source):
+    source.answer = {"keys": [public_jwk(RSA_KEYS[0])]}
+    assert verified(keys, signed(key_id=None)) == CLAIMS
+    source.answer = {"keys": [public_jwk(RSA_KEYS[1]), public_jwk(RSA_KEYS[0])]}
     source.now += issuer.REFETCH_SECONDS
-    keys.refresh().result(5)
+    # A token that no known key signed asks for new ones.
+    assert verified(keys, signed(RSA_KEYS[1], None)) == CLAIMS
+    assert verified(keys, signed(key_id=None)) == CLAIMS
+    assert source.fetched == 2
+
+
+def test_a_token_with_an_id_is_tried_with_keys_that_have_none(keys, source):
+    source.answer = {"keys": [public_jwk(RSA_KEYS[0]), public_jwk(RSA_KEYS[1], "second")]}
+    assert verified(keys, signed(key_id="any")) == CLAIMS
+    assert verified(keys, signed(RSA_KEYS[1], "second")) == CLAIMS
+    # A key that has an id is for tokens that name it.
+    assert refused(keys, signed(RSA_KEYS[1], "any"))
+    assert refused(keys, signed(key_id="second"))
+
+
+def test_several_keys_of_one_id_all_verify(keys, source):
+    source.answer = {"keys": [public_jwk(key, "same") for key in RSA_KEYS[:2]]}
+    for key in RSA_KEYS[:2]:
+        assert verified(keys, signed(key, "same")) == CLAIMS
+
+
+def test_so_many_keys_are_tried_and_no_more(keys, source, monkeypatch):
+    source.answer = {"keys": [public_jwk(RSA_KEYS[0])] + [public_jwk(RSA_KEYS[1])] * issuer.MAX_TRIES}
+    tries = []
+    decode = keys._jws.decode
+    monkeypatch.setattr(keys._jws, "decode", lambda *given: tries.append(given) or decode(*given))
     assert refused(keys, signed(key_id=None))
+    assert len(tries) == issuer.MAX_TRIES
 
 
 @pytest.mark.parametrize("field", ["jku", "x5u"])
@@ -233,7 +268,7 @@ SMALL = rsa.generate_private_key(65537, 1024)
 )
 def test_members_that_are_no_public_signature_key_are_left_out(member):
     good = public_jwk(RSA_KEYS[0], "first", use="sig", alg="RS256", key_ops=["verify"])
-    assert set(issuer.usable({"keys": [member, good]})) == {("RS256", "first")}
+    assert [(key.algorithm, key.key_id) for key in issuer.usable({"keys": [member, good]})] == [("RS256", "first")]
 
 
 def test_the_set_is_found_by_discovery():
