@@ -99,8 +99,7 @@ class BaseHandler(RequestHandler):
 
     def rule_of(self, verb: Any) -> AccessRule:
         """Return the access rule of this request: that of its verb, unless what is asked for has another one."""
-        rule: AccessRule = verb.access_rule
-        return rule
+        return verb.access_rule  # type: ignore[no-any-return]
 
     async def _prepare_after(self, fetch: Future[None], rule: AccessRule) -> None:
         try:
@@ -142,9 +141,7 @@ class BaseHandler(RequestHandler):
 
     def _allowed_origin(self) -> str | None:
         origins = self.application.settings["cors_origins"]
-        origin = self.request.headers.get("Origin")
-        if "*" in origins:
-            return "*"
+        origin = "*" if "*" in origins else self.request.headers.get("Origin")
         return origin if origin in origins else None
 
     def check_trusted_origin(self, origin: str) -> bool:

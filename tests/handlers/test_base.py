@@ -25,7 +25,8 @@ async def test_unknown_routes_are_problems_for_every_method(fetch):
 
 
 async def test_every_route_refuses_foreign_methods_with_allow(world, fetch):
-    values = {"{id}": UNKNOWN_ID, "{name}": "x", "{tms?}": "", "{@scale}": "", "{.format}": ".png", "{/size}": ""}
+    values = {"{id}": UNKNOWN_ID, "{name}": "x", "{tms?}": "", "{@scale}": "", "{.format}": ".png", "{/size}": "",
+              "{example}": "leaflet"}  # fmt: skip
     routes = [(f"/api{template}", handler) for template, handler in API_ROUTES] + list(ROOT_ROUTES)
     for template, handler in routes:
         path = re.sub(r"\{[^}]+\}", lambda part: values.get(part[0], "1"), template)
