@@ -21,6 +21,7 @@ from gateway.errors import SettingsError
 from gateway.handlers.assets import Assets
 from gateway.handlers.base import UnknownRoute, access_missing, log_request
 from gateway.handlers.express import Express
+from gateway.handlers.handed import HandedOut
 from gateway.handlers.lingering import Lingering
 from gateway.handlers.load import Load
 from gateway.handlers.mailbox import Mailbox
@@ -68,6 +69,7 @@ def make_app(services: Services) -> Application:
         serve_traceback=False,
         load=Load(),
         passes={},
+        handed_out=HandedOut(),
         mailbox=Mailbox(),
         warm=Warm(),
         assets=Assets(STATIC_FOLDER),

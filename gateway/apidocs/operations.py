@@ -75,7 +75,6 @@ def plain(tag: str, name: str, *query: str, errors: tuple[int, ...] = ()) -> Ope
 
 DOCUMENT = ("tilesize", "minzoom", "maxzoom")
 TILE = drawn("tilesize", "buffer", "empty", more={204: ("Nothing is there, and `empty` is 204.", None)})
-MINTED = Operation("tokens", {200: ("The token.", json("Token"))}, errors=(403, 429))
 OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     DatasetsHandler: plain("datasets", "Datasets", "bbox", "q", "sortby", "limit", "offset", errors=(400,)),
     DatasetHandler: plain("datasets", "Dataset"),
@@ -124,8 +123,8 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
         "maps", {200: ("The colours.", {**json("ColorMap"), "image/png": {}})}, ("f", "format", "width", "height"),
         errors=(400, 404),
     ),
-    DownloadTokenHandler: MINTED,
-    TileTokenHandler: MINTED,
+    DownloadTokenHandler: Operation("tokens", {200: ("The token.", json("Token"))}, errors=(403, 429)),
+    TileTokenHandler: Operation("tokens", {200: ("The token.", json("TileToken"))}, errors=(429,)),
     OpenApiHandler: plain("about", "Document"),
     ApiDocsHandler: Operation("about", {200: ("The page.", HTML), **NOT_MODIFIED}),
     LiveHandler: plain("about", "Health"),

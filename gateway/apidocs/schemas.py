@@ -98,6 +98,14 @@ SCHEMAS: Mapping[str, Schema] = {
         {"datasets": listed(ref("Dataset")), "total": COUNT, "limit": COUNT, "offset": COUNT, "links": LINKS}
     ),
     "Token": made({"token": TEXT, "expires_in": COUNT, "url": {"type": "string", "format": "uri"}}),
+    "TileToken": made(
+        {
+            "token": TEXT, "expires_in": COUNT, "url": {"type": "string", "format": "uri"},
+            "tilejson": {"type": "string", "format": "uri"}, "wmts": {"type": "string", "format": "uri"},
+            "tiles": listed(TEXT),
+        },
+        description="`tiles` are templates with {z}, {x} and {y}, as in TileJSON.",
+    ),
     "TileJson": made(
         {
             "tilejson": {"const": "3.0.0"}, "name": TEXT, "version": TEXT, "scheme": {"const": "xyz"},

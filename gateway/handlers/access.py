@@ -56,7 +56,7 @@ def access(rule: AccessRule) -> Callable[[F], F]:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a request carries: the Authorization field and every `token` of the query, each as received."""
+    """What a request carries: the Authorization field, else every `token` of the query, each as received."""
 
     authorization: str | None
     tokens: tuple[str, ...]

@@ -274,15 +274,16 @@ def json_bytes(value: object) -> bytes:
 def _take_credential(request: HTTPServerRequest) -> Credential:
     """Return the request's credential, and wipe the token from the request.
 
-    Tornado writes the URI into access lines, HTTPError warnings and the repr of a failed request: what is no
-    longer there cannot reach any of them.
+    Tornado writes the URI into access lines, HTTPError warnings and the repr of a failed request.
     """
     tokens = tuple(value.decode("latin-1") for value in request.query_arguments.pop("token", []))
     request.arguments.pop("token", None)
     if tokens:
         request.uri = redact(request.uri or "")
         request.query = redact(request.query)
-    return Credential(request.headers.get("Authorization"), tokens)
+    authorization = request.headers.get("Authorization")
+    # Authorization wins: a token that lost must not come into a document or decide how long one is kept.
+    return Credential(authorization, tokens if authorization is None else ())
 
 
 def log_request(handler: RequestHandler) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-import uuid
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,19 +9,17 @@ from gateway.errors import BadParameter
 from gateway.gatekeeper import Admitted
 from gateway.handlers.access import METADATA, OPEN, access
 from gateway.handlers.base import BaseHandler, json_bytes
+from gateway.handlers.handed import HandingHandler
 from gateway.handlers.tiles import DEFAULT_GRID, MapHandler, TileHandler
-from gateway.model import Dataset, Principal, Scale, TokenKind
+from gateway.model import Dataset, Scale
 from gateway.tiles import parameters
-from gateway.tokens import mint_scoped
 
-# Tokens in templates begin at these steps of the clock, so that the URLs of tiles stay the same meanwhile.
-GRID_SECONDS = 900
 WORLD = (-180.0, -85.0511287798066, 180.0, 85.0511287798066)
 # What shapes the document and not its tiles.
 OWN = {"token", "tile_format", "tile_scale", "tilesize", "minzoom", "maxzoom", "v", "service", "request", "version"}
 
 
-class DocumentHandler(MapHandler):
+class DocumentHandler(MapHandler, HandingHandler):
     """A document with a template of tiles in it."""
 
     async def template(self, dataset: Dataset, admitted: Admitted, path: str) -> str:
@@ -35,29 +31,8 @@ class DocumentHandler(MapHandler):
             query.append(("tilesize", str(size)))
         query.append(("v", dataset.version))
         if dataset.visibility is not Scale.PUBLIC:
-            query.append(("token", await self.scoped_token(dataset, admitted)))
+            query.append(("token", await self.tile_token(dataset, admitted.through_roles)))
         return f"{self.public_url(f'/datasets/{dataset.id}')}{path}?{urlencode(query)}"
-
-    async def scoped_token(self, dataset: Dataset, admitted: Admitted) -> str:
-        """Return a tile token for the caller, the same text for a while; its minting is on record."""
-        if self.credential.tokens:
-            return self.credential.tokens[0]
-        began = int(time.time()) // GRID_SECONDS * GRID_SECONDS
-        holder = Principal(user=self.principal.user, roles=admitted.through_roles)
-        name = f"{dataset.id}/{holder.user}/{sorted(holder.roles)}/{began}"
-        lifetime_seconds = self.services.policy.lifetimes[TokenKind.TILES]
-        token, token_id = mint_scoped(
-            self.services.keys, TokenKind.TILES, dataset.id, holder, lifetime_seconds, began,
-            token_id=str(uuid.uuid5(uuid.NAMESPACE_OID, name)),
-        )  # fmt: skip
-        detail = {"typ": TokenKind.TILES, "lifetime_seconds": lifetime_seconds}
-        await self.on_record(
-            self.row(
-                "token.minted", dataset_id=dataset.id, version=dataset.version, status=200, token_id=token_id,
-                detail=detail,
-            )
-        )  # fmt: skip
-        return token
 
     async def zooms(self, dataset: Dataset, tms: str) -> tuple[int, int]:
         """Return the zoom levels that the query names, or those that fit the dataset."""

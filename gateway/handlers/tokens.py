@@ -10,6 +10,7 @@ from gateway.errors import Unjudged
 from gateway.gatekeeper import Action, Admitted
 from gateway.handlers.access import CALLER, access
 from gateway.handlers.audited import AuditedHandler
+from gateway.handlers.tiles import DEFAULT_GRID
 from gateway.model import Principal, TokenKind
 from gateway.tokens import mint_scoped
 
@@ -28,7 +29,6 @@ class TokenHandler(AuditedHandler):
         admitted = await self.admitted(dataset_id)
         lifetime_seconds = self.services.policy.lifetimes[self.kind]
         token, token_id = self.mint(admitted, lifetime_seconds)
-        url = self.public_url(f"/datasets/{admitted.dataset.id}{self.path}?{urlencode({'token': token})}")
         await self.on_record(
             self.row(
                 "token.minted",
@@ -41,7 +41,15 @@ class TokenHandler(AuditedHandler):
         )
         self.services.metrics.tokens.add(self.kind)
         self.set_header("Cache-Control", "no-store")
-        self.send_json({"token": token, "expires_in": lifetime_seconds, "url": url})
+        self.send_json({"token": token, "expires_in": lifetime_seconds, **self.opened(admitted.dataset.id, token)})
+
+    def opened(self, dataset_id: str, token: str) -> dict[str, str | list[str]]:
+        """Return the URL that the token opens."""
+        return {"url": self.with_token(dataset_id, self.path, token)}
+
+    def with_token(self, dataset_id: str, path: str, token: str) -> str:
+        """Return the URL of a resource of the dataset that the token opens."""
+        return f"{self.public_url(f'/datasets/{dataset_id}')}{path}?{urlencode({'token': token})}"
 
     async def admitted(self, dataset_id: str) -> Admitted:
         """Return the dataset for a caller who may do with it what the token is for; raises as the gatekeeper does."""
@@ -82,3 +90,10 @@ class TileTokenHandler(TokenHandler):
     kind = TokenKind.TILES
     action = Action.VIEW
     path = ""
+
+    def opened(self, dataset_id: str, token: str) -> dict[str, str | list[str]]:
+        """Return the URLs that the token opens: record, TileJSON, WMTS, and templates of tiles as in TileJSON."""
+        paths = {"tilejson": "/tilejson.json", "wmts": "/WMTSCapabilities.xml"}
+        documents = {name: self.with_token(dataset_id, path, token) for name, path in paths.items()}
+        tiles = self.with_token(dataset_id, f"/tiles/{DEFAULT_GRID}/{{z}}/{{x}}/{{y}}", token)
+        return {**super().opened(dataset_id, token), **documents, "tiles": [tiles]}

@@ -25,6 +25,8 @@ MAX_NAME_CHARACTERS = 255
 TOLD_USERS = 1024
 # How far the clocks of two machines may differ before `iat` and `nbf` count as lying in the future.
 FUTURE_SECONDS = 30
+# The tile tokens of documents change this often at most.
+STEP_SECONDS = 900
 # The last second of the year 9999, the end of what datetime and most databases can hold.
 LAST_MOMENT = 253_402_300_799
 SCOPE_PREFIX = "dataset:"
@@ -32,7 +34,7 @@ SCOPE_PREFIX = "dataset:"
 
 @dataclass(frozen=True, slots=True)
 class TokenPolicy:
-    """What tokens must be: the claim that lists a bearer's roles, and the longest life of each kind in seconds.
+    """What tokens must be: the claim that lists a bearer's roles, and the life of each kind in seconds.
 
     With an `issuer`, bearer tokens must come from it and be meant for `audience`.
     """
@@ -43,6 +45,19 @@ class TokenPolicy:
     lifetimes: Mapping[TokenKind, int] = field(
         default_factory=lambda: MappingProxyType({TokenKind.DOWNLOAD: 120, TokenKind.TILES: 3600})
     )
+
+    @property
+    def step_seconds(self) -> int:
+        """Return how long the tile tokens in documents stay the same, so that clients may keep what they open."""
+        return max(1, min(STEP_SECONDS, self.lifetimes[TokenKind.TILES] // 4))
+
+    def step_begin(self, now: float) -> int:
+        """Return when the current step of tile tokens in documents began; steps are those of the clock."""
+        return int(now) // self.step_seconds * self.step_seconds
+
+    def longest_seconds(self, kind: TokenKind) -> int:
+        """Return the longest life of a kind: a tile token handed out late in its step still lives in full."""
+        return self.lifetimes[kind] + (self.step_seconds if kind is TokenKind.TILES else 0)
 
 
 def mint_bearer(
@@ -115,7 +130,7 @@ def verify_scoped(token: str, keys: HmacKeys, policy: TokenPolicy, now: float) -
     claims = keys.verify(token)
     kind = _kind(claims)
     issued, expires = _check_times(claims, now)
-    if not 0 < expires - issued <= policy.lifetimes[kind]:
+    if not 0 < expires - issued <= policy.longest_seconds(kind):
         refuse("The token was issued for too long.")
     return Principal(
         user=_name(claims, "sub") if "sub" in claims else None,

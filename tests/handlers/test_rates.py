@@ -24,6 +24,21 @@ async def test_the_sixty_first_token_of_a_minute_is_told_to_wait(fetch, world):
     assert len(world.audit("token.minted")) == 61
 
 
+@pytest.mark.parametrize("settings", [{"mint_rate": "2/minute"}], indirect=True)
+async def test_documents_count_for_each_new_token_in_them_and_for_nothing_else(fetch, world):
+    datasets = [world.add(f"{number}.tif", visibility=Scale.INTERNAL) for number in range(3)]
+    token = world.bearer()
+    paths = [f"/api/datasets/{dataset.id}/tilejson.json" for dataset in datasets]
+    for _ in range(3):
+        for path in (paths[0], paths[0].replace("tilejson.json", "WMTSCapabilities.xml"), paths[1]):
+            assert (await fetch(path, token=token)).code == 200
+            assert (await fetch(path, "HEAD", token=token)).code == 200
+    assert (await fetch(paths[2], "HEAD", token=token)).code == 200
+    told_to_wait(await fetch(paths[2], token=token))
+    told_to_wait(await fetch(f"/api/auth/tile-token/{datasets[0].id}", "POST", token=token))
+    assert len(world.audit("token.minted")) == 2
+
+
 @pytest.mark.parametrize("settings", [{"failure_rate": "3/minute"}], indirect=True)
 async def test_who_guesses_is_told_to_wait_and_who_has_a_token_is_not(fetch, world):
     path = f"/api/datasets/{world.add().id}/download/cog"

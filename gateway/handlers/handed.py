@@ -1,0 +1,67 @@
+"""Tile tokens that stand in documents: the same text for a while, on record once."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from datetime import UTC, datetime
+
+from gateway.handlers.audited import AuditedHandler
+from gateway.model import Dataset, Principal, TokenKind
+from gateway.tokens import mint_scoped
+
+REMEMBERED = 4096
+
+
+class HandedOut:
+    """Ids of tokens that are on record, the last ones: who asks for the same document again waits for no row."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, None] = {}
+
+    def holds(self, token_id: str) -> bool:
+        """Return whether the token is known to be on record."""
+        return token_id in self._ids
+
+    def keep(self, token_id: str) -> None:
+        """Remember that the token is on record; the oldest one is forgotten for it."""
+        if len(self._ids) >= REMEMBERED:
+            self._ids.pop(next(iter(self._ids)))
+        self._ids[token_id] = None
+
+
+class HandingHandler(AuditedHandler):
+    """A handler whose documents carry tile tokens."""
+
+    async def tile_token(self, dataset: Dataset, through_roles: frozenset[str]) -> str:
+        """Return a tile token for the caller: the one they came with, else the one of the current step of the clock.
+
+        A new one counts for MINT_RATE and is on record before it leaves; one that was handed out before counts for
+        nothing, nor does HEAD, which hands out none. Raises TooManyRequests and RecordsUnavailable.
+        """
+        if self.principal.kind is TokenKind.TILES:
+            return self.credential.tokens[0]
+        policy, handed = self.services.policy, self.application.settings["handed_out"]
+        began = policy.step_begin(time.time())
+        lifetime_seconds = policy.longest_seconds(TokenKind.TILES)
+        holder = Principal(user=self.principal.user, roles=through_roles)
+        # No two of these texts are alike that should differ: a name may hold any character.
+        name = json.dumps([dataset.id, holder.user, sorted(holder.roles), began, lifetime_seconds])
+        token, token_id = mint_scoped(
+            self.services.keys, TokenKind.TILES, dataset.id, holder, lifetime_seconds, began,
+            token_id=str(uuid.uuid5(uuid.NAMESPACE_OID, name)),
+        )  # fmt: skip
+        if self.request.method != "HEAD" and not handed.holds(token_id):
+            self.services.rates.spend("mint", self.principal.user, self.client_ip)
+            await self.on_record(
+                self.row(
+                    "token.minted", dataset_id=dataset.id, version=dataset.version, status=200, token_id=token_id,
+                    detail={"typ": TokenKind.TILES, "lifetime_seconds": lifetime_seconds},
+                    # The same key in every worker and node: whoever comes second adds no row.
+                    at=datetime.fromtimestamp(began, UTC), row_id=token_id,
+                )
+            )  # fmt: skip
+            handed.keep(token_id)
+            self.services.metrics.tokens.add(TokenKind.TILES)
+        return token
