@@ -50,7 +50,7 @@ class OneLine(click.ClickException):
     exit_code = EXIT_USAGE
 
     def __init__(self, error: GatewayError) -> None:
-        super().__init__(" ".join(str(error).split()))
+        super().__init__(" ".join(error.told.split()))
 
 
 class LazyGroup(click.Group):

@@ -37,6 +37,11 @@ class GatewayError(Exception):
         return self
 
     @property
+    def told(self) -> str:
+        """Return the sentence for the operator, in commands and in the log of the start."""
+        return self.detail or self.title
+
+    @property
     def type_uri(self) -> str:
         """Return the problem type of RFC 9457: /problems/<slug>, or about:blank where there is none."""
         return f"/problems/{self.slug}" if self.slug else "about:blank"
@@ -144,13 +149,27 @@ class TooManyRequests(GatewayError):
 
 
 class Unavailable(GatewayError):
-    """Storage, catalogue or audit cannot serve just now; carries `Retry-After` in seconds."""
+    """Storage, catalogue or audit cannot serve just now; carries `Retry-After` in seconds.
+
+    `reason` is for the operator alone, who may read paths, and never part of the answer.
+    """
 
     status = 503
     title = "Service Unavailable"
+    reason: str | None = None
 
     def __init__(self, detail: str = "", *, retry_after_seconds: int = 2) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+    def because(self, reason: str) -> Self:
+        """Return this error, with what the operator may be told."""
+        self.reason = reason
+        return self
+
+    @property
+    def told(self) -> str:
+        """Return the sentence for the operator."""
+        return f"{self.detail.rstrip('.')}: {self.reason}" if self.reason else super().told
 
 
 class ClientLeft(GatewayError):
@@ -161,14 +180,7 @@ class ClientLeft(GatewayError):
 
 
 class StorageUnavailable(Unavailable):
-    """The storage root cannot be reached; `reason` is a word for the operator alone and never part of the answer."""
-
-    reason: str | None = None
-
-    def because(self, reason: str) -> Self:
-        """Return this error, with what the operator may be told."""
-        self.reason = reason
-        return self
+    """The storage root cannot be reached."""
 
 
 class RecordsUnavailable(Unavailable):

@@ -141,7 +141,7 @@ def start_problem(settings: Settings) -> str:
         with open_services(settings) as services:
             services.records.ping()
             if not services.records.is_whole(QUICK_CHECK_SECONDS):
-                return f"the database in {settings.state_dir} is damaged: restore it from a backup"
+                return f"{settings.state_dir / 'gateway.db'} is damaged: restore it from a backup"
             for name, storage in services.storages.items():
                 try:
                     storage.ping()
@@ -154,7 +154,7 @@ def start_problem(settings: Settings) -> str:
                     # A store may be away for a while, and what lies on disks is served without it.
                     log.warning("%s", told)
     except GatewayError as error:
-        return error.detail or error.title
+        return error.told
     return ""
 
 

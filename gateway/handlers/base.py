@@ -22,8 +22,8 @@ from gateway.errors import (
     KeysPending,
     MethodNotAllowed,
     NotFound,
-    StorageUnavailable,
     TooManyRequests,
+    Unavailable,
 )
 from gateway.handlers.access import OPEN, AccessRule, Credential, access, principal_of
 from gateway.handlers.mailbox import Mailbox
@@ -232,7 +232,7 @@ class BaseHandler(RequestHandler):
         """Log what is our fault with its traceback, a 503 in one line, and the client's errors not at all."""
         if isinstance(value, GatewayError) and value.status != HTTPStatus.INTERNAL_SERVER_ERROR:
             if value.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                reason = f" ({value.reason})" if isinstance(value, StorageUnavailable) and value.reason else ""
+                reason = f" ({value.reason})" if isinstance(value, Unavailable) and value.reason else ""
                 log.warning("%d: %s%s", value.status, value.detail, reason, extra={"request_id": self.request_id})
         elif not isinstance(value, HTTPError):
             log.error("uncaught exception", exc_info=(typ, value, tb), extra={"request_id": self.request_id})  # type: ignore[arg-type]

@@ -20,12 +20,15 @@ from gateway.records.changes import Change, Verdict
 from gateway.records.health import old_library
 from gateway.records.sqlite import open_sqlite
 
-BACKENDS: dict[str, Callable[[Path], Records]] = {"sqlite": open_sqlite}
+BACKENDS: dict[str, Callable[..., Records]] = {"sqlite": open_sqlite}
 
 
-def open_records(path: Path, backend: str = "sqlite") -> Records:
-    """Return the records of the gateway, opened by the named backend. Raises RecordsUnavailable."""
-    return BACKENDS[backend](path)
+def open_records(path: Path, backend: str = "sqlite", *, read_only: bool = False) -> Records:
+    """Return the records of the gateway, opened by the named backend. Raises RecordsUnavailable.
+
+    With `read_only` nothing is made or brought up to date, and a database of an older release is read as it is.
+    """
+    return BACKENDS[backend](path, read_only=read_only)
 
 
 __all__ = [

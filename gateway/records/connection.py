@@ -19,6 +19,7 @@ from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from gateway.errors import BadParameter, RecordsUnavailable
+from gateway.records.troubles import is_busy, unserved
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,7 +28,6 @@ LOCK_WAIT_SECONDS = 2.0
 # SQLite's own busy handler sleeps ever longer and starves a process among busy ones; even odds do not.
 LOCK_PAUSE_SECONDS = (0.0003, 0.0015)
 WAL_SIZE_LIMIT_BYTES = 64 << 20
-SQLITE_BUSY = 5
 
 
 def fold(text: str) -> str:
@@ -35,13 +35,11 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
-def is_busy(error: sqlite3.Error) -> bool:
-    """Return whether another connection holds the lock (SQLITE_BUSY and its extended codes)."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == SQLITE_BUSY
-
-
 def connect(path: Path, mode: str) -> Database:
-    """Return a new connection; `mode` rw wants an existing file, rwc makes one. Raises sqlite3.Error."""
+    """Return a new connection; `mode` rw wants an existing file, rwc makes one, ro only reads. Raises sqlite3.Error.
+
+    https://www.sqlite.org/uri.html
+    """
     # Threads never share a connection, but `close` comes from another one.
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=0, isolation_level=None, check_same_thread=False
@@ -52,6 +50,19 @@ def connect(path: Path, mode: str) -> Database:
     database.execute(f"pragma journal_size_limit={WAL_SIZE_LIMIT_BYTES}")
     connection.create_function("fold", 1, fold, deterministic=True)
     return database
+
+
+def connect_to_read(path: Path) -> Database:
+    """Return a new connection that writes nothing, also to a file that may not be written. Raises sqlite3.Error.
+
+    Where it may be written it is opened so, or what a reader of a WAL database lays beside it would stay there.
+    """
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        database = connect(path, "rw")
+        database.execute("pragma query_only=on")
+        return database
+    # Without a log nobody writes: then SQLite needs no file beside it (https://www.sqlite.org/wal.html#readonly).
+    return connect(path, "ro" if Path(f"{path}-wal").exists() else "ro&immutable=1")
 
 
 def transaction(database: Database, work: Callable[[Database], T]) -> T:
@@ -70,13 +81,17 @@ def transaction(database: Database, work: Callable[[Database], T]) -> T:
 class _Link:
     database: Database
     file: tuple[int, int]
+    generation: int
 
 
 class Connections:
     """The connections of one process to one database file. Make it after a fork, never before."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
+        self._read_only = read_only
+        self._file_seen: tuple[int, int] | None = None
+        self._generation = 0
         self._local = threading.local()
         self._lock = threading.Lock()
         self._links: dict[threading.Thread, _Link] = {}
@@ -102,12 +117,18 @@ class Connections:
             except sqlite3.Error as error:
                 if not is_busy(error):
                     self._drop()
-                    raise RecordsUnavailable("The database cannot serve just now.") from error
+                    raise unserved(self._path, error) from error
                 if time.monotonic() >= deadline:
-                    raise RecordsUnavailable("The database is locked.") from error
+                    raise RecordsUnavailable("The database is locked.").because(
+                        f"another program holds the lock of {self._path}"
+                    ) from error
             except UnicodeEncodeError as error:
                 raise BadParameter("A text that is no valid Unicode cannot be stored or looked for.") from error
             time.sleep(random.uniform(*LOCK_PAUSE_SECONDS))  # noqa: S311 - no secret, only jitter
+
+    def of_generation(self, work: Callable[Concatenate[Database, int, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `work` returns, which also gets the generation of the file, that of another is another."""
+        return self.patiently(lambda: work(self._current(), self._local.link.generation, *args, **kwargs))
 
     def _current(self) -> Database:
         """Return this thread's connection, opened anew when the file was replaced under its name."""
@@ -123,14 +144,19 @@ class Connections:
             # Asked for every statement: os.stat costs half of what Path.stat does.
             facts = os.stat(self._path)  # noqa: PTH116
         except OSError as error:
-            raise RecordsUnavailable("The database is missing.") from error
+            reason = f"{self._path} cannot be found: {(error.strerror or '').lower()}"
+            raise RecordsUnavailable("The database is missing.").because(reason) from error
         return facts.st_dev, facts.st_ino
 
     def _open(self) -> _Link:
         with self._lock:
             if self._closed:
                 raise RecordsUnavailable("The database is closed.")
-            link = _Link(connect(self._path, "rw"), self._file())
+            database = connect_to_read(self._path) if self._read_only else connect(self._path, "rw")
+            file = self._file()
+            if file != self._file_seen:
+                self._file_seen, self._generation = file, self._generation + 1
+            link = _Link(database, file, self._generation)
             for thread in [t for t in self._links if not t.is_alive()]:
                 _close(self._links.pop(thread))
             self._links[threading.current_thread()] = link

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
 from gateway.errors import RecordsUnavailable
-from gateway.records.connection import Connections, connect, transaction
+from gateway.records.connection import Connections, connect, connect_to_read, transaction
 
 CATALOGUE = (
     """CREATE TABLE datasets (
@@ -72,6 +73,7 @@ AUDIT = (
     """CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
         BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
 )
+VERBS = ("insert", "update", "delete")
 RAISE_REVISION = "UPDATE revision SET number = number + 1"
 # One number that every change of the catalogue raises: what was read at one number is good while it stands.
 REVISION = (
@@ -80,7 +82,7 @@ REVISION = (
     *(
         f"CREATE TRIGGER {table}_{verb}_revised AFTER {verb} ON {table} BEGIN {RAISE_REVISION}; END"
         for table in ("datasets", "grants", "users")
-        for verb in ("insert", "update", "delete")
+        for verb in VERBS
     ),
 )
 # The row's own key. Older rows get one that follows from their number (a UUID of version 8, RFC 9562 section 5.8), so
@@ -99,31 +101,87 @@ ROW_IDS = (
 )
 
 
+# A number for each dataset, which a change of it or of its grants raises, and one for all users. Each number is used
+# once in a file; `number` goes on counting every change, for workers of an older release.
+def _revising(table: str, verb: str, *statements: str) -> str:
+    """Return the trigger that follows a change of a table."""
+    return f"CREATE TRIGGER {table}_{verb}_revised AFTER {verb} ON {table} BEGIN {'; '.join(statements)}; END"
+
+
+RAISE_OWN = "UPDATE dataset_revisions SET number = (SELECT number FROM revision) WHERE dataset_id = "
+RAISE_USERS = "UPDATE revision SET users = users + 1"
+DATASET_REVISIONS = (
+    "ALTER TABLE revision ADD COLUMN users INTEGER NOT NULL DEFAULT 0",
+    "CREATE TABLE dataset_revisions (dataset_id TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
+    "INSERT INTO dataset_revisions SELECT id, (SELECT number FROM revision) FROM datasets",
+    *(f"DROP TRIGGER {table}_{verb}_revised" for table in ("datasets", "grants", "users") for verb in VERBS),
+    _revising(
+        *("datasets", "insert", RAISE_REVISION),
+        "INSERT INTO dataset_revisions SELECT NEW.id, number FROM revision",
+    ),
+    _revising("datasets", "update", RAISE_REVISION, RAISE_OWN + "NEW.id"),
+    _revising("datasets", "delete", RAISE_REVISION, "DELETE FROM dataset_revisions WHERE dataset_id = OLD.id"),
+    _revising("grants", "insert", RAISE_REVISION, RAISE_OWN + "NEW.dataset_id"),
+    _revising("grants", "update", RAISE_REVISION, RAISE_OWN + "NEW.dataset_id"),
+    _revising("grants", "delete", RAISE_REVISION, RAISE_OWN + "OLD.dataset_id"),
+    *(_revising("users", verb, RAISE_REVISION, RAISE_USERS) for verb in VERBS),
+)
+
+
+# A new step is added below the last, and none is changed once it was released.
+STEPS = {
+    "1-catalogue": CATALOGUE,
+    "2-audit": AUDIT,
+    "3-revision": REVISION,
+    "4-audit-row-ids": ROW_IDS,
+    "5-dataset-revisions": DATASET_REVISIONS,
+}
+
+
 def steps() -> Migrations:
-    """Return all steps; a new one is added below the last, and none is changed once it was released."""
+    """Return all steps, in order."""
     migrations = Migrations("gateway")
-
-    @migrations(name="1-catalogue")
-    def catalogue(database: Database) -> None:
-        for statement in CATALOGUE:
-            database.execute(statement)
-
-    @migrations(name="2-audit")
-    def audit(database: Database) -> None:
-        for statement in AUDIT:
-            database.execute(statement)
-
-    @migrations(name="3-revision")
-    def revision(database: Database) -> None:
-        for statement in REVISION:
-            database.execute(statement)
-
-    @migrations(name="4-audit-row-ids")
-    def row_ids(database: Database) -> None:
-        for statement in ROW_IDS:
-            database.execute(statement)
-
+    for name, statements in STEPS.items():
+        migrations(name=name)(_taking(statements))
     return migrations
+
+
+def _taking(statements: tuple[str, ...]) -> Callable[[Database], None]:
+    def take(database: Database) -> None:
+        for statement in statements:
+            database.execute(statement)
+
+    return take
+
+
+def require_known(path: Path, database: Database) -> None:
+    """Return when a database has taken no step that is unknown here; raises RecordsUnavailable.
+
+    What a newer release has changed this one might write in a wrong way, or read.
+    """
+    unknown = [step.name for step in steps().applied(database) if step.name not in STEPS]
+    if unknown:
+        reason = f"{path} is of a newer release, which has taken the step {unknown[-1]}"
+        raise RecordsUnavailable("The database cannot serve just now.").because(reason)
+
+
+def require_catalogue(path: Path) -> None:
+    """Return when the database at `path` can be read as one of the gateway's, also one of an older release.
+
+    Raises RecordsUnavailable.
+    """
+
+    def attempt() -> None:
+        database = connect_to_read(path)
+        try:
+            require_known(path, database)
+            if not {"datasets", "audit"} <= set(database.table_names()):
+                reason = f"{path} is no catalogue of the gateway"
+                raise RecordsUnavailable("The database cannot serve just now.").because(reason)
+        finally:
+            database.close()
+
+    Connections(path, read_only=True).patiently(attempt)
 
 
 def prepare(path: Path) -> None:
@@ -136,10 +194,11 @@ def prepare(path: Path) -> None:
     def attempt() -> None:
         database = connect(path, "rwc")
         try:
+            require_known(path, database)
             database.enable_wal()
             # WAL is what lets readers and the writer work at once; some network disks cannot.
             if database.journal_mode != "wal":
-                raise RecordsUnavailable("The database's disk has no write-ahead log.")
+                raise RecordsUnavailable("The database's disk has no write-ahead log.").because(str(path))
             # `apply` looks for steps before it locks: the lock must stand round the whole of it.
             if migrations.pending(database):
                 transaction(database, migrations.apply)

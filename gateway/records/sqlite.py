@@ -22,16 +22,19 @@ from gateway.records.base import (
 )
 from gateway.records.changes import NO_CHANGE, Change, Verdict
 from gateway.records.connection import Connections
-from gateway.records.migrations import prepare
+from gateway.records.migrations import prepare, require_catalogue
 from gateway.records.standing import Standings
 
 
 class SqliteRecords:
-    """The catalogue and the audit in one file (a `Records`), its tables made or brought up to date."""
+    """The catalogue and the audit in one file (a `Records`), its tables made or brought up to date.
 
-    def __init__(self, path: Path) -> None:
-        prepare(path)
-        self._connections = Connections(path)
+    With `read_only` nothing is made, changed or left behind, and every method that writes raises RecordsUnavailable.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        (require_catalogue if read_only else prepare)(path)
+        self._connections = Connections(path, read_only=read_only)
         self._standings = Standings()
 
     def dataset(self, dataset_id: str) -> Dataset | None:
@@ -40,7 +43,7 @@ class SqliteRecords:
 
     def standing(self, dataset_id: str, user: str | None) -> Standing:
         """Return the dataset, its grants, and whether the user is disabled, as they are now."""
-        return self._connections.run(self._standings.read, dataset_id, user)
+        return self._connections.of_generation(self._standings.read, dataset_id, user)
 
     def dataset_at(self, root: str, key: str) -> Dataset | None:
         """Return the dataset whose object lies at `key` in `root`, or None."""
@@ -148,6 +151,6 @@ def _touch(database: Database) -> None:
         database.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()  # noqa: S608
 
 
-def open_sqlite(path: Path) -> SqliteRecords:
+def open_sqlite(path: Path, *, read_only: bool = False) -> SqliteRecords:
     """Return the records in the file at `path`, made when it is missing. Raises RecordsUnavailable."""
-    return SqliteRecords(path)
+    return SqliteRecords(path, read_only=read_only)

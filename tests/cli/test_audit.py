@@ -28,7 +28,7 @@ def rows(gateway):
             AuditRow("token.minted", at=moment(1), dataset_id=DATASET, user_id="ana", token_id="t1"),
             AuditRow("download.cog", at=moment(2), request_id="r1", range_header="bytes=0-9", status=206,
                      bytes_expected=10, user_agent=EVIL, **common),
-            AuditRow("download.finished", at=moment(2), request_id="r1", detail=ended, **common),
+            AuditRow("download.finished", at=moment(2), request_id="r1", detail=ended, user_agent=EVIL, **common),
             AuditRow("download.cog", at=moment(3), request_id="r2", range_header="bytes=10-19", status=206,
                      bytes_expected=10, user_agent=EVIL, **common),
             AuditRow("user.disabled", at=moment(4), detail={"name": "ben"}),

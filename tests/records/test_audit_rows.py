@@ -112,9 +112,9 @@ def test_audit_rows_outlive_their_dataset(records):
     assert FULL in rows(records)
 
 
-def ended(request_id, outcome, bytes_sent, dataset_id=FULL.dataset_id):
+def ended(request_id, outcome, bytes_sent, dataset_id=FULL.dataset_id, **client):
     detail = {"outcome": outcome, "bytes_sent": bytes_sent}
-    return AuditRow("download.finished", START, dataset_id, "ana", request_id, detail=detail)
+    return another(action="download.finished", dataset_id=dataset_id, request_id=request_id, detail=detail, **client)
 
 
 def test_ranges_of_one_client_and_version_fold_into_one_line(records):
@@ -163,6 +163,24 @@ def test_a_request_id_used_twice_counts_each_end_once(records):
     records.append_audit([FULL, ended("r1", "completed", 10), another(), ended("r1", "aborted", 3)])
     (line,) = records.downloads(AuditQuery())
     assert (line.requests, line.bytes_sent, line.completed, line.aborted) == (2, 13, 1, 1)
+
+
+def test_ends_of_overlapping_requests_of_one_id_are_each_counted_once(records):
+    records.append_audit(
+        [FULL, another(), ended("r1", "completed", 100), ended("r1", "aborted", 2_807_808), another()]
+    )
+    (line,) = records.downloads(AuditQuery())
+    assert (line.requests, line.bytes_sent, line.completed, line.aborted) == (3, 2_807_908, 1, 1)
+
+
+@pytest.mark.parametrize("other", [{"user_id": "eve"}, {"ip": "192.0.2.2"}, {"user_agent": None}, {"version": "2"}])
+def test_who_takes_the_id_of_anothers_request_does_not_end_it(records, other):
+    records.append_audit([FULL, another(**other), ended("r1", "aborted", 3, **other), ended("r1", "completed", 10)])
+    mine, others = records.downloads(AuditQuery())
+    assert (mine.bytes_sent, mine.completed, mine.aborted) == (10, 1, 0)
+    assert (others.bytes_sent, others.completed, others.aborted) == (3, 0, 1)
+    only = records.downloads(AuditQuery(user="ana"))
+    assert [(line.bytes_sent, line.aborted) for line in only][:1] == [(10, 0)]
 
 
 def test_an_end_under_another_datasets_request_id_is_not_taken(records):

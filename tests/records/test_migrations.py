@@ -5,9 +5,9 @@ import pytest
 from sqlite_utils.utils import sqlite3
 
 from gateway.errors import RecordsUnavailable
-from gateway.model import AuditRow
-from gateway.records import AuditQuery, connection, migrations, open_sqlite
-from tests.records.conftest import dataset, register
+from gateway.model import AuditRow, Grant, Level
+from gateway.records import AuditQuery, Change, connection, migrations, open_sqlite
+from tests.records.conftest import act, dataset, register
 
 STARTING = """
 import sys
@@ -99,10 +99,29 @@ def test_rows_of_an_older_release_get_a_key_and_stay_append_only(tmp_path):
     look.close()
 
 
+def test_a_worker_of_an_older_release_still_sees_every_change(tmp_path):
+    records = open_sqlite(tmp_path / "a.db")
+    look = sqlite3.connect(tmp_path / "a.db")
+    seen = []
+    for change in (
+        lambda: register(records, dataset(1)),
+        lambda: records.change_dataset(dataset(1).id, Change(title="New"), act()),
+        lambda: records.add_grant(Grant(dataset(1).id, Level.VIEW, user="ben"), act()),
+        lambda: records.remove_grant(dataset(1).id, act(), user="ben"),
+        lambda: records.set_disabled("ben", True, act()),
+        lambda: records.remove_dataset(dataset(1).id, act()),
+    ):
+        change()
+        seen += look.execute("SELECT number FROM revision").fetchone()
+    assert sorted(set(seen)) == seen
+    look.close()
+    records.close()
+
+
 def test_a_step_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     path = tmp_path / "a.db"
     with monkeypatch.context() as patch:
-        patch.setattr(migrations, "AUDIT", (*migrations.AUDIT, "CREATE TABLE audit (id)"))
+        patch.setitem(migrations.STEPS, "2-audit", (*migrations.AUDIT, "CREATE TABLE audit (id)"))
         with pytest.raises(RecordsUnavailable):
             open_sqlite(path)
     look = sqlite3.connect(path)

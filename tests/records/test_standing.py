@@ -2,6 +2,7 @@ import pytest
 
 from gateway.model import Grant, Level, Scale
 from gateway.records import Change, open_records
+from gateway.records.connection import connect
 from tests.records.conftest import act, dataset, register
 
 
@@ -40,9 +41,69 @@ def test_every_change_counts_at_once(records, path, by_another_process):
     other.close()
 
 
-def test_what_did_not_change_is_not_read_again(records):
+@pytest.mark.parametrize("by_another_process", [False, True])
+def test_what_did_not_change_is_not_read_again(records, path, by_another_process):
+    other = open_records(path) if by_another_process else records
     register(records, dataset(1))
-    assert records.standing(dataset(1).id, None) is records.standing(dataset(1).id, None)
+    register(records, dataset(2))
+    records.add_grant(Grant(dataset(1).id, Level.VIEW, user="ben"), act())
+    read = records.standing(dataset(1).id, None)
+    for change in (
+        lambda: register(other, dataset(3)),
+        lambda: other.change_dataset(dataset(2).id, Change(title="New"), act()),
+        lambda: other.add_grant(Grant(dataset(2).id, Level.VIEW, user="ben"), act()),
+        lambda: other.remove_grant(dataset(2).id, act(), user="ben"),
+        lambda: other.remove_dataset(dataset(3).id, act()),
+        lambda: other.append_audit([act()]),
+    ):
+        change()
+        assert records.standing(dataset(1).id, None) is read
+    other.change_dataset(dataset(1).id, Change(title="New"), act())
+    assert records.standing(dataset(1).id, None) is not read
+    other.close()
+
+
+def test_an_unknown_id_is_remembered_until_there_is_one(records):
+    nothing = records.standing(dataset(1).id, None)
+    register(records, dataset(2))
+    assert records.standing(dataset(1).id, None) is nothing
+    register(records, dataset(1))
+    assert records.standing(dataset(1).id, None).dataset == dataset(1)
+    records.remove_dataset(dataset(1).id, act())
+    assert records.standing(dataset(1).id, None).dataset is None
+
+
+def test_a_removed_dataset_takes_its_grants_and_its_revision_along(records, path):
+    register(records, dataset(1))
+    records.add_grant(Grant(dataset(1).id, Level.VIEW, user="ben"), act())
+    records.remove_dataset(dataset(1).id, act())
+    database = connect(path, "ro")
+    assert database.execute("SELECT count(*) FROM dataset_revisions").fetchone() == (0,)
+    database.close()
+
+
+def test_a_database_that_was_put_in_the_place_of_the_one_before_is_believed(records, path, tmp_path):
+    register(records, dataset(1))
+    public = tmp_path / "public.db"
+    public.touch()
+    records.copy_to(public)
+    records.change_dataset(dataset(1).id, Change(visibility=Scale.PRIVATE), act())
+    private = tmp_path / "private.db"
+    private.touch()
+    records.copy_to(private)
+    live = open_records(public)
+    live.change_dataset(dataset(1).id, Change(title="as many changes as in the other"), act())
+    live.close()
+    asked = []
+    for step in (public, private, public):
+        # The copies have been changed equally often: their numbers are the same.
+        for name in ("-wal", "-shm"):
+            path.with_name(path.name + name).unlink(missing_ok=True)
+        kept = tmp_path / "kept.db"
+        kept.write_bytes(step.read_bytes())
+        kept.replace(path)
+        asked.append(records.standing(dataset(1).id, None).dataset.visibility)
+    assert asked == [Scale.PUBLIC, Scale.PRIVATE, Scale.PUBLIC]
 
 
 def test_only_so_many_are_remembered(records, monkeypatch):
