@@ -31,6 +31,10 @@ class GatewayError(Exception):
         self.members: dict[str, Any] = dict(members or {})
         self.dataset_id: str | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The arguments differ from class to class; what they made of them is all in here.
+        return _arrived, (type(self), self.args, self.__dict__)
+
     def about(self, dataset_id: str | None) -> Self:
         """Return this error, with the dataset that the audit may name."""
         self.dataset_id = dataset_id
@@ -45,6 +49,13 @@ class GatewayError(Exception):
     def type_uri(self) -> str:
         """Return the problem type of RFC 9457: /problems/<slug>, or about:blank where there is none."""
         return f"/problems/{self.slug}" if self.slug else "about:blank"
+
+
+def _arrived(kind: type[GatewayError], args: tuple[Any, ...], values: dict[str, Any]) -> GatewayError:
+    """Return an error as it was raised in another process."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(values)
+    return error
 
 
 class BadParameter(GatewayError):
@@ -134,6 +145,14 @@ class NotACog(GatewayError):
     status = 422
     title = "Not a Cloud-Optimized GeoTIFF"
     slug = "not-a-cog"
+
+
+class CannotBeDrawn(GatewayError):
+    """A dataset that may be had and is no picture: complex values, a block that does not decode."""
+
+    status = 422
+    title = "Cannot be drawn"
+    slug = "cannot-be-drawn"
 
 
 class TooManyRequests(GatewayError):

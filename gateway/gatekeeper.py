@@ -91,7 +91,7 @@ class Gatekeeper:
         self,
         records: Records,
         storages: Mapping[str, Storage],
-        inspect: Callable[[OpenObject, frozenset[str]], Inspection],
+        inspect: Callable[[Dataset, OpenObject, frozenset[str]], Inspection],
     ) -> None:
         self._records = records
         self._storages = storages
@@ -172,7 +172,7 @@ class Gatekeeper:
                     if known.version == opened.stat.version:
                         return known, opened.stat
                     try:
-                        inspection = self._inspect(opened, storage.siblings(dataset.key))
+                        inspection = self._inspect(known, opened, storage.siblings(dataset.key))
                     except VersionChanged:
                         continue
                     if opened.unchanged() and (judged := self._stored(known, opened.stat, inspection)):

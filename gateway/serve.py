@@ -182,8 +182,6 @@ def reserve_port(settings: Settings) -> socket.socket:
 def run_worker(keys: Keys, counts: Path, on_ready: Callable[[int], None] | None = None) -> None:
     """Serve in this process until SIGTERM or SIGINT, counting in the folder `counts`; then drain and close."""
     with open_services(keys.settings, counts) as services:
-        # Now, and not while the first map waits.
-        services.drawing.engine  # noqa: B018
         services.rates.load()
         asyncio.run(_serve_until_told(services, keys, on_ready))
 

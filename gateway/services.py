@@ -4,43 +4,39 @@ from __future__ import annotations
 
 import os
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from gateway import __version__
 from gateway.audit import AuditLog
-from gateway.cog import inspect
-from gateway.cog.stretch import with_stretch
+from gateway.cog.sidecars import check_sidecars
 from gateway.errors import SettingsError
+from gateway.files import FileSource
 from gateway.gatekeeper import Gatekeeper
 from gateway.metrics import Metrics
-from gateway.model import AuditRow, Inspection, TokenKind
+from gateway.model import AuditRow, Dataset, Inspection, TokenKind
 from gateway.pools import BoundedPool
 from gateway.rates import RateLimits
 from gateway.records import Records, open_records
 from gateway.settings import Settings, read_secret
 from gateway.storage import OpenObject, Storage, open_storage
+from gateway.studio import Source, Studio
+from gateway.studio.ondemand import OnDemand
+from gateway.studio.pictures import Pictures
+from gateway.studio.tasks import verdict
 from gateway.tokens import HmacKeys, IssuerKeys, KeySet, TokenPolicy, fetcher
-
-if TYPE_CHECKING:
-    from gateway.tiles.engine import TileEngine
 
 JUDGE_THREADS = 2
 STORE_THREADS = 8
 HAUL_THREADS = 8
-FAR_TILE_THREADS = 8
-# Who waits for a file goes before who waits for a picture.
-TILE_NICE = 10
-# Each keeps a descriptor and some handles of GDAL.
-OPEN_RASTERS = 64
 
 
-Judge = Callable[[OpenObject, frozenset[str]], Inspection]
+Judge = Callable[[Dataset, OpenObject, frozenset[str]], Inspection]
+StudioMaker = Callable[[Settings, Mapping[str, Storage]], Studio]
 Append = Callable[[Sequence[AuditRow]], None]
 
 
@@ -52,27 +48,6 @@ class Closable(Protocol):
 
 
 C = TypeVar("C", bound=Closable)
-
-
-class Drawing:
-    """What draws tiles, made when it is first wanted: commands that draw nothing do not pay for its libraries."""
-
-    def __init__(self, make: Callable[[], TileEngine]) -> None:
-        self._make = make
-        self._gate = threading.Lock()
-        self._engine: TileEngine | None = None
-
-    @property
-    def engine(self) -> TileEngine:
-        """Return the engine."""
-        with self._gate:
-            self._engine = self._engine or self._make()
-            return self._engine
-
-    def close(self) -> None:
-        """Close the engine, if there ever was one."""
-        if self._engine is not None:
-            self._engine.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +70,9 @@ class Services:
     stores: BoundedPool
     # What takes long at a store: bodies, and files of it that must be judged.
     hauls: BoundedPool
-    drawing: Drawing
-    renderers: BoundedPool
-    # They wait for a store more than they draw.
-    far_renderers: BoundedPool
+    studio: Studio
+    pictures: Pictures
     _closing: ExitStack
-
-    @property
-    def tiles(self) -> TileEngine:
-        """Return what draws tiles; the first call takes a while."""
-        return self.drawing.engine
 
     @property
     def bearer_keys(self) -> KeySet:
@@ -128,11 +96,11 @@ class Services:
         self.close()
 
 
-def open_services(settings: Settings, shared: Path | None = None) -> Services:
+def open_services(settings: Settings, shared: Path | None = None, make_studio: StudioMaker | None = None) -> Services:
     """Return the services of one process, which counts in the folder `shared` together with others.
 
-    Raises SettingsError when the state folder cannot be made or a key is unfit, RecordsUnavailable when the
-    database cannot be opened.
+    It draws pictures itself unless `make_studio` says who does. Raises SettingsError when the state folder cannot be
+    made or a key is unfit, RecordsUnavailable when the database cannot be opened.
     """
     keys = HmacKeys(secret_keys(settings))
     with ExitStack() as stack:
@@ -145,6 +113,8 @@ def open_services(settings: Settings, shared: Path | None = None) -> Services:
         records = kept(open_records(database_file(settings.state_dir)))
         storages = {name: kept(storage) for name, storage in storages_of(settings)}
         audit = kept(AuditLog(timed(records.append_audit, metrics)))
+        studio = kept(OnDemand(lambda: (make_studio or local_studio)(settings, storages)))
+        judge = counted(inspector(studio, settings.allow_missing_overviews), metrics)
         return Services(
             settings,
             metrics,
@@ -155,13 +125,12 @@ def open_services(settings: Settings, shared: Path | None = None) -> Services:
             keys,
             kept(issuer) if (issuer := issuer_of(settings)) else None,
             policy_of(settings),
-            Gatekeeper(records, storages, counted(inspector(settings.allow_missing_overviews), metrics)),
+            Gatekeeper(records, storages, judge),
             disk=kept(BoundedPool("disk", settings.worker_threads, queue_limit=64 * settings.worker_threads)),
             judges=kept(BoundedPool("judge", JUDGE_THREADS, queue_limit=32)),
             stores=kept(BoundedPool("store", STORE_THREADS, queue_limit=128)),
-            drawing=kept(Drawing(lambda: tile_engine(settings, storages))),
-            renderers=kept(BoundedPool("tile", settings.tile_threads, settings.tile_queue, TILE_NICE)),
-            far_renderers=kept(BoundedPool("far-tile", FAR_TILE_THREADS, settings.tile_queue, TILE_NICE)),
+            studio=studio,
+            pictures=kept(Pictures(studio, storages, settings.tile_cache_mb << 20)),
             hauls=kept(BoundedPool("haul", HAUL_THREADS, queue_limit=512)),
             _closing=stack.pop_all(),
         )
@@ -179,17 +148,19 @@ def storages_of(settings: Settings) -> Iterator[tuple[str, Storage]]:
         yield name, open_storage(name, root, settings.presign_seconds)
 
 
-def tile_engine(settings: Settings, storages: Mapping[str, Storage]) -> TileEngine:
-    """Return what draws tiles."""
-    # OpenCV takes half a second to import.
-    from gateway.tiles.engine import TileEngine  # noqa: PLC0415
+def local_studio(settings: Settings, storages: Mapping[str, Storage]) -> Studio:
+    """Return what draws in this process."""
+    # GDAL and OpenCV take half a second to import, and a server has them in processes of their own.
+    from gateway.studio.local import LocalStudio  # noqa: PLC0415
+    from gateway.studio.worker import Limits  # noqa: PLC0415
 
-    return TileEngine(
-        storages,
-        cache_bytes=settings.tile_cache_mb << 20,
-        handles=OPEN_RASTERS,
-        gdal_cache_bytes=settings.gdal_cache_mb << 20,
-    )
+    limits = Limits(settings.gdal_cache_mb, settings.tile_threads)
+    return LocalStudio(far_of(storages), limits, settings.tile_queue)
+
+
+def far_of(storages: Mapping[str, Storage]) -> dict[str, Storage]:
+    """Return the storages in a network: files of the others come to a studio opened."""
+    return {name: storage for name, storage in storages.items() if storage.remote}
 
 
 def issuer_of(settings: Settings) -> IssuerKeys | None:
@@ -205,12 +176,17 @@ def policy_of(settings: Settings) -> TokenPolicy:
     return TokenPolicy(settings.roles_claim, settings.oidc_issuer, settings.oidc_audience, lifetimes)
 
 
-def inspector(allow_missing_overviews: bool) -> Judge:
+def inspector(studio: Studio, allow_missing_overviews: bool) -> Judge:
     """Return the COG check as the gatekeeper calls it: over an opened object and its siblings' names."""
 
-    def judge(opened: OpenObject, siblings: frozenset[str]) -> Inspection:
-        found = inspect(opened, allow_missing_overviews=allow_missing_overviews, siblings=siblings)
-        return with_stretch(opened, found)
+    def judge(dataset: Dataset, opened: OpenObject, siblings: frozenset[str]) -> Inspection:
+        source = Source(dataset.id, opened.stat.version, dataset.root, dataset.key, opened.remote)
+        near: object = opened
+        files = (near,) if isinstance(near, FileSource) else ()
+        found = studio.submit(verdict(source, allow_missing_overviews), files).result()
+        # What lies beside the file is looked at here: a studio gets the file alone.
+        beside = tuple(check_sidecars(opened, siblings))
+        return replace(found, report=replace(found.report, findings=found.report.findings + beside))
 
     return judge
 
@@ -218,8 +194,8 @@ def inspector(allow_missing_overviews: bool) -> Judge:
 def counted(judge: Judge, metrics: Metrics) -> Judge:
     """Return `judge`, whose verdicts are counted."""
 
-    def count(opened: OpenObject, siblings: frozenset[str]) -> Inspection:
-        found = judge(opened, siblings)
+    def count(dataset: Dataset, opened: OpenObject, siblings: frozenset[str]) -> Inspection:
+        found = judge(dataset, opened, siblings)
         metrics.validations.add("valid" if found.report.valid else "invalid")
         return found
 

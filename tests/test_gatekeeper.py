@@ -71,7 +71,7 @@ def judged():
 def keeper(shelf, tmp_path, judged):
     verdicts = {"next": GOOD}
 
-    def inspect(opened, siblings):
+    def inspect(dataset, opened, siblings):
         judged.append(opened.stat.version)
         answer = verdicts["next"]
         return answer() if callable(answer) else answer

@@ -53,15 +53,15 @@ def open_raster(source: ByteSource) -> tuple[RasterFacts | None, tuple[Finding, 
         return None, (finding("gdal-cannot-open", "GDAL does not open the file."),)
 
 
-def open_dataset(source: ByteSource) -> DatasetReader:
+def open_dataset(source: ByteSource, **options: Any) -> DatasetReader:
     """Return the source opened by GDAL's GTiff driver, under the strict options that the caller has set.
 
-    What is remote is read through the source, so that GDAL gets the bytes of this very version.
+    What has no path is read through the source, so that GDAL gets the bytes of this very version.
     """
-    if not source.remote:
-        return rasterio.open(source.gdal_path, driver="GTiff", sharing=False)
+    if source.gdal_path.startswith("/"):
+        return rasterio.open(source.gdal_path, driver="GTiff", sharing=False, **options)
     name = f"{uuid.uuid4()}.tif"
-    return rasterio.open(name, driver="GTiff", sharing=False, opener=lambda *_, **__: SourceFile(source))
+    return rasterio.open(name, driver="GTiff", sharing=False, opener=lambda *_, **__: SourceFile(source), **options)
 
 
 def refers_elsewhere(raster: DatasetReader) -> bool:

@@ -16,7 +16,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from gateway.cog.layout import read_layout
-from gateway.cog.raster import GDAL_ERRORS, strict_options
+from gateway.cog.raster import GDAL_ERRORS, open_dataset, strict_options
 from gateway.model import ByteSource, Inspection
 
 Ranges = tuple[tuple[float, float], ...]
@@ -93,5 +93,4 @@ def _range(band: npt.NDArray[Any]) -> tuple[float, float]:
 
 
 def _level(source: ByteSource, level: int) -> DatasetReader:
-    options = {"overview_level": level - 1} if level else {}
-    return rasterio.open(source.gdal_path, driver="GTiff", sharing=False, **options)
+    return open_dataset(source, **({"overview_level": level - 1} if level else {}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from gateway.errors import BadParameter
@@ -12,14 +12,25 @@ from gateway.handlers.base import BaseHandler, json_bytes
 from gateway.handlers.handed import HandingHandler
 from gateway.handlers.tiles import DEFAULT_GRID, MapHandler, TileHandler
 from gateway.model import Dataset, Scale
+from gateway.studio import Task, tasks
 from gateway.tiles import parameters
+
+T = TypeVar("T")
 
 WORLD = (-180.0, -85.0511287798066, 180.0, 85.0511287798066)
 # What shapes the document and not its tiles.
 OWN = {"token", "tile_format", "tile_scale", "tilesize", "minzoom", "maxzoom", "v", "service", "request", "version"}
 
 
-class DocumentHandler(MapHandler, HandingHandler):
+class StudioHandler(BaseHandler):
+    """A resource that the studio has the answer of."""
+
+    async def worked_out(self, task: Task[T]) -> T:
+        """Return what a task without a dataset comes to; raises Unavailable when too much waits."""
+        return await self.mailbox.expect(self.services.pictures.ask(task))
+
+
+class DocumentHandler(MapHandler, HandingHandler, StudioHandler):
     """A document with a template of tiles in it."""
 
     async def template(self, dataset: Dataset, admitted: Admitted, path: str) -> str:
@@ -39,19 +50,11 @@ class DocumentHandler(MapHandler, HandingHandler):
         arguments = self.request.query_arguments
         least, most = (parameters.integer(arguments, name, 0, 30) for name in ("minzoom", "maxzoom"))
         if least is None or most is None:
-            found = await self.drawn(dataset, self.found_zooms, dataset, tms)
+            found = await self.drawn(dataset, lambda source: tasks.zooms(source, tms))
             least, most = found[0] if least is None else least, found[1] if most is None else most
         if least > most:
             raise BadParameter("The parameter minzoom must not be greater than maxzoom.")
         return least, most
-
-    def found_zooms(self, dataset: Dataset, tms: str) -> tuple[int, int]:
-        """Return the zoom levels of an open raster."""
-        from gateway.tiles import facts, wmts  # noqa: PLC0415 - rio-tiler takes long to import
-
-        wmts.grid(tms)
-        with self.services.tiles.opened(dataset) as raster:
-            return facts.zooms(raster, tms)
 
     def set_private(self, dataset: Dataset) -> None:
         """Keep documents out of shared caches, and those with a token in them out of every cache."""
@@ -121,12 +124,10 @@ class WmtsHandler(DocumentHandler, TileHandler):
         endpoint = self.public_url(f"/datasets/{dataset.id}/WMTSCapabilities.xml") + (
             f"?token={token}" if token else ""
         )
-        from gateway.tiles import wmts  # noqa: PLC0415
-
         bounds = (dataset.raster.bounds if dataset.raster else None) or WORLD
         self.set_private(dataset)
         self.set_header("Content-Type", "application/xml")
-        self.finish(wmts.capabilities(dataset.title, bounds, grid, zooms, template, endpoint))
+        self.finish(await self.worked_out(tasks.capabilities(dataset.title, bounds, grid, zooms, template, endpoint)))
 
     head = get
 
@@ -149,20 +150,18 @@ class WmtsHandler(DocumentHandler, TileHandler):
         await TileHandler.get(self, dataset_id, asked.get("tilematrixset"), *place, None, self.named_format())
 
 
-class GridsHandler(BaseHandler):
+class GridsHandler(StudioHandler):
     """The tile matrix sets."""
 
     @access(OPEN)
     async def get(self, name: str | None = None) -> None:
         """Send the ids of all, or one of them."""
-        from gateway.tiles import wmts  # noqa: PLC0415
-
         if name is None:
-            ids = await self.in_thread(wmts.grids)
+            ids = await self.worked_out(tasks.grids())
             found: Any = [{"id": each, "links": [self.link(each)]} for each in ids]
             self.send_json({"tileMatrixSets": found})
             return
-        self.send_json(await self.in_thread(wmts.grid_json, name))
+        self.send_json(await self.worked_out(tasks.grid_json(name)))
 
     head = get
 
@@ -171,14 +170,14 @@ class GridsHandler(BaseHandler):
         return {"href": self.public_url(f"/tileMatrixSets/{name}"), "rel": "item", "type": "application/json"}
 
 
-class ColormapsHandler(BaseHandler):
+class ColormapsHandler(StudioHandler):
     """The colour maps, and one of them as JSON or as a picture for a legend."""
 
     @access(OPEN)
     async def get(self, name: str | None = None) -> None:
         """Send the names of all, or the colours of one; `format=png` draws it."""
         if name is None:
-            names = await self.in_thread(_colormap_names)
+            names = await self.worked_out(tasks.colormaps())
             links = [{"href": self.public_url(f"/colorMaps/{each}"), "rel": "data"} for each in names]
             self.send_json({"colorMaps": names, "links": links})
             return
@@ -189,28 +188,10 @@ class ColormapsHandler(BaseHandler):
         if form == "png":
             width, height = (parameters.integer(arguments, side, 1, 2048) for side in ("width", "height"))
             self.set_header("Content-Type", "image/png")
-            self.finish(await self.in_thread(_legend, name, width or 256, height or 20))
+            self.finish(await self.worked_out(tasks.legend(name, width or 256, height or 20)))
             return
-        found = await self.in_thread(_colours, name)
+        found = await self.worked_out(tasks.colours(name))
         self.set_header("Content-Type", "application/json")
         self.finish(json_bytes(found))
 
     head = get
-
-
-def _colormap_names() -> list[str]:
-    from gateway.tiles import legends  # noqa: PLC0415
-
-    return legends.names()
-
-
-def _colours(name: str) -> Any:
-    from gateway.tiles import legends  # noqa: PLC0415
-
-    return legends.colours(name)
-
-
-def _legend(name: str, width: int, height: int) -> bytes:
-    from gateway.tiles import legends  # noqa: PLC0415
-
-    return legends.picture(name, width, height)

@@ -3,70 +3,65 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.cog.raster import MAX_COORDINATE
 from gateway.errors import BadParameter
 from gateway.handlers.access import METADATA, access
 from gateway.handlers.base import json_bytes
 from gateway.handlers.tiles import SLOW_COST, MapHandler, tag_of
 from gateway.model import Dataset
+from gateway.studio import Source, Task, tasks
 from gateway.tiles import parameters
 from gateway.tiles.model import Encoded, Style, TileFormat
 
 DEFAULT_SIDE = 1024
+# Far beyond any place on Earth in any unit. GDAL takes one turn of the globe after the other off a Web Mercator
+# coordinate, and never comes to an end where one turn is less than the last digit.
+MAX_COORDINATE = 1e12
 Size = tuple[int | None, int | None, int | None]
 
 
 class RasterHandler(MapHandler):
-    """A resource that rio-tiler answers from a kept raster."""
+    """A resource that the studio answers from an open raster."""
 
-    async def send_facts(self, dataset_id: str, what: tuple[object, ...], work: Any) -> None:
-        """Send the JSON that `work` makes of the open raster, unless the client has it."""
+    async def send_facts(
+        self, dataset_id: str, what: tuple[object, ...], make: Callable[[Source], Task[dict[str, Any]]]
+    ) -> None:
+        """Send the JSON that a task comes to, unless the client has it."""
 
         async def send(dataset: Dataset) -> None:
             if self.has_it(tag_of(dataset.version, type(self).__name__, *what)):
                 return
             self.spend(SLOW_COST)
-            found = await self.drawn(dataset, self.opened, dataset, work)
+            found = self.document(dataset, await self.drawn(dataset, make))
             self.set_header("Content-Type", "application/geo+json" if "geometry" in found else "application/json")
             self.finish(json_bytes(found))
 
         await self.in_version(dataset_id, send)
 
+    def document(self, _: Dataset, found: dict[str, Any]) -> dict[str, Any]:
+        """Return what is sent of what was found."""
+        return found
+
     async def send_drawn(
-        self, dataset_id: str, wanted: TileFormat | None, what: Mapping[str, object], work: Any
+        self,
+        dataset_id: str,
+        wanted: TileFormat | None,
+        what: Mapping[str, object],
+        make: Callable[[Source, Style], Task[Encoded]],
     ) -> None:
-        """Send what `work` draws of the open raster, unless the client has it; `what` tells it from others."""
+        """Send what a task draws, unless the client has it; `what` tells it from others."""
         style = parameters.style_of(self.request.query_arguments)
 
         async def send(dataset: Dataset) -> None:
             if self.has_it(tag_of(dataset.version, style, wanted, *what.items())):
                 return
             self.spend(SLOW_COST)
-            drawn = await self.drawn(dataset, self.painted, dataset, style, wanted, work)
+            drawn = await self.drawn(dataset, lambda source: make(source, style))
             await self.send_drawn_body(drawn, dataset, style, what)
 
         await self.in_version(dataset_id, send)
-
-    def opened(self, dataset: Dataset, work: Any) -> dict[str, Any]:
-        """Return what `work` makes of the open raster."""
-        from gateway.tiles import facts  # noqa: PLC0415 - rio-tiler takes long to import
-
-        with self.services.tiles.opened(dataset) as raster:
-            found: dict[str, Any] = work(facts, raster)
-            return found
-
-    def painted(self, dataset: Dataset, style: Style, wanted: TileFormat | None, work: Any) -> Encoded:
-        """Return the picture, in the bands and the range of values that its tiles have."""
-        from gateway.tiles import facts  # noqa: PLC0415
-
-        engine = self.services.tiles
-        chosen = engine.resolved(dataset, style, wanted)
-        with engine.opened(dataset) as raster:
-            picture: Encoded = work(facts, raster, chosen)
-            return picture
 
     def size(self, width: str | None, height: str | None, otherwise: int) -> Size:
         """Return max_size, width and height: those of the path, else of the query; the first only without these."""
@@ -87,7 +82,7 @@ class InfoHandler(RasterHandler):
     @access(METADATA)
     async def get(self, dataset_id: str) -> None:
         """Send the info."""
-        await self.send_facts(dataset_id, (), lambda facts, raster: facts.info(raster))
+        await self.send_facts(dataset_id, (), tasks.info)
 
     head = get
 
@@ -98,15 +93,14 @@ class InfoGeoJsonHandler(RasterHandler):
     @access(METADATA)
     async def get(self, dataset_id: str) -> None:
         """Send the feature; its geometry is the bounds in degrees."""
-        dataset, _ = await self.viewed(dataset_id)
-        bounds = dataset.raster.bounds if dataset.raster else None
-
-        def feature(facts: Any, raster: Any) -> dict[str, Any]:
-            return {"type": "Feature", "geometry": _polygon(bounds), "properties": facts.info(raster), "bbox": bounds}
-
-        await self.send_facts(dataset_id, (), feature)
+        await self.send_facts(dataset_id, (), tasks.info)
 
     head = get
+
+    def document(self, dataset: Dataset, found: dict[str, Any]) -> dict[str, Any]:
+        """Return the feature."""
+        bounds = dataset.raster.bounds if dataset.raster else None
+        return {"type": "Feature", "geometry": _polygon(bounds), "properties": found, "bbox": bounds}
 
 
 class StatisticsHandler(RasterHandler):
@@ -122,7 +116,7 @@ class StatisticsHandler(RasterHandler):
         await self.send_facts(
             dataset_id,
             (style, most, options),
-            lambda facts, raster: facts.statistics(raster, style, most, **options),
+            lambda source: tasks.statistics(source, style, most, options),
         )
 
     head = get
@@ -137,9 +131,7 @@ class PointHandler(RasterHandler):
         arguments = self.request.query_arguments
         style, place = parameters.style_of(arguments), _numbers((lon, lat))
         crs = parameters.crs(arguments, "coord_crs")
-        await self.send_facts(
-            dataset_id, (style, place, crs), lambda facts, raster: facts.point(raster, place, crs, style)
-        )
+        await self.send_facts(dataset_id, (style, place, crs), lambda source: tasks.point(source, place, crs, style))
 
     head = get
 
@@ -159,7 +151,7 @@ class PreviewHandler(RasterHandler):
             dataset_id,
             wanted,
             {"route": "preview", "size": size},
-            lambda facts, raster, chosen: facts.preview(raster, chosen, size, wanted),
+            lambda source, style: tasks.preview(source, style, size, wanted),
         )
 
     head = get
@@ -189,7 +181,7 @@ class PartHandler(RasterHandler):
             dataset_id,
             wanted,
             {"route": "bbox", "box": bounds, "size": size, "crs": systems},
-            lambda facts, raster, chosen: facts.part(raster, bounds, systems, chosen, size, wanted),
+            lambda source, style: tasks.part(source, bounds, systems, style, size, wanted),
         )
 
     head = get

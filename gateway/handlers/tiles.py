@@ -6,9 +6,10 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 from gateway.download import etag_of
 from gateway.errors import ClientLeft, FarAway, NotFound, StorageUnavailable, Unjudged, VersionChanged
@@ -17,10 +18,11 @@ from gateway.handlers.access import METADATA, access
 from gateway.handlers.values import ValuesHandler
 from gateway.model import Dataset, Scale
 from gateway.ranges import Conditions, Outcome, evaluate
+from gateway.studio import Source, Task
+from gateway.studio.pictures import Pictures
 from gateway.tiles import parameters
 from gateway.tiles.model import Encoded, Style, TileAddress, TileFormat
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 DEFAULT_GRID = "WebMercatorQuad"
@@ -33,7 +35,7 @@ KEPT_COST, DRAWN_COST, SLOW_COST = 1, 4, 16
 
 
 class MapHandler(ValuesHandler):
-    """What all resources of maps share: a dataset that the caller may have so, and threads that draw."""
+    """What all resources of maps share: a dataset that the caller may have so, and the way to what draws."""
 
     left = False
 
@@ -77,15 +79,19 @@ class MapHandler(ValuesHandler):
         """Count what an answer costs; raises TooManyRequests."""
         self.services.rates.spend("tile", self.principal.user, self.client_ip, cost)
 
-    async def drawn(self, dataset: Dataset, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what `work` returns, run by the threads that draw; raises Unavailable when too much waits.
+    async def drawn(self, dataset: Dataset, make: Callable[[Source], Task[T]]) -> T:
+        """Return what the task comes to; raises Unavailable when too much waits.
 
-        Files in a network have threads of their own. The work of a client who has left is dropped unless it has
-        begun; raises ClientLeft then.
+        The task of a client who has left is dropped unless it has begun; raises ClientLeft then.
         """
-        far = self.services.gatekeeper.storage_of(dataset).remote
-        pool = self.services.far_renderers if far else self.services.renderers
-        self.drawing = self.mailbox.expect(pool.submit(work, *args, **kwargs))
+        return await self.waited(dataset, lambda pictures: pictures.submit(dataset, make))
+
+    async def waited(self, dataset: Dataset, begin: Callable[[Pictures], Future[T]]) -> T:
+        """Return what `begin` begins, once the file of the dataset is open; raises the same."""
+        pictures = self.services.pictures
+        if not pictures.holds(dataset):
+            await self.in_thread(pictures.open, dataset)
+        self.drawing = self.mailbox.expect(begin(pictures))
         try:
             return await self.drawing
         except asyncio.CancelledError:
@@ -145,12 +151,12 @@ class TileHandler(MapHandler):
             if self.has_it(tag_of(dataset.version, address, style, wanted)):
                 metrics.tiles.add("not-modified", kind)
                 return
-            engine, began = self.services.tiles, time.monotonic()
-            tile = engine.ready(dataset, address, style, wanted)
+            began = time.monotonic()
+            tile = self.services.pictures.ready(dataset, address, style, wanted)
             metrics.tile_cache.add("miss" if tile is None else "passthrough" if tile.way == "passthrough" else "hit")
             self.spend(KEPT_COST if tile else cost_of(address, style, wanted))
             if tile is None:
-                tile = await self.drawn(dataset, engine.tile, dataset, address, style, wanted)
+                tile = await self.waited(dataset, lambda pictures: pictures.tile(dataset, address, style, wanted))
                 metrics.tile_seconds.observe(time.monotonic() - began, tile.way)
                 metrics.tiles.add(tile.way, tile.format)
             else:

@@ -41,11 +41,13 @@ def look_around(services: Services, load: Load) -> None:
     metrics, gauges, settings = services.metrics, services.metrics.gauges, services.settings
     metrics.look()
     gauges.open_requests.set(load.requests)
-    pools = (services.disk, services.judges, services.stores, services.hauls, services.renderers)
-    for pool in (*pools, services.far_renderers):
+    for pool in (services.disk, services.judges, services.stores, services.hauls):
         gauges.waiting.set(pool.waiting, pool.name)
         gauges.room.set(pool.queue_limit, pool.name)
-    gauges.tile_cache.set(services.tiles.cached_bytes)
+    studio = services.studio.load()
+    gauges.waiting.set(studio.waiting, "studio")
+    gauges.room.set(studio.limit, "studio")
+    gauges.tile_cache.set(services.pictures.cached_bytes)
     gauges.audit_failing.set(services.audit.failing)
     gauges.audit_dropped.set(services.audit.dropped)
     for name, storage in services.storages.items():

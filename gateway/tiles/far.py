@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
-
-import rasterio
-from rasterio.abc import MultiByteRangeResourceContainer
-from rasterio.io import DatasetReader
 
 from gateway.cog.sourcefile import SourceFile
 from gateway.errors import GatewayError, StorageUnavailable
@@ -189,56 +184,3 @@ class FarFile(SourceFile):
             return self._far.read_all([(at, at + size) for at, size in zip(offsets, sizes, strict=True)])
         except GatewayError:
             return [bytes(size) for size in sizes]
-
-
-class _OneFile(MultiByteRangeResourceContainer):  # type: ignore[misc]
-    """What GDAL sees of the world: one file under one name, and no other beside it."""
-
-    def __init__(self, name: str, source: FarSource) -> None:
-        self._name, self._source = name, source
-
-    def open(self, path: str, *_: Any, **__: Any) -> FarFile:
-        """Return the file."""
-        if not self.isfile(path):
-            raise FileNotFoundError(path)
-        return FarFile(self._source)
-
-    def isfile(self, path: str) -> bool:
-        """Return whether that is the file."""
-        return path.rpartition("/")[2] == self._name
-
-    def isdir(self, _: str) -> bool:
-        """Return False."""
-        return False
-
-    def ls(self, _: str) -> list[str]:
-        """Return nothing."""
-        return []
-
-    def mtime(self, _: str) -> int:
-        """Return 0: a version has one time only."""
-        return 0
-
-    def rm(self, path: str) -> None:
-        """Refuse."""
-        raise PermissionError(path)
-
-    def size(self, _: str) -> int:
-        """Return the length in bytes."""
-        return self._source.size_bytes
-
-
-class FarRaster:
-    """A raster over a source in a network. It may be opened, read and closed by different threads, one at a time.
-
-    rasterio notes open files in a context variable, and cannot close one where it does not find that note.
-    """
-
-    def __init__(self, source: FarSource, name: str, **kwargs: Any) -> None:
-        self._context = contextvars.copy_context()
-        files = _OneFile(name, source)
-        self.raster: DatasetReader = self._context.run(rasterio.open, name, opener=files, **kwargs)
-
-    def close(self) -> None:
-        """Close it."""
-        self._context.run(self.raster.close)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.errors import NotFound, TileOutsideGrid
 from gateway.tiles.model import TileAddress
@@ -70,21 +70,47 @@ class Grids:
 
     def frame(self, address: TileAddress) -> Frame:
         """Return where a tile lies; raises TileOutsideGrid, and NotFound for an unknown tile matrix set."""
-        key = address.tms, address.z
-        grid = self._known.get(key)
+        return self._level(address.tms, address.z).frame(address.x, address.y, address.size)
+
+    def zooms(self, tms: str) -> range:
+        """Return the zoom levels of a tile matrix set; raises NotFound."""
+        found = _found(tms)
+        return range(found.minzoom, found.maxzoom + 1)
+
+    def crs(self, tms: str) -> str:
+        """Return the CRS of a tile matrix set as WKT; raises NotFound."""
+        return self._level(tms, self.zooms(tms)[0]).crs
+
+    def size(self, tms: str, zoom: int) -> tuple[int, int]:
+        """Return how many tiles a zoom level has across and down; raises TileOutsideGrid and NotFound."""
+        grid = self._level(tms, zoom)
+        return grid.width, grid.height
+
+    def coalesced(self, tms: str, zoom: int) -> bool:
+        """Return whether some tiles of a zoom level share their ground; raises TileOutsideGrid and NotFound."""
+        return bool(self._level(tms, zoom).coalesced)
+
+    def _level(self, tms: str, zoom: int) -> Grid:
+        grid = self._known.get((tms, zoom))
         if grid is None:
             with self._gate:
-                grid = self._known[key] = _load(*key)
-        return grid.frame(address.x, address.y, address.size)
+                grid = self._known[tms, zoom] = _load(tms, zoom)
+        return grid
 
 
-def _load(name: str, zoom: int) -> Grid:
-    # A fifth of a second, which no command pays that draws no tile.
+def _found(name: str) -> Any:
+    # A fifth of a second, which nobody pays who draws no tile.
     import morecantile  # noqa: PLC0415
 
     if name not in morecantile.tms.list():
         raise NotFound("There is no such tile matrix set.")
-    found = morecantile.tms.get(name)
+    return morecantile.tms.get(name)
+
+
+def _load(name: str, zoom: int) -> Grid:
+    import morecantile  # noqa: PLC0415
+
+    found = _found(name)
     if not found.minzoom <= zoom <= found.maxzoom:
         raise TileOutsideGrid(f"The tile matrix set has no zoom level {zoom}.")
     matrix = found.matrix(zoom)
@@ -108,6 +134,33 @@ def block_of(frame: Frame, transform: Affine, block: int) -> tuple[int, int] | N
 
     `transform` is that of one level, from pixels to the CRS of the frame; blocks have `block` pixels a side.
     """
+    place = _offset(frame, transform, block)
+    return place if place is not None and min(place) >= 0 else None
+
+
+def first_of(frame: Frame, transform: Affine, block: int, whole: tuple[int, int]) -> tuple[int, int] | None:
+    """Return the tile that block (0, 0) of a level is, or None where its blocks are not the tiles of a zoom level.
+
+    `frame` is the ground of tile (0, 0), `whole` the number of blocks that must lie on the grid, across and down.
+    """
+    place = _offset(frame, transform, block)
+    if place is None:
+        return None
+    wide, high = frame.right - frame.left, frame.top - frame.bottom
+    column, row = whole[0] - 1 - place[0], whole[1] - 1 - place[1]
+    last = Frame(
+        frame.crs,
+        frame.left + column * wide,
+        frame.bottom - row * high,
+        frame.right + column * wide,
+        frame.top - row * high,
+        frame.size,
+    )
+    return (-place[0], -place[1]) if _offset(last, transform, block) is not None else None
+
+
+def _offset(frame: Frame, transform: Affine, block: int) -> tuple[int, int] | None:
+    """Return column and row of the block that would be the tile, or None where blocks lie on another grid."""
     if block != frame.size or transform.b or transform.d or transform.a <= 0 or transform.e >= 0:
         return None
     column = (frame.left - transform.c) / transform.a
@@ -116,6 +169,4 @@ def block_of(frame: Frame, transform: Affine, block: int) -> tuple[int, int] | N
     height = (frame.bottom - frame.top) / transform.e
     across, down = round(column / block), round(row / block)
     off = (column - across * block, row - down * block, width - block, height - block)
-    if min(across, down) < 0 or max(map(abs, off)) > GRID_TOLERANCE:
-        return None
-    return across, down
+    return (across, down) if max(map(abs, off)) <= GRID_TOLERANCE else None

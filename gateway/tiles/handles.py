@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-import uuid
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import rasterio
 from rasterio._err import CPLE_BaseError
@@ -18,17 +17,48 @@ from rasterio.io import DatasetReader
 
 from gateway.cog.layout import Layout, read_layout
 from gateway.cog.raster import strict_options
-from gateway.errors import GatewayError, NotACog, StorageUnavailable, VersionChanged
-from gateway.model import Dataset
-from gateway.storage import OpenObject, Storage
+from gateway.errors import GatewayError, NotACog, VersionChanged
+from gateway.model import RasterFacts
+from gateway.storage import OpenObject
 from gateway.storage.base import RemoteObject
-from gateway.tiles.far import FarRaster, FarSource, Kept
+from gateway.tiles.far import FarSource, Kept
+from gateway.tiles.opening import SourceRaster
 from gateway.tiles.view import View, view_of
 
 T = TypeVar("T")
 
 # Of files in a network; GDAL keeps what it decoded of them for longer.
 KEPT_BYTES = 32 << 20
+# Rasters of one version that wait for their next lone user.
+IDLE_RASTERS = 2
+
+
+class Version(Protocol):
+    """What names the bytes of a dataset, and what was found when they were judged."""
+
+    @property
+    def id(self) -> str:
+        """Return the id of the dataset."""
+
+    @property
+    def version(self) -> str:
+        """Return the judged version."""
+
+    @property
+    def root(self) -> str:
+        """Return the name of the storage root."""
+
+    @property
+    def key(self) -> str:
+        """Return the name of the object below the root."""
+
+    @property
+    def raster(self) -> RasterFacts | None:
+        """Return what was found in it."""
+
+
+# Opens the object of a dataset; raises ObjectMissing and StorageUnavailable.
+Opener = Callable[[Version], OpenObject]
 
 
 class Handle:
@@ -39,8 +69,8 @@ class Handle:
         self.lock = threading.RLock()
         self.users = 0
         self.dropped = False
-        self._levels: dict[int, DatasetReader] = {}
-        self._far: list[FarRaster] = []
+        self._levels: dict[int, SourceRaster] = {}
+        self._idle: list[SourceRaster] = []
         self._facts: dict[Hashable, Any] = {}
 
     @property
@@ -69,7 +99,24 @@ class Handle:
         """Return the dataset of one level, 0 being the full image; `lock` is held by the caller."""
         if index not in self._levels:
             self._levels[index] = self._open({"overview_level": index - 1} if index else {})
-        return self._levels[index]
+        return self._levels[index].raster
+
+    def lend(self, work: Callable[[DatasetReader], T]) -> T:
+        """Return what `work` makes of the full image as a dataset of its own, for as long as it takes.
+
+        Nobody waits for its end, as those do who wait for `lock`.
+        """
+        try:
+            lone = self._idle.pop()
+        except IndexError:
+            lone = self._open({})
+        try:
+            return lone.run(work)
+        finally:
+            if len(self._idle) < IDLE_RASTERS and not self.dropped:
+                self._idle.append(lone)
+            else:
+                lone.close()
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what `make` returned when it was first asked for under that key; only then the lock is taken."""
@@ -80,43 +127,36 @@ class Handle:
         found: T = self._facts[key]
         return found
 
-    def knows(self, *keys: Hashable) -> bool:
-        """Return whether `once` has answers for all these keys at hand."""
-        return all(key in self._facts for key in keys)
-
     def close(self) -> None:
         """Close all levels and the source."""
         with self.lock:
-            for raster in self._far or self._levels.values():
+            for raster in (*self._levels.values(), *self._idle):
                 raster.close()
-            self._far.clear()
             self._levels.clear()
+            self._idle.clear()
             self.source.close()
 
-    def _open(self, kwargs: dict[str, Any]) -> DatasetReader:
-        kwargs |= {"driver": "GTiff", "sharing": False}
+    def _open(self, kwargs: dict[str, Any]) -> SourceRaster:
         with warnings.catch_warnings(), rasterio.Env(**strict_options(self.source.gdal_path)):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            if not isinstance(self.source, FarSource):
-                return rasterio.open(self.source.gdal_path, **kwargs)
             # First the directories in one read: GDAL takes them in many small ones.
-            _ = self.layout
-            self._far.append(FarRaster(self.source, f"{uuid.uuid4()}.tif", **kwargs))
-            return self._far[-1].raster
+            if self.source.remote:
+                _ = self.layout
+            return SourceRaster(self.source, driver="GTiff", sharing=False, **kwargs)
 
 
 class HandlePool:
     """At most `limit` open rasters, each kept until it is the longest unused or its file has changed."""
 
-    def __init__(self, storages: Mapping[str, Storage], limit: int) -> None:
-        self._storages = storages
+    def __init__(self, opener: Opener, limit: int) -> None:
+        self._opener = opener
         self._limit = limit
         self._gate = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], Handle] = OrderedDict()
         self._bytes = Kept(KEPT_BYTES)
 
     @contextmanager
-    def use(self, dataset: Dataset) -> Iterator[Handle]:
+    def use(self, dataset: Version) -> Iterator[Handle]:
         """Yield the handle of this very version.
 
         Raises VersionChanged when the file is another one, StorageUnavailable, ObjectMissing, and NotACog when GDAL
@@ -139,22 +179,6 @@ class HandlePool:
         finally:
             self._released(handle)
 
-    @contextmanager
-    def use_open(self, dataset: Dataset) -> Iterator[Handle | None]:
-        """Yield the handle of this version if a local file is open and unchanged; nothing is waited for."""
-        with self._gate:
-            handle = self._kept.get((dataset.id, dataset.version))
-            if handle is not None:
-                self._kept.move_to_end((dataset.id, dataset.version))
-                handle.users += 1
-        if handle is None:
-            yield None
-            return
-        try:
-            yield None if handle.source.remote or not handle.source.unchanged() else handle
-        finally:
-            self._released(handle)
-
     def close(self) -> None:
         """Close all handles; those in use are closed by their last user."""
         with self._gate:
@@ -162,7 +186,7 @@ class HandlePool:
             self._kept.clear()
         self._forget(handles)
 
-    def _taken(self, dataset: Dataset) -> Handle:
+    def _taken(self, dataset: Version) -> Handle:
         key = dataset.id, dataset.version
         with self._gate:
             handle = self._kept.get(key)
@@ -178,18 +202,14 @@ class HandlePool:
         self._forget(surplus if handle is opened else [*surplus, opened])
         return handle
 
-    def _opened(self, dataset: Dataset) -> OpenObject:
-        try:
-            storage = self._storages[dataset.root]
-        except KeyError as error:
-            raise StorageUnavailable("The storage of this dataset is not configured.") from error
-        source = storage.open(dataset.key)
+    def _opened(self, dataset: Version) -> OpenObject:
+        source = self._opener(dataset)
         if source.stat.version != dataset.version:
             source.close()
             raise VersionChanged("The file has changed just now.")
         return FarSource(cast(RemoteObject, source), self._bytes) if source.remote else source
 
-    def _drop(self, dataset: Dataset, handle: Handle) -> None:
+    def _drop(self, dataset: Version, handle: Handle) -> None:
         with self._gate:
             if self._kept.get((dataset.id, dataset.version)) is handle:
                 del self._kept[dataset.id, dataset.version]

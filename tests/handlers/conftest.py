@@ -12,9 +12,11 @@ import pytest
 from tornado.httpclient import HTTPRequest
 
 from gateway.app import make_app, make_server
+from gateway.cog import inspect
+from gateway.cog.stretch import with_stretch
 from gateway.model import AuditRow, Dataset, Level, Scale
 from gateway.records import AuditQuery
-from gateway.services import Services, inspector, open_services
+from gateway.services import Services, open_services
 from gateway.settings import RootSettings, Settings
 from gateway.tokens import mint_bearer
 from tests.rasters import write_cog
@@ -50,7 +52,7 @@ class World:
     def register(self, name: str, **values: Any) -> Dataset:
         storage = self.services.storages[values.get("root", "data")]
         with storage.open(name) as opened:
-            stat, found = opened.stat, inspector(False)(opened, frozenset())
+            stat, found = opened.stat, with_stretch(opened, inspect(opened))
         now = datetime.now(UTC)
         facts = {
             "id": str(uuid.uuid4()), "root": "data", "key": name, "title": "Elevation", "owner": None,

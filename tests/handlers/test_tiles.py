@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from gateway.model import Level, Scale
+from gateway.studio import tasks
 from tests.handlers.conftest import UNKNOWN_ID, grant, problem
 
 pytestmark = pytest.mark.gen_test
@@ -80,8 +81,8 @@ async def test_a_tile_has_a_strong_tag_and_is_not_drawn_again_for_who_has_it(fet
     assert tag.startswith('"')
     assert (await fetch(path + "?rescale=0,10")).headers["ETag"] != tag
     assert (await fetch(path + "?unknown=1")).headers["ETag"] == tag
-    monkeypatch.setattr(world.services.tiles, "tile", None)
-    monkeypatch.setattr(world.services.tiles, "ready", None)
+    monkeypatch.setattr(world.services.pictures, "tile", None)
+    monkeypatch.setattr(world.services.pictures, "ready", None)
     again = await fetch(path, headers={"If-None-Match": tag})
     assert (again.code, again.body, again.headers["ETag"]) == (304, b"", tag)
 
@@ -236,32 +237,42 @@ async def test_grids_and_colour_maps_are_listed(fetch, world):
         assert (await fetch(path)).code == 404
 
 
-async def test_too_many_waiting_pictures_are_told_to_come_back(fetch, world, monkeypatch):
-    from gateway.pools import BoundedPool
-
-    full = BoundedPool("full", 1, 0)
-    full._room.acquire()
-    object.__setattr__(world.services, "renderers", full)
-    response = await fetch(f"/api/datasets/{world.add().id}/preview")
+@pytest.mark.parametrize("settings", [{"tile_threads": 1, "tile_queue": 0}], indirect=True)
+async def test_too_many_waiting_pictures_are_told_to_come_back(fetch, world):
+    dataset, gate = world.add(), held(world)
+    response = await fetch(f"/api/datasets/{dataset.id}/preview")
+    gate.set()
     assert response.code == 503
     assert int(response.headers["Retry-After"]) >= 1
-    full._room.release()
-    full.close()
+
+
+def held(world):
+    """Let all threads that draw wait for an event; return it."""
+    gate, begun = threading.Event(), threading.Semaphore(0)
+    pool = started(world)._pools["paint"]
+    for _ in range(world.services.settings.tile_threads):
+        pool.submit(lambda: begun.release() or gate.wait(30))
+    for _ in range(world.services.settings.tile_threads):
+        assert begun.acquire(timeout=30)
+    return gate
+
+
+def started(world):
+    world.services.studio.submit(tasks.colormaps()).result(30)
+    return world.services.studio._made
 
 
 async def test_a_client_who_leaves_is_no_error_and_its_work_is_dropped(fetch, world, base_url, caplog):
     dataset = world.add()
     z, x, y = await covering(fetch, dataset)
-    pool, gate = world.services.renderers, threading.Event()
-    for _ in range(world.services.settings.tile_threads):
-        pool.submit(gate.wait)
+    gate, studio = held(world), world.services.studio
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", urlsplit(base_url).port)
         writer.write(f"GET /api/datasets/{dataset.id}/tiles/{z}/{x}/{y}.png HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        while not pool.waiting:
+        while not studio.load().waiting:
             await asyncio.sleep(0)
         writer.close()
-        while pool.waiting:
+        while studio.load().waiting:
             await asyncio.sleep(0)
         await writer.wait_closed()
     finally:

@@ -140,7 +140,7 @@ async def test_a_client_who_leaves_before_its_values_has_an_end_on_record(fetch,
         writer.write(head.encode())
         await asyncio.sleep(0.01)
         writer.transport.abort()
-    while world.services.renderers._inside:
+    while world.services.studio.load().waiting:
         await asyncio.sleep(0.01)
     for _ in range(100):
         await asyncio.sleep(0.01)

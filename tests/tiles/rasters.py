@@ -101,13 +101,26 @@ def dataset(folder: Path, name: str) -> tuple[dict, Dataset]:
     return {"data": storage}, record
 
 
+def opener(storages):
+    """Return what opens the objects of these storages."""
+    return lambda version: storages[version.root].open(version.key)
+
+
+def stretch_in(engine, record):
+    """Return the default range of values of each band, as the tiles of an engine have it."""
+    from gateway.tiles.engine import _stretch
+
+    with engine._pool.use(record) as handle:
+        return _stretch(record, handle)
+
+
 @contextmanager
 def handle_of(path: Path):
     """Yield a handle of a file."""
     from gateway.tiles.handles import HandlePool
 
     storages, record = dataset(path.parent, path.name)
-    pool = HandlePool(storages, 4)
+    pool = HandlePool(opener(storages), 4)
     try:
         with pool.use(record) as handle:
             yield handle
@@ -116,12 +129,12 @@ def handle_of(path: Path):
 
 
 @contextmanager
-def engine_of(path: Path, cache_bytes=1 << 20, handles=4, **options):
+def engine_of(path: Path, handles=4, **options):
     """Yield an engine over the folder of a file, and the record of that file."""
     from gateway.tiles.engine import TileEngine
 
     storages, record = dataset(path.parent, path.name)
-    engine = TileEngine(storages, cache_bytes=cache_bytes, handles=handles, **options)
+    engine = TileEngine(opener(storages), handles=handles, **options)
     try:
         yield engine, record
     finally:

@@ -20,12 +20,11 @@ from gateway.errors import (
     NotACog,
     NotFound,
     ObjectMissing,
-    StorageUnavailable,
     TileOutsideGrid,
     VersionChanged,
 )
 from gateway.tiles.model import Style, TileAddress, TileFormat
-from tests.tiles.rasters import MERCATOR, engine_of, landscape, mercator_tile, utm, write
+from tests.tiles.rasters import MERCATOR, engine_of, landscape, mercator_tile, stretch_in, utm, write
 from tests.tiles.test_warp import tile_over
 
 PNG, JPEG, WEBP = TileFormat.PNG, TileFormat.JPEG, TileFormat.WEBP
@@ -122,10 +121,8 @@ def test_a_tile_beside_the_data_is_empty(hills, format):
 
 @pytest.mark.parametrize("place", [(0, 1, 0), (0, 0, -1), (25, 0, 0), (-1, 0, 0), (3, 8, 0)])
 def test_a_tile_outside_of_the_grid_is_none(hills, place):
-    with engine_of(hills) as (engine, record):
-        for call in (engine.tile, engine.ready):
-            with pytest.raises(TileOutsideGrid):
-                call(record, TileAddress("WebMercatorQuad", *place), Style(), PNG)
+    with engine_of(hills) as (engine, record), pytest.raises(TileOutsideGrid):
+        engine.tile(record, TileAddress("WebMercatorQuad", *place), Style(), PNG)
 
 
 def test_an_unknown_tile_matrix_set_is_not_found(hills):
@@ -151,7 +148,7 @@ def test_bands_come_in_the_order_of_the_request(hills):
 def test_values_of_many_bits_fill_the_range_of_a_byte_without_parameters(tmp_path, dtype):
     path = write(tmp_path / "a.tif", landscape(1, 700, 900, dtype), utm())
     with engine_of(path) as (engine, record):
-        stretch = engine.stretch(record)
+        stretch = stretch_in(engine, record)
         tile = engine.tile(record, address_over(path, 13), Style(), PNG)
         told = engine.tile(record, address_over(path, 13), Style(rescale=stretch.bands), PNG)
     pixels = decoded(tile.body)
@@ -161,7 +158,7 @@ def test_values_of_many_bits_fill_the_range_of_a_byte_without_parameters(tmp_pat
 
 def test_bytes_have_no_default_range(hills):
     with engine_of(hills) as (engine, record):
-        assert engine.stretch(record) is None
+        assert stretch_in(engine, record) is None
 
 
 def test_raw_formats_keep_the_values(tmp_path):
@@ -332,8 +329,8 @@ def test_a_file_that_changed_is_never_mixed_with_the_old_one(hills):
         for address in (address_over(hills, 11), address_over(hills, 13)):
             with pytest.raises(VersionChanged):
                 engine.tile(record, address, Style(), PNG)
-        with pytest.raises(VersionChanged), engine.opened(record):
-            pass
+        with pytest.raises(VersionChanged):
+            engine.lend(record, lambda raster: raster.shape)
 
 
 def test_a_file_that_is_gone_is_missing(hills):
@@ -343,34 +340,14 @@ def test_a_file_that_is_gone_is_missing(hills):
             engine.tile(record, TileAddress("WebMercatorQuad", 1, 0, 0), Style(), PNG)
 
 
-def test_a_root_that_is_not_configured_is_unavailable(hills):
-    with engine_of(hills) as (engine, record):
-        engine._pool._storages.clear()
-        with pytest.raises(StorageUnavailable):
-            engine.tile(record, TileAddress("WebMercatorQuad", 1, 0, 0), Style(), PNG)
-
-
-def test_what_lies_ready_is_given_at_once_and_nothing_else(tmp_path):
-    path = on_grid(tmp_path)
-    address = TileAddress("WebMercatorQuad", 10, 137 * 4, 88 * 4)
-    with engine_of(path) as (engine, record):
-        assert engine.ready(record, address, Style(), JPEG) is None
-        made = engine.tile(record, address, Style(), PNG)
-        assert engine.ready(record, address, Style(), PNG) is made
-        assert engine.ready(record, address, Style(), WEBP) is None
-        assert engine.ready(record, address, Style(), JPEG).way == "passthrough"
-        os.utime(path, ns=(1, 1))
-        assert engine.ready(record, address, Style(), JPEG) is None
-
-
 def test_the_opened_dataset_is_that_of_the_version(hills):
-    with engine_of(hills) as (engine, record), engine.opened(record) as raster:
-        assert raster.shape == (700, 900)
+    with engine_of(hills) as (engine, record):
+        assert engine.lend(record, lambda raster: raster.shape) == (700, 900)
 
 
 def test_several_threads_draw_the_same_tiles(hills):
     addresses = [address_over(hills, zoom) for zoom in (9, 10, 11, 12, 13, 14)]
-    with engine_of(hills, cache_bytes=0, handles=1) as (engine, record):
+    with engine_of(hills, handles=1) as (engine, record):
         alone = [engine.tile(record, address, Style(), PNG).body for address in addresses]
         found = {}
         threads = [
@@ -384,19 +361,6 @@ def test_several_threads_draw_the_same_tiles(hills):
         for thread in threads:
             thread.join()
     assert [found[n] for n in range(4)] == [alone] * 4
-
-
-def test_what_is_ready_waits_for_nobody_who_draws(tmp_path):
-    path = on_grid(tmp_path)
-    address = TileAddress("WebMercatorQuad", 10, 137 * 4, 88 * 4)
-    with engine_of(path) as (engine, record):
-        engine.tile(record, address, Style(), JPEG)
-        found = []
-        with engine.opened(record):
-            asking = threading.Thread(target=lambda: found.append(engine.ready(record, address, Style(), JPEG)))
-            asking.start()
-            asking.join(10)
-            assert [tile.way for tile in found] == ["passthrough"]
 
 
 def test_a_sparse_block_is_drawn(tmp_path):

@@ -14,7 +14,18 @@ from gateway.tiles.engine import TileEngine
 from gateway.tiles.far import GAP_BYTES, LEAST_BYTES, MOST_BYTES, FarSource, Kept
 from gateway.tiles.model import Style, TileAddress, TileFormat
 from tests.tiles.far import Far, FarStorage
-from tests.tiles.rasters import MERCATOR, UTM, dataset, engine_of, landscape, mercator_tile, utm, write
+from tests.tiles.rasters import (
+    MERCATOR,
+    UTM,
+    dataset,
+    engine_of,
+    landscape,
+    mercator_tile,
+    opener,
+    stretch_in,
+    utm,
+    write,
+)
 
 PNG, JPEG, WEBP, NPY, TIF = TileFormat.PNG, TileFormat.JPEG, TileFormat.WEBP, TileFormat.NPY, TileFormat.TIF
 # Some tile of zoom 10 within the raster on the grid.
@@ -26,7 +37,7 @@ def far_engine(path, **options):
     """Yield an engine over the folder of a file as if it were far, the record of the file, and the storage."""
     storages, record = dataset(path.parent, path.name)
     storage = FarStorage(storages["data"])
-    engine = TileEngine({"data": storage}, **{"cache_bytes": 0, "handles": 4, **options})
+    engine = TileEngine(opener({"data": storage}), **{"handles": 4, **options})
     try:
         yield engine, record, storage
     finally:
@@ -76,19 +87,17 @@ def test_pictures_and_facts_are_those_of_the_same_local_file(hills):
     bounds = (*place, place[0] + 0.05, place[1] + 0.05)
     size = (128, None, None)
     style = Style(rescale=((0, 4000),), bidx=(1, 2, 3))
+
+    def all_of(raster):
+        return [
+            facts.preview(raster, style, size, PNG), facts.part(raster, bounds, (None,) * 2, style, size, PNG),
+            facts.part(raster, bounds, (None,) * 2, style, (1024, None, None), PNG),
+            facts.statistics(raster, Style(), 256), facts.point(raster, place, None, Style()),
+            facts.zooms(raster, "WebMercatorQuad"), facts.info(raster),
+        ]  # fmt: skip
+
     with engine_of(hills) as (near, record), far_engine(hills) as (far, _, _):
-        found = []
-        for engine in (near, far):
-            with engine.opened(record) as raster:
-                info = facts.info(raster)
-                found.append(
-                    [
-                        facts.preview(raster, style, size, PNG), facts.part(raster, bounds, (None,) * 2, style, size, PNG),
-                        facts.statistics(raster, Style(), 256), facts.point(raster, place, None, Style()),
-                        facts.zooms(raster, "WebMercatorQuad"), info,
-                    ]
-                )  # fmt: skip
-            found[-1].append(engine.stretch(record))
+        found = [[engine.lend(record, all_of), stretch_in(engine, record)] for engine in (near, far)]
     assert found[0] == found[1]
 
 
@@ -107,7 +116,7 @@ def test_the_directories_are_read_once_and_a_stored_block_in_one_request_for_its
 def test_a_drawn_tile_asks_for_its_blocks_alone_near_ones_together(hills):
     address = over(*place_of(UTM, 515_000, 5_285_000), 12)
     with far_engine(hills) as (engine, record, storage):
-        engine.stretch(record)
+        stretch_in(engine, record)
         (opened,) = storage.opened
         opened.asked.clear()
         assert engine.tile(record, address, Style(), PNG).way == "hot"
@@ -123,7 +132,7 @@ def test_a_drawn_tile_asks_for_its_blocks_alone_near_ones_together(hills):
 def test_rio_tiler_asks_for_near_blocks_together_too(hills):
     address = over(*place_of(UTM, 515_000, 5_285_000), 12)
     with far_engine(hills) as (engine, record, storage):
-        engine.stretch(record)
+        stretch_in(engine, record)
         (opened,) = storage.opened
         opened.asked.clear()
         assert engine.tile(record, address, Style(), NPY).way == "rio-tiler"
@@ -145,7 +154,7 @@ def test_a_store_that_fails_is_asked_once_and_never_again_for_that_tile(hills):
     address = over(*place_of(UTM, 515_000, 5_285_000), 12)
     for format in (PNG, NPY):
         with far_engine(hills) as (engine, record, storage):
-            engine.stretch(record)
+            stretch_in(engine, record)
             opened = storage.opened[0]
             opened.asked.clear()
             opened.fail()

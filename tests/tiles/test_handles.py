@@ -9,7 +9,7 @@ import pytest
 from gateway.errors import NotACog, StorageUnavailable, VersionChanged
 from gateway.tiles.handles import HandlePool
 from tests.tiles.far import FarStorage
-from tests.tiles.rasters import dataset, landscape, utm, write
+from tests.tiles.rasters import dataset, landscape, opener, utm, write
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def descriptors():
 
 def test_a_version_is_opened_once(files):
     storages, (first, *_) = records(files)
-    pool = HandlePool(storages, 2)
+    pool = HandlePool(opener(storages), 2)
     with pool.use(first) as one, pool.use(first) as two:
         assert one is two
     with pool.use(first) as three:
@@ -41,7 +41,7 @@ def test_a_version_is_opened_once(files):
 def test_the_longest_unused_is_closed_and_nothing_stays_open(files):
     storages, all_three = records(files)
     before = descriptors()
-    pool = HandlePool(storages, 2)
+    pool = HandlePool(opener(storages), 2)
     handles = []
     for record in all_three:
         with pool.use(record) as handle:
@@ -55,7 +55,7 @@ def test_the_longest_unused_is_closed_and_nothing_stays_open(files):
 
 def test_a_handle_in_use_is_closed_by_its_last_user(files):
     storages, (first, second, _) = records(files)
-    pool = HandlePool(storages, 1)
+    pool = HandlePool(opener(storages), 1)
     with pool.use(first) as handle:
         with pool.use(second):
             pass
@@ -67,7 +67,7 @@ def test_a_handle_in_use_is_closed_by_its_last_user(files):
 
 def test_another_version_is_refused_when_opened_and_when_used(files):
     storages, (first, *_) = records(files)
-    pool = HandlePool(storages, 2)
+    pool = HandlePool(opener(storages), 2)
     with pytest.raises(VersionChanged), pool.use(replace(first, version="1-2-3")):
         pass
     with pool.use(first) as handle:
@@ -81,7 +81,7 @@ def test_another_version_is_refused_when_opened_and_when_used(files):
 
 def test_the_facts_are_those_of_the_file(files):
     storages, (first, *_) = records(files)
-    pool = HandlePool(storages, 2)
+    pool = HandlePool(opener(storages), 2)
     with pool.use(first) as handle:
         view = handle.view
         assert view.levels[0] == (400, 300)
@@ -98,7 +98,7 @@ def test_a_block_that_cannot_be_decoded_is_told_and_not_kept(files):
     broken[half:] = b"\xff" * (len(broken) - half)
     path.write_bytes(broken)
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    pool = HandlePool(storages, 2)
+    pool = HandlePool(opener(storages), 2)
     with pytest.raises(NotACog, match="cannot be decoded"), pool.use(first) as handle, handle.lock:
         handle.level(0).read(1)
     pool.close()
@@ -107,7 +107,7 @@ def test_a_block_that_cannot_be_decoded_is_told_and_not_kept(files):
 def test_every_level_of_an_object_without_a_path_is_read_through_its_source(files):
     storages, (first, *_) = records(files)
     far = FarStorage(storages["data"])
-    near_pool, pool = HandlePool(storages, 2), HandlePool({"data": far}, 2)
+    near_pool, pool = HandlePool(opener(storages), 2), HandlePool(opener({"data": far}), 2)
     with near_pool.use(first) as near, pool.use(first) as handle, near.lock, handle.lock:
         for level in range(len(near.view.levels)):
             assert np.array_equal(handle.level(level).read(), near.level(level).read())
@@ -118,7 +118,7 @@ def test_every_level_of_an_object_without_a_path_is_read_through_its_source(file
 def test_an_object_whose_reads_fail_is_opened_anew_the_next_time(files):
     storages, (first, *_) = records(files)
     far = FarStorage(storages["data"])
-    pool = HandlePool({"data": far}, 2)
+    pool = HandlePool(opener({"data": far}), 2)
     with pool.use(first) as handle:
         assert handle.view.levels
     far.opened[0].fail()

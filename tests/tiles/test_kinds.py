@@ -84,13 +84,11 @@ def answers(engine, record, address):
 
 def pictured(engine, record, style):
     style = engine.resolved(record, style, TileFormat.PNG)
-    with engine.opened(record) as raster:
-        facts.preview(raster, style, (64, None, None), TileFormat.PNG)
+    engine.lend(record, lambda raster: facts.preview(raster, style, (64, None, None), TileFormat.PNG))
 
 
 def told(engine, record, style):
-    with engine.opened(record) as raster:
-        facts.info(raster) if style is None else facts.statistics(raster, style, 64)
+    engine.lend(record, facts.info if style is None else lambda raster: facts.statistics(raster, style, 64))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -33,8 +33,7 @@ def both(path, style, format, zoom):
     address = address_over(path, zoom)
     with engine_of(path) as (engine, record):
         ours = engine.tile(record, address, style, format)
-        with engine.opened(record) as raster:
-            theirs = render(raster, address, style, format)
+        theirs = engine.lend(record, lambda raster: render(raster, address, style, format))
     assert (ours.way, theirs.way) == ("hot", "rio-tiler")
     assert ours.format == theirs.format
     return ours, theirs

@@ -1,0 +1,106 @@
+"""Encoded tiles that are kept, bounded in bytes; what several ask for at once is made once."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+
+from gateway.errors import Unavailable
+from gateway.tiles.model import Encoded
+
+# What an entry takes beside its body: key, values, links.
+ENTRY_BYTES = 1024
+
+
+class TileCache:
+    """At most `limit_bytes` of tiles, the longest unused dropped first."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._gate = threading.Lock()
+        self._kept: OrderedDict[Hashable, Encoded] = OrderedDict()
+        self._making: dict[Hashable, _Making] = {}
+        self.size_bytes = 0
+
+    def get(self, key: Hashable) -> Encoded | None:
+        """Return a kept tile, or None."""
+        with self._gate:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+            return found
+
+    def get_or_make(self, key: Hashable, make: Callable[[], Future[Encoded]]) -> Future[Encoded]:
+        """Return the future of the kept tile, or of what `make` begins to make.
+
+        Who asks meanwhile gets the same, or its error. A future that is cancelled is one asker less; when none is
+        left, what is made is cancelled. Raises what `make` raises.
+        """
+        with self._gate:
+            making = self._making.get(key)
+            if making is not None:
+                return making.another()
+        if (kept := self.get(key)) is not None:
+            done: Future[Encoded] = Future()
+            done.set_result(kept)
+            return done
+        making = _Making(make())
+        with self._gate:
+            self._making[key] = making
+            mine = making.another()
+        making.work.add_done_callback(lambda work: self._made(key, making, work))
+        return mine
+
+    def _made(self, key: Hashable, making: _Making, work: Future[Encoded]) -> None:
+        with self._gate:
+            if self._making.get(key) is making:
+                del self._making[key]
+            if not work.cancelled() and work.exception() is None:
+                self._keep(key, work.result())
+        making.settle()
+
+    def _keep(self, key: Hashable, tile: Encoded) -> None:
+        weight = _weight(tile)
+        if weight > self._limit or key in self._kept:
+            return
+        self._kept[key] = tile
+        self.size_bytes += weight
+        while self.size_bytes > self._limit:
+            self.size_bytes -= _weight(self._kept.popitem(last=False)[1])
+
+
+class _Making:
+    """A tile on its way, and who waits for it."""
+
+    def __init__(self, work: Future[Encoded]) -> None:
+        self.work = work
+        self._askers: list[Future[Encoded]] = []
+
+    def another(self) -> Future[Encoded]:
+        """Return the future of one more who waits."""
+        asker: Future[Encoded] = Future()
+        self._askers.append(asker)
+        asker.add_done_callback(lambda future: self._left() if future.cancelled() else None)
+        return asker
+
+    def settle(self) -> None:
+        """Tell all who wait."""
+        for asker in self._askers:
+            if asker.done() or not asker.set_running_or_notify_cancel():
+                continue
+            if self.work.cancelled():
+                asker.set_exception(Unavailable("The tile could not be made."))
+            elif (error := self.work.exception()) is not None:
+                asker.set_exception(error)
+            else:
+                asker.set_result(self.work.result())
+
+    def _left(self) -> None:
+        if all(asker.cancelled() for asker in self._askers):
+            self.work.cancel()
+
+
+def _weight(tile: Encoded) -> int:
+    return len(tile.body) + ENTRY_BYTES

@@ -1,0 +1,138 @@
+"""What can be asked of a studio: frozen values that travel to the process that does the work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from gateway.model import Dataset, Inspection, RasterFacts
+from gateway.tiles.model import Encoded, Style, TileAddress, TileFormat
+from gateway.tiles.stored import StoredTiles
+
+T_co = TypeVar("T_co", covariant=True)
+Size = tuple[int | None, int | None, int | None]
+Bounds = tuple[float, ...]
+
+
+class Lane(StrEnum):
+    """Tasks of one lane wait for each other alone: pictures, pictures of files in a network, verdicts over files."""
+
+    PAINT = "paint"
+    FAR = "far"
+    JUDGE = "judge"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One version of one dataset, as a studio needs to know it; `raster` is what was found when it was judged."""
+
+    id: str
+    version: str
+    root: str
+    key: str
+    remote: bool
+    raster: RasterFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task(Generic[T_co]):
+    """One piece of work by its name in `works.WORKS`, what it is told beside its sources, and where it waits."""
+
+    work: str
+    sources: tuple[Source, ...] = ()
+    told: tuple[Any, ...] = ()
+    lane: Lane = Lane.PAINT
+
+
+def source_of(dataset: Dataset, *, remote: bool) -> Source:
+    """Return the judged version of a dataset as a source."""
+    return Source(dataset.id, dataset.version, dataset.root, dataset.key, remote, dataset.raster)
+
+
+def _of(source: Source, work: str, *told: Any) -> Task[Any]:
+    return Task(work, (source,), told, Lane.FAR if source.remote else Lane.PAINT)
+
+
+def tile(source: Source, address: TileAddress, style: Style, format: TileFormat | None) -> Task[Encoded]:
+    """Return the task to draw one tile."""
+    return _of(source, "tile", address, style, format)
+
+
+def stored(source: Source, tms: str) -> Task[StoredTiles | None]:
+    """Return the task to find out which stored blocks are tiles of a tile matrix set."""
+    return _of(source, "stored", tms)
+
+
+def preview(source: Source, style: Style, size: Size, format: TileFormat | None) -> Task[Encoded]:
+    """Return the task to draw the whole; `size` are max_size, width and height in pixels."""
+    return _of(source, "preview", style, size, format)
+
+
+def part(
+    source: Source,
+    bounds: Bounds,
+    systems: tuple[str | None, str | None],
+    style: Style,
+    size: Size,
+    format: TileFormat | None,
+) -> Task[Encoded]:
+    """Return the task to draw `bounds` (west, south, east, north); `systems` are coord_crs and dst_crs."""
+    return _of(source, "part", (bounds, systems), style, size, format)
+
+
+def info(source: Source) -> Task[dict[str, Any]]:
+    """Return the task to tell what TiTiler's /info has."""
+    return _of(source, "info")
+
+
+def zooms(source: Source, tms: str) -> Task[tuple[int, int]]:
+    """Return the task to find the least and the greatest useful zoom level."""
+    return _of(source, "zooms", tms)
+
+
+def statistics(source: Source, style: Style, max_size: int, options: dict[str, Any]) -> Task[dict[str, Any]]:
+    """Return the task to work out the statistics of each band; `options` are rio-tiler's."""
+    return _of(source, "statistics", style, max_size, options)
+
+
+def point(source: Source, place: tuple[float, ...], coord_crs: str | None, style: Style) -> Task[dict[str, Any]]:
+    """Return the task to read the values of each band at x and y."""
+    return _of(source, "point", place, coord_crs, style)
+
+
+def verdict(source: Source, allow_missing_overviews: bool) -> Task[Inspection]:
+    """Return the task to judge a file; the version of the source is the one that is to be judged."""
+    return Task("verdict", (source,), (allow_missing_overviews,), Lane.JUDGE)
+
+
+def grids() -> Task[list[str]]:
+    """Return the task to list the ids of all tile matrix sets."""
+    return Task("grids")
+
+
+def grid_json(name: str) -> Task[dict[str, Any]]:
+    """Return the task to write a tile matrix set as JSON."""
+    return Task("grid_json", told=(name,))
+
+
+def capabilities(
+    layer: str, bounds: Bounds, grid: str, zooms: tuple[int, int], template: str, endpoint: str
+) -> Task[str]:
+    """Return the task to write the WMTS capabilities of one layer."""
+    return Task("capabilities", told=(layer, bounds, grid, zooms, template, endpoint))
+
+
+def colormaps() -> Task[list[str]]:
+    """Return the task to list the names of all colour maps."""
+    return Task("colormaps")
+
+
+def colours(name: str) -> Task[Any]:
+    """Return the task to tell the colours of a map."""
+    return Task("colours", told=(name,))
+
+
+def legend(name: str, width: int, height: int) -> Task[bytes]:
+    """Return the task to draw the colours of a map as a PNG."""
+    return Task("legend", told=(name, width, height))

@@ -1,0 +1,84 @@
+"""Tasks done where they arrive: the same in a painter and in the process that asks."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.errors import StorageUnavailable
+from gateway.storage import OpenObject, Storage
+from gateway.storage.local import LocalObject
+from gateway.studio.tasks import Task
+from gateway.studio.works import work_of
+from gateway.tiles.engine import TileEngine, forget_errors
+from gateway.tiles.handles import Version
+
+# Each keeps a descriptor and some handles of GDAL.
+OPEN_RASTERS = 64
+
+
+class ReceivedFile(LocalObject):
+    """A local file that came as a descriptor: it has a name, and no path."""
+
+    def __init__(self, fd: int, name: str) -> None:
+        super().__init__(fd)
+        self._name = name
+
+    @property
+    def gdal_path(self) -> str:
+        """Return the file's own name, under which nothing can be opened."""
+        return self._name
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a worker may keep: `gdal_cache_mb` of decoded blocks, and how many tasks it does at once."""
+
+    gdal_cache_mb: int = 128
+    threads: int = 2
+
+
+class Worker:
+    """Does tasks, several at once in as many threads. `far` are the roots in a network by their names."""
+
+    def __init__(self, far: Mapping[str, Storage], limits: Limits) -> None:
+        self._far = far
+        self._received = threading.local()
+        self._engine = TileEngine(self._opened, handles=OPEN_RASTERS, gdal_cache_bytes=limits.gdal_cache_mb << 20)
+
+    def do(self, task: Task[Any], fds: Sequence[int]) -> Any:
+        """Return what a task comes to; its descriptors are closed or kept from now on.
+
+        Raises the GatewayError of the work.
+        """
+        forget_errors()
+        with self._holding(task, fds):
+            return work_of(task.work)(self._engine, *task.sources, *task.told)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._engine.close()
+
+    @contextmanager
+    def _holding(self, task: Task[Any], fds: Sequence[int]) -> Iterator[None]:
+        near = [source for source in task.sources if not source.remote]
+        held = {(source.id, source.version): fd for source, fd in zip(near, fds, strict=True)}
+        self._received.held = held
+        try:
+            yield
+        finally:
+            for fd in held.values():
+                os.close(fd)
+
+    def _opened(self, source: Version) -> OpenObject:
+        fd = self._received.held.pop((source.id, source.version), None)
+        if fd is not None:
+            return ReceivedFile(fd, source.key.rpartition("/")[2])
+        try:
+            return self._far[source.root].open(source.key)
+        except KeyError as error:
+            raise StorageUnavailable("The storage of this dataset is not configured.") from error
