@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, Self
 
+# A restoration takes minutes to half a day, by what the store's customer pays.
+RESTORING_SECONDS = 300
+ARCHIVED_SECONDS = 3600
+
 
 class GatewayError(Exception):
     """Root of the tree; `status` and `title` are fixed by the class, `detail` by the raiser.
@@ -200,6 +204,15 @@ class ClientLeft(GatewayError):
 
 class StorageUnavailable(Unavailable):
     """The storage root cannot be reached."""
+
+
+class Archived(StorageUnavailable):
+    """An object that lies in an archive of its store, where nobody can read it before it is restored."""
+
+    def __init__(self, *, restoring: bool) -> None:
+        how = "and is being restored" if restoring else "and must be restored first"
+        wait_seconds = RESTORING_SECONDS if restoring else ARCHIVED_SECONDS
+        super().__init__(f"The object is archived {how}.", retry_after_seconds=wait_seconds)
 
 
 class RecordsUnavailable(Unavailable):

@@ -27,6 +27,7 @@ from gateway.judging import (
     deepened,
     judge,
     key_in,
+    key_of_copy,
     origin_of,
     reaches,
     reading_of,
@@ -150,7 +151,8 @@ class Ingestor:
                 return Task(source, Reading(self._storages[root], key, allow), root, key, in_place=True)
         if options.copy_to is None:
             raise CannotIngest("lies below no storage root: --copy-to ROOT copies it into one")
-        return Task(source, reading_of(source, allow), options.copy_to, source.relative, in_place=False)
+        key = key_of_copy(self._storages[options.copy_to], source.relative)
+        return Task(source, reading_of(source, allow), options.copy_to, key, in_place=False)
 
     def _is_current(self, task: Task, known: Dataset) -> bool:
         """Return whether the record already tells of the bytes that the task would read or make."""

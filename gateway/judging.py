@@ -229,6 +229,11 @@ def origin_of(task: Task, version: str | None) -> str:
     return f"{task.source.path.resolve()}@{version}"
 
 
+def key_of_copy(storage: Storage, relative: str) -> str:
+    """Return the key of a copy; folders have no empty names in them, which keys of a store may have."""
+    return relative if storage.remote else "/".join(part for part in relative.split("/") if part)
+
+
 def converted_key(task: Task) -> str:
     """Return the key of what is made of a file that is no COG: beside it, or where a copy would be."""
     if not task.in_place:

@@ -17,11 +17,12 @@ import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from gateway.errors import ObjectMissing, StorageUnavailable, VersionChanged
+from gateway.errors import Archived, ObjectMissing, StorageUnavailable, VersionChanged
 from gateway.model import ObjectStat
 from gateway.settings import RootSettings
 from gateway.storage.base import Redirect, Stream
 from gateway.storage.breaker import Breaker
+from gateway.storage.s3_answers import ABSENT, CHANGED, UNRESTORED, reason_of, refuse_archived, stat_of, version_of
 from gateway.storage.s3_client import client_of, session_of, signer_of
 from gateway.storage.s3_object import S3Object
 
@@ -36,8 +37,6 @@ BYTES_SECONDS = 20.0
 SHORT_BYTES = 1 << 20
 UNREACHABLE = "The storage of this dataset cannot be reached."
 CONTENT_TYPE = "image/tiff"
-ABSENT = {"404", "NoSuchKey", "NotFound", "NoSuchVersion"}
-CHANGED = {"412", "PreconditionFailed"}
 UPLOAD = TransferConfig(max_concurrency=2)
 
 
@@ -94,14 +93,19 @@ class S3Storage:
             raise StorageUnavailable(UNREACHABLE).because("NoSuchBucket") from error
 
     def stat(self, key: str) -> ObjectStat:
-        """Return version (the object's ETag), size and time of the object as it is now; one HEAD."""
+        """Return version (the object's ETag), size and time of the object as it is now; one HEAD.
+
+        Raises Archived for an object that cannot be read before it is restored.
+        """
         address = self._address(key)
         try:
-            return _stat_of(self._call(lambda: self._facts.head_object(**address, **self._payer)))
+            found = self._call(lambda: self._facts.head_object(**address, **self._payer))
         except ObjectMissing:
             # HEAD has no body that would tell a missing object from a missing bucket.
             self.ping()
             raise
+        refuse_archived(found)
+        return stat_of(found)
 
     def open(self, key: str) -> S3Object:
         """Return the object; its reads are pinned to the version that HEAD told of."""
@@ -119,7 +123,7 @@ class S3Storage:
             wanted = {**self._address(key), **self._pin(stat), **self._payer}
             found = self._call(lambda: client.get_object(Range=f"bytes={span}", **wanted))
             # Not every store that speaks S3 knows every condition.
-            if _version_of(found) != stat.version or found.get("ContentRange") != f"bytes {span}/{stat.size_bytes}":
+            if version_of(found) != stat.version or found.get("ContentRange") != f"bytes {span}/{stat.size_bytes}":
                 found["Body"].close()
                 raise VersionChanged("The object has changed just now.")
             return found["Body"]
@@ -210,8 +214,11 @@ class S3Storage:
             client.close()
 
     def _address(self, key: str) -> dict[str, str]:
-        """Return bucket and key of an object; raises ObjectMissing for a key that URLs would bend."""
-        if any(part in ("", ".", "..") or "\0" in part for part in key.split("/")):
+        """Return bucket and key of an object; raises ObjectMissing for a key that URLs would bend.
+
+        A store has no folders: the key `a//b.tif` is not `a/b.tif`.
+        """
+        if not key or any(part in (".", "..") or "\0" in part for part in key.split("/")):
             raise ObjectMissing("No such object.")
         return {"Bucket": self.bucket, "Key": self._prefix + key}
 
@@ -235,7 +242,7 @@ class S3Storage:
                     began -= RETRY_WITHIN_SECONDS
                     continue
                 self._breaker.failed()
-                raise StorageUnavailable(UNREACHABLE).because(_reason(error)) from error
+                raise StorageUnavailable(UNREACHABLE).because(reason_of(error)) from error
             self._breaker.succeeded()
             return found
 
@@ -250,9 +257,11 @@ class S3Storage:
         self._breaker.succeeded()
         if code in ABSENT:
             raise ObjectMissing("No such object.") from error
+        if code in UNRESTORED:
+            raise Archived(restoring=False) from error
         if code in CHANGED:
             raise VersionChanged("The object has changed just now.") from error
-        raise StorageUnavailable(UNREACHABLE).because(_reason(error)) from error
+        raise StorageUnavailable(UNREACHABLE).because(reason_of(error)) from error
 
 
 def _of_this_process(name: str, root: RootSettings, presign_seconds: int) -> S3Storage:
@@ -263,24 +272,3 @@ def _of_this_process(name: str, root: RootSettings, presign_seconds: int) -> S3S
 @lru_cache(maxsize=16)
 def _arrived(_pid: int, name: str, root: RootSettings, presign_seconds: int) -> S3Storage:
     return S3Storage(name, root, presign_seconds)
-
-
-def _reason(error: Exception) -> str:
-    """Return the store's error code, else the kind of the failure: words only, because messages may tell of keys."""
-    code = str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
-    return code if code.isascii() and code.isalnum() else type(error).__name__
-
-
-def _stat_of(found: dict[str, Any]) -> ObjectStat:
-    version_id = found.get("VersionId")
-    return ObjectStat(
-        version=_version_of(found),
-        size_bytes=found["ContentLength"],
-        modified_at=found["LastModified"].astimezone(UTC),
-        # A bucket whose versioning is suspended calls every version null.
-        version_id=version_id if version_id != "null" else None,
-    )
-
-
-def _version_of(found: dict[str, Any]) -> str:
-    return str(found["ETag"]).strip('"')

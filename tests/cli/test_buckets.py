@@ -99,3 +99,32 @@ def test_a_file_is_copied_into_a_bucket(gateway, bucket, tmp_path, moto_store):
         json.loads(line) for line in gateway.run("datasets", "show", told["id"], "--json").stdout.splitlines()
     ]
     assert len(shown["sha256"]) == 64
+
+
+def test_an_archived_object_is_told_as_one(gateway, bucket, moto_store, tmp_path):
+    cog = moto_store.client.get_object(Bucket=bucket, Key="cogs/a.tif")["Body"].read()
+    moto_store.client.put_object(Bucket=bucket, Key="cogs/old.tif", Body=cog, StorageClass="DEEP_ARCHIVE")
+    name, said = f"s3://{bucket}/cogs/old.tif", "The object is archived and must be restored first."
+    assert said[1:-1] in gateway.run("check", name, exit_code=2).stderr
+    (told,) = lines(gateway.run("ingest", name, "--json", exit_code=2)).values()
+    assert (told["status"], told["message"]) == ("failed", said)
+    (told,) = lines(gateway.run("ingest", name, "--json", "--copy-to", "disk", exit_code=2)).values()
+    assert (told["status"], told["message"]) == ("failed", said)
+
+
+def test_keys_with_empty_parts_are_objects_of_their_own(gateway, bucket, moto_store, tmp_path):
+    cog = moto_store.client.get_object(Bucket=bucket, Key="cogs/a.tif")["Body"].read()
+    keys = ("cogs/deep//a.tif", "cogs//top.tif")
+    for key in keys:
+        moto_store.client.put_object(Bucket=bucket, Key=key, Body=cog)
+    if [
+        found["Key"] for found in moto_store.client.list_objects_v2(Bucket=bucket, Prefix="cogs/deep")["Contents"]
+    ] != [keys[0]]:
+        pytest.skip("this store takes empty parts out of keys")
+    for key in keys:
+        assert lines(gateway.run("check", f"s3://{bucket}/{key}", "--json"))[f"s3://{bucket}/{key}"]["valid"]
+        (told,) = lines(gateway.run("ingest", f"s3://{bucket}/{key}", "--json")).values()
+        assert told["status"] == "registered"
+    (told,) = lines(gateway.run("ingest", f"s3://{bucket}/cogs/deep", "--json", "--copy-to", "disk")).values()
+    assert told["status"] == "registered"
+    assert (tmp_path / "disk" / "a.tif").exists()

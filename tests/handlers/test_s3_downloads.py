@@ -15,6 +15,7 @@ from tests.handlers.conftest import UNKNOWN_ID, comparable, problem
 from tests.handlers.test_downloads import finished, raw_get, url
 from tests.rasters import write_cog, write_striped
 from tests.s3 import new_bucket
+from tests.storage.test_s3 import with_head
 
 pytestmark = pytest.mark.gen_test
 
@@ -497,3 +498,21 @@ async def test_where_the_bucket_has_versions_a_transfer_ends_with_the_version_it
         body = source.body(5 << 20, 100)
         assert source.next_of(body, 100) == long_cog[5 << 20 : (5 << 20) + 100]
         body.close()
+
+
+@pytest.mark.parametrize("root", ["bucket", "stream"])
+async def test_an_archived_object_is_a_503_that_says_so_and_no_download(world, fetch, add, monkeypatch, root, caplog):
+    dataset = add(root=root)
+    with_head(monkeypatch, world.services.storages[root], {"StorageClass": "DEEP_ARCHIVE"})
+    asked = [
+        (url(dataset), "GET"), (f"/api/auth/download-token/{dataset.id}", "POST"),
+        (f"/api/datasets/{dataset.id}/tiles/0/0/0.png", "GET"), (f"/api/datasets/{dataset.id}/info", "GET"),
+    ]  # fmt: skip
+    for path, method in asked:
+        response = await fetch(path, method, token=world.bearer())
+        assert problem(response)["detail"] == "The object is archived and must be restored first."
+        assert (response.code, response.headers["Retry-After"]) == (503, "3600")
+    assert (await fetch(url(dataset), "HEAD", token=world.bearer())).code == 503
+    assert (await fetch(f"/api/datasets/{dataset.id}", token=world.bearer())).code == 200
+    assert {row.action for row in world.audit()} <= {"dataset.ingested"}
+    assert not world.services.storages[root].resting

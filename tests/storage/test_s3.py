@@ -4,13 +4,14 @@ import re
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from botocore.credentials import RefreshableCredentials
 
-from gateway.errors import ObjectMissing, StorageUnavailable, VersionChanged
+from gateway.errors import Archived, ObjectMissing, StorageUnavailable, VersionChanged
 from gateway.storage import Redirect, Stream, open_storage
 from gateway.storage.s3 import UNREACHABLE, S3Storage, boto3
 from tests.s3 import new_bucket
@@ -527,3 +528,62 @@ def test_a_wrong_key_is_refused_by_the_store_and_out_of_reach_for_us(real_store)
         with pytest.raises(StorageUnavailable) as caught:
             call()
         assert "Signature" not in str(caught.value)
+
+
+def with_head(monkeypatch, storage, head) -> None:
+    """Let the store say more of its objects than it knows."""
+    real = storage._facts.head_object
+    monkeypatch.setattr(storage._facts, "head_object", lambda **asked: {**real(**asked), **head})
+
+
+ONGOING, DONE = 'ongoing-request="true"', 'ongoing-request="false", expiry-date="Fri, 21 Dec 2035 00:00:00 GMT"'
+
+
+@pytest.mark.parametrize(("head", "archived"), [
+    ({}, None), ({"StorageClass": "STANDARD_IA"}, None), ({"StorageClass": "GLACIER_IR"}, None),
+    ({"StorageClass": "INTELLIGENT_TIERING"}, None),
+    ({"StorageClass": "GLACIER"}, "must be restored first"), ({"StorageClass": "DEEP_ARCHIVE"}, "must be restored first"),
+    ({"StorageClass": "GLACIER", "Restore": ONGOING}, "is being restored"), ({"StorageClass": "GLACIER", "Restore": DONE}, None),
+    ({"StorageClass": "INTELLIGENT_TIERING", "ArchiveStatus": "ARCHIVE_ACCESS"}, "must be restored first"),
+    ({"StorageClass": "INTELLIGENT_TIERING", "ArchiveStatus": "DEEP_ARCHIVE_ACCESS", "Restore": ONGOING}, "is being restored"),
+])  # fmt: skip
+def test_an_archived_object_says_so_and_is_no_failure_of_the_store(
+    store, storage, bucket, monkeypatch, head, archived
+):
+    put(store, bucket)
+    with_head(monkeypatch, storage, head)
+    for verb in (storage.stat, storage.open, lambda key: storage.deliver(key, storage.stat(key).version)):
+        if archived is None:
+            verb("a.tif")
+            continue
+        with pytest.raises(Archived, match=archived) as caught:
+            verb("a.tif")
+        assert int(caught.value.headers["Retry-After"]) >= 300
+    assert storage.failures == 0
+
+
+def test_a_store_that_refuses_to_read_an_archived_object_is_understood(moto_store):
+    bucket = new_bucket(moto_store)
+    storage = opened(moto_store, bucket)
+    moto_store.client.put_object(Bucket=bucket, Key="cogs/a.tif", Body=b"0123456789", StorageClass="GLACIER")
+    with pytest.raises(Archived):
+        storage.stat("a.tif")
+    with pytest.raises(Archived):
+        storage._call(lambda: storage._bytes.get_object(Bucket=bucket, Key="cogs/a.tif"))
+    moto_store.client.restore_object(Bucket=bucket, Key="cogs/a.tif", RestoreRequest={"Days": 1})
+    # What moto restores is there at once.
+    assert storage.open("a.tif").read_at(0, 4) == b"0123"
+    assert storage.failures == 0
+    storage.close()
+
+
+@pytest.mark.parametrize("key", ["a//b.tif", "/b.tif", "a/b//", "//"])
+def test_keys_with_empty_parts_are_asked_for_as_they_are(store, bucket, through, tunnel, key):
+    put(store, bucket, "cogs/a/b.tif")
+    put(store, bucket, "cogs/b.tif")
+    tunnel.requests.clear()
+    with suppress(ObjectMissing, VersionChanged):
+        through.deliver(key, "x")
+    assert ("HEAD", f"/{bucket}/cogs/{key}") in tunnel.requests
+    url = through._presigned(key, through.stat("b.tif"), DISPOSITION)
+    assert urlsplit(url).path == f"/{bucket}/cogs/{key}"
