@@ -8,6 +8,7 @@ import os
 import ssl
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -17,16 +18,17 @@ from tornado.iostream import IOStream, SSLIOStream
 from tornado.web import Application, RequestHandler, url
 
 from gateway.apidocs import document
-from gateway.errors import SettingsError
+from gateway.errors import GatewayError, SettingsError, Unavailable
 from gateway.handlers.assets import Assets
-from gateway.handlers.base import UnknownRoute, access_missing, log_request
+from gateway.handlers.base import UnknownRoute, access_missing
+from gateway.handlers.connections import Connections
+from gateway.handlers.deciding import Decisions
 from gateway.handlers.express import Express
 from gateway.handlers.handed import HandedOut
-from gateway.handlers.lingering import Lingering
 from gateway.handlers.load import Load
 from gateway.handlers.mailbox import Mailbox
+from gateway.handlers.problems import whole_answer
 from gateway.handlers.proxies import Proxies
-from gateway.handlers.warm import Warm
 from gateway.routes import all_routes, templates
 from gateway.services import Services
 from gateway.settings import Settings
@@ -41,11 +43,7 @@ IDLE_SECONDS = 30
 # A server without descriptors says so this often at most.
 QUIET_SECONDS = 10.0
 BODY_SECONDS = 15
-BUSY_BODY = b'{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Too many connections."}'
-BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nCache-Control: no-store\r\n"
-    b"Content-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s" % (len(BUSY_BODY), BUSY_BODY)
-)
+BUSY = Unavailable("Too many connections.", retry_after_seconds=5)
 
 
 class UnsafeRouteError(Exception):
@@ -54,7 +52,7 @@ class UnsafeRouteError(Exception):
 
 def make_app(services: Services) -> Application:
     """Return the application over open services; raises UnsafeRouteError."""
-    settings = services.settings
+    settings, mailbox = services.settings, Mailbox()
     shared = {"services": services, "proxies": Proxies(settings.trusted_proxies)}
     routes = all_routes(settings.prefix)
     refuse_unsafe([handler for _, handler in routes] + [UnknownRoute])
@@ -62,20 +60,28 @@ def make_app(services: Services) -> Application:
         [url(pattern, handler, shared) for pattern, handler in routes],
         default_handler_class=UnknownRoute,
         default_handler_args=shared,
-        log_function=log_request,
+        # A request is logged when its answer is over, and not when the handler has finished.
+        log_function=lambda _: None,
         cors_origins=settings.cors_origins,
         cross_origin_protection=True,
         compress_response=False,
         serve_traceback=False,
         load=Load(),
+        clients=Connections(settings.stall_seconds, settings.unread_mb << 20, partial(refusal, services)),
         passes={},
         handed_out=HandedOut(),
-        mailbox=Mailbox(),
-        warm=Warm(),
+        mailbox=mailbox,
+        decisions=Decisions(services, mailbox),
         assets=Assets(STATIC_FOLDER),
         templates=templates(),
         openapi=document(settings),
     )
+
+
+def refusal(services: Services, error: GatewayError) -> bytes:
+    """Return the whole answer to what reaches no handler, counted like all problems."""
+    services.metrics.problems.add(str(error.status), error.title)
+    return whole_answer(error, services.settings.cors_origins)
 
 
 def refuse_unsafe(handlers: list[type[RequestHandler]]) -> None:
@@ -127,12 +133,11 @@ class GatewayServer(HTTPServer):
     """Tornado's server with the gateway's limits and a cap on open connections."""
 
     max_connections: int
-    lingering: Lingering
+    clients: Connections
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
-        """Take the cap out of the arguments; Tornado's servers are built in `initialize`."""
-        self.max_connections = kwargs.pop("max_connections")
-        self.lingering = Lingering()
+        """Take our own out of the arguments; Tornado's servers are built in `initialize`."""
+        self.max_connections, self.clients = kwargs.pop("max_connections"), kwargs.pop("clients")
         super().initialize(*args, **kwargs)
 
     def add_sockets(self, sockets: Iterable[socket]) -> None:
@@ -141,11 +146,11 @@ class GatewayServer(HTTPServer):
 
     def writing(self) -> bool:
         """Return whether bytes of an answer still wait for their client to take them."""
-        return any(connection.stream.writing() for connection in self._connections)
+        return self.clients.unread_bytes > 0
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         """Serve a new connection, or tell it that there are too many."""
-        self.lingering.watch(stream)
+        self.clients.adopt(stream)
         if len(self._connections) < self.max_connections:
             super().handle_stream(stream, address)
             return
@@ -153,7 +158,7 @@ class GatewayServer(HTTPServer):
             # A sentence would need a handshake first, which the client may draw out for as long as it likes.
             stream.close()
             return
-        stream.write(BUSY).add_done_callback(lambda _: stream.close())
+        stream.write(self.clients.refusal(BUSY)).add_done_callback(lambda _: stream.close())
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:
@@ -178,6 +183,7 @@ def make_server(app: Application, services: Services) -> GatewayServer:
     return GatewayServer(
         Express(app, services),
         max_connections=services.settings.max_connections,
+        clients=app.settings["clients"],
         max_header_size=MAX_HEADER_BYTES,
         max_body_size=MAX_BODY_BYTES,
         max_buffer_size=MAX_BUFFER_BYTES,

@@ -9,15 +9,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from enum import Enum
 from functools import lru_cache
+from typing import NamedTuple
 
-from gateway.errors import FarAway, ObjectMissing, PreconditionFailed, StorageUnavailable, VersionChanged
+from gateway.errors import ObjectMissing, PreconditionFailed, RangeNotSatisfiable, StorageUnavailable, VersionChanged
 from gateway.files import FileSource
-from gateway.gatekeeper import Action, Gatekeeper
+from gateway.gatekeeper import Action, Admitted, Gatekeeper
 from gateway.model import Dataset, ObjectStat, Principal
 from gateway.ranges import ByteRange, Conditions, Outcome, content_disposition, evaluate, parse_range, range_applies
 from gateway.records import Standing
@@ -25,17 +26,55 @@ from gateway.storage import Redirect, RemoteObject, Storage, Stream
 
 # Up to this a body is read at once: one write with the headers costs less than a sendfile of its own.
 SMALL_BYTES = 128 * 1024
+# RFC 9110 section 15.4.5: what a cache needs, and nothing else of the representation.
+OF_NOT_MODIFIED = ("ETag", "Last-Modified", "Cache-Control")
 # A file replaced between the judgement and the opening is judged again this often.
 DELIVERY_TRIES = 3
 
 
-class Patience(Enum):
-    """What the caller may wait for: nothing but memory, also a disk, also a network, or also a judgement."""
+class Wait(Enum):
+    """What a decision may wait for, or must: nothing but memory, a disk, a network, a judgement, the last two."""
 
-    PAGE_CACHE = "page cache"
+    NOTHING = "nothing"
     DISK = "disk"
-    NETWORK = "network"
+    STORE = "store"
     JUDGEMENT = "judgement"
+    STORE_JUDGEMENT = "judgement of an object in a store"
+
+    @property
+    def for_store(self) -> bool:
+        """Return whether a network may be waited for."""
+        return self in (Wait.STORE, Wait.STORE_JUDGEMENT)
+
+    @property
+    def for_judgement(self) -> bool:
+        """Return whether a judgement may be waited for."""
+        return self in (Wait.JUDGEMENT, Wait.STORE_JUDGEMENT)
+
+
+def vouched(gatekeeper: Gatekeeper, dataset: Dataset, may_wait: Wait) -> tuple[Dataset, ObjectStat] | Wait:
+    """Return the dataset as judged in the version that is there now and that version's facts, or what it takes.
+
+    Raises what `Gatekeeper.vouch` raises.
+    """
+    remote = gatekeeper.storage_of(dataset).remote
+    if remote and not may_wait.for_store:
+        return Wait.STORE
+    if may_wait.for_judgement:
+        return gatekeeper.vouch(dataset)
+    return gatekeeper.judged(dataset) or (Wait.STORE_JUDGEMENT if remote else Wait.JUDGEMENT)
+
+
+def admitted(
+    gatekeeper: Gatekeeper, dataset_id: str, principal: Principal, action: Action, may_wait: Wait
+) -> tuple[Dataset, Admitted] | Wait:
+    """Return the judged dataset for a caller who may do `action` with it, and the admission, or what it takes.
+
+    Raises what `Gatekeeper.admit` and `Gatekeeper.vouch` raise.
+    """
+    found = gatekeeper.admit(dataset_id, principal, action)
+    known = vouched(gatekeeper, found.dataset, may_wait)
+    return known if isinstance(known, Wait) else (known[0], found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +89,50 @@ class DownloadRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Download:
-    """An answer ready to be sent: 200, 206, 302 or 304, its headers, and where the bytes come from.
+class HeadersOnly:
+    """The answer to HEAD, and 304: headers and nothing else."""
 
-    `span` are the bytes to send or, with 302, to be fetched elsewhere; None where there are none. A small body is
-    here already; for a large one there is the `stream`, to be closed by the receiver. `standing` is what the caller
-    was admitted by.
-    """
+    status: int
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Redirected:
+    """302 to the store, which the client may ask for the bytes of `span`."""
+
+    dataset: Dataset
+    backend: str
+    headers: Mapping[str, str]
+    span: ByteRange
+    status: int = 302
+
+
+@dataclass(frozen=True, slots=True)
+class SmallBody:
+    """200 or 206 whose bytes are here. `standing` is what the caller was admitted by."""
 
     status: int
     dataset: Dataset
     backend: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    span: ByteRange | None = None
-    body: bytes | None = None
-    stream: Stream | None = None
-    standing: Standing | None = None
+    headers: Mapping[str, str]
+    span: ByteRange
+    body: bytes
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class LargeBody:
+    """200 or 206 whose bytes are to be sent from `source`, which its receiver closes."""
+
+    status: int
+    dataset: Dataset
+    backend: str
+    headers: Mapping[str, str]
+    span: ByteRange
+    source: FileSource | RemoteObject
+
+
+Answer = HeadersOnly | Redirected | SmallBody | LargeBody
 
 
 def etag_of(version: str) -> str:
@@ -73,33 +140,35 @@ def etag_of(version: str) -> str:
     return f'"{version}"'
 
 
-def prepare(gatekeeper: Gatekeeper, request: DownloadRequest, patience: Patience = Patience.JUDGEMENT) -> Download:
-    """Return the download that answers `request`.
+def prepare(gatekeeper: Gatekeeper, request: DownloadRequest, may_wait: Wait) -> Answer | Wait:
+    """Return the answer to `request`, or what would have to be waited for beyond `may_wait`.
 
-    Raises BlockingIOError where a disk, FarAway where a network and Unjudged where a judgement would take more than
-    `patience`; else what `Gatekeeper.admit` and `Gatekeeper.vouch` raise, then PreconditionFailed, then
-    RangeNotSatisfiable.
+    Raises what `Gatekeeper.admit` and `Gatekeeper.vouch` raise, then PreconditionFailed, then RangeNotSatisfiable.
     """
-    admitted = gatekeeper.admit(request.dataset_id, request.principal, Action.DOWNLOAD)
-    dataset = admitted.dataset
+    right = gatekeeper.admit(request.dataset_id, request.principal, Action.DOWNLOAD)
     for _ in range(DELIVERY_TRIES):
         try:
-            found = _found(gatekeeper, dataset, request, patience)
+            found = _found(gatekeeper, right.dataset, request, may_wait)
         except VersionChanged:
             continue
+        if isinstance(found, Wait):
+            return found
         with ExitStack() as unless_sent:
             unless_sent.callback(found.close)
-            answer = _conditional(gatekeeper, request, found)
-            if answer.span is None:
-                return answer
-            if isinstance(found.delivery, Redirect) and not _hides_range(request, answer):
-                return _redirected(answer, found.delivery)
-            if answer.span.length > SMALL_BYTES:
+            planned = _planned(gatekeeper, request, found)
+            if isinstance(planned, HeadersOnly):
+                return planned
+            if isinstance(found.delivery, Redirect) and not _hides_range(request, planned):
+                return _redirected(planned, found.delivery)
+            if planned.span.length > SMALL_BYTES:
                 unless_sent.pop_all()
-                return replace(answer, stream=Stream(found.source, found.stat))
-            body = found.read(answer.span, patience)
+                return LargeBody(*planned, found.source)
+            try:
+                body = found.read(planned.span, may_wait)
+            except BlockingIOError:
+                return Wait.DISK
             if body is not None:
-                return replace(answer, body=body, standing=admitted.standing)
+                return SmallBody(*planned, body, right.standing)
     raise StorageUnavailable("The file of this dataset is being replaced.", retry_after_seconds=1)
 
 
@@ -137,27 +206,43 @@ class _Found:
         if self.delivery is not None:
             self.delivery.source.close()
 
-    def read(self, span: ByteRange, patience: Patience) -> bytes | None:
-        """Return the bytes of `span`, or None when they are no longer those of the judged version."""
+    def read(self, span: ByteRange, may_wait: Wait) -> bytes | None:
+        """Return the bytes of `span`, or None when they are no longer those of the judged version.
+
+        Raises BlockingIOError where a disk would have to be waited for and may not be.
+        """
         if not isinstance(self.source, FileSource):
             # Its reads are pinned to the version.
             return self.source.read_at(span.start, span.length)
-        read = self.source.read_cached if patience is Patience.PAGE_CACHE else self.source.read_at
+        read = self.source.read_cached if may_wait is Wait.NOTHING else self.source.read_at
         body = read(span.start, span.length)
         return body if len(body) == span.length and self.source.unchanged() else None
 
 
-def _found(gatekeeper: Gatekeeper, dataset: Dataset, request: DownloadRequest, patience: Patience) -> _Found:
+class _Planned(NamedTuple):
+    """An answer with a body, its bytes still to come."""
+
+    status: int
+    dataset: Dataset
+    backend: str
+    headers: Mapping[str, str]
+    span: ByteRange
+
+
+def _found(gatekeeper: Gatekeeper, dataset: Dataset, request: DownloadRequest, may_wait: Wait) -> _Found | Wait:
     """Return the version that is there now, judged; raises VersionChanged when it changes meanwhile."""
     storage = gatekeeper.storage_of(dataset)
-    if storage.remote and patience in (Patience.PAGE_CACHE, Patience.DISK):
-        raise FarAway("The file lies in a network.")
+    if storage.remote and not may_wait.for_store:
+        return Wait.STORE
     if request.with_body and dataset.report.valid:
         # Mostly it still is the judged version: opening it says so and is needed anyway.
         with suppress(VersionChanged, ObjectMissing):
             delivery = storage.deliver(dataset.key, dataset.version)
             return _Found(dataset, delivery.stat, delivery)
-    dataset, stat = gatekeeper.vouch(dataset, may_judge=patience is Patience.JUDGEMENT)
+    known = vouched(gatekeeper, dataset, may_wait)
+    if isinstance(known, Wait):
+        return known
+    dataset, stat = known
     if not request.with_body:
         return _Found(dataset, stat, None)
     try:
@@ -166,37 +251,42 @@ def _found(gatekeeper: Gatekeeper, dataset: Dataset, request: DownloadRequest, p
         raise VersionChanged("The file has changed just now.") from None
 
 
-def _conditional(gatekeeper: Gatekeeper, request: DownloadRequest, found: _Found) -> Download:
-    """Return the answer that preconditions and range make of a judged version, its bytes still to come."""
+def _planned(gatekeeper: Gatekeeper, request: DownloadRequest, found: _Found) -> HeadersOnly | _Planned:
+    """Return the answer that preconditions and range make of a judged version."""
     now, etag, stat = datetime.now(UTC), etag_of(found.stat.version), found.stat
     headers = _representation(found.dataset.title, found.dataset.sha256, stat)
-    backend = gatekeeper.storage_of(found.dataset).backend
     outcome = evaluate(request.conditions, etag, stat.modified_at, now=now)
     if outcome is Outcome.FAILED:
-        raise PreconditionFailed("The file is not the version that the request names.")
+        raise PreconditionFailed("The file is not the version that the request names.", headers={"ETag": etag})
     if outcome is Outcome.NOT_MODIFIED:
-        return Download(304, found.dataset, backend, headers)
-    whole = ByteRange(0, stat.size_bytes)
-    span = None
+        return HeadersOnly(304, {name: headers[name] for name in OF_NOT_MODIFIED})
+    if not request.with_body:
+        return HeadersOnly(200, {**headers, "Content-Length": str(stat.size_bytes)})
+    backend, span = gatekeeper.storage_of(found.dataset).backend, None
     # RFC 9110 section 13.2.2 step 5: an If-Range that does not hold hides the Range, an impossible one too.
-    if request.with_body and range_applies(request.conditions.if_range, etag, stat.modified_at, now):
-        span = parse_range(request.range_header, stat.size_bytes)
+    if range_applies(request.conditions.if_range, etag, stat.modified_at, now):
+        try:
+            span = parse_range(request.range_header, stat.size_bytes)
+        except RangeNotSatisfiable as error:
+            error.headers |= {"Accept-Ranges": "bytes", "ETag": etag}
+            raise
     if span is None:
-        complete = {**headers, "Content-Length": str(whole.length)}
-        return Download(200, found.dataset, backend, complete, whole if request.with_body else None)
+        whole = ByteRange(0, stat.size_bytes)
+        return _Planned(200, found.dataset, backend, {**headers, "Content-Length": str(whole.length)}, whole)
     partial = {"Content-Range": span.content_range(stat.size_bytes), "Content-Length": str(span.length)}
-    return Download(206, found.dataset, backend, {**headers, **partial}, span)
+    return _Planned(206, found.dataset, backend, {**headers, **partial}, span)
 
 
-def _hides_range(request: DownloadRequest, answer: Download) -> bool:
+def _hides_range(request: DownloadRequest, planned: _Planned) -> bool:
     """Return whether an If-Range that does not hold made a whole answer of a range: stores know only half of that."""
-    return answer.status == 200 and request.range_header is not None and request.conditions.if_range is not None
+    return planned.status == 200 and request.range_header is not None and request.conditions.if_range is not None
 
 
-def _redirected(answer: Download, delivery: Redirect) -> Download:
+def _redirected(planned: _Planned, delivery: Redirect) -> Redirected:
     """Return the way to the store in place of the bytes; the URL is as good as they are."""
-    location = delivery.sign(answer.headers["Content-Disposition"])
-    return replace(answer, status=302, headers={"Location": location, "Cache-Control": "private, no-store"})
+    location = delivery.sign(planned.headers["Content-Disposition"])
+    headers = {"Location": location, "Cache-Control": "private, no-store"}
+    return Redirected(planned.dataset, planned.backend, headers, planned.span)
 
 
 @lru_cache(maxsize=1024)

@@ -69,6 +69,20 @@ class BadParameter(GatewayError):
     title = "Bad Request"
 
 
+class MalformedRequest(GatewayError):
+    """What came is no HTTP, or has a body that no route takes."""
+
+    status = 400
+    title = "Bad Request"
+
+
+class HeadTooLarge(GatewayError):
+    """A request whose head is longer than the server reads (RFC 6585 section 5)."""
+
+    status = 431
+    title = "Request Header Fields Too Large"
+
+
 class BadCredential(GatewayError):
     """A credential that is missing where one is needed, or present and bad."""
 
@@ -228,20 +242,6 @@ class IssuerUnavailable(Unavailable):
 
 class VersionChanged(GatewayError):
     """An object whose bytes are no longer the version that was asked for; the caller judges again."""
-
-    status = 503
-    title = "Service Unavailable"
-
-
-class FarAway(GatewayError):
-    """An object behind a network, met by a caller that may not wait for one."""
-
-    status = 503
-    title = "Service Unavailable"
-
-
-class Unjudged(GatewayError):
-    """An object whose bytes changed since the verdict, met by a caller that cannot wait for a new one."""
 
     status = 503
     title = "Service Unavailable"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,7 +16,6 @@ from gateway.errors import (
     NotFound,
     ObjectMissing,
     StorageUnavailable,
-    Unjudged,
     VersionChanged,
 )
 from gateway.model import (
@@ -139,26 +139,25 @@ class Gatekeeper:
         except KeyError:
             raise StorageUnavailable("The storage of this dataset cannot be reached.") from None
 
-    def vouch(self, dataset: Dataset, *, may_judge: bool = True) -> tuple[Dataset, ObjectStat]:
+    def judged(self, dataset: Dataset) -> tuple[Dataset, ObjectStat] | None:
+        """Return the dataset and the facts of the version in the storage, or None where that is to be judged first.
+
+        Raises NotFound when the bytes are gone, StorageUnavailable, and NotACog with the findings.
+        """
+        with _gone_is_not_found(dataset):
+            stat = self.storage_of(dataset).stat(dataset.key)
+        return _if_valid(dataset, stat) if stat.version == dataset.version else None
+
+    def vouch(self, dataset: Dataset) -> tuple[Dataset, ObjectStat]:
         """Return the dataset as judged in the version that lies in the storage now, and that version's facts.
 
-        Raises NotFound when the bytes are gone, StorageUnavailable, NotACog with the findings, and Unjudged
-        for a version without verdict when the caller cannot wait for one.
+        A version without a verdict is judged. Raises what `judged` raises.
         """
-        try:
-            stat = self.storage_of(dataset).stat(dataset.key)
-            if stat.version != dataset.version:
-                if not may_judge:
-                    raise Unjudged("The file has changed and must be judged.")
-                dataset, stat = self._judge(dataset)
-        except ObjectMissing:
-            raise NotFound("The file of this dataset is gone.").about(dataset.id) from None
-        if not dataset.report.valid:
-            findings = [f.as_json() for f in dataset.report.errors]
-            raise NotACog(
-                "The file is no true Cloud-Optimized GeoTIFF; `errors` says why.", members={"errors": findings}
-            ).about(dataset.id)
-        return dataset, stat
+        known = self.judged(dataset)
+        if known is None:
+            with _gone_is_not_found(dataset):
+                known = self._judge(dataset)
+        return _if_valid(*known)
 
     def _judge(self, dataset: Dataset) -> tuple[Dataset, ObjectStat]:
         """Return the dataset with the verdict of the bytes that are there now, on record; one thread judges."""
@@ -185,3 +184,20 @@ class Gatekeeper:
         detail = {"valid": inspection.report.valid, "replaced": known.version}
         row = AuditRow("dataset.judged", dataset_id=known.id, version=stat.version, detail=detail)
         return self._records.judge_dataset(known, verdict, row)
+
+
+@contextmanager
+def _gone_is_not_found(dataset: Dataset) -> Iterator[None]:
+    try:
+        yield
+    except ObjectMissing:
+        raise NotFound("The file of this dataset is gone.").about(dataset.id) from None
+
+
+def _if_valid(dataset: Dataset, stat: ObjectStat) -> tuple[Dataset, ObjectStat]:
+    """Return both, when the verdict is that the file is a true COG; raises NotACog."""
+    if dataset.report.valid:
+        return dataset, stat
+    findings = [f.as_json() for f in dataset.report.errors]
+    sentence = "The file is no true Cloud-Optimized GeoTIFF; `errors` says why."
+    raise NotACog(sentence, members={"errors": findings}).about(dataset.id)

@@ -34,6 +34,8 @@ log = logging.getLogger("gateway")
 DESCRIPTORS_PER_CONNECTION = 3
 DESCRIPTORS_RESERVED = 256
 POLL_SECONDS = 0.02
+# How long requests that were cut may take to notice.
+END_SECONDS = 2.0
 # How old the gauges of another worker may be.
 LOOK_SECONDS = 2.0
 # A database of many gigabytes is not read to its end before the start.
@@ -239,5 +241,9 @@ async def drain(server: GatewayServer, load: Load, seconds: float, hurried: asyn
         await asyncio.sleep(POLL_SECONDS)
     log.info("drained, %d requests cut", load.requests)
     await server.close_all_connections()
-    while server.lingering and not hurried.is_set():
+    # Those that were cut note their end.
+    until = loop.time() + END_SECONDS
+    while load.requests and loop.time() < until:
+        await asyncio.sleep(POLL_SECONDS)
+    while server.clients.half_closed and not hurried.is_set():
         await asyncio.sleep(POLL_SECONDS)

@@ -10,7 +10,6 @@ from gateway.errors import (
     NotACog,
     NotFound,
     StorageUnavailable,
-    Unjudged,
     VersionChanged,
 )
 from gateway.gatekeeper import Action, Gatekeeper, roles_needed
@@ -143,10 +142,9 @@ def test_the_judged_version_is_not_judged_again(keeper, shelf, judged):
 
 
 def test_who_cannot_wait_for_a_verdict_is_told_so(keeper, shelf, judged, tmp_path):
-    assert keeper.vouch(shelf.kept, may_judge=False)[0] is shelf.kept
+    assert keeper.judged(shelf.kept)[0] is shelf.kept
     (tmp_path / "a.tif").write_bytes(b"other bytes")
-    with pytest.raises(Unjudged):
-        keeper.vouch(shelf.kept, may_judge=False)
+    assert keeper.judged(shelf.kept) is None
     assert judged == []
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
-from gateway.errors import GatewayError, RecordsUnavailable
+from tornado.web import RequestHandler
+
+from gateway.download import admitted
+from gateway.errors import GatewayError
+from gateway.gatekeeper import Action, Admitted
 from gateway.handlers.base import BaseHandler
-from gateway.model import AuditRow, dataset_uuid
+from gateway.handlers.connections import ClientConnection, Exchange
+from gateway.handlers.deciding import Decisions
+from gateway.handlers.delivery import Delivery, Granted, on_record
+from gateway.model import AuditRow, Dataset, dataset_uuid
 
 REFUSALS = {
     HTTPStatus.UNAUTHORIZED,
@@ -42,16 +50,54 @@ class AuditedHandler(BaseHandler):
 
     async def on_record(self, row: AuditRow) -> None:
         """Return when the row is durable; raises RecordsUnavailable, and then nothing may be sent."""
-        if self.services.audit.failing:
-            # The writer finds out by itself when it works again; meanwhile nobody has to wait for a refusal.
-            raise RecordsUnavailable("The audit cannot be written.")
-        recorded = self.mailbox.expect(self.services.audit.record(row))
-        try:
-            async with asyncio.timeout(self.services.settings.audit_wait_seconds):
-                await recorded
-        except TimeoutError:
-            raise RecordsUnavailable("The audit cannot be written.") from None
+        await on_record(self.services, self.mailbox, row)
 
     def row(self, action: str, **facts: Any) -> AuditRow:
         """Return an audit row with what is known of every request; tokens are named by their id alone."""
         return self.trace.row(action, self.principal, **facts)
+
+    @property
+    def decisions(self) -> Decisions:
+        """Return where decisions about datasets are made."""
+        decisions: Decisions = self.application.settings["decisions"]
+        return decisions
+
+    async def vouched(self, dataset_id: str, action: Action) -> tuple[Dataset, Admitted]:
+        """Return the dataset as judged in the version that is there now, for a caller who may do `action` with it."""
+        work = partial(admitted, self.services.gatekeeper, dataset_id, self.principal, action)
+        return await self.decisions.made(dataset_id, work)
+
+    @property
+    def exchange(self) -> Exchange:
+        """Return the request and answer below this handler; the server speaks HTTP/1 only."""
+        return cast(Exchange, self.request.connection)
+
+    @property
+    def connection(self) -> ClientConnection:
+        """Return the client's connection."""
+        return self.clients.of(self.exchange.stream)
+
+    def delivery(self, granted: Granted) -> Delivery:
+        """Return the life of a granted answer: to be entered before anything of it is sent, and left after."""
+        return Delivery(self.services, self.mailbox, self.connection, self.trace, self.principal, granted)
+
+    async def deliver(
+        self, action: str, dataset: Dataset, body: bytes, detail: Mapping[str, object] | None = None
+    ) -> None:
+        """Finish with a body that is granted: `action` on record with `detail`, the body, its end.
+
+        Headers and status must be set before. Raises RecordsUnavailable, and Unavailable where too many answers wait
+        for their readers.
+        """
+        backend = self.services.gatekeeper.storage_of(dataset).backend
+        granted = Granted(action, dataset, backend, self.get_status(), len(body), detail=detail or {})
+        self.clients.make_room(len(body))
+        async with self.delivery(granted) as delivery:
+            await self.send_at_once(delivery, body)
+
+    async def send_at_once(self, delivery: Delivery, body: bytes) -> None:
+        """Finish with a body that is on record and has its room; returns when the kernel has taken it."""
+        try:
+            await delivery.send_at_once(partial(RequestHandler.finish, self, body), len(body))
+        finally:
+            self.bytes_sent = delivery.sent

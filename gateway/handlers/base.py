@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -26,7 +25,9 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.handlers.access import OPEN, AccessRule, Credential, access, principal_of
+from gateway.handlers.connections import Connections
 from gateway.handlers.mailbox import Mailbox
+from gateway.handlers.problems import MEDIA_TYPE, json_bytes, problem_of
 from gateway.handlers.proxies import HOST, Proxies
 from gateway.handlers.trace import Trace
 from gateway.logs import redact
@@ -81,6 +82,7 @@ class BaseHandler(RequestHandler):
             await super()._execute(*args, **kwargs)
         finally:
             load.requests -= 1
+            log_request(self)
 
     def prepare(self) -> Awaitable[None] | None:
         """Learn who asks, before anything else is looked at; raises BadCredential.
@@ -169,6 +171,18 @@ class BaseHandler(RequestHandler):
             base = self.proxies.base(peer, self.request.headers, self.request.protocol, host)
         return f"{base}{settings.prefix}{path}"
 
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> asyncio.Future[None]:
+        """Finish the answer; raises Unavailable where too many others wait for their readers."""
+        if isinstance(chunk, bytes) and self.request.method != "HEAD":
+            self.clients.make_room(len(chunk))
+        return super().finish(chunk)
+
+    @property
+    def clients(self) -> Connections:
+        """Return the connections of this handler's server."""
+        clients: Connections = self.application.settings["clients"]
+        return clients
+
     def send_json(self, value: object, status: int = HTTPStatus.OK) -> None:
         """Finish with a JSON body; HEAD gets its headers alone."""
         self.set_status(status)
@@ -195,7 +209,7 @@ class BaseHandler(RequestHandler):
         for name, value in error.headers.items():
             self.set_header(name, value)
         self.set_header("Cache-Control", "private, no-store" if self.credential.tokens else "no-store")
-        self.set_header("Content-Type", "application/problem+json")
+        self.set_header("Content-Type", MEDIA_TYPE)
         self.finish(json_bytes(problem_of(error, self.request_id)))
 
     def limited(self, error: GatewayError) -> GatewayError:
@@ -259,18 +273,6 @@ def implemented(handler: type[RequestHandler]) -> list[str]:
     return [v for v in VERBS if getattr(handler, v) is not RequestHandler._unimplemented_method]
 
 
-def problem_of(error: GatewayError, request_id: str) -> dict[str, Any]:
-    """Return the members of a problem document (RFC 9457 section 3.1)."""
-    base = {"type": error.type_uri, "title": error.title, "status": error.status, "instance": request_id}
-    detail = {"detail": error.detail} if error.detail else {}
-    return {**base, **detail, **error.members}
-
-
-def json_bytes(value: object) -> bytes:
-    """Return compact JSON; NaN is refused, because JSON has none."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False).encode()
-
-
 def _take_credential(request: HTTPServerRequest) -> Credential:
     """Return the request's credential, and wipe the token from the request.
 
@@ -286,13 +288,12 @@ def _take_credential(request: HTTPServerRequest) -> Credential:
     return Credential(authorization, tokens if authorization is None else ())
 
 
-def log_request(handler: RequestHandler) -> None:
-    """Count a finished request and write its access line; the application's `log_function`."""
-    if isinstance(handler, BaseHandler):
-        seconds = time.monotonic() - handler.trace.began
-        route = handler.application.settings["templates"].get(type(handler), "unknown")
-        handler.services.metrics.answered(handler.request.method, route, handler.get_status(), seconds)
-        handler.trace.log(handler.get_status(), handler.bytes_sent, handler.principal.user)
+def log_request(handler: BaseHandler) -> None:
+    """Count a request whose answer is over and write its access line."""
+    seconds = time.monotonic() - handler.trace.began
+    route = handler.application.settings["templates"].get(type(handler), "unknown")
+    handler.services.metrics.answered(handler.request.method, route, handler.get_status(), seconds)
+    handler.trace.log(handler.get_status(), handler.bytes_sent, handler.principal.user)
 
 
 def access_missing(handler: type[RequestHandler]) -> list[str]:

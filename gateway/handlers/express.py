@@ -25,7 +25,7 @@ from tornado.httputil import (
 )
 from tornado.web import Application
 
-from gateway.download import Download, read_small
+from gateway.download import SmallBody, read_small
 from gateway.errors import GatewayError
 from gateway.handlers.load import Load
 from gateway.handlers.mailbox import Mailbox
@@ -58,7 +58,7 @@ class Pass:
     """
 
     principal: Principal
-    download: Download
+    download: SmallBody
     headers: HTTPHeaders
     until: float = field(default_factory=lambda: time.monotonic() + PASS_SECONDS)
     overtime: bool = False
@@ -222,10 +222,6 @@ class Ride(HTTPMessageDelegate):
         # Tornado adds it for a client that wants the connection closed; the next one may not.
         given.headers.pop("Connection", None)
         self._connection.finish()
-        if self._connection.stream.writing():
-            stall_seconds = self._express.services.settings.stall_seconds
-            watchdog = asyncio.get_running_loop().call_later(stall_seconds, self._connection.stream.close)
-            written.add_done_callback(lambda _: watchdog.cancel())
         written.add_done_callback(self._written)
 
     def _written(self, written: asyncio.Future[None]) -> None:

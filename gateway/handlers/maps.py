@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 from gateway.errors import BadParameter
 from gateway.gatekeeper import Admitted
 from gateway.handlers.access import METADATA, OPEN, access
-from gateway.handlers.base import BaseHandler, json_bytes
+from gateway.handlers.base import BaseHandler
 from gateway.handlers.handed import HandingHandler
+from gateway.handlers.problems import json_bytes
 from gateway.handlers.tiles import DEFAULT_GRID, MapHandler, TileHandler
 from gateway.model import Dataset, Scale
 from gateway.studio import Task, tasks

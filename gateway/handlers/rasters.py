@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.errors import BadParameter
 from gateway.handlers.access import METADATA, access
-from gateway.handlers.base import json_bytes
+from gateway.handlers.problems import json_bytes
 from gateway.handlers.tiles import SLOW_COST, MapHandler, tag_of
 from gateway.model import Dataset
 from gateway.studio import Source, Task, tasks

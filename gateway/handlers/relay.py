@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 from tornado.iostream import StreamClosedError
 
 from gateway.errors import GatewayError
-from gateway.handlers.streaming import Aborted, Connection
+from gateway.handlers.connections import ClientConnection, Exchange
+from gateway.handlers.streaming import Aborted
 from gateway.ranges import ByteRange
 from gateway.storage import RemoteObject
 from gateway.storage.base import Body
@@ -18,20 +18,26 @@ from gateway.storage.base import Body
 CHUNK_BYTES = 256 << 10
 # A store closes what a slow client leaves unread; the rest is asked for anew, as long as there is progress.
 FRUITLESS_TRIES = 3
+NO_MORE = "the store gave no more of this version"
 
 InThread = Callable[..., Awaitable[Any]]
 
 
-class Relay:
-    """One body on its way from a store. `sent` counts the bytes that the connection has taken."""
+class StoreTransfer:
+    """One span of an object in a store on its way. `sent` counts the bytes that the connection has taken."""
 
     def __init__(
-        self, connection: Connection, source: RemoteObject, span: ByteRange, stall_seconds: float, in_thread: InThread
+        self,
+        connection: ClientConnection,
+        exchange: Exchange,
+        source: RemoteObject,
+        span: ByteRange,
+        in_thread: InThread,
     ) -> None:
         self._connection = connection
+        self._exchange = exchange
         self._source = source
         self._span = span
-        self._stall_seconds = stall_seconds
         self._in_thread = in_thread
         self._body: Body | None = None
         self.sent = 0
@@ -39,20 +45,17 @@ class Relay:
     async def run(self) -> None:
         """Send the whole span after the headers have been flushed; memory holds one chunk, no thread waits.
 
-        Raises Aborted, and then the connection is closed, for a body that is not the one promised.
+        Raises Aborted, OSError and StreamClosedError; the connection must be closed then.
         """
         try:
             while self.sent < self._span.length:
                 chunk = await self._next()
-                await asyncio.wait_for(self._connection.write(chunk), self._stall_seconds)
-                self.sent += len(chunk)
-        except (OSError, StreamClosedError, TimeoutError) as error:
-            self._connection.stream.close()
-            reason = "the client took no more" if isinstance(error, TimeoutError) else "the client left"
-            raise Aborted(reason) from error
-        except (Aborted, GatewayError) as error:
-            self._connection.stream.close()
-            raise Aborted("the store gave no more of this version") from error
+                taken = await self._connection.write(self._exchange, chunk)
+                self.sent += taken
+                if taken != len(chunk):
+                    raise StreamClosedError
+        except GatewayError as error:
+            raise Aborted(NO_MORE) from error
         finally:
             await self._give_up()
 
@@ -66,7 +69,7 @@ class Relay:
             if chunk:
                 return chunk
             await self._give_up()
-        raise Aborted("the store gave no more")
+        raise Aborted(NO_MORE)
 
     async def _give_up(self) -> None:
         if self._body is not None:

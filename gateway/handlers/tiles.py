@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from gateway.download import etag_of
-from gateway.errors import ClientLeft, FarAway, NotFound, StorageUnavailable, Unjudged, VersionChanged
+from gateway.errors import ClientLeft, NotFound, StorageUnavailable, VersionChanged
 from gateway.gatekeeper import Admitted
 from gateway.handlers.access import METADATA, access
 from gateway.handlers.values import ValuesHandler
@@ -41,28 +41,7 @@ class MapHandler(ValuesHandler):
 
     async def viewed(self, dataset_id: str) -> tuple[Dataset, Admitted]:
         """Return the dataset as judged in the version that is there now, for a caller who may have what is asked."""
-        if self.application.settings["warm"].holds(dataset_id):
-            try:
-                return self.vouched(dataset_id, may_judge=False)
-            except (FarAway, Unjudged):
-                pass
-        try:
-            found = await self.in_thread(self.vouched, dataset_id, may_judge=False)
-        except Unjudged:
-            return await self.mailbox.expect(self.services.judges.submit(self.vouched, dataset_id, may_judge=True))
-        except FarAway:
-            work = self.services.hauls.submit(self.vouched, dataset_id, may_judge=True, far=True)
-            return await self.mailbox.expect(work)
-        self.application.settings["warm"].mark(dataset_id)
-        return found
-
-    def vouched(self, dataset_id: str, *, may_judge: bool, far: bool = False) -> tuple[Dataset, Admitted]:
-        """Return the judged dataset and the admission; raises FarAway where a network would have to be asked."""
-        gatekeeper = self.services.gatekeeper
-        admitted = gatekeeper.admit(dataset_id, self.principal, self.action)
-        if gatekeeper.storage_of(admitted.dataset).remote and not far:
-            raise FarAway("The file lies in a network.")
-        return gatekeeper.vouch(admitted.dataset, may_judge=may_judge)[0], admitted
+        return await self.vouched(dataset_id, self.action)
 
     async def in_version(self, dataset_id: str, send: Callable[[Dataset], Awaitable[None]]) -> None:
         """Let `send` answer with the dataset as judged, and anew where its file is replaced meanwhile."""

@@ -6,7 +6,6 @@ import time
 from dataclasses import replace
 from urllib.parse import urlencode
 
-from gateway.errors import Unjudged
 from gateway.gatekeeper import Action, Admitted
 from gateway.handlers.access import CALLER, access
 from gateway.handlers.audited import AuditedHandler
@@ -71,17 +70,8 @@ class DownloadTokenHandler(TokenHandler):
 
     async def admitted(self, dataset_id: str) -> Admitted:
         """Return the dataset only where its file may be had now; raises NotFound for one that is gone, NotACog."""
-        admitted, gatekeeper = await super().admitted(dataset_id), self.services.gatekeeper
-        dataset, threads = admitted.dataset, self.services.hauls
-        if not gatekeeper.storage_of(dataset).remote:
-            threads = self.services.judges
-            try:
-                found, _ = await self.in_thread(gatekeeper.vouch, dataset, may_judge=False)
-                return replace(admitted, dataset=found)
-            except Unjudged:
-                pass
-        found, _ = await self.mailbox.expect(threads.submit(gatekeeper.vouch, dataset))
-        return replace(admitted, dataset=found)
+        dataset, admitted = await self.vouched(dataset_id, self.action)
+        return replace(admitted, dataset=dataset)
 
 
 class TileTokenHandler(TokenHandler):

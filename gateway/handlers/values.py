@@ -6,16 +6,14 @@ could be had tile by tile.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 from gateway.errors import Forbidden
 from gateway.gatekeeper import Action
 from gateway.handlers.access import OPEN_VALUES, VALUES, AccessRule
 from gateway.handlers.audited import AuditedHandler
-from gateway.model import AuditRow, Dataset
+from gateway.model import Dataset
 from gateway.tiles.model import MEDIA_TYPES, Encoded, Style, TileFormat
 
 VALUE_FORMATS = frozenset(form.value for form in TileFormat if form.carries_values)
@@ -58,33 +56,7 @@ class ValuesHandler(AuditedHandler):
             self.finish(drawn.body)
             return
         detail = {**place, "format": drawn.format.value, **bands_told(style)}
-        await self.on_record(self.part_row("download.part", dataset, drawn, detail))
-        ended = await self.sent(drawn.body)
-        self.services.audit.note(self.part_row("download.finished", dataset, drawn, ended), quietly=True)
-
-    async def sent(self, body: bytes) -> dict[str, object]:
-        """Send the body; returns the outcome for the audit."""
-        try:
-            async with asyncio.timeout(self.services.settings.stall_seconds):
-                await self.finish(body)
-        except (OSError, TimeoutError):
-            if (connection := self.request.connection) is not None:
-                connection.stream.close()  # type: ignore[attr-defined]
-            return {"bytes_sent": 0, "outcome": "aborted"}
-        self.bytes_sent = len(body)
-        return {"bytes_sent": len(body), "outcome": "completed"}
-
-    def part_row(self, action: str, dataset: Dataset, drawn: Encoded, detail: Mapping[str, object]) -> AuditRow:
-        """Return a row about this part."""
-        return self.row(
-            action,
-            dataset_id=dataset.id,
-            version=dataset.version,
-            backend=self.services.gatekeeper.storage_of(dataset).backend,
-            status=HTTPStatus.OK,
-            bytes_expected=len(drawn.body),
-            detail=detail,
-        )
+        await self.deliver("download.part", dataset, drawn.body, detail)
 
 
 def bands_told(style: Style) -> dict[str, object]:

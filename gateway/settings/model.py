@@ -109,6 +109,11 @@ class Settings(BaseSettings):
     stall_seconds: float = Field(
         60, gt=0, description="How long a client may take no byte of an answer before it is disconnected."
     )
+    unread_mb: int = Field(
+        128,
+        ge=1,
+        description="Memory of each worker for answers not yet taken by clients, in MiB; more get 503.",
+    )
     drain_seconds: float = Field(30, ge=0, description="How long open answers may still run after SIGTERM.")
     mint_rate: str = Field(
         "60/minute",

@@ -99,8 +99,10 @@ async def test_a_range_goes_on_to_the_store_and_stands_in_the_audit(world, fetch
     assert answer.code == 302
     taken = await fetch(answer.headers["Location"], headers=fields)
     assert (taken.code, taken.body) == (206, world.cog.read_bytes()[10:20])
-    (row,) = world.audit()
+    row, end = world.audit()
     assert (row.action, row.status, row.backend, row.user_id) == ("download.cog", 302, "s3", "ben")
+    assert (end.action, end.request_id) == ("download.finished", row.request_id)
+    assert end.detail == {"bytes_sent": 0, "outcome": "completed"}
     assert (row.version, row.range_header, row.bytes_expected) == (dataset.version, "bytes=10-19", 10)
 
 
@@ -477,7 +479,7 @@ async def test_gdal_reads_a_redirected_file_as_a_local_one(world, base_url, http
 async def test_where_the_bucket_has_versions_a_transfer_ends_with_the_version_it_began_with(
     tmp_path, store, tunnel, long_cog, cog_file
 ):
-    from gateway.download import DownloadRequest, prepare
+    from gateway.download import DownloadRequest, Wait, prepare
     from gateway.model import Principal
     from gateway.ranges import Conditions
     from gateway.services import open_services
@@ -493,7 +495,7 @@ async def test_where_the_bucket_has_versions_a_transfer_ends_with_the_version_it
         world = World(services, tmp_path, cog_file)
         dataset = world.register("a.tif", root="bucket")
         asked = DownloadRequest(dataset.id, Principal(), Conditions(), None, True)
-        source = prepare(services.gatekeeper, asked).stream.source
+        source = prepare(services.gatekeeper, asked, Wait.STORE).source
         store.client.put_object(Bucket=name, Key="cogs/a.tif", Body=bytes(len(long_cog)))
         body = source.body(5 << 20, 100)
         assert source.next_of(body, 100) == long_cog[5 << 20 : (5 << 20) + 100]

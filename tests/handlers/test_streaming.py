@@ -18,7 +18,8 @@ from gateway.app import make_server
 from gateway.download import SMALL_BYTES
 from gateway.files import open_file
 from gateway.handlers import streaming
-from gateway.handlers.streaming import TAIL_BYTES, Aborted, Transfer, _queued_bytes
+from gateway.handlers.connections import Connections, queued_bytes
+from gateway.handlers.streaming import TAIL_BYTES, Aborted, FileTransfer
 from gateway.ranges import ByteRange
 from tests.certificates import write_certificate
 from tests.handlers.test_downloads import big, finished, url
@@ -46,6 +47,19 @@ class Plain:
 
     def write(self, chunk):
         return self.stream.write(chunk)
+
+
+async def closed_at_the_end(stream, transfer):
+    try:
+        await transfer.run()
+    finally:
+        stream.close()
+
+
+def connection_of(stream):
+    connections = Connections(20, 1 << 20, lambda error: b"")
+    connections.adopt(stream)
+    return connections.of(stream)
 
 
 @pytest.fixture
@@ -76,12 +90,12 @@ async def test_a_transfer_waits_until_the_clients_kernel_has_everything_before_i
     stream = IOStream(server)
     span = ByteRange(0, 100_000 + TAIL_BYTES)
     with open_file(file) as source:
-        transfer = Transfer(Plain(stream), source, span, 20)
-        running = asyncio.ensure_future(transfer.run())
+        transfer = FileTransfer(connection_of(stream), Plain(stream), source, span)
+        running = asyncio.ensure_future(closed_at_the_end(stream, transfer))
         while transfer.sent < 100_000:
             await asyncio.sleep(0)
         # All that sendfile had to do is done, and most of it lies in the server's kernel.
-        assert _queued_bytes(server.fileno()) > 0
+        assert queued_bytes(server.fileno()) > 0
         with file.open("r+b") as edited:
             edited.seek(99_999)
             edited.write(b"!")
@@ -123,7 +137,7 @@ async def test_two_transfers_take_turns(file, monkeypatch):
         whole = ByteRange(0, one.size_bytes)
         await asyncio.gather(
             *(
-                Transfer(Plain(stream), source, whole, 20).run()
+                FileTransfer(connection_of(stream), Plain(stream), source, whole).run()
                 for stream, source in zip(streams, (one, other), strict=True)
             )
         )

@@ -4,8 +4,9 @@ import socket
 import pytest
 from tornado.iostream import IOStream
 
-from gateway.handlers import lingering
-from gateway.handlers.lingering import Lingering, unread_bytes
+from gateway.handlers import halfclose
+from gateway.handlers.connections import Connections
+from gateway.handlers.halfclose import unread_bytes
 
 pytestmark = pytest.mark.gen_test
 
@@ -20,6 +21,13 @@ def ends():
     yield server, client
     client.close()
     server.close()
+
+
+def adopted(server):
+    """Return the half-closed connections of a group that a stream belongs to, and that stream."""
+    connections, stream = Connections(60, 1 << 20, lambda error: b""), IOStream(server)
+    connections.adopt(stream)
+    return connections.half_closed, stream
 
 
 async def gone(group):
@@ -40,8 +48,7 @@ async def received(client) -> bytes:
 
 async def test_an_answer_is_whole_though_the_client_has_sent_more(ends):
     server, client = ends
-    group, stream = Lingering(), IOStream(server)
-    group.watch(stream)
+    group, stream = adopted(server)
     client.sendall(b"unread" * 1000)
     await stream.write(b"answer")
     while not unread_bytes(server):
@@ -58,18 +65,16 @@ async def test_an_answer_is_whole_though_the_client_has_sent_more(ends):
 
 async def test_a_connection_with_nothing_unread_is_closed_at_once(ends):
     server, client = ends
-    group, stream = Lingering(), IOStream(server)
-    group.watch(stream)
+    group, stream = adopted(server)
     stream.close()
     assert len(group) == 0
     assert await received(client) == b""
 
 
 async def test_a_client_who_goes_on_sending_is_not_waited_for(ends, monkeypatch):
-    monkeypatch.setattr(lingering, "LINGER_SECONDS", 0.01)
+    monkeypatch.setattr(halfclose, "HALF_CLOSED_SECONDS", 0.01)
     server, client = ends
-    group, stream = Lingering(), IOStream(server)
-    group.watch(stream)
+    group, stream = adopted(server)
     client.sendall(b"unread")
     while not unread_bytes(server):
         await asyncio.sleep(0.005)
@@ -80,8 +85,7 @@ async def test_a_client_who_goes_on_sending_is_not_waited_for(ends, monkeypatch)
 
 async def test_a_client_who_resets_is_gone(ends):
     server, client = ends
-    group, stream = Lingering(), IOStream(server)
-    group.watch(stream)
+    group, stream = adopted(server)
     client.sendall(b"unread")
     while not unread_bytes(server):
         await asyncio.sleep(0.005)

@@ -11,16 +11,12 @@ import fcntl
 import socket
 import struct
 import termios
-from collections.abc import Callable
-from functools import partial
 
-from tornado.iostream import IOStream, SSLIOStream
-
-LINGER_SECONDS = 2.0
+HALF_CLOSED_SECONDS = 2.0
 DISCARD_BYTES = 1 << 16
 
 
-class Lingering:
+class HalfClosed:
     """The sockets of one loop that are closed for writing and wait for their clients to stop sending."""
 
     def __init__(self) -> None:
@@ -29,20 +25,10 @@ class Lingering:
     def __len__(self) -> int:
         return len(self._sockets)
 
-    def watch(self, stream: IOStream) -> None:
-        """Let a connection end gently whoever closes it; under TLS the end is told by TLS itself."""
-        if not isinstance(stream, SSLIOStream):
-            stream.close_fd = partial(self._close, stream, stream.close_fd)  # type: ignore[method-assign]
-
-    def _close(self, stream: IOStream, close_fd: Callable[[], None]) -> None:
-        if stream.error is not None or unread_bytes(stream.socket) == 0:
-            close_fd()
-            return
-        left = stream.socket
-        # As Tornado's own close_fd leaves it.
-        stream.socket = None  # type: ignore[assignment]
+    def add(self, left: socket.socket) -> None:
+        """Close a socket for writing, and altogether when its client has stopped sending or a moment has passed."""
         loop = asyncio.get_running_loop()
-        self._sockets[left] = loop.call_later(LINGER_SECONDS, self._end, left)
+        self._sockets[left] = loop.call_later(HALF_CLOSED_SECONDS, self._end, left)
         loop.add_reader(left.fileno(), self._discard, left)
         try:
             left.shutdown(socket.SHUT_WR)

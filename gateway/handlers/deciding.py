@@ -1,0 +1,66 @@
+"""Decisions about a dataset, made where nothing has to be waited for, or by the threads that may wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from gateway.download import Wait
+from gateway.errors import StorageUnavailable
+from gateway.handlers.mailbox import Mailbox
+from gateway.handlers.warm import Warm
+from gateway.services import Services
+
+T = TypeVar("T")
+
+# Whoever asks for a file in a store is answered within three seconds.
+STORE_SECONDS = 2.9
+
+
+class Decisions:
+    """Lets synchronous work decide: on the loop, in a thread for disks, for stores, or for judgements.
+
+    A reader of many ranges asks for the same file again and again. What a thread has found a moment ago is in the
+    caches of the kernel, and looking there costs less than the way to a thread and back; where a disk would have to
+    be waited for, and once every while in any case, a thread goes.
+    """
+
+    def __init__(self, services: Services, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+        self._recent = Warm()
+        self._pools = {
+            Wait.DISK: services.disk,
+            Wait.STORE: services.stores,
+            Wait.JUDGEMENT: services.judges,
+            Wait.STORE_JUDGEMENT: services.hauls,
+        }
+
+    async def made(self, dataset_id: str, decide: Callable[[Wait], T | Wait]) -> T:
+        """Return what `decide` returns, called with what it may wait for until that is enough.
+
+        Raises what it raises, Unavailable when too much waits already, and StorageUnavailable when a store takes too
+        long.
+        """
+        may_wait = Wait.NOTHING if self._recent.holds(dataset_id) else Wait.DISK
+        while True:
+            found = await self._in(may_wait, decide)
+            if not isinstance(found, Wait):
+                if may_wait is not Wait.NOTHING and not may_wait.for_store:
+                    self._recent.mark(dataset_id)
+                return found
+            may_wait = found
+
+    async def _in(self, may_wait: Wait, decide: Callable[[Wait], T | Wait]) -> T | Wait:
+        if may_wait is Wait.NOTHING:
+            return decide(may_wait)
+        found = self._mailbox.expect(self._pools[may_wait].submit(decide, may_wait))
+        if may_wait is not Wait.STORE:
+            return await found
+        # The clients of stores have limits of their own; this one holds whatever else there is to wait for, such as
+        # the resolution of a name.
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                return await found
+        except TimeoutError:
+            raise StorageUnavailable("The storage of this dataset cannot be reached.") from None
