@@ -20,7 +20,7 @@ from tornado.web import Application, RequestHandler, url
 from gateway.apidocs import document
 from gateway.errors import GatewayError, SettingsError, Unavailable
 from gateway.handlers.assets import Assets
-from gateway.handlers.base import UnknownRoute, access_missing
+from gateway.handlers.base import access_missing
 from gateway.handlers.connections import Connections
 from gateway.handlers.deciding import Decisions
 from gateway.handlers.express import Express
@@ -29,6 +29,7 @@ from gateway.handlers.load import Load
 from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.problems import whole_answer
 from gateway.handlers.proxies import Proxies
+from gateway.handlers.unknown import UnknownRoute
 from gateway.routes import all_routes, templates
 from gateway.services import Services
 from gateway.settings import Settings

@@ -12,13 +12,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.errors import ObjectMissing, PreconditionFailed, RangeNotSatisfiable, StorageUnavailable, VersionChanged
 from gateway.files import FileSource
-from gateway.gatekeeper import Action, Admitted, Gatekeeper
+from gateway.gatekeeper import Action, Gatekeeper, Wait, vouched
 from gateway.model import Dataset, ObjectStat, Principal
 from gateway.ranges import ByteRange, Conditions, Outcome, content_disposition, evaluate, parse_range, range_applies
 from gateway.records import Standing
@@ -30,51 +29,6 @@ SMALL_BYTES = 128 * 1024
 OF_NOT_MODIFIED = ("ETag", "Last-Modified", "Cache-Control")
 # A file replaced between the judgement and the opening is judged again this often.
 DELIVERY_TRIES = 3
-
-
-class Wait(Enum):
-    """What a decision may wait for, or must: nothing but memory, a disk, a network, a judgement, the last two."""
-
-    NOTHING = "nothing"
-    DISK = "disk"
-    STORE = "store"
-    JUDGEMENT = "judgement"
-    STORE_JUDGEMENT = "judgement of an object in a store"
-
-    @property
-    def for_store(self) -> bool:
-        """Return whether a network may be waited for."""
-        return self in (Wait.STORE, Wait.STORE_JUDGEMENT)
-
-    @property
-    def for_judgement(self) -> bool:
-        """Return whether a judgement may be waited for."""
-        return self in (Wait.JUDGEMENT, Wait.STORE_JUDGEMENT)
-
-
-def vouched(gatekeeper: Gatekeeper, dataset: Dataset, may_wait: Wait) -> tuple[Dataset, ObjectStat] | Wait:
-    """Return the dataset as judged in the version that is there now and that version's facts, or what it takes.
-
-    Raises what `Gatekeeper.vouch` raises.
-    """
-    remote = gatekeeper.storage_of(dataset).remote
-    if remote and not may_wait.for_store:
-        return Wait.STORE
-    if may_wait.for_judgement:
-        return gatekeeper.vouch(dataset)
-    return gatekeeper.judged(dataset) or (Wait.STORE_JUDGEMENT if remote else Wait.JUDGEMENT)
-
-
-def admitted(
-    gatekeeper: Gatekeeper, dataset_id: str, principal: Principal, action: Action, may_wait: Wait
-) -> tuple[Dataset, Admitted] | Wait:
-    """Return the judged dataset for a caller who may do `action` with it, and the admission, or what it takes.
-
-    Raises what `Gatekeeper.admit` and `Gatekeeper.vouch` raise.
-    """
-    found = gatekeeper.admit(dataset_id, principal, action)
-    known = vouched(gatekeeper, found.dataset, may_wait)
-    return known if isinstance(known, Wait) else (known[0], found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from gateway.errors import (
     BadCredential,
@@ -45,6 +45,26 @@ class Action(StrEnum):
 
     VIEW = "view"
     DOWNLOAD = "download"
+
+
+class Wait(Enum):
+    """What a decision may wait for, or must: nothing but memory, a disk, a network, a judgement, the last two."""
+
+    NOTHING = "nothing"
+    DISK = "disk"
+    STORE = "store"
+    JUDGEMENT = "judgement"
+    STORE_JUDGEMENT = "judgement of an object in a store"
+
+    @property
+    def for_store(self) -> bool:
+        """Return whether a network may be waited for."""
+        return self in (Wait.STORE, Wait.STORE_JUDGEMENT)
+
+    @property
+    def for_judgement(self) -> bool:
+        """Return whether a judgement may be waited for."""
+        return self in (Wait.JUDGEMENT, Wait.STORE_JUDGEMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +204,31 @@ class Gatekeeper:
         detail = {"valid": inspection.report.valid, "replaced": known.version}
         row = AuditRow("dataset.judged", dataset_id=known.id, version=stat.version, detail=detail)
         return self._records.judge_dataset(known, verdict, row)
+
+
+def vouched(gatekeeper: Gatekeeper, dataset: Dataset, may_wait: Wait) -> tuple[Dataset, ObjectStat] | Wait:
+    """Return the dataset as judged in the version that is there now and that version's facts, or what it takes.
+
+    Raises what `Gatekeeper.vouch` raises.
+    """
+    remote = gatekeeper.storage_of(dataset).remote
+    if remote and not may_wait.for_store:
+        return Wait.STORE
+    if may_wait.for_judgement:
+        return gatekeeper.vouch(dataset)
+    return gatekeeper.judged(dataset) or (Wait.STORE_JUDGEMENT if remote else Wait.JUDGEMENT)
+
+
+def admitted(
+    gatekeeper: Gatekeeper, dataset_id: str, principal: Principal, action: Action, may_wait: Wait
+) -> tuple[Dataset, Admitted] | Wait:
+    """Return the judged dataset for a caller who may do `action` with it, and the admission, or what it takes.
+
+    Raises what `Gatekeeper.admit` and `Gatekeeper.vouch` raise.
+    """
+    found = gatekeeper.admit(dataset_id, principal, action)
+    known = vouched(gatekeeper, found.dataset, may_wait)
+    return known if isinstance(known, Wait) else (known[0], found)
 
 
 @contextmanager

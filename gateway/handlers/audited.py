@@ -9,9 +9,8 @@ from typing import Any, cast
 
 from tornado.web import RequestHandler
 
-from gateway.download import admitted
 from gateway.errors import GatewayError
-from gateway.gatekeeper import Action, Admitted
+from gateway.gatekeeper import Action, Admitted, admitted
 from gateway.handlers.base import BaseHandler
 from gateway.handlers.connections import ClientConnection, Exchange
 from gateway.handlers.deciding import Decisions

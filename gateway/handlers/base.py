@@ -20,7 +20,6 @@ from gateway.errors import (
     IssuerUnavailable,
     KeysPending,
     MethodNotAllowed,
-    NotFound,
     TooManyRequests,
     Unavailable,
 )
@@ -250,22 +249,6 @@ class BaseHandler(RequestHandler):
                 log.warning("%d: %s%s", value.status, value.detail, reason, extra={"request_id": self.request_id})
         elif not isinstance(value, HTTPError):
             log.error("uncaught exception", exc_info=(typ, value, tb), extra={"request_id": self.request_id})  # type: ignore[arg-type]
-
-
-class UnknownRoute(BaseHandler):
-    """Answers every path that no route has."""
-
-    def prepare(self) -> Awaitable[None] | None:
-        """Raise NotFound, whatever the method and the credential."""
-        raise NotFound("There is no such resource.")
-
-    def problem(self, status_code: int, error: BaseException | None) -> GatewayError:
-        """Return NotFound also for methods that Tornado refuses before `prepare`."""
-        return error if isinstance(error, GatewayError) else NotFound("There is no such resource.")
-
-    @access(OPEN)
-    def options(self, *_: str) -> None:
-        """Answer nothing: `prepare` has raised before."""
 
 
 def implemented(handler: type[RequestHandler]) -> list[str]:

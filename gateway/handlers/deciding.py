@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from gateway.download import Wait
 from gateway.errors import StorageUnavailable
+from gateway.gatekeeper import Wait
 from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.warm import Warm
 from gateway.services import Services

@@ -479,7 +479,8 @@ async def test_gdal_reads_a_redirected_file_as_a_local_one(world, base_url, http
 async def test_where_the_bucket_has_versions_a_transfer_ends_with_the_version_it_began_with(
     tmp_path, store, tunnel, long_cog, cog_file
 ):
-    from gateway.download import DownloadRequest, Wait, prepare
+    from gateway.download import DownloadRequest, prepare
+    from gateway.gatekeeper import Wait
     from gateway.model import Principal
     from gateway.ranges import Conditions
     from gateway.services import open_services
