@@ -25,6 +25,7 @@ from gateway.handlers.connections import Connections
 from gateway.handlers.deciding import Decisions
 from gateway.handlers.express import Express
 from gateway.handlers.handed import HandedOut
+from gateway.handlers.health import Parts
 from gateway.handlers.load import Load
 from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.problems import whole_answer
@@ -73,6 +74,7 @@ def make_app(services: Services) -> Application:
         handed_out=HandedOut(),
         mailbox=mailbox,
         decisions=Decisions(services, mailbox),
+        parts=Parts(),
         assets=Assets(STATIC_FOLDER),
         templates=templates(),
         openapi=document(settings),

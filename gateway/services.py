@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -22,6 +23,7 @@ from gateway.model import AuditRow, Dataset, Inspection, TokenKind
 from gateway.pools import BoundedPool
 from gateway.rates import RateLimits
 from gateway.records import Records, open_records
+from gateway.refusals import Refusals
 from gateway.settings import Settings, read_secret
 from gateway.storage import OpenObject, Storage, open_storage
 from gateway.studio import Source, Studio
@@ -60,6 +62,7 @@ class Services:
     records: Records
     storages: Mapping[str, Storage]
     audit: AuditLog
+    refusals: Refusals
     keys: HmacKeys
     issuer: IssuerKeys | None
     policy: TokenPolicy
@@ -112,16 +115,19 @@ def open_services(settings: Settings, shared: Path | None = None, make_studio: S
         metrics = kept(Metrics(__version__, shared))
         records = kept(open_records(database_file(settings.state_dir)))
         storages = {name: kept(storage) for name, storage in storages_of(settings)}
+        rates = kept(RateLimits(rates_of(settings), shared))
         audit = kept(AuditLog(timed(records.append_audit, metrics)))
+        refusals = kept(Refusals(records, rates, partial(audit.note, quietly=True)))
         studio = kept(OnDemand(lambda: (make_studio or local_studio)(settings, storages)))
         judge = counted(inspector(studio, settings.allow_missing_overviews), metrics)
         return Services(
             settings,
             metrics,
-            kept(RateLimits(rates_of(settings), shared)),
+            rates,
             records,
             storages,
             audit,
+            refusals,
             keys,
             kept(issuer) if (issuer := issuer_of(settings)) else None,
             policy_of(settings),

@@ -17,7 +17,7 @@ FLOORS = (
     ("handlers",),
     ("services",),
     ("download",),
-    ("gatekeeper", "ingest", "rechecking"),
+    ("gatekeeper", "ingest", "rechecking", "refusals"),
     ("ingest_options", "judging"),
     ("studio", "buckets"),
     ("tiles",),

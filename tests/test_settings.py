@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import SettingsError
+from gateway.handlers.tiles import SLOW_COST
 from gateway.settings import Settings, load_settings, read_secret, unknown_settings
+from gateway.settings.model import DEAREST_ANSWER
 
 DOCS = Path(__file__).parent.parent / "docs" / "settings.md"
 
@@ -39,6 +41,16 @@ def test_what_is_no_rate_stops_the_start(monkeypatch, value):
     monkeypatch.setenv("GATEWAY_TILE_RATE", value)
     with pytest.raises(SettingsError, match="tile_rate"):
         load_settings()
+
+
+@pytest.mark.parametrize("value", ["10/second", "15/day", "1/minute"])
+def test_a_rate_of_tiles_that_no_answer_could_meet_stops_the_start(monkeypatch, value):
+    monkeypatch.setenv("GATEWAY_TILE_RATE", value)
+    with pytest.raises(SettingsError, match="at least 16"):
+        load_settings()
+    monkeypatch.setenv("GATEWAY_TILE_RATE", "16/minute")
+    assert load_settings().tile_rate == "16/minute"
+    assert DEAREST_ANSWER == SLOW_COST
 
 
 @pytest.mark.parametrize(

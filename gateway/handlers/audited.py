@@ -34,14 +34,15 @@ class AuditedHandler(BaseHandler):
         return False
 
     def refused(self, error: GatewayError) -> None:
-        """Note a refusal of the file, without delaying its answer. Of a 404 only that of a dataset which exists."""
-        if not self.gives_file or error.status not in REFUSALS:
+        """Note a refused GET of the file; whether there is such a dataset is looked up after its answer.
+
+        The work until then is the same for a dataset that may not be seen and for one that does not exist.
+        """
+        named = dataset_uuid(self.path_args[0]) if self.path_args else None
+        if not self.gives_file or self.request.method != "GET" or error.status not in REFUSALS or named is None:
             return
-        if error.status == HTTPStatus.NOT_FOUND and error.dataset_id is None:
-            return
-        named = error.dataset_id or dataset_uuid(self.path_args[0])
         range_header, detail = self.trace.range_header, {"reason": error.detail}
-        self.services.audit.note(
+        self.services.refusals.take(
             self.row(
                 "download.refused", dataset_id=named, status=error.status, range_header=range_header, detail=detail
             )

@@ -202,7 +202,6 @@ class BaseHandler(RequestHandler):
         """Finish with the problem of RFC 9457 that belongs to the exception."""
         error = self.problem(status_code, kwargs.get("exc_info", (None, None, None))[1])
         error = self.limited(error)
-        self.refused(error)
         self.services.metrics.problems.add(str(error.status), error.slug or error.title)
         self.set_status(error.status)
         for name, value in error.headers.items():
@@ -210,6 +209,8 @@ class BaseHandler(RequestHandler):
         self.set_header("Cache-Control", "private, no-store" if self.credential.tokens else "no-store")
         self.set_header("Content-Type", MEDIA_TYPE)
         self.finish(json_bytes(problem_of(error, self.request_id)))
+        # Behind the answer: nobody can tell by its time what a refusal makes to do.
+        self.refused(error)
 
     def limited(self, error: GatewayError) -> GatewayError:
         """Return the error, or TooManyRequests for an address that has shown too many bad credentials.

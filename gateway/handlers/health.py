@@ -3,14 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Awaitable, Callable
+from types import TracebackType
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Unavailable
 from gateway.handlers.access import OPEN, access
 from gateway.handlers.base import BaseHandler
+from gateway.storage import Storage
 
-# Longer than a busy audit takes, shorter than the patience of who asks.
+# Longer than a busy audit or store takes, shorter than the patience of who asks.
 AUDIT_SECONDS = 1.0
+PART_SECONDS = 1.0
+STORE_REMEMBERED_SECONDS = 1.0
+OK, FAILING = "ok", "failing"
+
+
+class Parts:
+    """The states of the parts of one process: each is asked by one thread at a time, however many want to know."""
+
+    def __init__(self) -> None:
+        self._asking: dict[str, asyncio.Task[str]] = {}
+        self._known: dict[str, tuple[float, str]] = {}
+
+    async def state(self, name: str, ask: Callable[[], Awaitable[None]], good_for_seconds: float) -> str:
+        """Return ok, or failing where `ask` raises a GatewayError or takes long; an answer is kept for a while."""
+        at, state = self._known.get(name, (-math.inf, FAILING))
+        if time.monotonic() - at < good_for_seconds:
+            return state
+        asking = self._asking.get(name)
+        if asking is None:
+            asking = self._asking[name] = asyncio.create_task(self._ask(name, ask))
+        done, _ = await asyncio.wait({asking}, timeout=PART_SECONDS)
+        return asking.result() if done else FAILING
+
+    async def _ask(self, name: str, ask: Callable[[], Awaitable[None]]) -> str:
+        state = FAILING
+        try:
+            await ask()
+            state = OK
+        except GatewayError:
+            pass
+        finally:
+            self._known[name] = time.monotonic(), state
+            del self._asking[name]
+        return state
 
 
 class LiveHandler(BaseHandler):
@@ -30,14 +68,19 @@ class ReadyHandler(BaseHandler):
 
     @access(OPEN)
     async def get(self) -> None:
-        """Send 200 with every part `ok`, or 503 with the failing ones named."""
-        audit, others = await asyncio.gather(self.audit_state(), self.in_thread(self.examine))
-        parts = {"audit": audit, **others}
-        ready = all(state == "ok" for state in parts.values())
+        """Send 200 with every part `ok`; raises Unavailable with the parts where one fails."""
+        names = ("audit", "database", *(f"root {name}" for name in self.services.storages))
+        roots = (self.root_state(name, storage) for name, storage in self.services.storages.items())
+        states = await asyncio.gather(self.audit_state(), self.database_state(), *roots)
+        parts = dict(zip(names, states, strict=True))
+        if self.application.settings["load"].draining:
+            parts["server"] = "draining"
+        if any(state != OK for state in parts.values()):
+            unready = Unavailable("The server cannot serve just now; `parts` says why.")
+            unready.members["parts"] = parts
+            raise unready
         self.set_header("Cache-Control", "no-store")
-        if not ready:
-            self.set_header("Retry-After", "2")
-        self.send_json({"status": "ready" if ready else "not ready", "parts": parts}, 200 if ready else 503)
+        self.send_json({"status": "ready", "parts": parts})
 
     head = get
 
@@ -47,22 +90,31 @@ class ReadyHandler(BaseHandler):
             async with asyncio.timeout(AUDIT_SECONDS):
                 await self.mailbox.expect(self.services.audit.probe())
         except (GatewayError, TimeoutError):
-            return "failing"
-        return "ok"
+            return FAILING
+        return OK
 
-    def examine(self) -> dict[str, str]:
-        """Return the state of every other part by its name."""
-        parts = {"database": _state(self.services.records.ping)}
-        for name, storage in self.services.storages.items():
-            parts[f"root {name}"] = _state(storage.ping)
-        if self.application.settings["load"].draining:
-            parts["server"] = "draining"
+    async def database_state(self) -> str:
+        """Return whether the catalogue can be read."""
+        return await self.parts.state("database", lambda: self.in_thread(self.services.records.ping), 0)
+
+    async def root_state(self, name: str, storage: Storage) -> str:
+        """Return whether a storage root can be read; those that wait for stores ask one in a network."""
+        pool = self.services.stores if storage.remote else self.services.disk
+
+        async def ask() -> None:
+            await self.mailbox.expect(pool.submit(storage.ping))
+
+        return await self.parts.state(f"root {name}", ask, STORE_REMEMBERED_SECONDS if storage.remote else 0)
+
+    @property
+    def parts(self) -> Parts:
+        """Return what is known of the parts of this process."""
+        parts: Parts = self.application.settings["parts"]
         return parts
 
-
-def _state(ping: Callable[[], None]) -> str:
-    try:
-        ping()
-    except GatewayError:
-        return "failing"
-    return "ok"
+    def log_exception(
+        self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Log what is our fault; that a part fails is for who asks, again and again, and in the log already."""
+        if not isinstance(value, Unavailable):
+            super().log_exception(typ, value, tb)

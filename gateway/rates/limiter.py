@@ -44,9 +44,21 @@ class RateLimits:
         if name not in self._limits:
             return
         item, who = self._items[name], identity(user, ip)
-        if not self._strategy.hit(item, name, who, cost=cost):
+        # What costs more than the limit is let through where nothing else was spent: it would never be otherwise.
+        if not self._strategy.hit(item, name, who, cost=min(cost, item.amount)):
             ends = self._table.get_expiry(item.key_for(name, who))
             raise TooManyRequests(retry_after_seconds=max(1, math.ceil(ends - self._clock())))
+
+    def count(self, name: str, ip: str, window: int, lifetime_seconds: float) -> int:
+        """Return how often this address did something in a window of the caller's, this time included.
+
+        The number of the window is the caller's; the count can be asked for during `lifetime_seconds`.
+        """
+        return int(self._table.incr(_window_key(name, ip, window), lifetime_seconds))
+
+    def counted(self, name: str, ip: str, window: int) -> int:
+        """Return how often it did, in all processes; 0 once the count's lifetime is over."""
+        return int(self._table.get(_window_key(name, ip, window)))
 
     def load(self) -> None:
         """Import and open what the first request would wait for."""
@@ -81,6 +93,10 @@ class RateLimits:
         from limits import parse  # noqa: PLC0415
 
         return {name: parse(limit) for name, limit in self._limits.items()}
+
+
+def _window_key(name: str, ip: str, window: int) -> str:
+    return f"{name}/{identity(None, ip)}/{window}"
 
 
 def identity(user: str | None, ip: str) -> str:

@@ -111,6 +111,12 @@ class Records(Protocol):
     def standing(self, dataset_id: str, user: str | None) -> Standing:
         """Return the dataset, its grants, and whether the user is disabled, as they are now; quick."""
 
+    def dataset_ids(self, prefix: str, *, removed: bool = False) -> tuple[str, ...]:
+        """Return the first few ids of datasets that begin like this, of lower case; quick.
+
+        `removed` looks for those as well that only the audit knows any more.
+        """
+
     def dataset_at(self, root: str, key: str) -> Dataset | None:
         """Return the dataset whose object lies at `key` in `root`, or None."""
 

@@ -36,6 +36,11 @@ MEETS_BBOX = """(
     )
 )"""
 
+# Two would tell that a prefix is not unique; more are named in the complaint.
+MOST_IDS = 5
+IDS = "SELECT id FROM datasets WHERE id BETWEEN :first AND :last ORDER BY id LIMIT :most"
+RECORDED_IDS = """SELECT DISTINCT dataset_id AS id FROM audit
+    WHERE dataset_id BETWEEN :first AND :last ORDER BY dataset_id LIMIT :most"""
 # Of equals the id decides, so that pages neither lose nor repeat one.
 COLUMNS = {"created_at": "created_at", "title": "fold(title)", "size_bytes": "size_bytes"}
 ORDERS = {
@@ -97,6 +102,16 @@ def by_id(database: Database, dataset_id: str) -> Dataset | None:
     """Return the dataset with this id, or None."""
     found = rows_of(database, "SELECT * FROM datasets WHERE id = :id", {"id": dataset_id})
     return dataset_of(found[0]) if found else None
+
+
+def ids(database: Database, prefix: str, removed: bool) -> tuple[str, ...]:
+    """Return the first ids that begin like this, also those of audit rows where `removed` ones count."""
+    # Ids are of hyphens, digits and small letters: "~" comes behind all of them.
+    values = {"first": prefix, "last": prefix + "~", "most": MOST_IDS}
+    found = [row["id"] for row in rows_of(database, IDS, values)]
+    if removed:
+        found += [row["id"] for row in rows_of(database, RECORDED_IDS, values)]
+    return tuple(sorted(set(found))[:MOST_IDS])
 
 
 def by_object(database: Database, root: str, key: str) -> Dataset | None:

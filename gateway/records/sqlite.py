@@ -45,6 +45,10 @@ class SqliteRecords:
         """Return the dataset, its grants, and whether the user is disabled, as they are now."""
         return self._connections.of_generation(self._standings.read, dataset_id, user)
 
+    def dataset_ids(self, prefix: str, *, removed: bool = False) -> tuple[str, ...]:
+        """Return the first few ids of datasets that begin like this."""
+        return self._connections.run(datasets.ids, prefix, removed)
+
     def dataset_at(self, root: str, key: str) -> Dataset | None:
         """Return the dataset whose object lies at `key` in `root`, or None."""
         return self._connections.run(datasets.by_object, root, key)

@@ -25,6 +25,9 @@ from gateway.errors import SettingsError
 from gateway.settings.origin import bare_origin
 from gateway.settings.root import RootSettings, tile_template, web_address
 
+# What a tile of 256 x 256 pixels, statistics or facts cost at most in TILE_RATE.
+DEAREST_ANSWER = 16
+
 
 def _split(value: object) -> object:
     """Return the parts of a comma separated text; other values pass through to the type check."""
@@ -165,6 +168,13 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"off|[1-9][0-9]{0,8}/(second|minute|hour|day)", value.strip().lower()):
             raise ValueError("must look like 60/minute, or be off")
         return value.strip().lower()
+
+    @field_validator("tile_rate")
+    @classmethod
+    def _tile_rate_lets_answers_through(cls, value: str) -> str:
+        if value != "off" and int(value.partition("/")[0]) < DEAREST_ANSWER:
+            raise ValueError(f"must allow at least {DEAREST_ANSWER}, which one answer may cost")
+        return value
 
     @field_validator("prefix")
     @classmethod

@@ -69,6 +69,7 @@ class World:
 
     def audit(self, action: str | None = None) -> list[AuditRow]:
         """Return the rows on record, after everything noted so far."""
+        self.services.refusals.settle()
         self.services.audit.record(AuditRow("test.mark")).result(5)
         rows = [stored.row for stored in self.services.records.audit_rows(AuditQuery(action=action))]
         return [row for row in rows if not row.action.startswith("test.")]

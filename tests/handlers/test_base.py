@@ -3,6 +3,7 @@ import itertools
 import json
 import logging
 import re
+import threading
 from urllib.parse import urlsplit
 
 import pytest
@@ -243,7 +244,34 @@ async def test_liveness_and_readiness(world, fetch):
     world.folder.rename(world.folder.with_name("away"))
     failing = await fetch("/readyz")
     assert failing.code == 503
-    assert json.loads(failing.body)["parts"]["root data"] == "failing"
+    assert problem(failing)["parts"] == {"database": "ok", "audit": "ok", "root data": "failing"}
+    assert failing.headers["Retry-After"]
+
+
+async def test_many_who_ask_whether_a_hanging_store_is_ready_hold_one_thread_of_the_stores(world, fetch, monkeypatch):
+    monkeypatch.setattr("gateway.handlers.health.PART_SECONDS", 0.2)
+    dataset, hanging, asked = world.add(), threading.Event(), []
+
+    class Hanging:
+        remote = True
+
+        def ping(self):
+            asked.append(threading.current_thread().name)
+            hanging.wait(10)
+
+    monkeypatch.setitem(world.services.storages, "far", Hanging())
+    answers = asyncio.gather(*(fetch("/readyz") for _ in range(12)))
+    assert (await fetch(f"/api/datasets/{dataset.id}")).code == 200
+    assert {json.loads(answer.body)["parts"]["root far"] for answer in await answers} == {"failing"}
+    assert len(asked) == 1
+    assert asked[0].startswith("store")
+    hanging.set()
+    while (await fetch("/readyz")).code != 200:
+        await asyncio.sleep(0.05)
+    before = len(asked)
+    for _ in range(5):
+        assert (await fetch("/readyz")).code == 200
+    assert len(asked) == before
 
 
 async def test_readiness_follows_an_audit_that_cannot_be_written_without_any_other_request(world, fetch, caplog):

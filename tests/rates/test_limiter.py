@@ -79,6 +79,15 @@ def test_retry_after_is_exact(limits, clock):
     limits.spend("mint", "ana", "")
 
 
+def test_what_costs_more_than_the_limit_is_let_through_once_in_a_window(limits, clock):
+    limits.spend("mint", "ana", "", cost=1000)
+    for cost in (1, 1000):
+        with pytest.raises(TooManyRequests) as refused:
+            limits.spend("mint", "ana", "", cost=cost)
+    clock.now += int(refused.value.headers["Retry-After"])
+    limits.spend("mint", "ana", "", cost=1000)
+
+
 def test_costs_add_up(limits):
     limits.spend("mint", "ana", "", cost=3)
     with pytest.raises(TooManyRequests):
