@@ -209,8 +209,7 @@ class BaseHandler(RequestHandler):
         self.set_header("Cache-Control", "private, no-store" if self.credential.tokens else "no-store")
         self.set_header("Content-Type", MEDIA_TYPE)
         self.finish(json_bytes(problem_of(error, self.request_id)))
-        # Behind the answer: nobody can tell by its time what a refusal makes to do.
-        self.refused(error)
+        self.refused(error)  # behind the answer, so that its time does not tell of it
 
     def limited(self, error: GatewayError) -> GatewayError:
         """Return the error, or TooManyRequests for an address that has shown too many bad credentials.
