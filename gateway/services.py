@@ -121,14 +121,7 @@ def open_services(settings: Settings, shared: Path | None = None, make_studio: S
         studio = kept(OnDemand(lambda: (make_studio or local_studio)(settings, storages)))
         judge = counted(inspector(studio, settings.allow_missing_overviews), metrics)
         return Services(
-            settings,
-            metrics,
-            rates,
-            records,
-            storages,
-            audit,
-            refusals,
-            keys,
+            *(settings, metrics, rates, records, storages, audit, refusals, keys),
             kept(issuer) if (issuer := issuer_of(settings)) else None,
             policy_of(settings),
             Gatekeeper(records, storages, judge),
