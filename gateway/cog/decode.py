@@ -47,7 +47,8 @@ class Damage:
 def check_payload(source: ByteSource, layout: Layout) -> Iterator[Finding]:
     """Yield a finding for each IFD with tiles that do not decode, and with tiles of a wrong Adler-32.
 
-    DEFLATE is inflated here, because libtiff does not look at the checksum; all else is read through GDAL.
+    DEFLATE is inflated here, because libtiff does not look at the checksum; all else, and the first tile of each
+    IFD, is read through GDAL.
     Memory is bounded by one tile. Raises the OSError of the source.
     """
     yield from findings_of(layout, find_damage(source, layout))
@@ -59,7 +60,11 @@ def find_damage(source: ByteSource, layout: Layout, part: int = 0, parts: int = 
         blocks = np.flatnonzero(ifd.counts)
         mine = blocks[len(blocks) * part // parts : len(blocks) * (part + 1) // parts].tolist()
         if ifd.compression in DEFLATE_CODECS:
-            yield from _judge(index, mine, partial(_inflate, source, ifd))
+            damage = list(_judge(index, mine, partial(_inflate, source, ifd)))
+            yield from damage
+            # What libtiff does after inflating is looked at once.
+            mine = mine[:1] if part == 0 and not damage else []
+        if not mine:
             continue
         try:
             with _opened(source, ifd) as raster:
@@ -88,9 +93,9 @@ def findings_of(layout: Layout, damage: Iterable[Damage]) -> Iterator[Finding]:
             text = "GDAL does not open this image of the file."
             yield finding(rule, text, ifd=ifd.index, offset=ifd.directory.offset)
             continue
-        first = min(blocks)
+        first, more = min(blocks), len(set(blocks)) - 1
         what = "is damaged" if rule == "tile-does-not-decode" else "has a wrong checksum"
-        text = f"Tile {first} {what}{f', and {len(blocks) - 1} more' if len(blocks) > 1 else ''}."
+        text = f"Tile {first} {what}{f', and {more} more' if more else ''}."
         yield finding(rule, text, ifd=ifd.index, block=first, offset=int(ifd.offsets[first]))
 
 

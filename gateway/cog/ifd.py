@@ -78,12 +78,14 @@ class Ifd:
         """Return the first value of an integer tag, or `default` where there is none."""
         return self.values.first(tag, default)
 
-    @cached_property
+    def text(self, tag: int) -> str:
+        """Return the text of an ASCII tag up to its first NUL, or nothing where there is none."""
+        return self.values[tag].tobytes().partition(b"\0")[0].decode("latin-1") if tag in self.values else ""
+
+    @property
     def subfile_type(self) -> int:
-        """Return NewSubfileType (254); the older SubfileType (255) is read as libtiff does."""
-        if Tag.NEW_SUBFILE_TYPE in self.tags:
-            return self.number(Tag.NEW_SUBFILE_TYPE, 0)
-        return REDUCED if self.number(Tag.SUBFILE_TYPE, 1) == 2 else 0
+        """Return NewSubfileType (254); GDAL does not look at the older SubfileType (255)."""
+        return self.number(Tag.NEW_SUBFILE_TYPE, 0)
 
     @property
     def reduced(self) -> bool:

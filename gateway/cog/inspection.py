@@ -63,6 +63,7 @@ def inspect(
     findings: list[Finding] = []
     raster: RasterFacts | None = None
     recipe: tuple[str, ...] = ()
+    layout: Layout | None = None
     try:
         layout = read_layout(source)
         findings += (_lenient(found) if allow_missing_overviews else found for found in judge(layout))
@@ -74,8 +75,8 @@ def inspect(
     except StructureError as error:
         findings.append(error.finding)
     findings += check_sidecars(source, siblings)
-    if _sound(findings) and (facts or depth != "header"):
-        raster, problems = open_raster(source)
+    if layout is not None and _sound(findings) and (facts or depth != "header"):
+        raster, problems = open_raster(source, layout)
         findings += problems
     return Inspection(Report(depth, tuple(_bounded(findings)), recipe), raster)
 

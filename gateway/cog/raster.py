@@ -14,6 +14,8 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.warp import transform_bounds
 
+from gateway.cog.agreement import disagreements
+from gateway.cog.layout import Layout
 from gateway.cog.rules import finding
 from gateway.cog.sourcefile import SourceFile
 from gateway.model import ByteSource, Finding, RasterFacts
@@ -37,8 +39,8 @@ DEGREES = "OGC:CRS84"
 MAX_COORDINATE = 1e12
 
 
-def open_raster(source: ByteSource) -> tuple[RasterFacts | None, tuple[Finding, ...]]:
-    """Return the facts of a raster, or None and the finding that GDAL cannot open it.
+def open_raster(source: ByteSource, layout: Layout) -> tuple[RasterFacts | None, tuple[Finding, ...]]:
+    """Return the facts of a raster, or None and the findings: GDAL cannot open it, or sees what the layout has not.
 
     The structure must have been judged before: GDAL follows what hostile metadata says.
     """
@@ -48,9 +50,11 @@ def open_raster(source: ByteSource) -> tuple[RasterFacts | None, tuple[Finding, 
             with open_dataset(source) as raster:
                 if refers_elsewhere(raster):
                     return None, (finding("refers-to-other-file", "GDAL finds another file named in it."),)
-                return facts_of(raster), ()
+                facts, problems = facts_of(raster), tuple(disagreements(raster, layout))
+            return (None if problems else facts), problems
     except GDAL_ERRORS:
-        return None, (finding("gdal-cannot-open", "GDAL does not open the file."),)
+        at = layout.main.directory.offset
+        return None, (finding("gdal-cannot-open", "GDAL does not open the file.", ifd=0, offset=at),)
 
 
 def open_dataset(source: ByteSource, **options: Any) -> DatasetReader:

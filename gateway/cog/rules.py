@@ -188,6 +188,8 @@ _TABLE = (
           "Remove the .aux.xml."),
     # GDAL and the pixels.
     _damage("gdal-cannot-open", "The structure is sound but GDAL cannot open the file.", "Rewrite the file."),
+    _damage("gdal-sees-otherwise", "Readers would get another image than the directories tell of.",
+            "Rewrite the file."),
     _damage("tile-does-not-decode", "The tile's bytes are damaged."),
     _damage("tile-checksum", "The tile decodes but its Adler-32 checksum does not match: its bytes changed."),
 )  # fmt: skip

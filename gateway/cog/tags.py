@@ -9,7 +9,6 @@ class Tag(IntEnum):
     """Tags that the check reads, by the names of their specifications."""
 
     NEW_SUBFILE_TYPE = 254
-    SUBFILE_TYPE = 255
     IMAGE_WIDTH = 256
     IMAGE_LENGTH = 257
     BITS_PER_SAMPLE = 258
@@ -34,6 +33,7 @@ class Tag(IntEnum):
     GEO_DOUBLE_PARAMS = 34736
     GEO_ASCII_PARAMS = 34737
     GDAL_METADATA = 42112
+    GDAL_NODATA = 42113
     RPC_COEFFICIENTS = 50844
 
 
@@ -57,10 +57,11 @@ TYPES: dict[int, frozenset[int]] = {
     Tag.GEO_DOUBLE_PARAMS: DOUBLES,
     Tag.GEO_ASCII_PARAMS: frozenset({2}),
     Tag.GDAL_METADATA: frozenset({1, 2, 6, 7}),
+    Tag.GDAL_NODATA: frozenset({2}),
     Tag.RPC_COEFFICIENTS: DOUBLES,
 }
 SINGLE = (
-    Tag.NEW_SUBFILE_TYPE, Tag.SUBFILE_TYPE, Tag.IMAGE_WIDTH, Tag.IMAGE_LENGTH, Tag.COMPRESSION, Tag.PHOTOMETRIC,
+    Tag.NEW_SUBFILE_TYPE, Tag.IMAGE_WIDTH, Tag.IMAGE_LENGTH, Tag.COMPRESSION, Tag.PHOTOMETRIC,
     Tag.FILL_ORDER, Tag.SAMPLES_PER_PIXEL, Tag.PLANAR_CONFIGURATION, Tag.PREDICTOR, Tag.TILE_WIDTH, Tag.TILE_LENGTH,
 )  # fmt: skip
 IMAGE_TAGS = (Tag.IMAGE_WIDTH, Tag.IMAGE_LENGTH, Tag.PHOTOMETRIC)

@@ -91,7 +91,10 @@ KINDS = (
         "GDAL's reading of such metadata differs between versions, or leads to another file.",
         "refers-to-other-file", "metadata-damaged",
     ),
-    _stricter("not opened by GDAL", "The other reads more than GDAL, which clients use.", "gdal-cannot-open"),
+    _stricter(
+        "not opened by GDAL", "The other reads more than GDAL, which clients use.",
+        "gdal-cannot-open", "gdal-sees-otherwise",
+    ),
     _stricter("no TIFF", "GDAL lets any of its drivers try.", "empty-file", "not-a-tiff", "bad-bigtiff-header"),
     # Taken by the check alone.
     _refuses(

@@ -217,6 +217,8 @@ BROKEN = {
     "sidecar-mask": lambda: Broken(write(pyramid()), {".msk": write([Image(subfile=4)])}),
     "sidecar-georeferencing": lambda: Broken(write(pyramid()), {".aux.xml": AUX}),
     "gdal-cannot-open": lambda: write([Image(tags={**GEO, 259: (3, (JPEG_XL,))}, sparse="all")]),
+    # GDAL looks for SubIFDs of the first directory only.
+    "gdal-sees-otherwise": lambda: write([*pyramid(), Image(8, 6, subfile=1, sub_of=1)]),
     "tile-does-not-decode": lambda: deflated(zlib.compress(b"x" * 255)),
     "tile-checksum": lambda: deflated(zlib.compress(b"x" * 256)[:-1] + b"\0"),
 }  # fmt: skip

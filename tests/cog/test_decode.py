@@ -3,7 +3,7 @@ import zlib
 
 import pytest
 
-from gateway.cog.decode import check_payload
+from gateway.cog.decode import _inflate, check_payload
 from gateway.cog.layout import read_layout
 from gateway.files import open_file
 from tests.cog.tiffs import GEO, BytesSource, Image, Patch, write
@@ -114,10 +114,14 @@ def test_a_deflate_tile_that_never_ends_is_damaged(report_of):
     assert not report_of(deflated(bomb), depth="full").valid
 
 
-def test_subsampled_tiles_may_be_smaller(cogs):
+def test_subsampled_tiles_may_be_smaller(tmp_path):
+    """GDAL may read such a tile or not; inflating does not find it too short."""
     tags = {262: (3, (6,)), 277: (3, (3,)), 258: (3, (8, 8, 8)), 339: (3, (1, 1, 1))}
-    source = BytesSource(deflated(zlib.compress(b"x" * 384), tags))
-    assert list(check_payload(source, read_layout(source))) == []
+    path = tmp_path / "subsampled.tif"
+    path.write_bytes(deflated(zlib.compress(b"x" * 384), tags))
+    with open_file(path) as source:
+        layout = read_layout(source)
+        assert _inflate(source, layout.main, 0) is None
 
 
 @pytest.mark.parametrize("planar", [1, 2])

@@ -2,9 +2,10 @@ import math
 
 import pytest
 
+from gateway.cog.layout import read_layout
 from gateway.cog.raster import open_raster, strict_options
 from gateway.files import open_file
-from tests.cog.tiffs import GEO, GEO_KEYS, pyramid, write
+from tests.cog.tiffs import GEO, GEO_KEYS, BytesSource, pyramid, write
 
 
 @pytest.fixture
@@ -12,7 +13,8 @@ def facts_of(tmp_path):
     def judge(tags, **options):
         path = tmp_path / "a.tif"
         path.write_bytes(write(pyramid(tags=tags, **options)))
-        facts, problems = open_raster(open_file(path))
+        with open_file(path) as source:
+            facts, problems = open_raster(source, read_layout(source))
         assert problems == ()
         return facts
 
@@ -61,7 +63,8 @@ def test_a_file_without_georeferencing_gives_no_warning_of_rasterio(facts_of):
 
 def test_only_the_gtiff_driver_is_asked(tmp_path):
     (tmp_path / "a.tif").write_text("<VRTDataset rasterXSize='1' rasterYSize='1'/>")
-    facts, problems = open_raster(open_file(tmp_path / "a.tif"))
+    layout = read_layout(BytesSource(write(pyramid())))
+    facts, problems = open_raster(open_file(tmp_path / "a.tif"), layout)
     assert facts is None
     assert [found.rule for found in problems] == ["gdal-cannot-open"]
 

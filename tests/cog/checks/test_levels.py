@@ -8,12 +8,10 @@ def test_the_first_directory_must_be_the_image(errors_of, subfile):
     assert errors_of(write([Image(16, 16, tags=GEO, subfile=subfile)])) == {"first-ifd-not-main"}
 
 
-def test_the_old_subfile_type_counts_where_there_is_no_new_one(errors_of, report_of):
-    old = {254: None, 255: (3, (2,))}
-    assert errors_of(write([Image(16, 16, tags={**GEO, **old})])) == {"first-ifd-not-main"}
+def test_the_old_subfile_type_makes_no_overview_because_gdal_does_not_look_at_it(errors_of):
     images = pyramid()
-    images[1].tags = old
-    assert report_of(write(images)).findings == ()
+    images[2].tags = {254: None, 255: (3, (2,))}
+    assert errors_of(write(images)) == {"overview-not-flagged"}
 
 
 def test_an_overview_that_is_not_flagged_is_an_error(errors_of):

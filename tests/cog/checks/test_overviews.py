@@ -70,9 +70,11 @@ def test_sub_ifds_obey_the_same_rules(errors_of, sub):
     assert errors_of(write(images))
 
 
-def test_sub_ifds_may_be_chained_and_nested_within_the_limits(errors_of, report_of):
-    images = [*pyramid(), Image(32, 24, subfile=1, sub_of=0), Image(16, 12, subfile=1, sub_of=3)]
+def test_sub_ifds_below_sub_ifds_are_no_overviews_to_gdal(errors_of, report_of):
+    images = [*pyramid(), Image(32, 24, subfile=1, sub_of=0), Image(16, 12, subfile=1, sub_of=0)]
     assert report_of(write(images)).findings == ()
+    images[-1].sub_of = 3
+    assert errors_of(write(images)) == {"gdal-sees-otherwise"}
 
 
 @pytest.mark.parametrize(("width", "height"), [(333, 250), (334, 250), (333, 251), (3, 2), (4, 3)])
