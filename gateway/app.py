@@ -23,13 +23,13 @@ from gateway.handlers.assets import Assets
 from gateway.handlers.base import access_missing
 from gateway.handlers.connections import Connections
 from gateway.handlers.deciding import Decisions
-from gateway.handlers.express import Express
 from gateway.handlers.handed import HandedOut
 from gateway.handlers.health import Parts
 from gateway.handlers.load import Load
 from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.problems import whole_answer
 from gateway.handlers.proxies import Proxies
+from gateway.handlers.smallranges import SmallRanges
 from gateway.handlers.unknown import UnknownRoute
 from gateway.routes import all_routes, templates
 from gateway.services import Services
@@ -70,7 +70,6 @@ def make_app(services: Services) -> Application:
         serve_traceback=False,
         load=Load(),
         clients=Connections(settings.stall_seconds, settings.unread_mb << 20, partial(refusal, services)),
-        passes={},
         handed_out=HandedOut(),
         mailbox=mailbox,
         decisions=Decisions(services, mailbox),
@@ -184,7 +183,7 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
 def make_server(app: Application, services: Services) -> GatewayServer:
     """Return the server with its limits set, listening nowhere yet. Raises SettingsError for a bad certificate."""
     return GatewayServer(
-        Express(app, services),
+        SmallRanges(app, services),
         max_connections=services.settings.max_connections,
         clients=app.settings["clients"],
         max_header_size=MAX_HEADER_BYTES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -106,6 +106,12 @@ class Conditions:
     if_range: str | None = None
     if_modified_since: str | None = None
     if_unmodified_since: str | None = None
+
+
+def conditions_of(get: Callable[[str], str | None]) -> Conditions:
+    """Return the conditions among the fields that `get` returns by their names."""
+    names = ("If-Match", "If-None-Match", "If-Range", "If-Modified-Since", "If-Unmodified-Since")
+    return Conditions(*(get(name) for name in names))
 
 
 class Outcome(StrEnum):

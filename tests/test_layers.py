@@ -22,7 +22,7 @@ FLOORS = (
     ("studio", "buckets"),
     ("tiles",),
     ("cog", "storage", "records", "audit", "tokens", "ranges", "sources"),
-    ("pools", "files", "settings", "logs", "metrics", "rates"),
+    ("pools", "files", "remembered", "settings", "logs", "metrics", "rates"),
     ("model", "errors"),
     ("shell",),
 )

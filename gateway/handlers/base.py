@@ -24,6 +24,7 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.handlers.access import OPEN, AccessRule, Credential, access, principal_of
+from gateway.handlers.answers import default_fields
 from gateway.handlers.connections import Connections
 from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.problems import MEDIA_TYPE, json_bytes, problem_of
@@ -44,10 +45,6 @@ VERBS = ("get", "head", "post", "put", "patch", "delete")
 REQUEST_HEADERS = (
     "Authorization, Content-Type, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, "
     "X-Request-ID"
-)
-RESPONSE_HEADERS = (
-    "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, Location, "
-    "Repr-Digest, Retry-After, WWW-Authenticate, X-Request-ID"
 )
 
 
@@ -128,22 +125,15 @@ class BaseHandler(RequestHandler):
     def set_default_headers(self) -> None:
         """Set what every answer carries; Tornado calls this again when it clears an answer for an error."""
         self.clear_header("Server")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Vary", "Origin")
-        if self.application.settings["load"].draining:
-            self.set_header("Connection", "close")
-        if (allowed := self._allowed_origin()) is not None:
-            self.set_header("Access-Control-Allow-Origin", allowed)
-            self.set_header("Access-Control-Expose-Headers", RESPONSE_HEADERS)
-        self.set_header("X-Request-ID", self.request_id)
+        settings, origin = self.application.settings, self.request.headers.get("Origin")
+        draining = settings["load"].draining
+        for name, value in default_fields(
+            settings["cors_origins"], origin, self.request_id, draining=draining
+        ).items():
+            self.set_header(name, value)
         if self.credential.tokens:
             self.set_header("Cache-Control", "private, no-store")
             self.set_header("Referrer-Policy", "no-referrer")
-
-    def _allowed_origin(self) -> str | None:
-        origins = self.application.settings["cors_origins"]
-        origin = "*" if "*" in origins else self.request.headers.get("Origin")
-        return origin if origin in origins else None
 
     def check_trusted_origin(self, origin: str) -> bool:
         """Return whether a page of `origin` may send unsafe methods: our own, and those that CORS lets in."""

@@ -9,13 +9,16 @@ from typing import TypeVar
 from gateway.errors import StorageUnavailable
 from gateway.gatekeeper import Wait
 from gateway.handlers.mailbox import Mailbox
-from gateway.handlers.warm import Warm
+from gateway.remembered import Remembered
 from gateway.services import Services
 
 T = TypeVar("T")
 
 # Whoever asks for a file in a store is answered within three seconds.
 STORE_SECONDS = 2.9
+# A thread goes at least this often, so that a disk that hangs is met by a thread and not by the loop.
+RECENT_SECONDS = 1.0
+REMEMBERED = 1024
 
 
 class Decisions:
@@ -28,7 +31,7 @@ class Decisions:
 
     def __init__(self, services: Services, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
-        self._recent = Warm()
+        self._recent: Remembered[str, bool] = Remembered(REMEMBERED, RECENT_SECONDS)
         self._pools = {
             Wait.DISK: services.disk,
             Wait.STORE: services.stores,
@@ -36,18 +39,22 @@ class Decisions:
             Wait.STORE_JUDGEMENT: services.hauls,
         }
 
+    def recently(self, dataset_id: str) -> bool:
+        """Return whether a thread has looked at the dataset a moment ago."""
+        return self._recent.get(dataset_id) is not None
+
     async def made(self, dataset_id: str, decide: Callable[[Wait], T | Wait]) -> T:
         """Return what `decide` returns, called with what it may wait for until that is enough.
 
         Raises what it raises, Unavailable when too much waits already, and StorageUnavailable when a store takes too
         long.
         """
-        may_wait = Wait.NOTHING if self._recent.holds(dataset_id) else Wait.DISK
+        may_wait = Wait.NOTHING if self.recently(dataset_id) else Wait.DISK
         while True:
             found = await self._in(may_wait, decide)
             if not isinstance(found, Wait):
                 if may_wait is not Wait.NOTHING and not may_wait.for_store:
-                    self._recent.mark(dataset_id)
+                    self._recent.keep(dataset_id, True)
                 return found
             may_wait = found
 

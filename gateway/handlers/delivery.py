@@ -14,6 +14,7 @@ from typing import Protocol, Self
 
 from tornado.iostream import StreamClosedError
 
+from gateway.download import LargeBody, Redirected, SmallBody
 from gateway.errors import RecordsUnavailable
 from gateway.handlers.connections import ClientConnection
 from gateway.handlers.mailbox import Mailbox
@@ -40,6 +41,12 @@ class Granted:
     bytes_expected: int
     range_header: str | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
+
+
+def granted_file(answer: SmallBody | LargeBody | Redirected, trace: Trace) -> Granted:
+    """Return what was granted with the file of a dataset or a range of it."""
+    length = answer.span.length
+    return Granted("download.cog", answer.dataset, answer.backend, answer.status, length, trace.range_header)
 
 
 class Sending(Protocol):

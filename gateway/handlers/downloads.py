@@ -11,11 +11,10 @@ from gateway.download import Answer, DownloadRequest, LargeBody, Redirected, Sma
 from gateway.files import FileSource
 from gateway.handlers.access import DOWNLOAD, access
 from gateway.handlers.audited import AuditedHandler
-from gateway.handlers.delivery import Delivery, Granted
-from gateway.handlers.express import Pass, remember
+from gateway.handlers.delivery import Delivery, granted_file
 from gateway.handlers.relay import StoreTransfer
 from gateway.handlers.streaming import FileTransfer
-from gateway.ranges import Conditions
+from gateway.ranges import conditions_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,14 +50,7 @@ class DownloadHandler(AuditedHandler):
     def asked(self, dataset_id: str, *, with_body: bool) -> DownloadRequest:
         """Return what the request asks for; repeated lines of a list field were joined by Tornado."""
         get = self.request.headers.get
-        conditions = Conditions(
-            if_match=get("If-Match"),
-            if_none_match=get("If-None-Match"),
-            if_range=get("If-Range"),
-            if_modified_since=get("If-Modified-Since"),
-            if_unmodified_since=get("If-Unmodified-Since"),
-        )
-        return DownloadRequest(dataset_id, self.principal, conditions, get("Range"), with_body)
+        return DownloadRequest(dataset_id, self.principal, conditions_of(get), get("Range"), with_body)
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """Take over status and headers; what came by a token in the URL stays uncached."""
@@ -73,20 +65,19 @@ class DownloadHandler(AuditedHandler):
     async def send_small(self, answer: SmallBody) -> None:
         """Send headers and body in one write."""
         self.clients.make_room(len(answer.body))
-        async with self.delivery(self.granted(answer)) as delivery:
+        async with self.delivery(granted_file(answer, self.trace)) as delivery:
             self.begin(answer.status, answer.headers)
             await self.send_at_once(delivery, answer.body)
-            self.leave_pass(answer)
 
     async def send_elsewhere(self, answer: Redirected) -> None:
         """Send the way to the store; what happens there, the store knows."""
-        async with self.delivery(self.granted(answer)) as delivery:
+        async with self.delivery(granted_file(answer, self.trace)) as delivery:
             self.begin(answer.status, answer.headers)
             await self.send_at_once(delivery, b"")
 
     async def send_large(self, answer: LargeBody) -> None:
         """Send headers, then the bytes of the file at the client's pace."""
-        async with self.delivery(self.granted(answer)) as delivery:
+        async with self.delivery(granted_file(answer, self.trace)) as delivery:
             self.begin(answer.status, answer.headers)
             await self.flush()
             await self.send_through(delivery, answer)
@@ -106,18 +97,3 @@ class DownloadHandler(AuditedHandler):
     async def hauled(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, run by the threads that wait long for stores; raises Unavailable."""
         return await self.mailbox.expect(self.services.hauls.submit(work, *args, **kwargs))
-
-    def granted(self, answer: SmallBody | LargeBody | Redirected) -> Granted:
-        """Return what the rows say of an answer."""
-        return Granted(
-            "download.cog", answer.dataset, answer.backend, answer.status, answer.span.length, self.trace.range_header
-        )
-
-    def leave_pass(self, answer: SmallBody) -> None:
-        """Let the next small range of this client take the short way."""
-        authorization = self.request.headers.get("Authorization")
-        # Behind a proxy the client's address differs by request.
-        if authorization is None or answer.backend != "local" or self.client_ip != self.request.remote_ip:
-            return
-        given = Pass(self.principal, answer, self._headers.copy())
-        remember(self.application.settings["passes"], self.request.uri or "", authorization, given)

@@ -5,7 +5,6 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 import pytest
 
 from gateway.handlers.mailbox import Mailbox
-from gateway.handlers.warm import Warm
 
 pytestmark = pytest.mark.gen_test
 
@@ -60,22 +59,6 @@ async def test_cancelled_work_cancels_the_waiting():
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-
-
-def test_warmth_ends_by_itself_and_is_bounded(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr("gateway.handlers.warm.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("gateway.handlers.warm.REMEMBERED", 2)
-    warm = Warm()
-    assert not warm.holds("a")
-    warm.mark("a")
-    assert warm.holds("a")
-    now[0] += 1.0
-    assert not warm.holds("a")
-    for name in "abc":
-        warm.mark(name)
-    assert warm.holds("c")
-    assert not warm.holds("a")
 
 
 def test_work_that_ends_after_its_loop_is_no_error(caplog):

@@ -1,13 +1,17 @@
-"""The short way answers as the whole way does, and steps aside for everything else."""
+"""Small ranges are answered at once as a handler answers them, and all else is left to the handlers."""
 
+import asyncio
 import time
 
 import pytest
+from tornado.simple_httpclient import HTTPStreamClosedError
 
 from gateway.errors import RecordsUnavailable
 from gateway.model import Scale
 from gateway.records import Change
 from tests.handlers.conftest import act, problem
+from tests.handlers.test_streaming import answer, port_of
+from tests.handlers.test_streaming import request as raw_request
 
 pytestmark = pytest.mark.gen_test
 RANGE = {"Range": "bytes=100-199", "User-Agent": "reader/1"}
@@ -15,16 +19,16 @@ RANGE = {"Range": "bytes=100-199", "User-Agent": "reader/1"}
 
 @pytest.fixture
 def rides(monkeypatch):
-    """The paths of requests that took the short way to its end."""
-    from gateway.handlers.express import Ride
+    """The paths of requests that were answered without a handler."""
+    from gateway.handlers.smallranges import SmallRangeRequest
 
-    seen, send = [], Ride._send
+    seen, write = [], SmallRangeRequest._write
 
-    def counted(self, given):
+    def counted(self, *arguments):
         seen.append(self._start.path)
-        send(self, given)
+        return write(self, *arguments)
 
-    monkeypatch.setattr(Ride, "_send", counted)
+    monkeypatch.setattr(SmallRangeRequest, "_write", counted)
     return seen
 
 
@@ -83,14 +87,15 @@ async def test_other_ranges_of_the_same_file_are_exact(world, fetch, rides):
         ({"Range": "bytes=0-1", "If-None-Match": "*"}, 304),
     ],
 )  # fmt: skip
-async def test_whatever_is_unusual_goes_the_whole_way(world, fetch, rides, headers, code):
+async def test_whatever_is_no_small_body_is_left_to_the_handler(world, fetch, rides, headers, code):
     dataset, token = world.add(), world.bearer()
     await fetch(path_of(dataset), token=token, headers=RANGE)
     assert (await fetch(path_of(dataset), token=token, headers=headers)).code == code
     assert (await fetch(path_of(dataset), "HEAD", token=token, headers=RANGE)).code == 200
-    assert (await fetch(path_of(dataset), token=world.bearer("ben"), headers=RANGE)).code == 206
     assert (await fetch(path_of(dataset), headers=RANGE)).code == 401
     assert rides == []
+    assert (await fetch(path_of(dataset), token=world.bearer("ben"), headers=RANGE)).code == 206
+    assert len(rides) == 1
 
 
 async def test_a_change_of_access_counts_at_once(world, fetch, rides):
@@ -106,7 +111,7 @@ async def test_a_change_of_access_counts_at_once(world, fetch, rides):
         rides.clear()
         change()
         assert (await fetch(path_of(dataset), token=token, headers=RANGE)).code == code
-        assert rides == []
+        assert len(rides) == (code == 206)
 
 
 async def test_a_replaced_edited_or_missing_file_is_never_served_by_an_old_pass(world, fetch, rides):
@@ -155,35 +160,67 @@ async def test_pages_that_are_not_cached_are_left_to_a_thread(world, fetch, ride
     assert rides == []
 
 
-async def test_a_pass_ends_and_one_request_renews_it_while_others_go_on(world, app, fetch, rides):
+async def test_a_thread_looks_again_after_a_moment(world, app, fetch, rides, monkeypatch):
     dataset, token = world.add(), world.bearer()
     await fetch(path_of(dataset), token=token, headers=RANGE)
-    (key,) = app.settings["passes"]
-    first = app.settings["passes"][key]
-    first.until = time.monotonic()
-    await fetch(path_of(dataset), token=token, headers=RANGE)
-    assert rides == []
-    assert first.overtime
-    assert app.settings["passes"][key] is not first
-    app.settings["passes"][key] = first
-    first.until = time.monotonic() + 60
-    await fetch(path_of(dataset), token=token, headers=RANGE)
-    assert len(rides) == 1
-    first.until = time.monotonic()
-    await fetch(path_of(dataset), token=token, headers=RANGE)
+    later = time.monotonic() + 1.1
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.remembered.time.monotonic", lambda: later)
+        await fetch(path_of(dataset), token=token, headers=RANGE)
+        assert rides == []
+        await fetch(path_of(dataset), token=token, headers=RANGE)
     assert len(rides) == 1
 
 
-async def test_passes_are_bounded_and_a_draining_worker_takes_none(world, app, fetch, rides, monkeypatch):
-    monkeypatch.setattr("gateway.handlers.express.PASSES", 2)
-    dataset = world.add()
-    for user in "abcd":
-        await fetch(path_of(dataset), token=world.bearer(user), headers=RANGE)
-    assert 0 < len(app.settings["passes"]) <= 2
+async def test_a_draining_worker_says_so_here_too(world, app, fetch, rides):
+    dataset, token = world.add(), world.bearer()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
     app.settings["load"].draining = True
-    last = await fetch(path_of(dataset), token=world.bearer("d"), headers=RANGE)
-    assert last.headers["Connection"] == "close"
+    assert (await fetch(path_of(dataset), token=token, headers=RANGE)).headers["Connection"] == "close"
+    assert len(rides) == 1
+
+
+async def test_a_key_that_is_taken_away_opens_nothing_at_once(world, fetch, rides):
+    dataset, token = world.add(), world.bearer()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+    world.services.keys.replace([b"another key of the tests, long enough"])
+    assert (await fetch(path_of(dataset), token=token, headers=RANGE)).code == 401
     assert rides == []
+
+
+async def test_connection_close_of_one_client_does_not_reach_the_next(world, http_server, rides):
+    dataset, token = world.add(), world.bearer()
+    for wish in ("keep-alive", "close", "keep-alive", "close", "keep-alive"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(http_server))
+        writer.write(raw_request(dataset, token, "Range: bytes=0-9", f"Connection: {wish}"))
+        _, headers, _ = await answer(reader)
+        assert headers.get("Connection") == ("close" if wish == "close" else None)
+        writer.close()
+    assert len(rides) == 4
+
+
+async def test_nothing_of_the_answers_is_kept(world, app, fetch, rides):
+    dataset, token = world.add(), world.bearer()
+    for number in range(20):
+        await fetch(f"{path_of(dataset)}?q={number}", token=token, headers={"Range": "bytes=0-131071"})
+    assert rides == []
+    assert len(app.settings["decisions"]._recent) == 1
+
+
+async def test_an_error_of_ours_ends_the_connection_and_its_record(world, fetch, rides, monkeypatch, caplog):
+    from gateway.handlers.smallranges import SmallRangeRequest
+
+    dataset, token = world.add(), world.bearer()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+
+    def broken(self, *arguments):
+        raise RuntimeError("inner")
+
+    monkeypatch.setattr(SmallRangeRequest, "_write", broken)
+    with pytest.raises(HTTPStreamClosedError):
+        await fetch(path_of(dataset), token=token, headers=RANGE)
+    assert "inner" in caplog.text
+    assert [row.detail["outcome"] for row in world.audit("download.finished")] == ["completed", "aborted"]
 
 
 @pytest.mark.parametrize("settings", [{"trusted_proxies": ("127.0.0.0/8",)}], indirect=True)
@@ -192,12 +229,10 @@ async def test_behind_a_proxy_each_request_has_its_own_client(world, fetch, ride
     for ip in ("9.9.9.1", "9.9.9.2"):
         await fetch(path_of(dataset), token=token, headers={**RANGE, "X-Forwarded-For": ip})
     assert [row.ip for row in world.audit("download.cog")] == ["9.9.9.1", "9.9.9.2"]
-    assert rides == []
+    assert len(rides) == 1
 
 
 async def test_a_request_without_one_good_host_has_no_pass(world, http_server, fetch, rides):
-    import asyncio
-
     dataset, token = world.add(), world.bearer()
     await fetch(path_of(dataset), token=token, headers=RANGE)
     port = next(iter(http_server._sockets.values())).getsockname()[1]

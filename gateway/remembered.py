@@ -1,0 +1,47 @@
+"""A bounded memory of what was found a moment ago."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Remembered(Generic[K, V]):
+    """Values by their keys: at most `most`, the oldest given up first, each for at most `seconds`.
+
+    Threads may share it: what one of them forgets just now another one finds anew.
+    """
+
+    def __init__(self, most: int, seconds: float = math.inf) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._known: dict[K, tuple[float, V]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, key: K) -> V | None:
+        """Return what is known by `key`, or None."""
+        until, value = self._known.get(key, (-math.inf, None))
+        if until > time.monotonic():
+            return value
+        self._known.pop(key, None)
+        return None
+
+    def keep(self, key: K, value: V) -> None:
+        """Remember `value`, in place of what was known by `key`."""
+        self._known.pop(key, None)
+        while len(self._known) >= self._most:
+            # Another thread may take it first, or make the iterator stop.
+            with suppress(KeyError, RuntimeError, StopIteration):
+                del self._known[next(iter(self._known))]
+        self._known[key] = time.monotonic() + self._seconds, value
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._known.clear()
