@@ -5,15 +5,49 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import ParamSpec, TypeVar
 
 from gateway.errors import Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class Pool(StrEnum):
+    """The pools of threads of a worker, by what their work waits for."""
+
+    DISK = "disk"
+    JUDGE = "judge"
+    STORE = "store"
+    TRANSFER = "transfer"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSize:
+    """How many threads a pool has, how many calls may wait for one of them, and what work is meant for it."""
+
+    threads: int
+    queue_limit: int
+    work: str
+
+
+def pool_table(worker_threads: int) -> Mapping[Pool, PoolSize]:
+    """Return every pool of a worker with `worker_threads` threads for its disks.
+
+    They are several, so that a file that is judged anew keeps nobody from those that need not be, nor a store in a
+    network a disk.
+    """
+    return {
+        Pool.DISK: PoolSize(worker_threads, 64 * worker_threads, "the catalogue, and files on disks"),
+        Pool.JUDGE: PoolSize(2, 32, "files on disks that have changed and are judged anew"),
+        Pool.STORE: PoolSize(8, 128, "a look at an object in a store, which takes three seconds at most"),
+        Pool.TRANSFER: PoolSize(8, 512, "what takes long at a store: bodies, and objects that are judged anew"),
+    }
 
 
 class BoundedPool:

@@ -7,6 +7,7 @@ neither SQLite connections nor GDAL datasets nor threads survive one.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import resource
@@ -210,6 +211,9 @@ async def _serve_until_told(services: Services, keys: Keys, on_ready: Callable[[
         asyncio.get_running_loop().add_signal_handler(number, stop)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renew_keys, services, keys)
     server = make_server(app, services)
+    # What is there now stays for good: a collection that looks at all of it again stops every answer for long.
+    gc.collect()
+    gc.freeze()
     server.add_sockets(bind_sockets(settings.port, settings.host, reuse_port=True))
     log.info("accepting on %s port %d", settings.host, settings.port)
     if on_ready is not None:

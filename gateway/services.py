@@ -20,7 +20,7 @@ from gateway.files import FileSource
 from gateway.gatekeeper import Gatekeeper
 from gateway.metrics import Metrics
 from gateway.model import AuditRow, Dataset, Inspection, TokenKind
-from gateway.pools import BoundedPool
+from gateway.pools import BoundedPool, Pool, pool_table
 from gateway.rates import RateLimits
 from gateway.records import Records, open_records
 from gateway.refusals import Refusals
@@ -31,11 +31,6 @@ from gateway.studio.ondemand import OnDemand
 from gateway.studio.pictures import Pictures
 from gateway.studio.tasks import verdict
 from gateway.tokens import HmacKeys, IssuerKeys, KeySet, TokenPolicy, fetcher
-
-JUDGE_THREADS = 2
-STORE_THREADS = 8
-HAUL_THREADS = 8
-
 
 Judge = Callable[[Dataset, OpenObject, frozenset[str]], Inspection]
 StudioMaker = Callable[[Settings, Mapping[str, Storage]], Studio]
@@ -67,12 +62,7 @@ class Services:
     issuer: IssuerKeys | None
     policy: TokenPolicy
     gatekeeper: Gatekeeper
-    disk: BoundedPool
-    # Files that must be judged anew keep nobody from those that need not, nor a store in a network a disk.
-    judges: BoundedPool
-    stores: BoundedPool
-    # What takes long at a store: bodies, and files of it that must be judged.
-    hauls: BoundedPool
+    pools: Mapping[Pool, BoundedPool]
     studio: Studio
     pictures: Pictures
     _closing: ExitStack
@@ -118,6 +108,10 @@ def open_services(settings: Settings, shared: Path | None = None, make_studio: S
         rates = kept(RateLimits(rates_of(settings), shared))
         audit = kept(AuditLog(timed(records.append_audit, metrics)))
         refusals = kept(Refusals(records, rates, partial(audit.note, quietly=True)))
+        pools = {
+            pool: kept(BoundedPool(pool, size.threads, size.queue_limit))
+            for pool, size in pool_table(settings.worker_threads).items()
+        }
         studio = kept(OnDemand(lambda: (make_studio or local_studio)(settings, storages)))
         judge = counted(inspector(studio, settings.allow_missing_overviews), metrics)
         return Services(
@@ -125,12 +119,9 @@ def open_services(settings: Settings, shared: Path | None = None, make_studio: S
             kept(issuer) if (issuer := issuer_of(settings)) else None,
             policy_of(settings),
             Gatekeeper(records, storages, judge),
-            disk=kept(BoundedPool("disk", settings.worker_threads, queue_limit=64 * settings.worker_threads)),
-            judges=kept(BoundedPool("judge", JUDGE_THREADS, queue_limit=32)),
-            stores=kept(BoundedPool("store", STORE_THREADS, queue_limit=128)),
+            pools=pools,
             studio=studio,
             pictures=kept(Pictures(studio, storages, settings.tile_cache_mb << 20)),
-            hauls=kept(BoundedPool("haul", HAUL_THREADS, queue_limit=512)),
             _closing=stack.pop_all(),
         )
     raise AssertionError("unreachable: ExitStack swallows nothing")

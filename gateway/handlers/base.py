@@ -32,6 +32,7 @@ from gateway.handlers.proxies import HOST, Proxies
 from gateway.handlers.trace import Trace
 from gateway.logs import redact
 from gateway.model import Principal
+from gateway.pools import Pool
 from gateway.services import Services
 from gateway.settings import origin_of
 
@@ -142,7 +143,7 @@ class BaseHandler(RequestHandler):
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, run in the disk pool; raises Unavailable when its queue is full."""
-        return await self.mailbox.expect(self.services.disk.submit(work, *args, **kwargs))
+        return await self.mailbox.expect(self.services.pools[Pool.DISK].submit(work, *args, **kwargs))
 
     @property
     def mailbox(self) -> Mailbox:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from gateway.errors import StorageUnavailable
 from gateway.gatekeeper import Wait
 from gateway.handlers.mailbox import Mailbox
+from gateway.pools import Pool
 from gateway.remembered import Remembered
 from gateway.services import Services
 
@@ -19,6 +20,12 @@ STORE_SECONDS = 2.9
 # A thread goes at least this often, so that a disk that hangs is met by a thread and not by the loop.
 RECENT_SECONDS = 1.0
 REMEMBERED = 1024
+POOLS = {
+    Wait.DISK: Pool.DISK,
+    Wait.STORE: Pool.STORE,
+    Wait.JUDGEMENT: Pool.JUDGE,
+    Wait.STORE_JUDGEMENT: Pool.TRANSFER,
+}
 
 
 class Decisions:
@@ -32,12 +39,7 @@ class Decisions:
     def __init__(self, services: Services, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self._recent: Remembered[str, bool] = Remembered(REMEMBERED, RECENT_SECONDS)
-        self._pools = {
-            Wait.DISK: services.disk,
-            Wait.STORE: services.stores,
-            Wait.JUDGEMENT: services.judges,
-            Wait.STORE_JUDGEMENT: services.hauls,
-        }
+        self._pools = {wait: services.pools[pool] for wait, pool in POOLS.items()}
 
     def recently(self, dataset_id: str) -> bool:
         """Return whether a thread has looked at the dataset a moment ago."""

@@ -14,6 +14,7 @@ from gateway.handlers.audited import AuditedHandler
 from gateway.handlers.delivery import Delivery, granted_file
 from gateway.handlers.relay import StoreTransfer
 from gateway.handlers.streaming import FileTransfer
+from gateway.pools import Pool
 from gateway.ranges import conditions_of
 
 P = ParamSpec("P")
@@ -89,11 +90,11 @@ class DownloadHandler(AuditedHandler):
             await delivery.send_through(
                 FileTransfer(connection, exchange, source, span)
                 if isinstance(source, FileSource)
-                else StoreTransfer(connection, exchange, source, span, self.hauled)
+                else StoreTransfer(connection, exchange, source, span, self.from_store)
             )
         finally:
             self.bytes_sent = delivery.sent
 
-    async def hauled(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def from_store(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, run by the threads that wait long for stores; raises Unavailable."""
-        return await self.mailbox.expect(self.services.hauls.submit(work, *args, **kwargs))
+        return await self.mailbox.expect(self.services.pools[Pool.TRANSFER].submit(work, *args, **kwargs))

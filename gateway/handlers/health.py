@@ -11,6 +11,7 @@ from types import TracebackType
 from gateway.errors import GatewayError, Unavailable
 from gateway.handlers.access import OPEN, access
 from gateway.handlers.base import BaseHandler
+from gateway.pools import Pool
 from gateway.storage import Storage
 
 # Longer than a busy audit or store takes, shorter than the patience of who asks.
@@ -99,7 +100,7 @@ class ReadyHandler(BaseHandler):
 
     async def root_state(self, name: str, storage: Storage) -> str:
         """Return whether a storage root can be read; those that wait for stores ask one in a network."""
-        pool = self.services.stores if storage.remote else self.services.disk
+        pool = self.services.pools[Pool.STORE if storage.remote else Pool.DISK]
 
         async def ask() -> None:
             await self.mailbox.expect(pool.submit(storage.ping))

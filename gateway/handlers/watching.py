@@ -41,9 +41,9 @@ def look_around(services: Services, load: Load) -> None:
     metrics, gauges, settings = services.metrics, services.metrics.gauges, services.settings
     metrics.look()
     gauges.open_requests.set(load.requests)
-    for pool in (services.disk, services.judges, services.stores, services.hauls):
-        gauges.waiting.set(pool.waiting, pool.name)
-        gauges.room.set(pool.queue_limit, pool.name)
+    for kind, pool in services.pools.items():
+        gauges.waiting.set(pool.waiting, kind)
+        gauges.room.set(pool.queue_limit, kind)
     studio = services.studio.load()
     gauges.waiting.set(studio.waiting, "studio")
     gauges.room.set(studio.limit, "studio")

@@ -94,7 +94,16 @@ async def test_a_slow_client_that_takes_bytes_is_not_cut_though_its_window_is_mo
 
 
 @pytest.mark.parametrize("settings", [{"unread_mb": 1}], indirect=True)
-async def test_large_answers_that_nobody_reads_become_503_and_small_ones_are_given(world, http_server, fetch):
+async def test_large_answers_that_nobody_reads_become_503_and_small_ones_are_given(
+    world, http_server, fetch, monkeypatch
+):
+    adopt = http_server.clients.adopt
+
+    def with_little_in_the_kernel(stream):
+        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        adopt(stream)
+
+    monkeypatch.setattr(http_server.clients, "adopt", with_little_in_the_kernel)
     dataset = world.add()
     clients = [
         await unreading(http_server, "/static/vendor/swagger-ui-5.35.0/swagger-ui-bundle.js") for _ in range(8)

@@ -126,10 +126,11 @@ def locked(world, seconds: float):
     """Hold the write lock of the database in a thread for so long, from now on."""
 
     def hold() -> None:
-        with connect(world.services.settings.state_dir / "gateway.db") as database:
-            database.conn.execute("BEGIN IMMEDIATE")
-            time.sleep(seconds)
-            database.conn.execute("ROLLBACK")
+        database = connect(world.services.settings.state_dir / "gateway.db", "rw")
+        database.conn.execute("BEGIN IMMEDIATE")
+        time.sleep(seconds)
+        database.conn.execute("ROLLBACK")
+        database.conn.close()
 
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(hold)
@@ -157,7 +158,7 @@ async def test_a_database_that_is_locked_meanwhile(world, app, http_server, fetc
 async def test_a_drain_that_cuts_transfers(world, app, http_server):
     dataset, token = big(world), world.bearer()
     held, loop = [], asyncio.get_running_loop()
-    for number in range(12):
+    for _ in range(12):
         client = socket.socket()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.setblocking(False)

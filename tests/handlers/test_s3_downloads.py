@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +14,8 @@ from gateway.model import Scale
 from gateway.settings import RootSettings, Settings
 from tests.handlers.conftest import UNKNOWN_ID, comparable, problem
 from tests.handlers.test_downloads import finished, raw_get, url
+from tests.handlers.test_ends import check, rows_of, settled, visited
+from tests.handlers.test_streaming import port_of
 from tests.rasters import write_cog, write_striped
 from tests.s3 import new_bucket
 from tests.storage.test_s3 import with_head
@@ -519,3 +522,21 @@ async def test_an_archived_object_is_a_503_that_says_so_and_no_download(world, f
     assert (await fetch(f"/api/datasets/{dataset.id}", token=world.bearer())).code == 200
     assert {row.action for row in world.audit()} <= {"dataset.ingested"}
     assert not world.services.storages[root].resting
+
+
+async def test_every_transfer_has_its_end_also_of_a_store_that_dies_and_comes_back(
+    world, app, http_server, add, tunnel, long_cog
+):
+    dataset, loop, done = add("stream", body=long_cog), asyncio.get_running_loop(), threading.Event()
+
+    def break_now_and_then() -> None:
+        while not done.wait(0.1):
+            tunnel.drop()
+
+    breaking = loop.run_in_executor(None, break_now_and_then)
+    visits = await visited(port_of(http_server), [url(dataset)], world.bearer(), 3, 8)
+    done.set()
+    await breaking
+    await settled(app)
+    grants, ends = await rows_of(world)
+    check(grants, ends, visits)
