@@ -1,21 +1,24 @@
-"""The server process: checks before the start, then one worker here or several under the supervisor.
+"""The server process: checks before the start, then one worker here, or several and a recorder under the supervisor.
 
 Order in every worker: fork, then sockets, services, threads, loop. Nothing is opened before the fork, because
-neither SQLite connections nor GDAL datasets nor threads survive one.
+neither SQLite connections nor GDAL datasets nor threads survive one. Signals are blocked from the first act on, and
+kept until there is somebody who can serve them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import logging
 import os
 import resource
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from tornado.netutil import bind_sockets
 
@@ -24,11 +27,14 @@ from gateway.app import GatewayServer, make_app, make_server, tls_context
 from gateway.errors import GatewayError, SettingsError, StorageUnavailable
 from gateway.handlers.load import Load
 from gateway.handlers.watching import look_around
+from gateway.keyring import Keys
+from gateway.recording import listen, record_for_workers, recorder_socket
 from gateway.records import old_library
-from gateway.services import Services, open_services, secret_keys
+from gateway.scratch import shared_folder
+from gateway.services import Services, open_services
 from gateway.settings import Settings, unknown_settings
-from gateway.supervisor import Supervisor
-from gateway.tokens import HmacKeys
+from gateway.supervisor import CHILD_READY, CHILD_STOP, STOPS, Child, Supervisor
+from gateway.systemd import READY, STOPPING, notify, reloading
 
 log = logging.getLogger("gateway")
 # A connection needs its socket; a download a duplicate of it and the file.
@@ -41,26 +47,27 @@ END_SECONDS = 2.0
 LOOK_SECONDS = 2.0
 # A database of many gigabytes is not read to its end before the start.
 QUICK_CHECK_SECONDS = 5.0
-STOPS = (signal.SIGTERM, signal.SIGINT)
+# What must wait until it can be served.
+KEPT = (*STOPS, signal.SIGHUP, CHILD_STOP)
+# Imported once for all workers, so that one that ended is back soon.
+NEEDED = ("gateway.rates.table", "limits.strategies")
 
 
-class Keys:
-    """The settings of the keys as they were last read: SIGHUP reads them anew, the rest of the settings stays."""
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a worker needs to know of the process that it is.
 
-    def __init__(self, settings: Settings, reread: Callable[[], Settings]) -> None:
-        self.settings = settings
-        self._reread = reread
+    `stops` are the signals that end it. `tell` is called with what systemd would be told of it: READY when it accepts
+    and whenever it has read its keys anew. `recorder` is where the audit is written for it, None where it does that
+    itself.
+    """
 
-    def renew(self) -> bool:
-        """Return whether the keys could be read; on a failure the old ones stay, and the log says why."""
-        try:
-            fresh = self._reread()
-            HmacKeys(secret_keys(fresh))
-        except SettingsError as error:
-            log.error("the keys stay as they are: %s", error.detail)
-            return False
-        self.settings = self.settings.model_copy(update={"secret_keys": fresh.secret_keys})
-        return True
+    keys: Keys
+    counts: Path
+    stops: tuple[signal.Signals, ...]
+    tell: Callable[[str], object]
+    recorder: Path | None = None
+    on_ready: Callable[[int], None] | None = None
 
 
 def serve(
@@ -71,34 +78,57 @@ def serve(
     """Serve until SIGTERM or SIGINT; returns the exit code, 0 after a drained stop.
 
     `on_ready` is called with the port, once, when a worker accepts connections. At SIGHUP the keys are taken
-    from `reread`. Raises SettingsError when the server must not start.
+    from `reread`. Raises SettingsError when the server must not start. Signals stay blocked after it has returned.
     """
-    logs.configure(settings.log_level)
-    for name in unknown_settings(os.environ):
-        log.warning("%s names no setting and is ignored", name)
-    warn_of_old_library(settings.processes)
-    check_start(settings)
-    reserved = reserve_port(settings)
-    settings = settings.model_copy(
-        update={
-            "max_connections": connection_cap(settings.max_connections),
-            "port": reserved.getsockname()[1],
-        }
-    )
-    keys = Keys(settings, reread or (lambda: settings))
-    with reserved, TemporaryDirectory(prefix="cog-gateway-metrics-", dir=memory_folder()) as name:
-        counts = Path(name)
-        if settings.processes == 1:
-            run_worker(keys, counts, on_ready)
-            return 0
-        supervisor = Supervisor(settings.processes, settings.drain_seconds)
-        return supervisor.run(lambda first: run_worker(keys, counts, on_ready if first else None), keys.renew)
+    with ExitStack() as on_failure:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, KEPT)
+        on_failure.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
+        logs.configure(settings.log_level)
+        for name in unknown_settings(os.environ):
+            log.warning("%s names no setting and is ignored", name)
+        warn_of_old_library(settings.processes)
+        check_start(settings)
+        code = serve_checked(settings, on_ready, reread or (lambda: settings))
+        on_failure.pop_all()
+    return code
 
 
-def memory_folder() -> str | None:
-    """Return a folder whose files lie in memory, where there is one, else None."""
-    shared = "/dev/shm"  # noqa: S108 - a folder of a random name, closed to others, is made in it
-    return shared if os.access(shared, os.W_OK) else None
+def serve_checked(settings: Settings, on_ready: Callable[[int], None] | None, reread: Callable[[], Settings]) -> int:
+    """Serve with settings that were tried; returns the exit code. Raises SettingsError when the port is taken."""
+    with ExitStack() as stack:
+        reserved = stack.enter_context(reserve_port(settings))
+        port, connections = reserved.getsockname()[1], connection_cap(settings.max_connections)
+        settings = settings.model_copy(update={"max_connections": connections, "port": port})
+        counts = stack.enter_context(shared_folder())
+        keys = Keys(settings, reread)
+        stack.callback(keys.close)
+        if settings.processes > 1:
+            return supervise(keys, counts, on_ready)
+        run_worker(Worker(keys, counts, STOPS, notify, on_ready=on_ready))
+        return 0
+
+
+def supervise(keys: Keys, counts: Path, on_ready: Callable[[int], None] | None) -> int:
+    """Keep the workers and their recorder alive until SIGTERM or SIGINT; returns the exit code."""
+    for name in NEEDED:
+        importlib.import_module(name)
+    gc.freeze()
+    settings, parent = keys.settings, os.getpid()
+
+    def tell(state: str) -> None:
+        # The parent knows of all else by itself; and no stranger who has taken an orphan in is to have it.
+        if state == READY and os.getppid() == parent:
+            os.kill(parent, CHILD_READY)
+
+    def work(told: Callable[[int], None] | None) -> None:
+        keys.at_start()
+        run_worker(Worker(keys, counts, (CHILD_STOP,), tell, recorder_socket(counts), told))
+
+    with listen(counts) as listener:
+        first = Child("worker", lambda starts: work(on_ready if starts == 1 else None))
+        others = [Child("worker", lambda _: work(None)) for _ in range(settings.processes - 1)]
+        recorder = Child("recorder", lambda _: record_for_workers(settings, counts, listener), last=True)
+        return Supervisor([first, *others, recorder], settings.drain_seconds).run()
 
 
 def warn_of_old_library(processes: int) -> None:
@@ -114,7 +144,11 @@ def connection_cap(wanted: int) -> int:
         return wanted
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return max(1, min(wanted, (hard - DESCRIPTORS_RESERVED) // DESCRIPTORS_PER_CONNECTION))
+    allowed = max(1, min(wanted, (hard - DESCRIPTORS_RESERVED) // DESCRIPTORS_PER_CONNECTION))
+    if allowed < wanted:
+        told = "MAX_CONNECTIONS is lowered from %d to %d: the limit of open files is %d (LimitNOFILE=, ulimit -Hn)"
+        log.warning(told, wanted, allowed, hard)
+    return allowed
 
 
 def check_start(settings: Settings) -> None:
@@ -182,48 +216,53 @@ def reserve_port(settings: Settings) -> socket.socket:
     return reserved
 
 
-def run_worker(keys: Keys, counts: Path, on_ready: Callable[[int], None] | None = None) -> None:
-    """Serve in this process until SIGTERM or SIGINT, counting in the folder `counts`; then drain and close."""
-    with open_services(keys.settings, counts) as services:
+def run_worker(worker: Worker) -> None:
+    """Serve in this process until told to stop; then drain and close."""
+    with open_services(worker.keys.settings, worker.counts, recorder=worker.recorder) as services:
         services.rates.load()
-        asyncio.run(_serve_until_told(services, keys, on_ready))
+        asyncio.run(_serve_until_told(services, worker))
 
 
-def renew_keys(services: Services, keys: Keys) -> None:
+def renew_keys(services: Services, worker: Worker) -> None:
     """Let a worker that runs take the keys as they are now."""
+    worker.tell(reloading())
     try:
-        if keys.renew():
-            services.reread_keys(keys.settings)
-            log.info("the keys are read anew")
+        if worker.keys.renew():
+            services.reread_keys(worker.keys.settings)
+            log.info("the keys are read anew: %s", worker.keys.told())
     except SettingsError as error:
         log.error("the keys stay as they are: %s", error.detail)
+    worker.tell(READY)
 
 
-async def _serve_until_told(services: Services, keys: Keys, on_ready: Callable[[int], None] | None) -> None:
-    app, settings = make_app(services), services.settings
+async def _serve_until_told(services: Services, worker: Worker) -> None:
+    app, settings, loop = make_app(services), services.settings, asyncio.get_running_loop()
     told, hurried = asyncio.Event(), asyncio.Event()
 
     def stop() -> None:
         # The second signal does not wait for open answers any more.
         (hurried if told.is_set() else told).set()
 
-    for number in STOPS:
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renew_keys, services, keys)
+    for number in worker.stops:
+        loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, renew_keys, services, worker)
     server = make_server(app, services)
     # What is there now stays for good: a collection that looks at all of it again stops every answer for long.
     gc.collect()
     gc.freeze()
     server.add_sockets(bind_sockets(settings.port, settings.host, reuse_port=True))
     log.info("accepting on %s port %d", settings.host, settings.port)
-    if on_ready is not None:
-        on_ready(settings.port)
+    if worker.on_ready is not None:
+        worker.on_ready(settings.port)
+    worker.tell(READY)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, KEPT)
     watch = asyncio.create_task(keep_looking(services, app.settings["load"]))
     await told.wait()
+    worker.tell(STOPPING)
     watch.cancel()
     await drain(server, app.settings["load"], settings.drain_seconds, hurried)
     # The loop gives its handlers up as it closes: a signal would then cut the flush of the audit short.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, worker.stops)
 
 
 async def keep_looking(services: Services, load: Load) -> None:

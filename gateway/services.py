@@ -6,14 +6,14 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from gateway import __version__
-from gateway.audit import AuditLog
+from gateway.audit import AuditLog, RecorderLink
 from gateway.cog.sidecars import check_sidecars
 from gateway.errors import SettingsError
 from gateway.files import FileSource
@@ -89,11 +89,16 @@ class Services:
         self.close()
 
 
-def open_services(settings: Settings, shared: Path | None = None, make_studio: StudioMaker | None = None) -> Services:
+def open_services(
+    settings: Settings,
+    shared: Path | None = None,
+    make_studio: StudioMaker | None = None,
+    recorder: Path | None = None,
+) -> Services:
     """Return the services of one process, which counts in the folder `shared` together with others.
 
-    It draws pictures itself unless `make_studio` says who does. Raises SettingsError when the state folder cannot be
-    made or a key is unfit, RecordsUnavailable when the database cannot be opened.
+    `make_studio` says who draws its pictures, and at `recorder` listens who writes its audit; it does that itself
+    without. Raises SettingsError when the state folder or a key is unfit, RecordsUnavailable when the database is.
     """
     keys = HmacKeys(secret_keys(settings))
     with ExitStack() as stack:
@@ -106,7 +111,7 @@ def open_services(settings: Settings, shared: Path | None = None, make_studio: S
         records = kept(open_records(database_file(settings.state_dir)))
         storages = {name: kept(storage) for name, storage in storages_of(settings)}
         rates = kept(RateLimits(rates_of(settings), shared))
-        audit = kept(AuditLog(timed(records.append_audit, metrics)))
+        audit = kept(audit_of(records, metrics, recorder, stack))
         refusals = kept(Refusals(records, rates, partial(audit.note, quietly=True)))
         pools = {
             pool: kept(BoundedPool(pool, size.threads, size.queue_limit))
@@ -125,6 +130,13 @@ def open_services(settings: Settings, shared: Path | None = None, make_studio: S
             _closing=stack.pop_all(),
         )
     raise AssertionError("unreachable: ExitStack swallows nothing")
+
+
+def audit_of(records: Records, metrics: Metrics, recorder: Path | None, stack: ExitStack) -> AuditLog:
+    """Return the audit log of a process, over its own database or over the recorder; `stack` closes the way there."""
+    if recorder is None:
+        return AuditLog(timed(records.append_audit, metrics))
+    return AuditLog(stack.enter_context(closing(RecorderLink(recorder))).append)
 
 
 def rates_of(settings: Settings) -> Mapping[str, str]:

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "gateway"
 FLOORS = (
     ("__main__", "cli"),
     ("serve",),
-    ("supervisor", "app"),
+    ("recording",),
+    ("supervisor", "app", "keyring"),
     ("apidocs",),
     ("routes",),
     ("handlers",),
@@ -22,7 +23,7 @@ FLOORS = (
     ("studio", "buckets"),
     ("tiles",),
     ("cog", "storage", "records", "audit", "tokens", "ranges", "sources"),
-    ("pools", "files", "remembered", "settings", "logs", "metrics", "rates"),
+    ("pools", "files", "remembered", "settings", "logs", "metrics", "rates", "systemd", "scratch"),
     ("model", "errors"),
     ("shell",),
 )

@@ -212,3 +212,84 @@ def test_origins_are_taken_as_browsers_send_them(text, origin):
 def test_what_is_no_bare_origin_is_refused(text):
     with pytest.raises(ValueError, match="without a path"):
         Settings(cors_origins=(text,), _env_file=None)
+
+
+KEYS = "a" * 40
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text(f"{KEYS}\n")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize("place", ["environment", ".env", "TOML"])
+def test_the_file_of_the_keys_may_be_named_in_every_place(tmp_path, monkeypatch, key_file, place):
+    monkeypatch.chdir(tmp_path)
+    config = None
+    if place == "environment":
+        monkeypatch.setenv("GATEWAY_SECRET_KEYS_FILE", str(key_file))
+    elif place == ".env":
+        (tmp_path / ".env").write_text(f"GATEWAY_SECRET_KEYS_FILE={key_file}\n")
+    else:
+        config = str(tmp_path / "g.toml")
+        (tmp_path / "g.toml").write_text(f'secret_keys_file = "{key_file}"\n')
+    assert load_settings(config=config).secret_keys == (KEYS,)
+    key_file.chmod(0o644)
+    with pytest.raises(SettingsError, match="open to every user"):
+        load_settings(config=config)
+
+
+def test_keys_of_a_stronger_place_win_over_a_file_of_a_weaker_one(tmp_path, monkeypatch, key_file):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"GATEWAY_SECRET_KEYS_FILE={key_file}\n")
+    monkeypatch.setenv("GATEWAY_SECRET_KEYS", "b" * 40)
+    assert load_settings().secret_keys == ("b" * 40,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['secret_keys = ["' + KEYS + '"]', '[roots.a]\nuri = "s3://b/c"\naccess_key_id = "i"\nsecret_access_key = "k"'],
+)
+def test_a_settings_file_with_secrets_is_closed_to_others(tmp_path, text):
+    config = tmp_path / "g.toml"
+    config.write_text(text)
+    config.chmod(0o640)
+    assert load_settings(config=str(config))
+    config.chmod(0o644)
+    with pytest.raises(SettingsError, match=r"holds secret_.* and is open to every user"):
+        load_settings(config=str(config))
+
+
+def test_misspelt_settings_of_the_file_dot_env_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert unknown_settings({}) == []
+    (tmp_path / ".env").write_text("GATEWAY_PROT=1\nGATEWAY_PORT=2\nOTHER=3\ngateway_secret_keys_file=x\n")
+    assert unknown_settings({"GATEWAY_HOSTS": "x"}) == ["GATEWAY_HOSTS", "GATEWAY_PROT"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "closed", "bytes", ".env"])
+def test_a_settings_file_that_cannot_be_read_is_told(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "g.toml"
+    if kind == "folder":
+        config.mkdir()
+    elif kind == "bytes":
+        config.write_bytes(b"\xff\xfe")
+    else:
+        config.write_text("port = 1\n")
+        name = ".env" if kind == ".env" else "g.toml"
+        (tmp_path / name).touch()
+        opened = Path.open
+
+        def refuse(path, *rest, **options):
+            if Path(path).name == name:
+                raise PermissionError(13, "Permission denied", str(path))
+            return opened(path, *rest, **options)
+
+        monkeypatch.setattr(Path, "open", refuse)
+        monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(SettingsError, match=r"the settings file .*(cannot be read|no UTF-8)"):
+        load_settings(config=str(config))

@@ -49,7 +49,7 @@ def look_around(services: Services, load: Load) -> None:
     gauges.room.set(studio.limit, "studio")
     gauges.tile_cache.set(services.pictures.cached_bytes)
     gauges.audit_failing.set(services.audit.failing)
-    gauges.audit_dropped.set(services.audit.dropped)
+    metrics.audit_dropped.follow(services.audit.dropped)
     for name, storage in services.storages.items():
         metrics.storage_failures.follow(storage.failures, name)
         gauges.storage_resting.set(storage.resting, name)

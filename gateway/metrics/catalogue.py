@@ -56,7 +56,10 @@ class Metrics:
             board, "cog_gateway_audit_commit_seconds", "How long a commit of the audit took.", bounds=SECONDS
         )
         self.audit_failures = Counter(board, "cog_gateway_audit_failures", "Commits of the audit that failed.")
-        self.cpu = Counter(board, "cog_gateway_cpu_seconds", "Processor time of all workers.", ("mode",))
+        self.audit_dropped = Counter(
+            board, "cog_gateway_audit_dropped_rows", "Rows that no answer waited for and that were given up."
+        )
+        self.cpu = Counter(board, "cog_gateway_cpu_seconds", "Processor time of workers and recorder.", ("mode",))
         self.gauges = Gauges(board)
         self.gauges.build.set(1, version)
 
@@ -66,13 +69,17 @@ class Metrics:
         self.durations.observe(seconds, route)
 
     def look(self) -> None:
-        """Take note of what this process uses now."""
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        self.cpu.follow(usage.ru_utime, "user")
-        self.cpu.follow(usage.ru_stime, "system")
+        """Take note of what this worker uses now."""
+        self.look_at_cpu()
         self.gauges.workers.set(1)
         self.gauges.memory.set(_resident_bytes())
         self.gauges.descriptors.set(sum(1 for _ in _descriptors()))
+
+    def look_at_cpu(self) -> None:
+        """Take note of the processor time that this process has used."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        self.cpu.follow(usage.ru_utime, "user")
+        self.cpu.follow(usage.ru_stime, "system")
 
     def text(self) -> bytes:
         """Return what all workers have counted, in Prometheus' text format."""
@@ -100,7 +107,6 @@ class Gauges:
         self.audit_failing = Gauge(
             board, "cog_gateway_audit_failing", "1 where a worker cannot write the audit.", mode="livemax"
         )
-        self.audit_dropped = Gauge(board, "cog_gateway_audit_dropped_rows", "Rows about ends that were given up.")
         self.storage_resting = Gauge(
             board, "cog_gateway_storage_resting", "1 where a store is left alone after failures.", ("root",),
             mode="livemax",

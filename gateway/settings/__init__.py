@@ -1,9 +1,10 @@
 """What operators can set, and how it is found."""
 
-from gateway.settings.loading import load_settings, read_secret, unknown_settings
+from gateway.settings.loading import load_settings, unknown_settings
 from gateway.settings.model import Settings
 from gateway.settings.origin import DEFAULT_PORTS, origin_of
 from gateway.settings.root import RootSettings
+from gateway.settings.secrets import read_secret
 
 __all__ = [
     "DEFAULT_PORTS",

@@ -1,7 +1,7 @@
 """Every setting, as one typed list: flag > environment > .env > TOML file > default.
 
 A setting NAME is read from the variable GATEWAY_NAME, from `.env`, and from the key `name` of the TOML file
-that `--config` or GATEWAY_CONFIG names. Secrets are also read from the file that GATEWAY_NAME_FILE names.
+that `--config` or GATEWAY_CONFIG names. Secrets are also read from the file that the setting NAME_FILE names.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pydantic_settings import (
 from gateway.errors import SettingsError
 from gateway.settings.origin import bare_origin
 from gateway.settings.root import RootSettings, tile_template, web_address
+from gateway.settings.secrets import require_closed, with_secrets
 
 # What a tile of 256 x 256 pixels, statistics or facts cost at most in TILE_RATE.
 DEAREST_ANSWER = 16
@@ -66,6 +67,9 @@ class Settings(BaseSettings):
         repr=False,
         description="Keys of at least 32 bytes for HS256 tokens, comma separated: the first signs, all verify. "
         "None: a key of its own in the state folder.",
+    )
+    secret_keys_file: Path | None = Field(
+        None, description="File that holds SECRET_KEYS, closed to other users; it wins where both are set."
     )
     oidc_issuer: str | None = Field(
         None,
@@ -241,9 +245,7 @@ class Settings(BaseSettings):
         unknown = sorted(set(toml.toml_data) - set(settings_cls.model_fields))
         if unknown:
             raise SettingsError(f"the settings file {config} has an unknown key: {unknown[0]}")
-        return (
-            lambda: flags,  # type: ignore[return-value]
-            env_settings,
-            dotenv_settings,
-            toml,
-        )
+        if config is not None:
+            require_closed(Path(config), toml.toml_data)
+        sources = (lambda: flags, env_settings, dotenv_settings, toml)
+        return tuple(with_secrets(source) for source in sources)  # type: ignore[misc]

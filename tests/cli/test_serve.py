@@ -1,13 +1,23 @@
+import signal
+
 import pytest
 
 from gateway.errors import SettingsError
+
+
+@pytest.fixture(autouse=True)
+def _mask():
+    """Take back what a server that has ended leaves blocked."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @pytest.fixture
 def served(monkeypatch):
     """The settings that the server was started with; it ends with the exit code 3."""
     given = []
-    monkeypatch.setattr("gateway.cli.serve.run_server", lambda settings, reread: given.append(settings) or 3)
+    monkeypatch.setattr("gateway.serve.serve", lambda settings, reread: given.append(settings) or 3)
     return given
 
 
@@ -30,7 +40,7 @@ def test_the_settings_file_is_taken_before_or_after_the_command(gateway, served,
 
 def test_the_settings_are_read_anew_with_the_same_flags(gateway, monkeypatch):
     found = []
-    monkeypatch.setattr("gateway.cli.serve.run_server", lambda _, reread: found.append(reread()) or 0)
+    monkeypatch.setattr("gateway.serve.serve", lambda _, reread: found.append(reread()) or 0)
     gateway.run("serve", "--port", "8002")
     assert found[0].port == 8002
 
@@ -39,7 +49,7 @@ def test_a_server_that_refuses_to_start_says_why_in_one_line(gateway, monkeypatc
     def refuse(_, reread):
         raise SettingsError("the root data (file:data) cannot be read")
 
-    monkeypatch.setattr("gateway.cli.serve.run_server", refuse)
+    monkeypatch.setattr("gateway.serve.serve", refuse)
     result = gateway.run("serve", exit_code=2)
     assert result.stderr == "Error: the root data (file:data) cannot be read\n"
 
@@ -48,3 +58,15 @@ def test_a_server_that_refuses_to_start_says_why_in_one_line(gateway, monkeypatc
 def test_wrong_flags_are_wrong_usage(gateway, served, flags):
     gateway.run("serve", *flags, exit_code=2)
     assert served == []
+
+
+def test_signals_are_kept_from_before_the_server_is_imported(gateway, monkeypatch):
+    blocked = []
+
+    def look(settings, reread):
+        blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+        return 0
+
+    monkeypatch.setattr("gateway.serve.serve", look)
+    gateway.run("serve")
+    assert {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} <= blocked[0]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -22,16 +23,17 @@ KEY = "k" * 31 + "ey-of-the-tests"
 class Server:
     """One `cog-gateway serve`; its log lines are kept."""
 
-    def __init__(self, folder: Path, *arguments: str, **settings: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, group: bool = False, **settings: str) -> None:
         self.folder = folder
         self.environment = {
             "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "GATEWAY_STATE_DIR": str(folder / "state"),
             "GATEWAY_ROOTS": json.dumps({"data": {"uri": f"file:{folder / 'rasters'}"}}), "GATEWAY_SECRET_KEYS": KEY,
-            **{f"GATEWAY_{name.upper()}": value for name, value in settings.items()},
+            # What is written large is a variable, not a setting.
+            **{name if name.isupper() else f"GATEWAY_{name.upper()}": value for name, value in settings.items()},
         }  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gateway", "serve", "--port", "0", *arguments], env=self.environment, cwd=folder,
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=group,
         )  # fmt: skip
         self.lines: list[str] = []
         self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stderr))
@@ -80,10 +82,16 @@ class Server:
         self.process.stderr.close()
         return code
 
-    def children(self) -> set[int]:
-        return {
-            int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        }
+    def children(self, name: str = "cog-worker") -> set[int]:
+        """Return the workers, or the recorder, that the server has now."""
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        found = set()
+        for pid in listed:
+            # One that has ended meanwhile has no name.
+            with suppress(OSError):
+                if Path(f"/proc/{pid}/comm").read_text().strip() == name:
+                    found.add(int(pid))
+        return found
 
 
 @pytest.fixture
@@ -98,8 +106,8 @@ def start(folder):
     """Return a function that starts a server; those that still run at the end are stopped."""
     started: list[Server] = []
 
-    def begin(*arguments: str, **settings: str) -> Server:
-        started.append(Server(folder, *arguments, **settings))
+    def begin(*arguments: str, group: bool = False, **settings: str) -> Server:
+        started.append(Server(folder, *arguments, group=group, **settings))
         return started[-1]
 
     yield begin

@@ -3,13 +3,15 @@ import os
 import signal
 import socket
 import time
-from contextlib import chdir, suppress
+from contextlib import chdir, contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from gateway.__main__ import cli
+from tests.certificates import write_certificate
 
 
 def beside(server, *arguments: str) -> str:
@@ -65,20 +67,67 @@ def test_a_killed_worker_is_replaced_and_its_port_keeps_answering(start):
         assert server.ask("/livez")[0] == 200
 
 
-def test_workers_end_with_a_killed_parent(start):
+def test_a_killed_recorder_is_replaced_and_no_row_is_lost(start):
+    server = start("--processes", "2")
+    dataset, token = ingest(server), bearer(server)
+    server.logged("accepting", 2)
+    asked = []
+    for _ in range(3):
+        until(lambda: server.children("cog-recorder"))
+        (victim,) = server.children("cog-recorder")
+        os.kill(victim, signal.SIGKILL)
+        status, headers, _ = server.ask(f"/api/datasets/{dataset}/download/cog", headers=token)
+        assert status == 200
+        asked.append(headers["X-Request-Id"])
+        until(lambda victim=victim: server.children("cog-recorder") - {victim})
+    server.logged(r"recorder \d+ ended \(signal 9\), again in 0.00 s", 3)
+    assert server.stop() == 0
+    rows = [json.loads(line) for line in beside(server, "audit", "list", "--json").splitlines()]
+    for action in ("download.cog", "download.finished"):
+        assert [row["request_id"] for row in rows if row["action"] == action] == asked
+
+
+def test_a_frozen_recorder_is_503_and_nothing_is_sent(start):
+    server = start("--processes", "2", audit_wait_seconds="0.5")
+    dataset, token = ingest(server), bearer(server)
+    until(lambda: server.children("cog-recorder"))
+    (recorder,) = server.children("cog-recorder")
+    os.kill(recorder, signal.SIGSTOP)
+    try:
+        status, _, body = server.ask(f"/api/datasets/{dataset}/download/cog", headers=token)
+        assert (status, json.loads(body)["status"]) == (503, 503)
+    finally:
+        os.kill(recorder, signal.SIGCONT)
+    until(lambda: server.ask(f"/api/datasets/{dataset}/download/cog", headers=token)[0] == 200)
+    assert server.stop() == 0
+
+
+def test_the_metrics_of_the_audit_are_those_of_the_recorder(start):
+    server = start("--processes", "2")
+    dataset, token = ingest(server), bearer(server)
+    for _ in range(3):
+        assert server.ask(f"/api/datasets/{dataset}/download/cog", headers=token)[0] == 200
+    text = server.ask("/metrics")[2].decode()
+    count = next(line for line in text.splitlines() if line.startswith("cog_gateway_audit_batch_rows_count"))
+    assert float(count.split()[1]) >= 3
+    assert "cog_gateway_workers 2.0" in text
+
+
+def test_workers_and_recorder_end_with_a_killed_parent(start):
     server = start("--processes", "2")
     server.logged("accepting", 2)
-    workers = server.children()
+    workers = server.children() | server.children("cog-recorder")
+    assert len(workers) == 3
     server.process.kill()
     server.wait()
     until(lambda: not any(alive(pid) for pid in workers))
 
 
-def test_an_open_download_is_finished_after_sigterm_and_new_connections_are_not_taken(start, folder):
+@contextmanager
+def slow_download(server, folder):
+    """Yield a connection on which a large file has begun to come, its first bytes, and the size of the file."""
     with (folder / "rasters" / "elevation.tif").open("ab") as file:
         file.write(os.urandom(1 << 20) * 24)
-    size = (folder / "rasters" / "elevation.tif").stat().st_size
-    server = start()
     dataset, headers = ingest(server), bearer(server)
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
@@ -86,11 +135,95 @@ def test_an_open_download_is_finished_after_sigterm_and_new_connections_are_not_
             f"GET /api/datasets/{dataset}/download/cog HTTP/1.1\r\nHost: x\r\n"
             f"Authorization: {headers['Authorization']}\r\n\r\n".encode()
         )
-        got = client.recv(4096)
+        yield client, client.recv(4096), (folder / "rasters" / "elevation.tif").stat().st_size
+
+
+def rest_of(client: socket.socket) -> bytes:
+    """Return what comes until the end of the connection."""
+    return b"".join(iter(lambda: client.recv(1 << 20), b""))
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_of_the_whole_group_cuts_no_download(start, folder, processes, number):
+    server = start("--processes", processes, group=True)
+    with slow_download(server, folder) as (client, begun, size):
+        os.killpg(server.process.pid, number)
+        until(lambda: refused(server.port))
+        got = begun + rest_of(client)
+    assert len(got.partition(b"\r\n\r\n")[2]) == size
+    assert server.wait() == 0
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_signals_during_the_start_are_kept(start, processes):
+    server = start("--processes", processes)
+    until(lambda: holds_back(server.process.pid, signal.SIGTERM))
+    server.process.send_signal(signal.SIGHUP)
+    server.logged("accepting on", int(processes))
+    assert server.ask("/livez")[0] == 200
+    assert server.stop() == 0
+    stopped = start("--processes", processes)
+    until(lambda: holds_back(stopped.process.pid, signal.SIGTERM))
+    assert stopped.stop() == 0
+
+
+def holds_back(pid: int, number: int) -> bool:
+    """Return whether a process blocks a signal (proc(5), SigBlk)."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigBlk")]
+    return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+
+
+def test_why_a_worker_ends_is_told_in_words_and_the_others_go_on(start, folder):
+    certificate, key = write_certificate(folder)
+    server = start("--processes", "2", tls_certificate=str(certificate), tls_key=str(key))
+    server.logged("accepting on", 2)
+    key.rename(folder / "moved")
+    os.kill(min(server.children()), signal.SIGKILL)
+    server.logged("the worker cannot go on: .*certificate")
+    (folder / "moved").rename(key)
+    server.logged("accepting on", 3)
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_settings_that_cannot_be_read_at_a_hang_up_change_nothing(start, folder, processes):
+    config = folder / "gateway.toml"
+    config.write_text("stall_seconds = 50\n")
+    server = start("--processes", processes, config=str(config))
+    server.logged("accepting on", int(processes))
+    config.rename(folder / "away.toml")
+    config.mkdir()
+    server.process.send_signal(signal.SIGHUP)
+    server.logged("the keys stay as they are: the settings file", int(processes))
+    assert server.ask("/livez")[0] == 200
+    assert server.stop() == 0
+
+
+def test_systemd_is_told_when_the_server_is_ready_reloads_and_stops(start, tmp_path_factory):
+    name = tmp_path_factory.mktemp("n") / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(name))
+        manager.settimeout(20)
+        for processes in ("1", "2"):
+            server = start("--processes", processes, NOTIFY_SOCKET=str(name))
+            assert manager.recv(200) == b"READY=1"
+            assert server.ask("/livez")[0] == 200
+            server.process.send_signal(signal.SIGHUP)
+            while not (told := manager.recv(200)).startswith(b"RELOADING=1\nMONOTONIC_USEC="):
+                assert told == b"READY=1"
+            assert manager.recv(200) == b"READY=1"
+            assert server.stop() == 0
+            while (told := manager.recv(200)) != b"STOPPING=1":
+                assert told == b"READY=1"
+
+
+def test_an_open_download_is_finished_after_sigterm_and_new_connections_are_not_taken(start, folder):
+    server = start()
+    with slow_download(server, folder) as (client, begun, size):
         server.process.send_signal(signal.SIGTERM)
         until(lambda: refused(server.port))
-        while chunk := client.recv(1 << 20):
-            got += chunk
+        got = begun + rest_of(client)
     assert len(got.partition(b"\r\n\r\n")[2]) == size
     assert server.wait() == 0
 
@@ -180,7 +313,8 @@ def test_sighup_rereads_the_keys_in_every_worker_and_in_those_that_come_later(st
     assert statuses(before) == {200}
     (folder / "keys").write_text(f"{new},{old}")
     server.process.send_signal(signal.SIGHUP)
-    server.logged("the keys are read anew", int(processes))
+    told = rf"the keys are read anew: 2, the first has SHA-256 {sha256(new.encode()).hexdigest()[:12]}"
+    server.logged(told, int(processes))
     after = bearer(server)
     assert statuses(before) == statuses(after) == {200}
     (folder / "keys").write_text(new)

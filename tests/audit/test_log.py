@@ -3,7 +3,8 @@ import threading
 
 import pytest
 
-from gateway.audit import BATCH_ROWS, AuditLog
+from gateway.audit import AuditLog
+from gateway.audit.log import BATCH_ROWS
 from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow
 
@@ -132,7 +133,11 @@ def test_any_failure_fails_the_rows_of_its_batch_alone(held, store, error, caplo
     store.error = None
     held.record(AuditRow("c")).result(WAIT_SECONDS)
     assert held.failing is False
-    assert not {"a", "b", "noted"} & set(store.actions)
+    assert not {"a", "b"} & set(store.actions)
+    # It is kept for a database that could not serve, and given up where the row may be what is wrong.
+    kept = isinstance(error, RecordsUnavailable)
+    assert store.actions.count("noted") == kept
+    assert held.dropped == (0 if kept else 2)
 
 
 def test_a_fault_is_logged_at_its_begin_and_at_its_end(log, store, caplog):
@@ -144,6 +149,7 @@ def test_a_fault_is_logged_at_its_begin_and_at_its_end(log, store, caplog):
     for action in "de":
         log.record(AuditRow(action)).result(WAIT_SECONDS)
     assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING]
+    assert caplog.records[1].getMessage().endswith("0 rows were given up so far.")
     assert caplog.records[0].exc_info[1].args == ("disk",)
 
 
@@ -245,3 +251,78 @@ def test_a_log_that_fails_can_be_closed(log, store, caplog):
     log.close()
     assert store.batches == []
     assert not [thread for thread in threading.enumerate() if thread.name == "audit-writer"]
+
+
+def failing(store, log, caplog):
+    """Break the store and wait until the log knows."""
+    store.error = RecordsUnavailable("locked")
+    assert log.record(AuditRow("asked")).exception(WAIT_SECONDS)
+
+
+def test_noted_rows_wait_for_a_database_that_cannot_serve_and_keep_their_order(log, store, caplog):
+    failing(store, log, caplog)
+    for action in "ab":
+        log.note(AuditRow(action))
+    assert log.record(AuditRow("c")).exception(WAIT_SECONDS)
+    log.note(AuditRow("d"), quietly=True)
+    store.error = None
+    log.record(AuditRow("e")).result(WAIT_SECONDS)
+    assert store.actions == ["a", "b", "d", "e"]
+    assert log.dropped == 0
+
+
+def test_kept_rows_are_written_in_several_batches_without_a_request(store, caplog):
+    log = AuditLog(store.append, queue_limit=4 * BATCH_ROWS, probe_seconds=0.001)
+    store.free.clear()
+    log.note(AuditRow("first"))
+    assert store.entered.wait(WAIT_SECONDS)
+    for number in range(2 * BATCH_ROWS - 1):
+        log.note(AuditRow(str(number)), quietly=True)
+    store.error = RecordsUnavailable("locked")
+    store.free.set()
+    assert log.record(AuditRow("asked")).exception(WAIT_SECONDS)
+    store.error = None
+    log.record(AuditRow("last")).result(WAIT_SECONDS)
+    log.close()
+    assert sorted(store.actions) == sorted(["first", *map(str, range(2 * BATCH_ROWS - 1)), "last"])
+    assert log.dropped == 0
+
+
+def test_kept_rows_are_bounded_and_what_is_given_up_is_counted_and_logged_once(log, store, caplog):
+    failing(store, log, caplog)
+    for _ in range(700):
+        log.note(AuditRow("noted"), quietly=True)
+    # 600 are half of the queue.
+    assert log.dropped == 100
+    assert log.record(AuditRow("asked")).exception(WAIT_SECONDS)
+    store.error = None
+    log.record(AuditRow("again")).result(WAIT_SECONDS)
+    log.close()
+    assert store.actions.count("noted") == 600
+    assert [text for text in caplog.messages if "given up" in text] == [
+        "Rows of the audit that no answer waits for are given up.",
+        "The audit can be written again; 100 rows were given up so far.",
+    ]
+
+
+def test_rows_for_which_there_is_no_room_again_are_given_up(store, caplog):
+    log = AuditLog(store.append, queue_limit=4, probe_seconds=3600)
+    store.free.clear()
+    for _ in range(2):
+        log.note(AuditRow("early"))
+    assert store.entered.wait(WAIT_SECONDS)
+    store.error = RecordsUnavailable("locked")
+    for _ in range(2):
+        log.note(AuditRow("late"), quietly=True)
+    store.free.set()
+    log.close()
+    assert store.actions == []
+    assert log.dropped == 4
+
+
+def test_closing_gives_up_what_a_fault_kept(log, store, caplog):
+    failing(store, log, caplog)
+    log.note(AuditRow("a"))
+    log.close()
+    assert store.actions == []
+    assert log.dropped == 1

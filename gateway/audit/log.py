@@ -1,4 +1,4 @@
-"""The audit log: rows of many requests become durable in one commit, before their answers leave."""
+"""A process's queue of audit rows and the thread that appends them, all that wait at once."""
 
 from __future__ import annotations
 
@@ -52,9 +52,10 @@ def unwritten(cause: BaseException | None = None) -> RecordsUnavailable:
 class AuditLog:
     """Appends audit rows in groups: one thread takes what has come in while the last commit ran.
 
-    `append` stores all rows or none and returns when they are durable. `queue_limit` rows may wait; more
-    are refused at once. While the last batch failed, an empty one is tried every `probe_seconds`, so that
-    `failing` ends without a restart and without a request. Make it after a fork, never before.
+    `append` stores all rows or none and returns when they are durable: in the database, or by the recorder of the
+    machine. `queue_limit` rows may wait; more are refused at once. While the last batch failed, another one, empty
+    where nothing waits, is tried every `probe_seconds`, so that `failing` ends without a restart and without a
+    request. Make it after a fork, never before.
     """
 
     def __init__(
@@ -64,6 +65,8 @@ class AuditLog:
         self._queue_limit = queue_limit
         self._probe_seconds = probe_seconds
         self._entries: deque[_Entry] = deque()
+        # Noted rows of batches that failed, oldest first.
+        self._kept: deque[_Entry] = deque()
         self._gate = threading.Lock()
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._woken = False
@@ -71,6 +74,7 @@ class AuditLog:
         self._failing = False
         self._written_at = -math.inf
         self._dropped = 0
+        self._told_dropped = 0
         self._writer = threading.Thread(target=self._run, name="audit-writer")
         self._writer.start()
 
@@ -81,7 +85,7 @@ class AuditLog:
 
     @property
     def dropped(self) -> int:
-        """Return how many noted rows were given up because the queue was full or closed."""
+        """Return how many noted rows were given up: no room for them, or no database before the log was closed."""
         return self._dropped
 
     def record(self, row: AuditRow) -> Future[None]:
@@ -114,12 +118,13 @@ class AuditLog:
     def note(self, row: AuditRow, *, quietly: bool = False) -> None:
         """Take the row without a promise; it is given up when the queue is half full or the log is closed.
 
+        While the database cannot serve it waits for it, as far as there is room.
         `quietly` lets it wait for the next row that somebody waits for, or for a moment: waking the writer for
         each end of a small transfer would cost more than writing it.
         """
         # Half: a storm of refused requests must leave room for the rows that answers wait for.
         if not self._put(_Entry(row, None), self._queue_limit // 2):
-            self._dropped += 1
+            self._give_up(1)
         elif not quietly:
             self._rouse()
 
@@ -138,7 +143,7 @@ class AuditLog:
     def _put(self, entry: _Entry, limit: int) -> bool:
         # The gate keeps every row before the end that `close` marks.
         with self._gate:
-            if self._closed or len(self._entries) >= limit:
+            if self._closed or len(self._entries) + len(self._kept) >= limit:
                 return False
             self._entries.append(entry)
             return True
@@ -153,6 +158,8 @@ class AuditLog:
             # An empty batch is worth a commit only as a probe.
             if entries or (self._failing and running and not more):
                 self._write(entries)
+        if self._kept:
+            self._give_up(len(self._kept))
 
     def _wait(self) -> None:
         """Return when somebody waits for a row, the log is closed, or it is time for notes or for a probe."""
@@ -164,8 +171,10 @@ class AuditLog:
         # The flag first: a row that comes in after the look at the entries wakes the writer again.
         self._woken = False
         with self._gate:
-            batch = [self._entries.popleft() for _ in range(min(len(self._entries), BATCH_ROWS))]
-            return batch, bool(self._entries), not self._closed
+            kept = [self._kept.popleft() for _ in range(min(len(self._kept), BATCH_ROWS // 2))]
+            new = [self._entries.popleft() for _ in range(min(len(self._entries), BATCH_ROWS - len(kept)))]
+            more = bool(self._entries) or (bool(self._kept) and not self._failing)
+            return kept + new, more, not self._closed
 
     def _write(self, entries: list[_Entry]) -> None:
         error: Exception | None = None
@@ -178,11 +187,32 @@ class AuditLog:
         self._tell(error)
         for entry in entries:
             entry.settle(error)
+        if error is not None:
+            self._keep([entry for entry in entries if entry.done is None], error)
+
+    def _keep(self, noted: list[_Entry], error: Exception) -> None:
+        """Put rows that nobody waits for back at the front, as many as there is room for; give the others up."""
+        # Any other error is one of the rows, which would fail the next batch as well.
+        room = 0
+        with self._gate:
+            if isinstance(error, RecordsUnavailable):
+                room = max(0, self._queue_limit // 2 - len(self._kept))
+            self._kept.extendleft(reversed(noted[:room]))
+        if noted[room:]:
+            self._give_up(len(noted[room:]))
+
+    def _give_up(self, count: int) -> None:
+        """Count rows that are lost; the first of a fault is logged, and their number when the fault is over."""
+        self._dropped += count
+        if self._told_dropped == 0:
+            LOG.warning("Rows of the audit that no answer waits for are given up.")
+            self._told_dropped = self._dropped
 
     def _tell(self, error: Exception | None) -> None:
         """Log when writing begins to fail and when it works again, not each batch between."""
         if error is not None and not self._failing:
             LOG.error("The audit cannot be written; requests that need it answer 503.", exc_info=error)
         elif error is None and self._failing:
-            LOG.warning("The audit can be written again.")
+            LOG.warning("The audit can be written again; %d rows were given up so far.", self._dropped)
+            self._told_dropped = 0
         self._failing = error is not None

@@ -1,0 +1,7 @@
+"""The audit log: rows of many requests become durable in one commit, before their answers leave."""
+
+from gateway.audit.link import RecorderLink
+from gateway.audit.log import AuditLog
+from gateway.audit.recorder import Recorder
+
+__all__ = ["AuditLog", "Recorder", "RecorderLink"]
