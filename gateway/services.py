@@ -113,10 +113,8 @@ def open_services(
         rates = kept(RateLimits(rates_of(settings), shared))
         audit = kept(audit_of(records, metrics, recorder, stack))
         refusals = kept(Refusals(records, rates, partial(audit.note, quietly=True)))
-        pools = {
-            pool: kept(BoundedPool(pool, size.threads, size.queue_limit))
-            for pool, size in pool_table(settings.worker_threads).items()
-        }
+        sizes = pool_table(settings.worker_threads)
+        pools = {pool: kept(BoundedPool(pool, size.threads, size.queue_limit)) for pool, size in sizes.items()}
         studio = kept(OnDemand(lambda: (make_studio or local_studio)(settings, storages)))
         judge = counted(inspector(studio, settings.allow_missing_overviews), metrics)
         return Services(
