@@ -119,6 +119,13 @@ class NotFound(GatewayError):
     title = "Not Found"
 
 
+class NoPlace(NotFound):
+    """A dataset without a CRS, or whose CRS or transform leads nowhere on the map that is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__("The dataset has no place on a map.")
+
+
 class TileOutsideGrid(NotFound):
     """A tile that its tile matrix set does not have."""
 

@@ -23,7 +23,7 @@ FLOORS = (
     ("studio", "buckets"),
     ("tiles",),
     ("cog", "storage", "records", "audit", "tokens", "ranges", "sources"),
-    ("pools", "files", "remembered", "settings", "logs", "metrics", "rates", "systemd", "scratch"),
+    ("pools", "files", "remembered", "settings", "logs", "metrics", "ground", "rates", "systemd", "scratch"),
     ("model", "errors"),
     ("shell",),
 )
@@ -31,14 +31,14 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 HOMES = {
     "tornado": {"app", "apidocs", "serve", "handlers", "routes"},
-    "rasterio": {"cog", "tiles"},
-    "numpy": {"cog", "tiles"},
+    "rasterio": {"cog", "ground", "tiles"},
+    "numpy": {"cog", "ground", "tiles"},
     "rio_tiler": {"tiles"},
     "morecantile": {"tiles"},
     "cv2": {"tiles"},
     "imagecodecs": {"tiles"},
     "isal": {"tiles"},
-    "pyproj": {"tiles"},
+    "pyproj": {"ground"},
     "sqlite_utils": {"records"},
     "sqlite3": set(),
     "pysqlite3": set(),

@@ -113,10 +113,11 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
         ("If-None-Match",), (422, 429, 503), CACHED,
     ),
     StatisticsHandler: fact(
-        "Statistics", *STYLE, "max_size", "categorical", "c", "p", "histogram_bins", "histogram_range"
+        "Statistics", *STYLE, "max_size", "width", "height", "dst_crs",
+        "categorical", "c", "p", "histogram_bins", "histogram_range"
     ),
     PointHandler: fact("Point", *STYLE, "coord_crs"),
-    PreviewHandler: drawn("max_size", "width", "height"),
+    PreviewHandler: drawn("max_size", "width", "height", "dst_crs"),
     PartHandler: drawn("max_size", "width", "height", "coord_crs", "dst_crs"),
     GridsHandler: plain("maps", "TileMatrixSets", errors=(404,)),
     ColormapsHandler: Operation(

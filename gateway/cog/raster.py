@@ -12,12 +12,14 @@ from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
-from rasterio.warp import transform_bounds
 
 from gateway.cog.agreement import disagreements
 from gateway.cog.layout import Layout
 from gateway.cog.rules import finding
 from gateway.cog.sourcefile import SourceFile
+from gateway.errors import NoPlace
+from gateway.ground.degrees import geographic_bounds
+from gateway.ground.georeference import georeference
 from gateway.model import ByteSource, Finding, RasterFacts
 
 # Nothing but the file itself: no look at its folder, no .aux.xml, no network.
@@ -33,10 +35,6 @@ NO_NETWORK = {"CPL_VSIL_CURL_ALLOWED_FILENAME": "none"}
 GDAL_ERRORS = (RasterioError, CPLE_BaseError, ValueError)
 # Whose items name other files.
 FOREIGN_DOMAINS = ("OVERVIEWS", "ProxyOverviewRequest", "GEOLOCATION")
-DEGREES = "OGC:CRS84"
-# Far beyond any place on Earth in any unit. GDAL takes one turn of the globe after the other off a Web Mercator
-# coordinate, and never comes to an end where one turn is less than the last digit.
-MAX_COORDINATE = 1e12
 
 
 def open_raster(source: ByteSource, layout: Layout) -> tuple[RasterFacts | None, tuple[Finding, ...]]:
@@ -83,14 +81,15 @@ def strict_options(gdal_path: str) -> dict[str, Any]:
 
 def facts_of(raster: DatasetReader) -> RasterFacts:
     """Return the facts of an open raster."""
+    crs, bounds = _placed(raster)
     return RasterFacts(
         width=raster.width,
         height=raster.height,
         count=raster.count,
         dtype=str(raster.dtypes[0]),
         nodata=_nodata(raster.nodata),
-        crs=_crs_text(raster.crs),
-        bounds=_degrees(raster),
+        crs=crs,
+        bounds=bounds,
     )
 
 
@@ -99,22 +98,19 @@ def _nodata(value: float | None) -> float | str | None:
     return value if value is None or math.isfinite(value) else str(value)
 
 
-def _crs_text(crs: CRS | None) -> str | None:
-    if not crs:
-        return None
-    authority = crs.to_authority()
-    return ":".join(authority) if authority else str(crs.to_wkt())
-
-
-def _degrees(raster: DatasetReader) -> tuple[float, float, float, float] | None:
-    """Return west, south, east, north on the globe, the edges densified, or None where that cannot be."""
-    if not raster.crs or raster.transform.is_identity:
-        return None
-    if not all(abs(side) <= MAX_COORDINATE for side in raster.bounds):
-        return None
+def _placed(raster: DatasetReader) -> tuple[str | None, tuple[float, float, float, float] | None]:
+    """Return the CRS, EPSG:n or WKT, and the bounds in degrees; None for what a raster has not."""
+    crs = str(raster.crs.to_wkt()) if raster.crs else None
     try:
-        bounds = transform_bounds(raster.crs, DEGREES, *raster.bounds, densify_pts=21)
-    except GDAL_ERRORS:
+        place = georeference(raster)
+        crs = place.crs
+        return _short(crs), geographic_bounds(place).as_tuple
+    except NoPlace:
+        return _short(crs), None
+
+
+def _short(crs: str | None) -> str | None:
+    if crs is None:
         return None
-    west, south, east, north = (float(side) for side in bounds)
-    return (west, south, east, north) if all(map(math.isfinite, bounds)) else None
+    authority = CRS.from_wkt(crs).to_authority()
+    return ":".join(authority) if authority else crs

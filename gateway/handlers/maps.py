@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from gateway.errors import BadParameter
 from gateway.gatekeeper import Admitted
+from gateway.ground.bounds import GeographicBounds
 from gateway.handlers.access import METADATA, OPEN, access
 from gateway.handlers.base import BaseHandler
 from gateway.handlers.handed import HandingHandler
@@ -15,12 +17,23 @@ from gateway.handlers.tiles import DEFAULT_GRID, MapHandler, TileHandler
 from gateway.model import Dataset, Scale
 from gateway.studio import Task, tasks
 from gateway.tiles import parameters
+from gateway.tiles.model import OnMap
 
 T = TypeVar("T")
 
-WORLD = (-180.0, -85.0511287798066, 180.0, 85.0511287798066)
+# Where the default grid ends, north and south.
+MERCATOR_LATITUDE = 85.0511287798066
+ENDS = ("minzoom", "maxzoom")
 # What shapes the document and not its tiles.
 OWN = {"token", "tile_format", "tile_scale", "tilesize", "minzoom", "maxzoom", "v", "service", "request", "version"}
+
+
+def within(bounds: GeographicBounds, tms: str) -> GeographicBounds:
+    """Return bounds as far as a tile matrix set reaches north and south."""
+    if tms != DEFAULT_GRID:
+        return bounds
+    south, north = (max(-MERCATOR_LATITUDE, min(MERCATOR_LATITUDE, side)) for side in (bounds.south, bounds.north))
+    return replace(bounds, south=south, north=north)
 
 
 class StudioHandler(BaseHandler):
@@ -46,16 +59,19 @@ class DocumentHandler(MapHandler, HandingHandler, StudioHandler):
             query.append(("token", await self.tile_token(dataset, admitted.through_roles)))
         return f"{self.public_url(f'/datasets/{dataset.id}')}{path}?{urlencode(query)}"
 
-    async def zooms(self, dataset: Dataset, tms: str) -> tuple[int, int]:
-        """Return the zoom levels that the query names, or those that fit the dataset."""
-        arguments = self.request.query_arguments
-        least, most = (parameters.integer(arguments, name, 0, 30) for name in ("minzoom", "maxzoom"))
-        if least is None or most is None:
-            found = await self.drawn(dataset, lambda source: tasks.zooms(source, tms))
-            least, most = found[0] if least is None else least, found[1] if most is None else most
+    async def on_map(self, dataset: Dataset, tms: str) -> OnMap:
+        """Return where the dataset lies, with the zoom levels that the query names or else those that fit it.
+
+        Raises NoPlace, and BadParameter for a level that the tile matrix set has not.
+        """
+        found = await self.drawn(dataset, lambda source: tasks.on_map(source, tms))
+        ends = (parameters.integer(self.request.query_arguments, name, *found.grid_zooms) for name in ENDS)
+        least, most = (
+            end if given is None else given for given, end in zip(ends, (found.minzoom, found.maxzoom), strict=True)
+        )
         if least > most:
             raise BadParameter("The parameter minzoom must not be greater than maxzoom.")
-        return least, most
+        return replace(found, minzoom=least, maxzoom=most)
 
     def set_private(self, dataset: Dataset) -> None:
         """Keep documents out of shared caches, and those with a token in them out of every cache."""
@@ -76,13 +92,11 @@ class TileJsonHandler(DocumentHandler):
         scale = parameters.integer(arguments, "tile_scale", 1, parameters.MAX_SCALE) or 1
         side = (parameters.integer(arguments, "tilesize", 1, parameters.MAX_TILESIZE) or 256) * scale
         dataset, admitted = await self.viewed(dataset_id)
-        least, most = await self.zooms(dataset, grid)
+        lies = await self.on_map(dataset, grid)
         extension = f".{wanted}" if wanted else ""
         path = f"/tiles/{grid}/{{z}}/{{x}}/{{y}}@{scale}x{extension}"
         url = await self.template(dataset, admitted, path)
-        west, south, east, north = (dataset.raster.bounds if dataset.raster else None) or WORLD
-        if grid == DEFAULT_GRID:
-            south, north = max(south, WORLD[1]), min(north, WORLD[3])
+        bounds = within(lies.bounds, grid)
         self.set_private(dataset)
         self.send_json(
             {
@@ -91,10 +105,10 @@ class TileJsonHandler(DocumentHandler):
                 "version": "1.0.0",
                 "scheme": "xyz",
                 "tiles": [url],
-                "minzoom": least,
-                "maxzoom": most,
-                "bounds": [west, south, east, north],
-                "center": [(west + east) / 2, (south + north) / 2, least],
+                "minzoom": lies.minzoom,
+                "maxzoom": lies.maxzoom,
+                "bounds": bounds.as_line,
+                "center": [*bounds.centre, lies.minzoom],
                 "tileSize": side,
             }
         )
@@ -118,14 +132,14 @@ class WmtsHandler(DocumentHandler, TileHandler):
             raise BadParameter("The parameter REQUEST must be GetCapabilities or GetTile.")
         dataset, admitted = await self.viewed(dataset_id)
         grid = parameters.text(self.request.query_arguments, "tile_matrix_set_id") or DEFAULT_GRID
-        zooms = await self.zooms(dataset, grid)
+        lies = await self.on_map(dataset, grid)
         path = "/tiles/{TileMatrixSet}/{TileMatrix}/{TileCol}/{TileRow}.png"
         template = await self.template(dataset, admitted, path)
         token = template.partition("&token=")[2]
         endpoint = self.public_url(f"/datasets/{dataset.id}/WMTSCapabilities.xml") + (
             f"?token={token}" if token else ""
         )
-        bounds = (dataset.raster.bounds if dataset.raster else None) or WORLD
+        bounds, zooms = within(lies.bounds, grid).as_line, (lies.minzoom, lies.maxzoom)
         self.set_private(dataset)
         self.set_header("Content-Type", "application/xml")
         self.finish(await self.worked_out(tasks.capabilities(dataset.title, bounds, grid, zooms, template, endpoint)))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.errors import BadParameter
+from gateway.ground.bounds import MAX_COORDINATE, GeographicBounds, check_degrees
 from gateway.handlers.access import METADATA, access
 from gateway.handlers.problems import json_bytes
 from gateway.handlers.tiles import SLOW_COST, MapHandler, tag_of
@@ -16,9 +17,6 @@ from gateway.tiles import parameters
 from gateway.tiles.model import Encoded, Style, TileFormat
 
 DEFAULT_SIDE = 1024
-# Far beyond any place on Earth in any unit. GDAL takes one turn of the globe after the other off a Web Mercator
-# coordinate, and never comes to an end where one turn is less than the last digit.
-MAX_COORDINATE = 1e12
 Size = tuple[int | None, int | None, int | None]
 
 
@@ -99,8 +97,10 @@ class InfoGeoJsonHandler(RasterHandler):
 
     def document(self, dataset: Dataset, found: dict[str, Any]) -> dict[str, Any]:
         """Return the feature."""
-        bounds = dataset.raster.bounds if dataset.raster else None
-        return {"type": "Feature", "geometry": _polygon(bounds), "properties": found, "bbox": bounds}
+        lies = dataset.raster.bounds if dataset.raster else None
+        bounds = GeographicBounds.of(*lies) if lies else None
+        geometry, bbox = (bounds.geometry, bounds.as_tuple) if bounds else (None, None)
+        return {"type": "Feature", "geometry": geometry, "properties": found, "bbox": bbox}
 
 
 class StatisticsHandler(RasterHandler):
@@ -111,12 +111,12 @@ class StatisticsHandler(RasterHandler):
         """Send the statistics by band."""
         arguments = self.request.query_arguments
         style = parameters.style_of(arguments)
-        most = parameters.integer(arguments, "max_size", 1, parameters.MAX_SIDE) or DEFAULT_SIDE
+        size, dst_crs = self.size(None, None, DEFAULT_SIDE), parameters.crs(arguments, "dst_crs")
         options = parameters.statistics_of(arguments)
         await self.send_facts(
             dataset_id,
-            (style, most, options),
-            lambda source: tasks.statistics(source, style, most, options),
+            (style, size, dst_crs, options),
+            lambda source: tasks.statistics(source, style, size, dst_crs, options),
         )
 
     head = get
@@ -131,6 +131,8 @@ class PointHandler(RasterHandler):
         arguments = self.request.query_arguments
         style, place = parameters.style_of(arguments), _numbers((lon, lat))
         crs = parameters.crs(arguments, "coord_crs")
+        if crs is None:
+            check_degrees(*place)
         await self.send_facts(dataset_id, (style, place, crs), lambda source: tasks.point(source, place, crs, style))
 
     head = get
@@ -147,11 +149,12 @@ class PreviewHandler(RasterHandler):
     async def get(self, dataset_id: str, width: str | None, height: str | None, extension: str | None) -> None:
         """Send the picture, at most max_size pixels a side unless width or height is given."""
         size, wanted = self.size(width, height, DEFAULT_SIDE), parameters.format_of(extension)
+        dst_crs = parameters.crs(self.request.query_arguments, "dst_crs")
         await self.send_drawn(
             dataset_id,
             wanted,
-            {"route": "preview", "size": size},
-            lambda source, style: tasks.preview(source, style, size, wanted),
+            {"route": "preview", "size": size, "crs": dst_crs},
+            lambda source, style: tasks.preview(source, style, size, wanted, dst_crs),
         )
 
     head = get
@@ -168,15 +171,18 @@ class PartHandler(RasterHandler):
     async def get(self, dataset_id: str, *place: str | None) -> None:
         """Send the picture of minx, miny, maxx, maxy in coord_crs, drawn in dst_crs, in the file's own resolution.
 
-        It is reduced to what one picture may have.
+        It is reduced to what one picture may have. In degrees minx > maxx crosses the antimeridian.
         """
         *corners, width, height, extension = place
         arguments = self.request.query_arguments
         bounds, size = _numbers(corners), self.size(width, height, parameters.MAX_SIDE)
         wanted = parameters.format_of(extension) or TileFormat.PNG
-        if bounds[0] >= bounds[2] or bounds[1] >= bounds[3]:
-            raise BadParameter("The bounds must be minx,miny,maxx,maxy.")
         systems = parameters.crs(arguments, "coord_crs"), parameters.crs(arguments, "dst_crs")
+        if systems[0] is None:
+            check_degrees(*bounds[:2])
+            check_degrees(*bounds[2:])
+        if bounds[1] >= bounds[3] or (systems[0] and bounds[0] >= bounds[2]) or bounds[0] == bounds[2]:
+            raise BadParameter("The bounds must be minx,miny,maxx,maxy.")
         await self.send_drawn(
             dataset_id,
             wanted,
@@ -196,11 +202,3 @@ def _numbers(texts: Any) -> tuple[float, ...]:
     if not all(abs(value) <= MAX_COORDINATE for value in found):
         raise BadParameter(f"The coordinates in the path must be numbers of at most {MAX_COORDINATE:g}.")
     return found
-
-
-def _polygon(bounds: tuple[float, float, float, float] | None) -> dict[str, Any] | None:
-    if bounds is None:
-        return None
-    west, south, east, north = bounds
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    return {"type": "Polygon", "coordinates": [ring]}

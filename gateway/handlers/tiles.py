@@ -127,7 +127,7 @@ class TileHandler(MapHandler):
 
         async def send(dataset: Dataset) -> None:
             metrics, kind = self.services.metrics, wanted or "auto"
-            if self.has_it(tag_of(dataset.version, address, style, wanted)):
+            if self.has_it(tag_of(dataset.version, address, style, wanted, *((empty,) if empty else ()))):
                 metrics.tiles.add("not-modified", kind)
                 return
             began = time.monotonic()

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from gateway.model import Dataset, Inspection, RasterFacts
-from gateway.tiles.model import Encoded, Style, TileAddress, TileFormat
+from gateway.tiles.model import Encoded, OnMap, Style, TileAddress, TileFormat
 from gateway.tiles.stored import StoredTiles
 
 T_co = TypeVar("T_co", covariant=True)
@@ -64,9 +64,11 @@ def stored(source: Source, tms: str) -> Task[StoredTiles | None]:
     return _of(source, "stored", tms)
 
 
-def preview(source: Source, style: Style, size: Size, format: TileFormat | None) -> Task[Encoded]:
+def preview(
+    source: Source, style: Style, size: Size, format: TileFormat | None, dst_crs: str | None = None
+) -> Task[Encoded]:
     """Return the task to draw the whole; `size` are max_size, width and height in pixels."""
-    return _of(source, "preview", style, size, format)
+    return _of(source, "preview", dst_crs, style, size, format)
 
 
 def part(
@@ -86,14 +88,16 @@ def info(source: Source) -> Task[dict[str, Any]]:
     return _of(source, "info")
 
 
-def zooms(source: Source, tms: str) -> Task[tuple[int, int]]:
-    """Return the task to find the least and the greatest useful zoom level."""
-    return _of(source, "zooms", tms)
+def on_map(source: Source, tms: str) -> Task[OnMap]:
+    """Return the task to find where a dataset lies, and the zoom levels of a tile matrix set that fit it."""
+    return _of(source, "on_map", tms)
 
 
-def statistics(source: Source, style: Style, max_size: int, options: dict[str, Any]) -> Task[dict[str, Any]]:
+def statistics(
+    source: Source, style: Style, size: Size, dst_crs: str | None, options: dict[str, Any]
+) -> Task[dict[str, Any]]:
     """Return the task to work out the statistics of each band; `options` are rio-tiler's."""
-    return _of(source, "statistics", style, max_size, options)
+    return _of(source, "statistics", style, size, dst_crs, options)
 
 
 def point(source: Source, place: tuple[float, ...], coord_crs: str | None, style: Style) -> Task[dict[str, Any]]:

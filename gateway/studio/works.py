@@ -9,9 +9,10 @@ from typing import Any
 from gateway.cog import inspect
 from gateway.cog.stretch import with_stretch
 from gateway.model import Inspection
-from gateway.studio.tasks import Size, Source
+from gateway.studio.tasks import Source
+from gateway.tiles import pictures
 from gateway.tiles.engine import TileEngine
-from gateway.tiles.model import Encoded, Style, TileFormat
+from gateway.tiles.model import Encoded, Style
 
 Work = Callable[..., Any]
 
@@ -25,33 +26,26 @@ def _facts(name: str, engine: TileEngine, source: Source, *told: Any) -> Any:
     # rio-tiler takes long to import, and the first tiles do not need it.
     from gateway.tiles import facts  # noqa: PLC0415
 
-    return engine.lend(source, lambda raster: getattr(facts, name)(raster, *told))
+    return engine.lend(source, lambda handle: getattr(facts, name)(handle, *told))
 
 
-def _preview(engine: TileEngine, source: Source, style: Style, size: Size, format: TileFormat | None) -> Encoded:
-    drawn: Encoded = _facts("preview", engine, source, engine.resolved(source, style, format), size, format)
-    return drawn
+def _preview(engine: TileEngine, source: Source, dst_crs: str | None, *how: Any) -> Encoded:
+    style, size, format = how
+    style = engine.resolved(source, style, format)
+    return engine.lend(source, lambda handle: pictures.preview(handle, style, size, format, dst_crs))
 
 
 def _part(engine: TileEngine, source: Source, where: tuple[Any, Any], *how: Any) -> Encoded:
     style, size, format = how
     style = engine.resolved(source, style, format)
-    drawn: Encoded = _facts("part", engine, source, *where, style, size, format)
-    return drawn
+    return engine.lend(source, lambda handle: pictures.part(handle, *where, style, size, format))
 
 
-def _zooms(engine: TileEngine, source: Source, tms: str) -> tuple[int, int]:
-    from gateway.tiles import wmts  # noqa: PLC0415
-
-    wmts.grid(tms)
-    found: tuple[int, int] = _facts("zooms", engine, source, tms)
-    return found
-
-
-def _statistics(engine: TileEngine, source: Source, style: Style, max_size: int, options: dict[str, Any]) -> Any:
+def _statistics(engine: TileEngine, source: Source, style: Style, *how: Any) -> Any:
     from gateway.tiles import facts  # noqa: PLC0415
 
-    return engine.lend(source, lambda raster: facts.statistics(raster, style, max_size, **options))
+    size, dst_crs, options = how
+    return engine.lend(source, lambda handle: facts.statistics(handle, style, size, dst_crs, **options))
 
 
 def _verdict(engine: TileEngine, source: Source, allow_missing_overviews: bool) -> Inspection:
@@ -78,7 +72,7 @@ WORKS: Mapping[str, Work] = {
     "part": _part,
     "info": partial(_facts, "info"),
     "point": partial(_facts, "point"),
-    "zooms": _zooms,
+    "on_map": partial(_facts, "on_map"),
     "statistics": _statistics,
     "verdict": _verdict,
     "grids": partial(_document, "grids"),

@@ -1,49 +1,70 @@
-"""What rio-tiler tells of an open raster: info, statistics, values at a point, pictures of all or of a part."""
+"""What an open raster is, in numbers: info, zoom levels, statistics, values at a point."""
 
 from __future__ import annotations
 
 import math
 import re
+import warnings
 from typing import Any
 
-from rasterio._err import CPLE_BaseError
+import morecantile
+import numpy as np
 from rasterio.crs import CRS
-from rasterio.errors import CRSError, RasterioError
 from rasterio.io import DatasetReader
-from rasterio.warp import transform_bounds
+from rasterio.windows import Window
+from rio_tiler.errors import RioTilerError
+from rio_tiler.io import Reader
+from rio_tiler.utils import CRS_to_uri
 
-from gateway.errors import BadParameter, NotFound
-from gateway.tiles.clipping import Canvas, covered
-from gateway.tiles.fallback import (
-    MAX_VALUES,
-    bands_of,
-    check_amount,
-    check_nodata,
-    clipped,
-    pictured,
-    processed,
-    reading,
-    reads,
-)
-from gateway.tiles.model import Encoded, Style, TileFormat
-
-DEGREES = CRS.from_epsg(4326)
-GDAL_ERRORS = (RasterioError, CPLE_BaseError)
-Size = tuple[int | None, int | None, int | None]
-# GDAL counts rows and columns in 31 bits.
-MAX_EXTENT_PIXELS = 1e9
+from gateway.errors import CannotBeDrawn, NotFound
+from gateway.ground.degrees import geographic_bounds
+from gateway.ground.systems import DEGREES, transform_of
+from gateway.tiles.areas import check_place, crs_of
+from gateway.tiles.drawing import MAX_VALUES, bands_read, check_nodata
+from gateway.tiles.handles import Handle
+from gateway.tiles.model import OnMap, Style
+from gateway.tiles.pictures import Size, whole
+from gateway.tiles.source import read_source
+from gateway.tiles.values import Ground, image_of
+from gateway.tiles.warp import Drawn
+from gateway.tiles.wmts import grid
 
 
-def info(raster: DatasetReader) -> dict[str, Any]:
-    """Return what TiTiler's /info has, the names of CRS and units, and the CRS as PROJ writes it."""
-    with reading(raster) as reader:
-        found = reader.info().model_dump(mode="json", exclude_none=True)
-    return {**plain(found), **projection(raster), "band_units": list(raster.units)}
+def info(handle: Handle) -> dict[str, Any]:
+    """Return what TiTiler's /info has, the names of CRS and units, and the CRS as PROJ writes it.
+
+    `crs` is None for a raster without one.
+    """
+    view = handle.view
+    with handle.lock:
+        raster = handle.level(0)
+        crs = CRS.from_wkt(view.crs) if view.crs else raster.crs
+        found = {
+            "bounds": list(view.place.bounds if view.place else raster.bounds),
+            "crs": (CRS_to_uri(crs) or crs.to_wkt()) if crs else None,
+            "band_metadata": [[f"b{band}", raster.tags(band)] for band in raster.indexes],
+            "band_descriptions": [[f"b{i}", name] for i, name in enumerate(view.descriptions, 1)],
+            "dtype": view.dtype,
+            "nodata_type": _nodata_type(handle),
+            "colorinterp": [kind.name for kind in raster.colorinterp],
+            "scales": list(raster.scales),
+            "offsets": list(raster.offsets),
+            "driver": raster.driver,
+            "count": raster.count,
+            "width": raster.width,
+            "height": raster.height,
+            "overviews": raster.overviews(1),
+            **projection(crs),
+            "band_units": list(raster.units),
+            **_rest(raster),
+        }
+    if view.colormap:
+        found["colormap"] = {str(value): list(colour) for value, colour in view.colormap}
+    return dict(plain(found))
 
 
-def projection(raster: DatasetReader) -> dict[str, str | None]:
+def projection(crs: CRS | None) -> dict[str, str | None]:
     """Return the CRS' name and its PROJ string; None for what it has not."""
-    crs = raster.crs
     if not crs:
         return {"crs_name": None, "crs_proj": None}
     # Every WKT begins with the kind and the name.
@@ -51,138 +72,97 @@ def projection(raster: DatasetReader) -> dict[str, str | None]:
     return {"crs_name": name[1] if name else None, "crs_proj": crs.to_proj4() or None}
 
 
-def zooms(raster: DatasetReader, tms: str) -> tuple[int, int]:
-    """Return the least and the greatest useful zoom level."""
-    with reading(raster, tms) as reader:
-        return reader.minzoom, reader.maxzoom
+def _nodata_type(handle: Handle) -> str:
+    view = handle.view
+    if view.nodata is not None:
+        return "Nodata"
+    return "Alpha" if view.alpha is not None else "Mask" if view.masked else "None"
 
 
-def statistics(raster: DatasetReader, style: Style, max_size: int, **options: Any) -> dict[str, Any]:
+def _rest(raster: DatasetReader) -> dict[str, Any]:
+    """Return what stands there only where the file has it."""
+    found: dict[str, Any] = {} if raster.nodata is None else {"nodata_value": raster.nodata}
+    tags = [raster.tags(band) for band in raster.indexes]
+    names = "STATISTICS_MINIMUM", "STATISTICS_MAXIMUM"
+    try:
+        ranges = [[float(each[name]) for name in names] for each in tags if all(name in each for name in names)]
+    except ValueError:
+        ranges = []
+    return found | ({"minmax": ranges} if ranges else {})
+
+
+def on_map(handle: Handle, tms: str) -> OnMap:
+    """Return where a dataset lies, and the zoom levels of a grid that fit it; raises NoPlace and NotFound."""
+    chosen = grid(tms)
+    bounds = handle.once("bounds", lambda: geographic_bounds(handle.view.placed))
+    transform_of(handle.view.placed.crs, chosen.crs.to_wkt())
+    try:
+        least, most = handle.lend(lambda raster: _zooms(raster, tms))
+    except (RioTilerError, ValueError, ArithmeticError, LookupError, RuntimeError):
+        least, most = chosen.minzoom, chosen.maxzoom
+    most = min(max(most, chosen.minzoom), chosen.maxzoom)
+    return OnMap(bounds, min(max(least, chosen.minzoom), most), most, (chosen.minzoom, chosen.maxzoom))
+
+
+def _zooms(raster: DatasetReader, tms: str) -> tuple[int, int]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Reader(None, dataset=raster, tms=morecantile.tms.get(tms)) as reader:
+            return reader.minzoom, reader.maxzoom
+
+
+def statistics(
+    handle: Handle, style: Style, size: Size, dst_crs: str | None = None, **options: Any
+) -> dict[str, Any]:
     """Return the statistics of each band by its name; `options` are those of rio-tiler's ImageData."""
-    side = min(max_size, math.isqrt(MAX_VALUES // max(1, bands_of(raster, style))))
-    check_nodata(raster, style)
-    with reading(raster) as reader:
-        image = processed(reader.preview(max_size=side, **reads(style)), style)
-        found = image.statistics(**options)
-    return dict(plain({name: band.model_dump(mode="json") for name, band in found.items()}))
+    check_nodata(handle.view, style)
+    most = max(1, math.isqrt(MAX_VALUES // max(1, len(bands_read(style, handle.view)))))
+    max_size = size[0]
+    limited = (min(max_size, most), None, None) if max_size else size
+    found, ground = whole(handle, style, limited, dst_crs)
+    image, _ = image_of(found, style, handle.view, Ground(ground.crs, ground.bounds) if ground else Ground())
+    if image.array.dtype.kind == "c":
+        raise CannotBeDrawn("The values are complex numbers, which have no order.")
+    if image.array.dtype.kind == "f":
+        image.array = np.ma.masked_invalid(image.array)
+    try:
+        bands = image.statistics(**options)
+    except (ValueError, ArithmeticError, LookupError, TypeError):
+        raise CannotBeDrawn("These values have no statistics.") from None
+    return dict(plain({name: band.model_dump(mode="json") for name, band in bands.items()}))
 
 
-def point(raster: DatasetReader, place: tuple[float, float], coord_crs: str | None, style: Style) -> dict[str, Any]:
-    """Return the values of each band at x and y of `coord_crs`, degrees unless given."""
-    check_nodata(raster, style)
-    with reading(raster) as reader:
-        try:
-            found = reader.point(
-                *place,
-                coord_crs=crs_of(coord_crs, "coord_crs") or DEGREES,
-                indexes=style.bidx or None,
-                expression=style.expression,
-                nodata=style.nodata,
-                unscale=style.unscale,
-            )
-        except GDAL_ERRORS:
-            raise NotFound("The point cannot be brought into the CRS of the dataset.") from None
-        return dict(
-            plain(
-                {
-                    "coordinates": list(place),
-                    "values": found.array.tolist(),
-                    "band_names": found.band_names,
-                    "band_descriptions": found.band_descriptions,
-                }
-            )
+def point(handle: Handle, place: tuple[float, float], coord_crs: str | None, style: Style) -> dict[str, Any]:
+    """Return the values of each band at x and y of `coord_crs`, degrees unless given.
+
+    Raises NoPlace, NotFound outside of the data, and CannotBeDrawn for complex values.
+    """
+    view = handle.view
+    check_nodata(view, style)
+    crs = crs_of(coord_crs, "coord_crs") or DEGREES
+    check_place(place, crs)
+    ground = view.placed
+    x, y = transform_of(crs, ground.crs)(np.array([place[0]]), np.array([place[1]]))
+    columns, rows = ground.pixels(x, y)
+    if not (0 <= columns[0] < view.size[0] and 0 <= rows[0] < view.size[1]):
+        raise NotFound("That lies outside of the data.")
+    nodata = view.nodata if style.nodata is None else style.nodata
+    window = Window(int(columns[0]), int(rows[0]), 1, 1)
+    source = read_source(handle, 0, window, bands_read(style, view), nodata)
+    image, _ = image_of(Drawn(source.pixels, source.mask), style, view, Ground())
+    values = image.array[:, 0, 0]
+    if values.dtype.kind == "c":
+        raise CannotBeDrawn("The values are complex numbers: ask for a part of them, as real(b1).")
+    return dict(
+        plain(
+            {
+                "coordinates": list(place),
+                "values": values.tolist(),
+                "band_names": image.band_names,
+                "band_descriptions": image.band_descriptions,
+            }
         )
-
-
-def preview(raster: DatasetReader, style: Style, size: Size, format: TileFormat | None) -> Encoded:
-    """Return a picture of the whole; `size` are max_size, width and height in pixels."""
-    max_size, width, height = size
-    _check_size(raster, style, size)
-    with reading(raster) as reader:
-        image = reader.preview(max_size=max_size, width=width, height=height, **reads(style))
-        return pictured(image, reader.colormap, style, format)
-
-
-def part(
-    raster: DatasetReader,
-    bounds: tuple[float, float, float, float],
-    systems: tuple[str | None, str | None],
-    style: Style,
-    size: Size,
-    format: TileFormat | None,
-) -> Encoded:
-    """Return a picture of `bounds` (west, south, east, north); `systems` are coord_crs and dst_crs."""
-    coord_crs, dst_crs = crs_of(systems[0], "coord_crs"), crs_of(systems[1], "dst_crs")
-    max_size, width, height = size
-    _check_size(raster, style, size)
-    _check_extent(raster, bounds, coord_crs or DEGREES)
-    canvas = _canvas(raster, bounds, coord_crs or DEGREES, dst_crs or coord_crs or DEGREES, size)
-    window = covered(raster, canvas) if canvas else None
-    with reading(raster) as reader:
-        if canvas is not None and window is not None:
-            return pictured(clipped(reader, raster, canvas, window, style), reader.colormap, style, format)
-        try:
-            image = reader.part(
-                bounds,
-                bounds_crs=coord_crs or DEGREES,
-                dst_crs=dst_crs or coord_crs or DEGREES,
-                max_size=max_size,
-                width=width,
-                height=height,
-                **reads(style),
-            )
-        except CPLE_BaseError:
-            raise BadParameter("The bounds cannot be brought into the CRS of the dataset.") from None
-        return pictured(image, reader.colormap, style, format)
-
-
-def _canvas(
-    raster: DatasetReader, bounds: tuple[float, float, float, float], crs: CRS, dst_crs: CRS, size: Size
-) -> Canvas | None:
-    """Return the ground of a picture, None for a raster or bounds that have no place."""
-    max_size, width, height = size
-    if not raster.crs:
-        return None
-    try:
-        west, south, east, north = transform_bounds(crs, dst_crs, *bounds)
-    except GDAL_ERRORS:
-        return None
-    ratio = (east - west) / (north - south) if north > south else math.nan
-    if not (math.isfinite(ratio) and ratio > 0):
-        return None
-    if width is None and height is None:
-        longest = max_size or MAX_VALUES
-        width = longest if ratio >= 1 else max(1, round(longest * ratio))
-    wide = width or max(1, round((height or 1) * ratio))
-    high = height or max(1, round(wide / ratio))
-    return Canvas((west, south, east, north), dst_crs, wide, high)
-
-
-def _check_extent(raster: DatasetReader, bounds: tuple[float, float, float, float], crs: CRS) -> None:
-    """Return when the bounds are no more pixels of the raster than GDAL can count; raises BadParameter."""
-    try:
-        west, south, east, north = transform_bounds(crs, raster.crs, *bounds) if raster.crs else bounds
-    except GDAL_ERRORS:
-        raise BadParameter("The bounds cannot be brought into the CRS of the dataset.") from None
-    across, down = abs(east - west) / abs(raster.res[0]), abs(north - south) / abs(raster.res[1])
-    # Not true of NaN either.
-    if not max(across, down) < MAX_EXTENT_PIXELS:
-        raise BadParameter("The bounds are far larger than the dataset.")
-
-
-def _check_size(raster: DatasetReader, style: Style, size: Size) -> None:
-    max_size, width, height = size
-    check_amount(raster, style, width or max_size or raster.width, height or max_size or raster.height)
-
-
-def crs_of(text: str | None, name: str) -> CRS | None:
-    """Return the CRS that the parameter `name` has as EPSG:3857; raises BadParameter for one that is not there."""
-    if text is None:
-        return None
-    try:
-        return CRS.from_user_input(text)
-    except CRSError:
-        raise BadParameter(f"{name}: there is no such CRS.") from None
+    )
 
 
 def plain(value: Any) -> Any:

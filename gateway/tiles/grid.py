@@ -18,7 +18,10 @@ GRID_TOLERANCE = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The ground of one tile: `crs` as WKT, the bounds in its units (x first), `size` in pixels a side."""
+    """The ground of one picture: `crs` as WKT, the bounds in its units (x first), `size` in pixels across.
+
+    `rows` are the pixels down, 0 for those of a square, as every tile without a buffer is one.
+    """
 
     crs: str
     left: float
@@ -26,11 +29,37 @@ class Frame:
     right: float
     top: float
     size: int
+    rows: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return rows and columns."""
+        return self.rows or self.size, self.size
 
     @property
     def pixel(self) -> tuple[float, float]:
         """Return width and height of one pixel in units of the CRS."""
-        return (self.right - self.left) / self.size, (self.top - self.bottom) / self.size
+        return (self.right - self.left) / self.size, (self.top - self.bottom) / self.shape[0]
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Return left, bottom, right, top."""
+        return self.left, self.bottom, self.right, self.top
+
+    def widened(self, pixels: float) -> Frame:
+        """Return the ground with so many pixels more on each side."""
+        if not pixels:
+            return self
+        wide, high = (pixels * side for side in self.pixel)
+        bounds = self.left - wide, self.bottom - high, self.right + wide, self.top + high
+        return Frame(self.crs, *bounds, self.size + int(2 * pixels), self.shape[0] + int(2 * pixels))
+
+    def cut(self, left: int, top: int, right: int, bottom: int) -> Frame:
+        """Return the ground of some of its pixels, the last column and row not included."""
+        wide, high = self.pixel
+        west, north = self.left + left * wide, self.top - top * high
+        east, south = self.left + right * wide, self.top - bottom * high
+        return Frame(self.crs, west, south, east, north, right - left, bottom - top)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +190,7 @@ def first_of(frame: Frame, transform: Affine, block: int, whole: tuple[int, int]
 
 def _offset(frame: Frame, transform: Affine, block: int) -> tuple[int, int] | None:
     """Return column and row of the block that would be the tile, or None where blocks lie on another grid."""
-    if block != frame.size or transform.b or transform.d or transform.a <= 0 or transform.e >= 0:
+    if frame.shape != (block, block) or transform.b or transform.d or transform.a <= 0 or transform.e >= 0:
         return None
     column = (frame.left - transform.c) / transform.a
     row = (frame.top - transform.f) / transform.e

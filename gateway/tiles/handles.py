@@ -17,7 +17,7 @@ from rasterio.io import DatasetReader
 
 from gateway.cog.layout import Layout, read_layout
 from gateway.cog.raster import strict_options
-from gateway.errors import GatewayError, NotACog, VersionChanged
+from gateway.errors import CannotBeDrawn, GatewayError, VersionChanged
 from gateway.model import RasterFacts
 from gateway.storage import OpenObject
 from gateway.storage.base import RemoteObject
@@ -159,8 +159,8 @@ class HandlePool:
     def use(self, dataset: Version) -> Iterator[Handle]:
         """Yield the handle of this very version.
 
-        Raises VersionChanged when the file is another one, StorageUnavailable, ObjectMissing, and NotACog when GDAL
-        cannot read it.
+        Raises VersionChanged when the file is another one, StorageUnavailable, ObjectMissing, and CannotBeDrawn
+        when GDAL cannot read it.
         """
         handle = self._taken(dataset)
         try:
@@ -237,4 +237,4 @@ def _cause(handle: Handle) -> GatewayError:
         return handle.failure
     if not handle.source.unchanged():
         return VersionChanged("The file has changed just now.")
-    return NotACog("A block of this file cannot be decoded.")
+    return CannotBeDrawn("A block of this file cannot be decoded.")

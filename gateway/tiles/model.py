@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from gateway.ground.bounds import GeographicBounds
+
 Rgba = tuple[int, int, int, int]
 # Each colour stands for one value, or for all values from the first of a pair up to but not including the second.
 Colormap = tuple[tuple[float | tuple[float, float], Rgba], ...]
@@ -97,3 +99,16 @@ class Stretch:
     """The default rescale of a dataset, one (low, high) for each of its bands."""
 
     bands: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OnMap:
+    """Where a dataset lies: bounds in degrees, and the zoom levels of one tile matrix set that fit it.
+
+    `grid_zooms` are all levels of that tile matrix set.
+    """
+
+    bounds: GeographicBounds
+    minzoom: int
+    maxzoom: int
+    grid_zooms: tuple[int, int]

@@ -1,10 +1,13 @@
-"""From values to colours: which bands, which range of values, which colormap; and the picture in its format."""
+"""From values to colours: which bands, which range of values, which colormap; and the picture in its format.
+
+One painter for all pixels, however they were drawn.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,27 +15,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gateway.errors import BadParameter
+from gateway.errors import BadParameter, CannotBeDrawn
+from gateway.tiles.algorithms import RANGES
 from gateway.tiles.encode import Bytes, encode, palette_png
-from gateway.tiles.mapping import NotApplicable
 from gateway.tiles.model import Colormap, Encoded, Stretch, Style, TileFormat
 from gateway.tiles.view import View
 from gateway.tiles.warp import Drawn
 
 PICTURES = (TileFormat.PNG, TileFormat.JPEG, TileFormat.WEBP)
 BYTE = 256
+RGBA = 4
 # So few values that all are worked out at once.
 TABLED = ("uint8", "uint16")
-
-
-@dataclass(frozen=True)
-class Paint:
-    """How values become a picture: `rescale` has one (low, high) for each band or none, `colours` are (256, 4)."""
-
-    bands: tuple[int, ...]
-    rescale: tuple[tuple[float, float], ...]
-    colours: Bytes | None
-    return_mask: bool
+Ranges = tuple[tuple[float, float], ...]
 
 
 def resolved(style: Style, view: View, format: TileFormat | None, stretch: Callable[[], Stretch | None]) -> Style:
@@ -53,12 +48,17 @@ def resolved(style: Style, view: View, format: TileFormat | None, stretch: Calla
     ranges = [found.bands[band - 1] for band in style.bidx]
     if style.unscale:
         pairs = zip(ranges, (view.scales[band - 1] for band in style.bidx), strict=True)
-        ranges = [(low * scale + offset, high * scale + offset) for (low, high), (scale, offset) in pairs]
+        ranges = [_sorted(low * scale + offset, high * scale + offset) for (low, high), (scale, offset) in pairs]
     return replace(style, rescale=tuple(ranges))
 
 
+def _sorted(first: float, second: float) -> tuple[float, float]:
+    """Return a range the low end first: a negative scale turns it round."""
+    return min(first, second), max(first, second)
+
+
 def _check(style: Style, view: View) -> None:
-    count = len(view.bands) + (view.alpha is not None)
+    count = len(view.descriptions)
     if any(not 1 <= band <= count for band in style.bidx):
         raise BadParameter(f"bidx: this dataset has the bands 1 to {count}.")
     plain = not (style.rescale or style.expression or style.algorithm)
@@ -82,27 +82,6 @@ def _categorical(colormap: Colormap) -> bool:
     return not _is_ramp(colormap) and not isinstance(colormap[0][0], tuple)
 
 
-def paint_of(style: Style, view: View, named: Callable[[str], Colormap]) -> Paint:
-    """Return how to paint by a resolved style; `named` gives a colormap by its name.
-
-    Raises NotApplicable for what only the slow way paints, BadParameter for a colormap on several bands.
-    """
-    if style.expression or style.algorithm or style.color_formula or (style.unscale and view.scaled):
-        raise NotApplicable("the style")
-    colormap = named(style.colormap_name) if style.colormap_name else style.colormap
-    if colormap and len(style.bidx) > 1:
-        raise BadParameter("colormap: give one band with bidx.")
-    if colormap is None and view.colormap and len(style.bidx) == 1:
-        colormap = view.colormap
-    if len(style.bidx) not in (1, 3) or view.alpha in style.bidx:
-        raise NotApplicable("the number of bands")
-    if view.dtype != "uint8" and not style.rescale:
-        raise NotApplicable("values that are no bytes")
-    if len(style.rescale) not in (0, 1, len(style.bidx)):
-        raise NotApplicable("the number of ranges")
-    return Paint(style.bidx, style.rescale, None if colormap is None else _table(colormap), style.return_mask)
-
-
 @lru_cache(maxsize=64)
 def _table(colormap: Colormap) -> Bytes:
     """Return the colour of each byte as (256, 4); what the colormap has no colour for is transparent."""
@@ -114,40 +93,122 @@ def _table(colormap: Colormap) -> Bytes:
     return table
 
 
-def picture(drawn: Drawn, paint: Paint, format: TileFormat | None) -> Encoded:
-    """Return the picture; without a format JPEG, or PNG where a pixel is transparent."""
-    pixels = _bytes(drawn, paint.rescale)
-    if paint.colours is not None:
-        return _coloured(pixels[0], drawn.mask, paint.colours, paint, format)
+def picture(drawn: Drawn, style: Style, own: Colormap | None, format: TileFormat | None, way: str = "hot") -> Encoded:
+    """Return the picture by a resolved style; without a format JPEG, or PNG where a pixel is transparent.
+
+    `own` is the colormap of the dataset. Raises BadParameter for what the style or the format cannot show, and
+    CannotBeDrawn for complex values.
+    """
+    if drawn.pixels.dtype.kind == "c":
+        raise CannotBeDrawn("The values are complex numbers: ask for a part of them, as real(b1).")
+    ranges = style.rescale or _known_ranges(style)
+    pixels = _bytes(drawn, ranges) if ranges else drawn.pixels
+    if style.color_formula:
+        pixels, way = _by_formula(pixels, style.color_formula), "rio-tiler"
+    colormap = _colormap(style)
+    if colormap and len(pixels) > 1:
+        raise BadParameter("colormap: give one band with bidx.")
+    colormap = colormap or (own if len(pixels) == 1 else None)
+    if colormap:
+        if pixels.dtype == np.uint8:
+            return _coloured(pixels[0], drawn.mask, _table(colormap), style, format, way)
+        return _coloured_values(pixels[0], drawn.mask, colormap, style, format)
+    if pixels.dtype != np.uint8:
+        pixels = _whole_range(drawn)
     chosen = format or _by_mask(drawn.mask)
-    return Encoded(encode(chosen, pixels, drawn.mask if paint.return_mask else None), chosen, "hot")
+    with_alpha = style.return_mask and chosen is not TileFormat.JPEG
+    _check_bands(chosen, len(pixels), with_alpha and drawn.mask is not None)
+    return Encoded(encode(chosen, pixels, drawn.mask if with_alpha else None), chosen, way)
+
+
+def _known_ranges(style: Style) -> Ranges:
+    """Return the range of values that an algorithm is known to have."""
+    known = RANGES.get(style.algorithm or "")
+    return (known,) if known else ()
+
+
+def _by_formula(pixels: npt.NDArray[Any], formula: str) -> Bytes:
+    from rio_tiler.models import ImageData  # noqa: PLC0415 - rio-tiler takes long to import
+
+    try:
+        image = ImageData(np.ma.MaskedArray(pixels.copy())).apply_color_formula(formula)
+    except (ValueError, ArithmeticError, LookupError, TypeError):
+        raise BadParameter("color_formula: it cannot be applied to these bands.") from None
+    found: Bytes = np.ascontiguousarray(image.array.data)
+    return found
+
+
+def _colormap(style: Style) -> Colormap | None:
+    return named_colormap(style.colormap_name) if style.colormap_name else style.colormap
+
+
+@lru_cache(maxsize=256)
+def named_colormap(name: str) -> Colormap:
+    """Return the colours of a map of rio-tiler; raises BadParameter for a name that it has not."""
+    from rio_tiler.colormap import cmap  # noqa: PLC0415 - rio-tiler takes long to import
+
+    if name not in cmap.list():
+        raise BadParameter("colormap_name: there is none of that name.")
+    colours: Any = cmap.get(name)
+    return tuple(colours.items() if isinstance(colours, dict) else colours)
+
+
+def _whole_range(drawn: Drawn) -> Bytes:
+    """Return values of many bits as bytes, the whole of their type spread over them, as TiTiler does it."""
+    dtype = drawn.pixels.dtype
+    limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    return _bytes(drawn, ((float(limits.min), float(limits.max)),))
+
+
+def _check_bands(format: TileFormat, count: int, with_alpha: bool) -> None:
+    if count in (1, 3):
+        return
+    if format is TileFormat.JPEG or count + with_alpha > RGBA or (format is TileFormat.WEBP and count != RGBA):
+        raise BadParameter("bidx: a picture shows one band or three.")
 
 
 def _by_mask(mask: Bytes | None) -> TileFormat:
     return TileFormat.JPEG if mask is None or mask.min() > 0 else TileFormat.PNG
 
 
-def _coloured(indices: Bytes, mask: Bytes | None, colours: Bytes, paint: Paint, format: TileFormat | None) -> Encoded:
+def _coloured(
+    indices: Bytes, mask: Bytes | None, colours: Bytes, style: Style, format: TileFormat | None, way: str
+) -> Encoded:
     alpha = colours[:, 3][indices]
     if mask is not None:
         alpha = np.where(mask > 0, alpha, np.uint8(0))
     chosen = format or _by_mask(alpha)
-    if not paint.return_mask:
+    if not style.return_mask:
         colours = colours.copy()
         colours[:, 3], mask = 255, None
     body = palette_png(indices, colours, mask) if chosen is TileFormat.PNG else None
     if body is None:
         pixels = np.ascontiguousarray(colours[indices][..., :3].transpose(2, 0, 1))
-        opaque = not paint.return_mask or bool(alpha.min() == 255)
+        opaque = not style.return_mask or bool(alpha.min() == 255)
         body = encode(chosen, pixels, None if opaque else alpha)
-    return Encoded(body, chosen, "hot")
+    return Encoded(body, chosen, way)
+
+
+def _coloured_values(
+    values: npt.NDArray[Any], mask: Bytes | None, colormap: Colormap, style: Style, format: TileFormat | None
+) -> Encoded:
+    """Return values of many bits in the colours that stand for them, what has none transparent."""
+    from rio_tiler.colormap import apply_cmap  # noqa: PLC0415 - rio-tiler takes long to import
+
+    intervals = isinstance(colormap[0][0], tuple)
+    pixels, alpha = apply_cmap(values[None], list(colormap) if intervals else dict(colormap))  # type: ignore[arg-type]
+    if mask is not None:
+        alpha = np.where(mask > 0, alpha, np.uint8(0))
+    chosen = format or _by_mask(alpha)
+    opaque = not style.return_mask or bool(alpha.min() == 255)
+    body = encode(chosen, np.ascontiguousarray(pixels), None if opaque else np.ascontiguousarray(alpha))
+    return Encoded(body, chosen, "rio-tiler")
 
 
 def _bytes(drawn: Drawn, rescale: tuple[tuple[float, float], ...]) -> Bytes:
     """Return the values as bytes: each range becomes 0 to 255, what is masked 0 (as rio-tiler does it)."""
-    if not rescale:
-        return drawn.pixels
-    ranges = rescale * len(drawn.pixels) if len(rescale) == 1 else rescale
+    # As rio-tiler: the first is for all where there is not one for each.
+    ranges = rescale if len(rescale) == len(drawn.pixels) else rescale[:1] * len(drawn.pixels)
     if drawn.pixels.dtype.name in TABLED:
         tables = [_byte_of(drawn.pixels.dtype.name, *limits) for limits in ranges]
         pixels = _looked_up(drawn.pixels, tables)

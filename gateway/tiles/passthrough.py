@@ -9,11 +9,10 @@ import imagecodecs
 
 from gateway.cog.ifd import Ifd
 from gateway.cog.tags import PLANAR_CONTIGUOUS, Tag
-from gateway.errors import TileOutsideGrid
+from gateway.errors import NoPlace, TileOutsideGrid
 from gateway.model import ByteSource
 from gateway.tiles.grid import Frame, Grids, first_of
 from gateway.tiles.handles import Handle
-from gateway.tiles.mapping import NotApplicable
 from gateway.tiles.model import Encoded, Style, TileAddress, TileFormat
 from gateway.tiles.stored import NUMBER_BYTES, SOI, Numbers, StoredTiles, StoredZoom, plain
 from gateway.tiles.warp import Drawn, Request, placed
@@ -91,7 +90,7 @@ def _stored_tiles(handle: Handle, grids: Grids, tms: str) -> StoredTiles | None:
     try:
         if not placed(handle, grids.crs(tms)).same:
             return None
-    except NotApplicable:
+    except NoPlace:
         return None
     found = (_zoom(handle, grids, tms, level, side) for level in range(len(levels)))
     return StoredTiles(format, side, view.bands, dict(each for each in found if each))

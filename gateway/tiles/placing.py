@@ -1,44 +1,52 @@
-"""How a raster lies on the ground of the tiles: its footprint, its resolution, the level to read, the way back."""
+"""How a raster lies on the ground of the tiles: its extent, its resolution, the level to read, the way back."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import rasterio
-from affine import Affine
-from pyproj import Transformer
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
-from rasterio.warp import calculate_default_transform, transform_bounds
+from rasterio.warp import calculate_default_transform
 
+from gateway.ground.extent import extent
+from gateway.ground.georeference import Georeference
+from gateway.ground.systems import Bounds, Floats, Transform, circle, transform_of
 from gateway.tiles.grid import Frame
-from gateway.tiles.mapping import Floats, NotApplicable, Part, ToSource
+from gateway.tiles.mapping import Part, ToSource
 from gateway.tiles.view import View
 
 # For nearest neighbour GDAL takes an overview that is by so much too coarse (GDALBandGetBestOverviewLevel2).
 NEAREST_SLACK, ANY_SLACK, EPSILON = 1.2, 1.0, 0.1
 # Web Mercator ends there; GDAL's estimate of a resolution goes wrong with what lies beyond.
 MERCATOR_LATITUDE = 85.06
-Bounds = tuple[float, float, float, float]
+# Metres: of a raster that nobody can size, the full image is read.
+WORLD = 4e7
+# Of pixels of a picture, round an extent that is exact.
+MARGIN = 1e-3
 
 
 @dataclass(frozen=True)
 class Placing:
     """A raster on the ground of one CRS of tiles.
 
-    `same` tells that it lies in that CRS. `footprint` are its bounds there, or None where they cannot be told;
-    `pixel` is the width and height that its full image has there. `to_crs` takes x and y of the tiles' CRS to the
-    raster's.
+    `same` tells that it lies in that CRS, and on the turn of its tiles, which ends at `half` either way. `extent` are
+    bounds there that hold all of it, or None where they cannot be told; `pixel` is the width and height that its full
+    image has there. `to_crs` takes x and y of the tiles' CRS to the raster's.
     """
 
     same: bool
-    footprint: Bounds | None
+    extent: Bounds | None
     pixel: tuple[float, float]
-    to_crs: Callable[[Floats, Floats], tuple[Floats, Floats]]
+    to_crs: Transform
+    half: float = math.inf
+
+    def straight(self, frame: Frame) -> bool:
+        """Return whether the pixels of a tile are those of the raster but for a scale and an offset."""
+        return self.same and not self._beyond(frame)
 
     def factors(self, frame: Frame) -> tuple[float, float]:
         """Return how many pixels of the full image make one of the tile, across and down."""
@@ -47,35 +55,40 @@ class Placing:
 
     def part(self, frame: Frame) -> Part | None:
         """Return the pixels of a tile that the raster may cover, or None when it covers none."""
-        if self.footprint is None:
-            return Part(0, 0, frame.size, frame.size)
+        rows, columns = frame.shape
+        if self.extent is None or self._beyond(frame):
+            return Part(0, 0, columns, rows)
         width, height = frame.pixel
-        west, south, east, north = self.footprint
-        # The footprint of a warped raster is an estimate from points along its sides.
-        margin = 1e-6 if self.same else 2.0
+        west, south, east, north = self.extent
         left, right = ((side - frame.left) / width for side in (west, east))
         top, bottom = ((frame.top - side) / height for side in (north, south))
-        low_x, low_y = (max(math.floor(side - margin), 0) for side in (left, top))
-        high_x, high_y = (min(math.ceil(side + margin), frame.size) for side in (right, bottom))
+        low_x, low_y = (max(math.floor(side - MARGIN), 0) for side in (left, top))
+        high_x, high_y = (
+            min(math.ceil(side + MARGIN), length) for side, length in ((right, columns), (bottom, rows))
+        )
         return Part(low_x, low_y, high_x, high_y) if low_x < high_x and low_y < high_y else None
+
+    def _beyond(self, frame: Frame) -> bool:
+        """Return whether ground comes round again in a picture."""
+        slack = 1e-9 * self.half if math.isfinite(self.half) else 0.0
+        return frame.left < -self.half - slack or frame.right > self.half + slack
 
 
 def placing_of(view: View, crs: str) -> Placing:
-    """Return how a raster lies in a CRS (WKT) of tiles; raises NotApplicable for one that lies nowhere."""
-    if not view.crs or view.placed_by_points or view.transform.is_degenerate:
-        raise NotApplicable("the raster has no transform")
-    bounds = _bounds(view.transform, view.size)
+    """Return how a raster lies in a CRS (WKT) of tiles; raises NoPlace for one that no way leads to."""
+    place, axis = view.placed, circle(crs)
+    half = axis.half if axis else math.inf
     with rasterio.Env():
-        target = CRS.from_wkt(crs)
-        if target == view.crs:
-            return Placing(True, bounds, view.pixel, lambda x, y: (x, y))
-        transformer = Transformer.from_crs(crs, view.crs.to_wkt(), always_xy=True)
-        return Placing(
-            False,
-            _footprint(view.crs, target, bounds),
-            _resolution(view, target, bounds),
-            _with_turns(transformer, bounds) if view.crs.is_geographic else transformer.transform,
-        )
+        source, target = CRS.from_wkt(place.crs), CRS.from_wkt(crs)
+        if source == target:
+            found = None if place.turned else place.bounds
+            return Placing(not place.turned, found, place.pixel, _same, half)
+        found = None if place.turned else extent(transform_of(place.crs, crs), place.bounds)
+        return Placing(False, found, _resolution(view, place, source, target), transform_of(crs, place.crs), half)
+
+
+def _same(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    return x, y
 
 
 def best_level(view: View, factors: tuple[float, float], *, nearest: bool) -> int:
@@ -93,65 +106,34 @@ def best_level(view: View, factors: tuple[float, float], *, nearest: bool) -> in
 def to_source(view: View, placing: Placing, frame: Frame, level: int) -> ToSource:
     """Return the transform from pixels of a tile to pixels of one level."""
     width, height = frame.pixel
-    back = view.inverses[level]
+    across, down = (view.levels[level][side] / view.size[side] for side in (0, 1))
+    place = view.placed
 
     def transform(columns: Floats, rows: Floats) -> tuple[Floats, Floats]:
-        x, y = placing.to_crs(frame.left + columns * width, frame.top - rows * height)
-        with np.errstate(invalid="ignore"):
-            return back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
+        x, y = place.pixels(*placing.to_crs(frame.left + columns * width, frame.top - rows * height))
+        return x * across, y * down
 
     return transform
 
 
-def _bounds(transform: Affine, size: tuple[int, int]) -> Bounds:
-    width, height = size
-    corners = [transform * corner for corner in ((0, 0), (width, 0), (0, height), (width, height))]
-    xs, ys = zip(*corners, strict=True)
-    return min(xs), min(ys), max(xs), max(ys)
-
-
-def _footprint(crs: CRS, target: CRS, bounds: Bounds) -> Bounds | None:
-    try:
-        west, south, east, north = transform_bounds(crs, target, *bounds, densify_pts=21)
-    except (RasterioError, CPLE_BaseError):
-        return None
-    found = float(west), float(south), float(east), float(north)
-    # A footprint over the antimeridian begins in the east.
-    return found if all(map(math.isfinite, found)) and west < east and south < north else None
-
-
-def _resolution(view: View, target: CRS, bounds: Bounds) -> tuple[float, float]:
-    """Return the pixel size that GDAL would give the raster in another CRS."""
-    (width, height), (west, south, east, north) = view.size, bounds
-    if view.crs and view.crs.to_epsg() == 4326 and target.to_epsg() == 3857:
+def _resolution(view: View, place: Georeference, source: CRS, target: CRS) -> tuple[float, float]:
+    """Return the pixel size that GDAL would give the raster in another CRS, else that of its middle."""
+    (width, height), (west, south, east, north) = view.size, place.bounds
+    if source.to_epsg() == 4326 and target.to_epsg() == 3857:
         rows = height / (north - south)
         south, north = max(south, -MERCATOR_LATITUDE), min(north, MERCATOR_LATITUDE)
-        height = round(rows * (north - south))
-        if height <= 0:
-            raise NotApplicable("the raster lies beyond the grid")
+        height = max(1, round(rows * (north - south)))
     try:
-        found, _, _ = calculate_default_transform(view.crs, target, width, height, west, south, east, north)
-    except (RasterioError, CPLE_BaseError) as error:
-        raise NotApplicable("the raster cannot be placed on the grid") from error
+        found, _, _ = calculate_default_transform(source, target, width, height, west, south, east, north)
+    except (RasterioError, CPLE_BaseError):
+        return _middle_pixel(place, target)
     return abs(found.a), abs(found.e)
 
 
-def _with_turns(transformer: Transformer, bounds: Bounds) -> ToSource:
-    """Return the transform to a geographic CRS, a whole tile turned round the globe to where the raster lies."""
-    west, _, east, _ = bounds
-    middle = (west + east) / 2
-
-    def transform(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-        longitude, latitude = transformer.transform(x, y)
-        centre = longitude[longitude.shape[0] // 2, longitude.shape[1] // 2]
-        if not np.isfinite(centre):
-            return longitude, latitude
-        longitude = longitude - 360 * round((centre - middle) / 360 * (1 - 1e-9))
-        for turn in (-360, 360):
-            with np.errstate(invalid="ignore"):
-                other = longitude + turn
-                if np.any((other > west + 1e-9) & (other < east - 1e-9)):
-                    raise NotApplicable("the raster lies at both ends of the tile")
-        return longitude, latitude
-
-    return transform
+def _middle_pixel(place: Georeference, target: CRS) -> tuple[float, float]:
+    """Return the size that the pixel in the middle has in another CRS; that of the whole world where it has none."""
+    columns, rows = (np.array([size / 2, size / 2 + 1, size / 2]) for size in place.size)
+    rows = rows[[0, 2, 1]]
+    x, y = transform_of(place.crs, target.to_wkt())(*place.at(columns, rows))
+    across, down = np.hypot(x[1] - x[0], y[1] - y[0]), np.hypot(x[2] - x[0], y[2] - y[0])
+    return (float(across) or 1.0, float(down) or 1.0) if np.isfinite(across + down) else (WORLD, WORLD)

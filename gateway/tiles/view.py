@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from affine import Affine
-from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 
+from gateway.errors import NoPlace
+from gateway.ground.georeference import Georeference, georeference
 from gateway.tiles.model import Colormap
 
 # The bands of a picture, where the raster has more.
@@ -22,13 +23,12 @@ PICTURE_BANDS = 3
 class View:
     """The facts of an open raster.
 
-    `levels` are (width, height) of the full image and its overviews, from fine to coarse. `alpha` is the band of
-    that kind, counted from 1, or None; `bands` are the others. `masked` tells of a mask in the file. `scales` are
-    (scale, offset) of each band.
+    `place` is how it is placed, None where it has no place on a map. `levels` are (width, height) of the full image
+    and its overviews, from fine to coarse. `alpha` is the band of that kind, counted from 1, or None; `bands` are the
+    others. `masked` tells of a mask in the file. `scales` are (scale, offset) of each band.
     """
 
-    crs: CRS | None
-    transform: Affine
+    place: Georeference | None
     levels: tuple[tuple[int, int], ...]
     bands: tuple[int, ...]
     alpha: int | None
@@ -38,12 +38,18 @@ class View:
     nodata: float | None
     colormap: Colormap | None
     scales: tuple[tuple[float, float], ...]
-    placed_by_points: bool
+    descriptions: tuple[str, ...]
 
     @property
     def size(self) -> tuple[int, int]:
         """Return width and height of the full image."""
         return self.levels[0]
+
+    @property
+    def numbers(self) -> np.dtype[Any]:
+        """Return the type of the values as they are read."""
+        # numpy does not know every type by GDAL's name: complex_int16.
+        return np.dtype("complex64" if self.dtype == "complex_int16" else self.dtype)
 
     @property
     def picture_bands(self) -> tuple[int, ...]:
@@ -56,20 +62,22 @@ class View:
         return any(scale != (1, 0) for scale in self.scales)
 
     @property
-    def pixel(self) -> tuple[float, float]:
-        """Return width and height of one pixel of the full image in units of its CRS."""
-        return math.hypot(self.transform.a, self.transform.d), math.hypot(self.transform.b, self.transform.e)
+    def crs(self) -> str | None:
+        """Return the CRS as WKT, None where it has no place on a map."""
+        return self.place.crs if self.place else None
+
+    @property
+    def placed(self) -> Georeference:
+        """Return how the raster is placed; raises NoPlace."""
+        if self.place is None:
+            raise NoPlace
+        return self.place
 
     @cached_property
     def transforms(self) -> tuple[Affine, ...]:
-        """Return for each level the transform from its pixels to the CRS."""
-        width, height = self.size
-        return tuple(self.transform * Affine.scale(width / columns, height / rows) for columns, rows in self.levels)
-
-    @cached_property
-    def inverses(self) -> tuple[Affine, ...]:
-        """Return for each level the transform from the CRS to its pixels."""
-        return tuple(~transform for transform in self.transforms)
+        """Return for each level the transform from its pixels to the CRS; raises NoPlace."""
+        (width, height), full = self.size, self.placed.transform
+        return tuple(full * Affine.scale(width / columns, height / rows) for columns, rows in self.levels)
 
 
 def view_of(raster: DatasetReader, levels: tuple[tuple[int, int], ...]) -> View:
@@ -78,8 +86,7 @@ def view_of(raster: DatasetReader, levels: tuple[tuple[int, int], ...]) -> View:
     alpha = kinds.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in kinds else None
     bands = tuple(band for band in raster.indexes if kinds[band - 1] is not ColorInterp.alpha)
     return View(
-        crs=raster.crs,
-        transform=raster.transform,
+        place=_place(raster),
         levels=levels,
         bands=bands,
         alpha=alpha,
@@ -89,8 +96,15 @@ def view_of(raster: DatasetReader, levels: tuple[tuple[int, int], ...]) -> View:
         nodata=raster.nodata,
         colormap=_colormap(raster),
         scales=tuple(zip(raster.scales, raster.offsets, strict=True)),
-        placed_by_points=bool(raster.gcps[0]) and raster.transform.is_identity,
+        descriptions=tuple(raster.descriptions[band - 1] or f"b{band}" for band in raster.indexes),
     )
+
+
+def _place(raster: DatasetReader) -> Georeference | None:
+    try:
+        return georeference(raster)
+    except NoPlace:
+        return None
 
 
 def _colormap(raster: DatasetReader) -> Colormap | None:

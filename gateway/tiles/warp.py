@@ -1,31 +1,33 @@
-"""A tile drawn from the pixels of one level: read the exact window, take each pixel from where it lies."""
+"""Pixels of a picture taken from one level of a raster: read the exact window, take each pixel from where it lies."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from rasterio.windows import Window
 
+from gateway.errors import BadParameter
 from gateway.tiles.grid import Frame, block_of
 from gateway.tiles.handles import Handle
-from gateway.tiles.mapping import ControlGrid, NotApplicable, control_grid
+from gateway.tiles.mapping import ControlGrid, Part, control_grid
 from gateway.tiles.placing import Placing, best_level, placing_of, to_source
+from gateway.tiles.source import Mask, Pixels, Source, held_by_band, kept_nodata, read_source
 from gateway.tiles.view import View
 
-Pixels = npt.NDArray[Any]
-Mask = npt.NDArray[np.uint8]
-
-# What OpenCV draws; all else goes the other way.
-DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
-MAX_SIDE, MAX_PIXELS = 8192, 4_000_000
+# What OpenCV takes as it is.
+REMAPPED = ("uint8", "uint16", "int16", "float32", "float64")
+# So many source pixels of a window are read as they are; of more each so manieth row and column.
+MAX_PIXELS = 4_000_000
+# Source pixels times bands of one picture.
+MAX_SOURCE_VALUES = 1 << 29
 # So little before a boundary between two source pixels, GDAL takes the next one.
 NUDGE = 1e-4
 WHOLE = 1e-3
+# OpenCV counts the pixels of a side in 15 bits.
+MAX_SIDE = 32_000
 
 
 @dataclass(frozen=True)
@@ -46,47 +48,52 @@ class Request:
     reproject: str = "nearest"
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """The window of one level that a tile needs: offset in pixels, its values and its mask (None: all valid)."""
-
-    left: int
-    top: int
-    pixels: Pixels
-    mask: Mask | None
+class OtherKernel(Exception):
+    """A resampling that GDAL does and this module does not."""
 
 
 def draw(handle: Handle, frame: Frame, request: Request) -> Drawn | None:
-    """Return the pixels of a tile, or None when the raster does not reach it.
+    """Return the pixels of a picture, or None when the raster does not reach it.
 
-    Raises NotApplicable for what only the slow way draws.
+    Raises OtherKernel, NoPlace, and BadParameter for what needs too many pixels of the raster.
     """
-    view = handle.view
-    if view.dtype not in DTYPES or view.mixed:
-        raise NotApplicable("the data type")
-    if view.alpha is not None and view.dtype != "uint8" and request.nodata is None:
-        raise NotApplicable("an alpha band of many bits")
-    placing = placed(handle, frame.crs)
-    part = placing.part(frame)
-    if part is None:
-        return None
+    view, placing = handle.view, placed(handle, frame.crs)
     smooth, level = _kernel(view, placing, frame, request)
-    size = view.levels[level]
-    if placing.same and not smooth and (block := _whole_block(view, frame, level)):
-        source = _read(handle, level, block, request)
+    straight, size = placing.straight(frame), view.levels[level]
+    if straight and not smooth and (block := _whole_block(view, frame, level)):
+        source = read_source(handle, level, block, request.bands, request.nodata)
         return Drawn(source.pixels, source.mask)
-    grid = control_grid(to_source(view, placing, frame, level), part, size, straight=placing.same)
-    window = _window(grid, size, margin=1 if smooth else 0)
-    if window is None:
+    part = placing.part(frame)
+    grid = part and control_grid(to_source(view, placing, frame, level), part, size, straight=straight)
+    window = grid and _window(grid, size, margin=1 if smooth else 0)
+    if not grid or not window:
         return None
     source = _read(handle, level, window, request)
     if not smooth and _is_copy(grid, source, frame):
         return Drawn(source.pixels, source.mask)
-    return _placed(_sampled(grid, source, size, request, smooth=smooth), grid, frame, request)
+    return _placed(_sampled(grid, source, size, request, smooth=smooth), grid.part, frame, request)
+
+
+def reached(handle: Handle, frame: Frame) -> Part | None:
+    """Return the pixels of a picture that may come from the raster, or None; raises NoPlace."""
+    view, placing = handle.view, placed(handle, frame.crs)
+    part = placing.part(frame)
+    if part is None or placing.straight(frame):
+        return part
+    grid = control_grid(to_source(view, placing, frame, 0), part, view.size)
+    return None if grid is None else grid.part
+
+
+def coverage(handle: Handle, frame: Frame, bands: tuple[int, ...]) -> Mask | None:
+    """Return the mask of a picture that the raster's own masks and its edges make, None when it is not reached."""
+    drawn = draw(handle, frame, Request(bands[:1], math.nan))
+    if drawn is None:
+        return None
+    return np.full(frame.shape, 255, np.uint8) if drawn.mask is None else drawn.mask
 
 
 def placed(handle: Handle, crs: str) -> Placing:
-    """Return how the raster lies in a CRS (WKT) of tiles, found out once; raises NotApplicable."""
+    """Return how the raster lies in a CRS (WKT) of tiles, found out once; raises NoPlace."""
     return handle.once(("placing", crs), lambda: placing_of(handle.view, crs))
 
 
@@ -103,9 +110,9 @@ def _kernel(view: View, placing: Placing, frame: Frame, request: Request) -> tup
         kernels.add(request.resampling)
     if kernels == {"nearest"}:
         return False, best_level(view, factors, nearest=True)
-    if kernels == {"bilinear"} and not reduced and not (view.alpha and request.nodata is None):
+    if kernels == {"bilinear"} and not reduced and not view.alpha and not view.dtype.startswith("complex"):
         return True, 0
-    raise NotApplicable("the resampling")
+    raise OtherKernel
 
 
 def _whole_block(view: View, frame: Frame, level: int) -> Window | None:
@@ -121,79 +128,67 @@ def _whole_block(view: View, frame: Frame, level: int) -> Window | None:
 
 
 def _window(grid: ControlGrid, size: tuple[int, int], *, margin: int) -> Window | None:
-    """Return the part of a level that the grid reaches into, or None; raises NotApplicable when it is too large."""
-    spans = []
+    """Return the part of a level that the grid reaches into, or None."""
+    sides = []
     # The centres of pixels lie half a step from the edges of the grid: what hardly reaches into a block is not read.
     slack = min(WHOLE, _step(grid) / 4)
-    for values, length in ((grid.x, size[0]), (grid.y, size[1])):
-        low = max(math.floor(float(values.min()) + slack) - margin, 0)
-        high = min(math.ceil(float(values.max()) - slack) + margin, length)
+    for (least, most), length in zip(grid.spans, size, strict=True):
+        low = max(math.floor(least + slack) - margin, 0)
+        high = min(math.ceil(most - slack) + margin, length)
         if low >= high:
             return None
-        spans.append((low, high - low))
-    (left, width), (top, height) = spans
-    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
-        raise NotApplicable("the raster has no fitting overview")
+        sides.append((low, high - low))
+    (left, width), (top, height) = sides
     return Window(left, top, width, height)
 
 
 def _step(grid: ControlGrid) -> float:
     """Return about how many source pixels lie between two pixels of the tile, at least."""
+    if grid.patches is not None:
+        return WHOLE
     width, height = np.ptp(grid.x) / grid.part.width, np.ptp(grid.y) / grid.part.height
     return float(min(width, height))
 
 
-def _read(handle: Handle, level: int, window: Window, request: Request) -> _Source:
-    view = handle.view
-    with handle.lock:
-        raster = handle.level(level)
-        pixels = raster.read(indexes=list(request.bands), window=window)
-        mask = None
-        if request.nodata is None and view.alpha is not None:
-            mask = raster.read(indexes=view.alpha, window=window)
-        elif request.nodata is None and view.masked:
-            mask = raster.read_masks(1, window=window)
-    if mask is None:
-        mask = _valid(pixels, request.nodata)
-    opaque = mask is None or bool(mask.min() == 255)
-    return _Source(window.col_off, window.row_off, pixels, None if opaque else mask)
+def _read(handle: Handle, level: int, window: Window, request: Request) -> Source:
+    """Return a window of a level, thinned out where it is too large to be held; raises BadParameter."""
+    needed = window.width * window.height * len(request.bands)
+    if needed > MAX_SOURCE_VALUES:
+        raise BadParameter(
+            f"The raster has no fitting overview: that needs {needed} of its values, at most {MAX_SOURCE_VALUES}."
+        )
+    pixels = window.width * window.height * max(1, len(request.bands) // 4)
+    thinning = max(math.ceil(math.sqrt(pixels / MAX_PIXELS)), math.ceil(max(window.width, window.height) / MAX_SIDE))
+    return read_source(handle, level, window, request.bands, request.nodata, thinning)
 
 
-def _valid(pixels: Pixels, nodata: float | None) -> Mask | None:
-    """Return 255 where any band holds a value, or None where none can lack one. NaN is never a value."""
-    if nodata is not None and not math.isnan(nodata):
-        held = pixels != nodata
-    elif pixels.dtype.kind == "f":
-        held = ~np.isnan(pixels)
-    else:
-        return None
-    mask: Mask = np.any(held, axis=0).astype(np.uint8) * np.uint8(255)
-    return mask
-
-
-def _is_copy(grid: ControlGrid, source: _Source, frame: Frame) -> bool:
+def _is_copy(grid: ControlGrid, source: Source, frame: Frame) -> bool:
     """Return whether the window holds the very pixels of the tile."""
-    if source.pixels.shape[1:] != (frame.size, frame.size) or grid.x.shape != (2, 2):
+    rows, columns = frame.shape
+    if source.pixels.shape[1:] != (rows, columns) or grid.x.shape != (2, 2):
         return False
-    edges = np.array([source.left, source.left + frame.size]), np.array([source.top, source.top + frame.size])
+    edges = np.array([source.left, source.left + columns]), np.array([source.top, source.top + rows])
     off = np.abs(grid.x - edges[0]), np.abs(grid.y - edges[1][:, None])
     return bool(max(off[0].max(), off[1].max()) < WHOLE)
 
 
-def _sampled(grid: ControlGrid, source: _Source, size: tuple[int, int], request: Request, *, smooth: bool) -> Drawn:
+def _sampled(grid: ControlGrid, source: Source, size: tuple[int, int], request: Request, *, smooth: bool) -> Drawn:
     """Return the pixels of the grid's part."""
     nudge = 0.0 if smooth else min(NUDGE, _step(grid) / 4)
-    at = grid.dense(source.left + 0.5 - nudge, source.top + 0.5 - nudge)
-    inside = grid.x.min() >= 0 and grid.y.min() >= 0 and grid.x.max() <= size[0] and grid.y.max() <= size[1]
+    at: tuple[Pixels, ...] = grid.dense(source.left + 0.5 - nudge, source.top + 0.5 - nudge)
+    (west, east), (north, south) = grid.spans
+    inside = not grid.bends and west >= 0 and north >= 0 and east <= size[0] and south <= size[1]
+    if source.scale != (1, 1):
+        at = tuple((values + 0.5) / scale - 0.5 for values, scale in zip(at, source.scale, strict=True))
     mask = None
     if source.mask is not None or not inside:
         seen = np.full(source.pixels.shape[1:], 255, np.uint8) if source.mask is None else source.mask
         mask = _remap(seen, at, cv2.INTER_NEAREST, 0)
     if smooth:
-        pixels = _interpolated(source, at)
+        pixels = _interpolated(source, at, request.nodata)
     else:
-        fill = _fill(request.nodata, source.pixels.dtype)
-        pixels = np.stack([_remap(band, at, cv2.INTER_NEAREST, fill) for band in source.pixels])
+        fill = kept_nodata(request.nodata, source.pixels.dtype)
+        pixels = np.stack([_nearest(band, at, fill) for band in source.pixels])
     return Drawn(pixels, mask)
 
 
@@ -202,38 +197,52 @@ def _remap(band: Pixels, at: tuple[Pixels, ...], kernel: int, fill: float) -> Pi
     return drawn
 
 
-def _interpolated(source: _Source, at: tuple[Pixels, ...]) -> Pixels:
+def _nearest(band: Pixels, at: tuple[Pixels, ...], fill: float) -> Pixels:
+    """Return the nearest values of a band of any data type."""
+    if band.dtype.name in REMAPPED:
+        return _remap(band, at, cv2.INTER_NEAREST, fill)
+    # Positions in rows of OpenCV's own making, so that all types round alike.
+    rows, columns = band.shape
+    x, y = (
+        np.rint(np.clip(values, -2, length + 1)).astype(np.intp)
+        for values, length in zip(at, (columns, rows), strict=True)
+    )
+    inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+    found: Pixels = np.full(x.shape, fill, band.dtype)
+    found[inside] = band[y[inside], x[inside]]
+    return found
+
+
+def _interpolated(source: Source, at: tuple[Pixels, ...], nodata: float | None) -> Pixels:
     """Return the bands interpolated between valid pixels only, so that no nodata value bleeds into them."""
     dtype = source.pixels.dtype
-    exact = np.float64 if dtype == np.float64 else np.float32
-    held = np.ones(source.pixels.shape[1:], exact) if source.mask is None else (source.mask > 0).astype(exact)
-    weight: npt.NDArray[Any] = _remap(held, at, cv2.INTER_LINEAR, 0)
-    weight[weight < 1e-5] = 1
-    bands = [np.where(held.astype(np.bool_), band, 0).astype(exact) for band in source.pixels]
-    drawn = np.stack([_remap(band, at, cv2.INTER_LINEAR, 0) / weight for band in bands])
-    return drawn.astype(dtype) if dtype.kind == "f" else np.rint(drawn).astype(dtype)
-
-
-def _fill(nodata: float | None, dtype: np.dtype[Any]) -> float:
-    """Return what stands outside of the raster: its nodata value, where its data type has that, else 0."""
-    if nodata is None:
-        return 0
+    exact = np.float32 if dtype.name in REMAPPED and dtype != np.float64 else np.float64
+    valid = np.ones(source.pixels.shape[1:], bool) if source.mask is None else source.mask > 0
+    each = held_by_band(source.pixels, nodata)
+    bands, weight = [], None
+    for index, band in enumerate(source.pixels):
+        held = valid if each is None else valid & each[index]
+        if weight is None or each is not None:
+            weight = _remap(held.astype(exact), at, cv2.INTER_LINEAR, 0)
+            weight[weight < 1e-5] = 1
+        bands.append(_remap(np.where(held, band, 0).astype(exact), at, cv2.INTER_LINEAR, 0) / weight)
+    drawn = np.stack(bands)
     if dtype.kind == "f":
-        return nodata
+        return drawn.astype(dtype)
     limits = np.iinfo(dtype)
-    return nodata if limits.min <= nodata <= limits.max else 0
+    return np.clip(np.rint(drawn), limits.min, limits.max).astype(dtype)
 
 
-def _placed(drawn: Drawn, grid: ControlGrid, frame: Frame, request: Request) -> Drawn:
+def _placed(drawn: Drawn, part: Part, frame: Frame, request: Request) -> Drawn:
     """Return a whole tile with a part of it drawn; masked pixels become the nodata value, or 0 without one."""
-    pixels, mask, part = drawn.pixels, drawn.mask, grid.part
-    fill = _fill(request.nodata, pixels.dtype)
-    if mask is not None and (request.nodata is None or math.isnan(request.nodata)):
+    pixels, mask = drawn.pixels, drawn.mask
+    fill = kept_nodata(request.nodata, pixels.dtype)
+    if mask is not None:
         pixels[:, mask == 0] = fill
-    if (part.width, part.height) == (frame.size, frame.size):
+    if (part.height, part.width) == frame.shape:
         return Drawn(pixels, mask)
-    whole = np.full((len(pixels), frame.size, frame.size), fill, pixels.dtype)
-    seen = np.zeros((frame.size, frame.size), np.uint8)
+    whole = np.full((len(pixels), *frame.shape), fill, pixels.dtype)
+    seen = np.zeros(frame.shape, np.uint8)
     rows, columns = slice(part.top, part.bottom), slice(part.left, part.right)
     whole[:, rows, columns] = pixels
     seen[rows, columns] = 255 if mask is None else mask

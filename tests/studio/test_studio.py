@@ -6,7 +6,7 @@ import pytest
 
 from gateway.cog import inspect
 from gateway.cog.stretch import with_stretch
-from gateway.errors import BadParameter, CannotBeDrawn, GatewayError, NotACog, NotFound, VersionChanged
+from gateway.errors import BadParameter, CannotBeDrawn, GatewayError, NotFound, VersionChanged
 from gateway.files import open_file
 from gateway.studio import tasks
 from gateway.tiles.model import Style, TileAddress, TileFormat
@@ -52,9 +52,9 @@ def test_facts_and_pictures(bench, hills):
     bounds = (14.9, 47.6, 15.3, 47.8)
     part = bench.do(lambda s: tasks.part(s, bounds, (None, None), Style(), size, PNG), hills)
     assert part.format is PNG
-    least, most = bench.do(lambda s: tasks.zooms(s, "WebMercatorQuad"), hills)
-    assert least < most
-    found = bench.do(lambda s: tasks.statistics(s, Style(), 128, {}), hills)
+    lies = bench.do(lambda s: tasks.on_map(s, "WebMercatorQuad"), hills)
+    assert lies.minzoom < lies.maxzoom
+    found = bench.do(lambda s: tasks.statistics(s, Style(), (128, None, None), None, {}), hills)
     assert len(found) == 3
     with pytest.raises(NotFound):
         bench.do(lambda s: tasks.point(s, (0.0, 0.0), None, Style()), hills)
@@ -111,7 +111,7 @@ def test_a_damaged_dataset_spoils_none_of_its_neighbours(bench_of, tmp_path, hil
         for _ in range(4):
             try:
                 bench.do(lambda s: tasks.preview(s, Style(), (700, None, None), PNG), broken)
-            except (NotACog, CannotBeDrawn):
+            except CannotBeDrawn:
                 refused += 1
             assert bench.do(tasks.info, hills)["count"] == 3
         assert refused == 4

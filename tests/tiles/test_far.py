@@ -9,7 +9,7 @@ import pytest
 from rasterio.warp import transform
 
 from gateway.errors import StorageUnavailable, VersionChanged
-from gateway.tiles import facts
+from gateway.tiles import facts, pictures
 from gateway.tiles.engine import TileEngine
 from gateway.tiles.far import GAP_BYTES, LEAST_BYTES, MOST_BYTES, FarSource, Kept
 from gateway.tiles.model import Style, TileAddress, TileFormat
@@ -88,12 +88,12 @@ def test_pictures_and_facts_are_those_of_the_same_local_file(hills):
     size = (128, None, None)
     style = Style(rescale=((0, 4000),), bidx=(1, 2, 3))
 
-    def all_of(raster):
+    def all_of(handle):
         return [
-            facts.preview(raster, style, size, PNG), facts.part(raster, bounds, (None,) * 2, style, size, PNG),
-            facts.part(raster, bounds, (None,) * 2, style, (1024, None, None), PNG),
-            facts.statistics(raster, Style(), 256), facts.point(raster, place, None, Style()),
-            facts.zooms(raster, "WebMercatorQuad"), facts.info(raster),
+            pictures.preview(handle, style, size, PNG), pictures.part(handle, bounds, (None,) * 2, style, size, PNG),
+            pictures.part(handle, bounds, (None,) * 2, style, (1024, None, None), PNG),
+            facts.statistics(handle, Style(), (256, None, None)), facts.point(handle, place, None, Style()),
+            facts.on_map(handle, "WebMercatorQuad"), facts.info(handle),
         ]  # fmt: skip
 
     with engine_of(hills) as (near, record), far_engine(hills) as (far, _, _):

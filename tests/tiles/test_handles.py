@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gateway.errors import NotACog, StorageUnavailable, VersionChanged
+from gateway.errors import CannotBeDrawn, StorageUnavailable, VersionChanged
 from gateway.tiles.handles import HandlePool
 from tests.tiles.far import FarStorage
 from tests.tiles.rasters import dataset, landscape, opener, utm, write
@@ -99,7 +99,7 @@ def test_a_block_that_cannot_be_decoded_is_told_and_not_kept(files):
     path.write_bytes(broken)
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
     pool = HandlePool(opener(storages), 2)
-    with pytest.raises(NotACog, match="cannot be decoded"), pool.use(first) as handle, handle.lock:
+    with pytest.raises(CannotBeDrawn, match="cannot be decoded"), pool.use(first) as handle, handle.lock:
         handle.level(0).read(1)
     pool.close()
 

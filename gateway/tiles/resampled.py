@@ -1,0 +1,124 @@
+"""Pictures by the resamplings of GDAL: its warped raster, laid over the part of the ground that has data.
+
+First the raster is warped near its own resolution, then that is reduced: rio-tiler's two steps.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.io import DatasetReader
+from rasterio.vrt import WarpedVRT
+from rio_tiler import reader
+
+from gateway.errors import BadParameter
+from gateway.ground.georeference import Georeference
+from gateway.ground.systems import circle
+from gateway.tiles.grid import Frame
+from gateway.tiles.handles import Handle
+from gateway.tiles.source import kept_nodata
+from gateway.tiles.warp import Drawn, Request, coverage, placed, reached
+
+# Pixels times bands of a warped raster, all of which GDAL works through.
+MAX_WARPED_VALUES = 1 << 28
+
+
+def resampled(handle: Handle, frame: Frame, request: Request) -> Drawn | None:
+    """Return the pixels of a picture, or None when the raster does not reach it.
+
+    Raises BadParameter for what needs too many pixels, NoPlace, and the errors of rasterio where GDAL cannot warp.
+    """
+    part = reached(handle, frame)
+    if part is None:
+        return None
+    ground = frame.cut(part.left, part.top, part.right, part.bottom)
+    _check_cost(handle, ground, request)
+    seen = coverage(handle, ground, request.bands)
+    if seen is None:
+        return None
+    pixels: Any = None
+    mask = np.zeros(ground.shape, np.uint8)
+    for turn in _turns(handle, frame):
+        found, valid = _turned(handle, ground, request, turn)
+        here = (seen > 0) & valid & (mask == 0)
+        if pixels is None:
+            pixels = np.full(found.shape, kept_nodata(request.nodata, found.dtype), found.dtype)
+        pixels[:, here] = found[:, here]
+        mask[here] = seen[here]
+    whole = np.full((len(pixels), *frame.shape), kept_nodata(request.nodata, pixels.dtype), pixels.dtype)
+    outer = np.zeros(frame.shape, np.uint8)
+    rows, columns = slice(part.top, part.bottom), slice(part.left, part.right)
+    whole[:, rows, columns], outer[rows, columns] = pixels, mask
+    return Drawn(whole, None if outer.min() == 255 else outer)
+
+
+def _check_cost(handle: Handle, ground: Frame, request: Request) -> None:
+    across, down = placed(handle, ground.crs).factors(ground)
+    needed = max(1.0, across) * ground.size * max(1.0, down) * ground.shape[0] * len(request.bands)
+    # Not true of NaN either.
+    if not needed <= MAX_WARPED_VALUES:
+        raise BadParameter(
+            f"resampling, reproject: that needs {needed:.0f} values of the raster; the limit is {MAX_WARPED_VALUES}."
+        )
+
+
+def _turns(handle: Handle, frame: Frame) -> list[float]:
+    """Return by how much the raster has to be moved along its x axis to lie under the picture, for each turn."""
+    place = handle.view.placed
+    axis, own = circle(place.crs), circle(frame.crs)
+    if axis is None:
+        return [0.0]
+    west, east = -axis.half, axis.half
+    if own is not None:
+        west, east = frame.left * axis.turn / own.turn, frame.right * axis.turn / own.turn
+    slack = 1e-9 * axis.turn
+    moved = (axis.turn * count for count in (0, 1, -1, 2, -2))
+    found = [by for by in moved if place.bounds[0] + by < east - slack and place.bounds[2] + by > west + slack]
+    return found or [0.0]
+
+
+def _turned(handle: Handle, ground: Frame, request: Request, turn: float) -> tuple[Any, Any]:
+    """Return pixels, (bands, rows, cols), and where any of them is valid."""
+    return handle.lend(lambda raster: _warped(raster, handle.view.placed, ground, request, turn))
+
+
+def _warped(
+    raster: DatasetReader, place: Georeference, ground: Frame, request: Request, turn: float
+) -> tuple[Any, Any]:
+    with _moved(raster, place, turn) as moved, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        kernels: dict[str, Any] = {
+            "resampling_method": request.resampling,
+            "reproject_method": request.reproject,
+        }
+        image = reader.part(
+            moved,
+            (ground.left, ground.bottom, ground.right, ground.top),
+            height=ground.shape[0],
+            width=ground.size,
+            dst_crs=CRS.from_wkt(ground.crs),
+            indexes=list(request.bands),
+            nodata=request.nodata,
+            **kernels,
+        )
+    pixels = np.ascontiguousarray(image.array.data)
+    numbers = ~np.isnan(pixels) if pixels.dtype.kind == "f" else True
+    return pixels, np.any(~np.ma.getmaskarray(image.array) & numbers, axis=0)
+
+
+@contextmanager
+def _moved(raster: DatasetReader, place: Georeference, turn: float) -> Iterator[DatasetReader]:
+    """Yield the raster, moved along its x axis and with a transform where it has points alone."""
+    if not turn and raster.transform == place.transform:
+        yield raster
+        return
+    moved, crs = Affine.translation(turn, 0) * place.transform, CRS.from_wkt(place.crs)
+    options: dict[str, Any] = {"src_crs": crs, "src_transform": moved, "crs": crs, "transform": moved}
+    with WarpedVRT(raster, width=place.size[0], height=place.size[1], **options) as found:
+        yield found
