@@ -6,6 +6,7 @@ import inspect
 import itertools
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -90,6 +91,8 @@ def path_parameters(path: str) -> list[dict[str, Any]]:
 def operation(path: str, verb: str, handler: type[RequestHandler], settings: Settings) -> dict[str, Any]:
     """Return the operation of one verb at one path."""
     known, rule = OPERATIONS[handler], getattr(handler, verb).access_rule
+    if known.values:
+        rule = replace(rule, tokens=rule.tokens | {TokenKind.DOWNLOAD})
     summary = (inspect.getdoc(handler) or "").splitlines()[0]
     described = inspect.getdoc(getattr(handler, verb)) or summary
     return {

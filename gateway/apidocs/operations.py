@@ -50,10 +50,13 @@ class Operation:
     errors: tuple[int, ...] = ()
     # Of answers with a body.
     answer_headers: tuple[str, ...] = field(default=())
+    # Whether some of its formats carry values, which have the rules of the file.
+    values: bool = False
 
 
 NOT_MODIFIED = {304: ("The client has it.", None)}
 CACHED = ("ETag", "Cache-Control")
+VALUES = "As tif and npy, which carry values, only for those who may download; unless the server opens values to all."
 
 
 def fact(name: str, *query: str) -> Operation:
@@ -63,9 +66,10 @@ def fact(name: str, *query: str) -> Operation:
 
 
 def drawn(*query: str, more: Mapping[int, tuple[str, Content | None]] | None = None) -> Operation:
-    """Return the operation of a picture."""
-    answers = {200: ("The picture.", PICTURE), **NOT_MODIFIED, **(more or {})}
-    return Operation("maps", answers, (*STYLE, *query, "v"), ("If-None-Match",), (400, 422, 429, 503), CACHED)
+    """Return the operation of a picture, which may come as values too."""
+    answers = {200: (f"The picture. {VALUES}", PICTURE), **NOT_MODIFIED, **(more or {})}
+    errors = (400, 403, 422, 429, 503)
+    return Operation("maps", answers, (*STYLE, *query, "v"), ("If-None-Match",), errors, CACHED, values=True)
 
 
 def plain(tag: str, name: str, *query: str, errors: tuple[int, ...] = ()) -> Operation:
@@ -98,14 +102,15 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     WmtsHandler: Operation(
         "maps",
         {
-            200: ("The capabilities, or the tile that is asked for by KVP.", {"application/xml": {}, **PICTURE}),
+            200: (f"The capabilities, or the tile that KVP asks for. {VALUES}", {"application/xml": {}, **PICTURE}),
             204: ("Nothing is there, and `empty` is 204.", None),
             **NOT_MODIFIED,
         },
         (*STYLE, *DOCUMENT, "tile_matrix_set_id", "service", "request", "tilematrixset", "tilematrix", "tilecol",
          "tilerow", "format", "buffer", "empty", "v"),
         ("If-None-Match",),
-        (400, 422, 429, 503),
+        (400, 403, 422, 429, 503),
+        values=True,
     ),
     InfoHandler: fact("Info"),
     InfoGeoJsonHandler: Operation(

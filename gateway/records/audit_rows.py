@@ -31,7 +31,7 @@ CLIENT = "dataset_id, user_id, ip, user_agent, version"
 DOWNLOADS = f"""
     WITH granted AS (
         SELECT a.*, row_number() OVER (PARTITION BY request_id, {CLIENT} ORDER BY id) AS turn
-        FROM audit AS a WHERE a.action = 'download.cog' AND {{where}}
+        FROM audit AS a WHERE a.action IN ('download.cog', 'download.part') AND {{where}}
     ), begun AS (
         SELECT request_id, min(id) AS first FROM granted GROUP BY request_id
     ), ended AS (

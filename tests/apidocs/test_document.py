@@ -82,6 +82,9 @@ def test_what_needs_a_credential_says_so(described):
     assert download["security"] == [{"bearer": []}, {"downloadToken": []}]
     assert "401" in download["responses"]
     assert {} in told["/api/datasets/{id}/info", "get"]["security"]
+    preview = told["/api/datasets/{id}/preview.{format}", "get"]
+    assert preview["security"] == [{"bearer": []}, {"downloadToken": []}, {"tilesToken": []}, {}]
+    assert {"401", "403"} <= set(preview["responses"])
     assert told["/livez", "get"]["security"] == []
     opened = document(Settings(open_downloads=True, _env_file=None))
     assert {} in opened["paths"]["/api/datasets/{id}/download/cog"]["get"]["security"]

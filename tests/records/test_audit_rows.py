@@ -147,6 +147,17 @@ def test_another_client_version_or_dataset_is_another_line(records, other):
     assert [line.requests for line in records.downloads(AuditQuery())] == [2, 1]
 
 
+def test_parts_of_a_file_are_downloads_as_well(records):
+    records.append_audit(
+        [FULL, ended("r1", "completed", 10), another(action="download.part", request_id="r2", bytes_expected=90),
+         ended("r2", "completed", 90)]
+    )  # fmt: skip
+    (line,) = records.downloads(AuditQuery())
+    assert (line.requests, line.bytes_expected, line.bytes_sent, line.completed) == (2, 100, 100, 2)
+    (line,) = records.downloads(AuditQuery(action="download.part"))
+    assert (line.requests, line.bytes_sent) == (1, 90)
+
+
 def test_anonymous_downloads_fold_too(records):
     records.append_audit([another(user_id=None, user_agent=None) for _ in range(2)])
     assert [line.requests for line in records.downloads(AuditQuery())] == [2]
