@@ -224,6 +224,16 @@ def secret_keys(settings: Settings) -> list[bytes]:
     return [key.encode() for key in settings.secret_keys or (own_key(settings.state_dir),)]
 
 
+def new_state(settings: Settings) -> Path:
+    """Return the path of the database, made where it is missing, together with a key unless the settings have keys.
+
+    A key is not made beside a database that is there: whoever serves it signs with another one.
+    """
+    if not settings.secret_keys and not (settings.state_dir / "gateway.db").exists():
+        own_key(settings.state_dir)
+    return database_file(settings.state_dir)
+
+
 def state_folder(path: Path) -> Path:
     """Return the state folder, made when it is missing and closed to other users then."""
     try:

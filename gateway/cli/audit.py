@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +14,11 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from gateway.cli.administration import services_of
+from gateway.cli.administration import id_or_exit, records_of
 from gateway.cli.prune import Archived, prune, require_past
-from gateway.cli.shared import Moment, as_json, print_json, print_table, printable
-from gateway.model import dataset_uuid, utc_text
-from gateway.records import AuditQuery, StoredAuditRow
+from gateway.cli.shared import Moment, as_json, fitted, print_json, print_table, printable
+from gateway.model import utc_text
+from gateway.records import ACTIONS, AuditQuery, Records, StoredAuditRow
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,11 +56,13 @@ def audit() -> None:
 @click.pass_context
 def list_(context: click.Context, /, as_json: bool, **filters: Any) -> None:
     """Print the rows, oldest first."""
-    for row in rows(context, filters):
-        if as_json:
-            print_json(row)
-        else:
-            click.echo(line(row))
+    with records_of(context) as records:
+        for stored in records.audit_rows(query_of(context, records, filters)):
+            row = told(stored)
+            if as_json:
+                print_json(row)
+            else:
+                click.echo(fitted(line(row)))
 
 
 @audit.command()
@@ -67,9 +70,12 @@ def list_(context: click.Context, /, as_json: bool, **filters: Any) -> None:
 @as_json
 @click.pass_context
 def downloads(context: click.Context, /, as_json: bool, **filters: Any) -> None:
-    """Print one line for each client and version: its ranges folded together."""
-    with services_of(context) as services:
-        found = [asdict(summary) for summary in services.records.downloads(query_of(filters))]
+    """Print one line for each client and version.
+
+    It folds the ranges that the client asked for together.
+    """
+    with records_of(context) as records:
+        found = [asdict(summary) for summary in records.downloads(query_of(context, records, filters))]
     for summary in found:
         summary |= {name: utc_text(summary[name]) for name in ("first_at", "last_at")}
         if as_json:
@@ -85,15 +91,20 @@ def downloads(context: click.Context, /, as_json: bool, **filters: Any) -> None:
 @filtered
 @click.pass_context
 def export(context: click.Context, /, form: str, **filters: Any) -> None:
-    """Write every column of the rows to stdout as CSV (RFC 4180, safe in spreadsheets) or JSON lines."""
-    if form == "jsonl":
-        for row in rows(context, filters):
-            print_json(row)
-        return
-    writer = csv.writer(sys.stdout)
-    writer.writerow(COLUMNS)
-    for row in rows(context, filters):
-        writer.writerow([cell(row[name]) for name in COLUMNS])
+    """Write every column of the rows as CSV or JSON lines.
+
+    CSV is that of RFC 4180, and safe in spreadsheets.
+    """
+    with records_of(context) as records:
+        found = map(told, records.audit_rows(query_of(context, records, filters)))
+        if form == "jsonl":
+            for row in found:
+                print_json(row)
+            return
+        writer = csv.writer(sys.stdout)
+        writer.writerow(COLUMNS)
+        for row in found:
+            writer.writerow([cell(row[name]) for name in COLUMNS])
 
 
 @audit.command("prune")
@@ -104,28 +115,31 @@ def export(context: click.Context, /, form: str, **filters: Any) -> None:
 @as_json
 @click.pass_context
 def prune_(context: click.Context, /, before: datetime, archive: Path, dry_run: bool, as_json: bool) -> None:
-    """Archive old rows, then delete them from the table; the pruning itself is put on record."""
+    """Archive old rows, then delete them from the table.
+
+    The pruning itself is put on record.
+    """
     require_past(before)
-    with services_of(context) as services:
-        old = (told(stored) for stored in services.records.audit_rows(AuditQuery(until=before)))
-        pruned = Archived(sum(1 for _ in old)) if dry_run else prune(services, old, before, archive)
+    with records_of(context, write=not dry_run) as records:
+        old = (told(stored) for stored in records.audit_rows(AuditQuery(until=before)))
+        pruned = Archived(sum(1 for _ in old)) if dry_run else prune(records, old, before, archive)
     if as_json:
         print_json({"before": utc_text(before), "dry_run": dry_run, "archive": str(archive), **asdict(pruned)})
     else:
         click.echo(f"{pruned.rows} rows {'would be' if dry_run else 'were'} archived and deleted")
 
 
-def query_of(filters: dict[str, Any]) -> AuditQuery:
-    """Return the query of the options; a dataset's id is taken in any case."""
-    given = filters["dataset_id"]
-    return AuditQuery(**{**filters, "dataset_id": given and (dataset_uuid(given) or given)})
-
-
-def rows(context: click.Context, filters: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the rows as JSON objects with the table's columns, read as they are printed."""
-    with services_of(context) as services:
-        for stored in services.records.audit_rows(query_of(filters)):
-            yield told(stored)
+def query_of(context: click.Context, records: Records, filters: dict[str, Any]) -> AuditQuery:
+    """Return the query of the options. Raises NoSuch and UsageError for what is not on record."""
+    given, action = filters["dataset_id"], filters["action"]
+    if given is not None:
+        filters = filters | {"dataset_id": id_or_exit(records, given, removed=True)}
+    # Rows may have been written by another release, which knew other actions.
+    if action is not None and action not in ACTIONS and not any(records.audit_rows(AuditQuery(action=action))):
+        nearest = difflib.get_close_matches(action, ACTIONS, n=1, cutoff=0.5)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(ACTIONS)}"
+        raise click.UsageError(f"there is no action {printable(action)}: {hint}", context)
+    return AuditQuery(**filters)
 
 
 def told(stored: StoredAuditRow) -> dict[str, Any]:

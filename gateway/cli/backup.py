@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.administration import services_of
+from gateway.cli.administration import records_of
 from gateway.cli.newfile import new_file
-from gateway.cli.shared import as_json, print_json, printable, settings_of
+from gateway.cli.shared import as_json, print_json, printable
 from gateway.errors import SettingsError
 from gateway.model import AuditRow
 
@@ -24,18 +24,14 @@ def backup(context: click.Context, /, file: Path, as_json: bool) -> None:
     keep secret.key of the state folder as well, or the keys of the settings. To restore, stop the server, put FILE
     in the place of gateway.db, and take gateway.db-wal and gateway.db-shm away.
     """
-    state = settings_of(context).state_dir
-    if not (state / "gateway.db").exists():
-        # A new and empty one would be made, and its copy taken for a backup.
-        raise SettingsError(f"there is no catalogue in {state}")
-    with services_of(context) as services:
+    with records_of(context, write=True) as records:
         try:
             with new_file(file) as temporary:
-                services.records.copy_to(temporary)
+                records.copy_to(temporary)
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
             raise SettingsError(f"the backup {file} cannot be written: {reason}") from error
-        services.records.append_audit([AuditRow("catalogue.copied", detail={"file": file.name})])
+        records.append_audit([AuditRow("catalogue.copied", detail={"file": file.name})])
     size_bytes = file.stat().st_size
     if as_json:
         print_json({"file": str(file), "size_bytes": size_bytes})

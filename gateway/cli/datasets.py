@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from gateway.cli.administration import NoSuch, dataset_or_exit, every, services_of
+from gateway.cli.administration import ALL, NoSuch, catalogue_file, dataset_or_exit, every, id_or_exit, records_of
 from gateway.cli.recheck import recheck
-from gateway.cli.shared import as_json, print_json, print_table, printable
+from gateway.cli.shared import as_json, is_terminal, print_json, print_table, printable, settings_of
 from gateway.model import AuditRow, Dataset, Scale, utc_text
-from gateway.records import Change
+from gateway.records import SORTINGS, Change, DatasetQuery
 
 SCALES = click.Choice([scale.value for scale in Scale])
 
@@ -25,18 +25,41 @@ datasets.add_command(recheck)
 
 
 @datasets.command("list")
+@click.option("--root", metavar="NAME", help="Only those of this storage root.")
+@click.option("--invalid", "valid", flag_value=False, default=None, help="Only those that are no true COGs.")
+@click.option("--visibility", type=SCALES, help="Only those that these people may see.")
+@click.option("--search", "q", metavar="TEXT", help="Only those with this text in title or object, in any case.")
+@click.option("--sort", "sortby", type=click.Choice(SORTINGS), default="created_at", show_default=True,
+              help="Order; a minus turns it around.")  # fmt: skip
 @as_json
 @click.pass_context
-def list_(context: click.Context, /, as_json: bool) -> None:
-    """List every dataset, oldest first."""
-    with services_of(context) as services:
-        found = every(services.records)
+def list_(context: click.Context, /, as_json: bool, visibility: str | None, **wishes: Any) -> None:
+    """List datasets, oldest first."""
+    query = DatasetQuery(None, visibility=Scale(visibility) if visibility else None, **wishes)
+    with records_of(context) as records:
+        found = every(records, query)
         if as_json:
             for dataset in found:
                 print_json(told(dataset))
             return
-        columns = ("id", "visibility", "download", "valid", "owner", "title", "object")
-        print_table(columns, map(line, found))
+        shown = list(found)
+        total = records.find_datasets(ALL).total
+    print_list(shown)
+    number = f"{total}" if len(shown) == total else f"{len(shown)} of {total}"
+    noun = "dataset" if total == 1 else "datasets"
+    click.echo(f"{number} {noun} in {printable(str(catalogue_file(settings_of(context))))}", err=True)
+
+
+def print_list(datasets: list[Dataset]) -> None:
+    """Print the datasets as a table, on a terminal with ids that are as short as they can be."""
+    length = id_length([dataset.id for dataset in datasets]) if is_terminal() else None
+    columns = ("id", "visibility", "download", "valid", "owner", "title", "object")
+    print_table(columns, (line(dataset, length) for dataset in datasets))
+
+
+def id_length(ids: list[str]) -> int:
+    """Return how many characters tell these ids from each other; eight at least."""
+    return next((n for n in range(8, 36) if len({each[:n] for each in ids}) == len(ids)), 36)
 
 
 @datasets.command()
@@ -45,8 +68,8 @@ def list_(context: click.Context, /, as_json: bool) -> None:
 @click.pass_context
 def show(context: click.Context, /, dataset_id: str, as_json: bool) -> None:
     """Show one dataset and what was judged of it."""
-    with services_of(context) as services:
-        present(dataset_or_exit(services, dataset_id), as_json=as_json)
+    with records_of(context) as records:
+        present(dataset_or_exit(records, dataset_id), as_json=as_json)
 
 
 @datasets.command()
@@ -62,28 +85,31 @@ def update(context: click.Context, /, dataset_id: str, as_json: bool, **wishes: 
     given = {name: value for name, value in wishes.items() if value is not None}
     if not given:
         raise click.UsageError("nothing to change: give --visibility, --download, --title or --owner", context)
-    with services_of(context) as services:
-        known = dataset_or_exit(services, dataset_id)
-        row = AuditRow("dataset.updated", dataset_id=known.id, detail=given)
-        changed = services.records.change_dataset(known.id, change_of(given), row)
+    with records_of(context, write=True) as records:
+        known = id_or_exit(records, dataset_id)
+        row = AuditRow("dataset.updated", dataset_id=known, detail=given)
+        changed = records.change_dataset(known, change_of(given), row)
     if changed is None:
-        raise NoSuch(f"there is no dataset {known.id} any more")
+        raise NoSuch(f"there is no dataset {known} any more")
     present(changed, as_json=as_json)
 
 
 @datasets.command()
 @click.argument("dataset_id", metavar="ID")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @as_json
 @click.pass_context
 def remove(context: click.Context, /, dataset_id: str, yes: bool, as_json: bool) -> None:
-    """Remove the record of a dataset and its grants; the file and the audit stay."""
-    with services_of(context) as services:
-        known = dataset_or_exit(services, dataset_id)
+    """Remove the record of a dataset and its grants.
+
+    The file and the audit stay.
+    """
+    with records_of(context, write=True) as records:
+        known = dataset_or_exit(records, dataset_id)
         if not yes:
             click.confirm(f"Remove the record of {printable(known.title)} ({known.id})?", abort=True, err=True)
         row = AuditRow("dataset.removed", dataset_id=known.id, detail={"root": known.root, "key": known.key})
-        removed = services.records.remove_dataset(known.id, row)
+        removed = records.remove_dataset(known.id, row)
     if not removed:
         raise NoSuch(f"there is no dataset {known.id} any more")
     if as_json:
@@ -107,11 +133,11 @@ def told(dataset: Dataset) -> dict[str, Any]:
     return {**facts, **raster, **times, "report": dataset.report.as_json(dataset.key)}
 
 
-def line(dataset: Dataset) -> tuple[object, ...]:
-    """Return the cells of one dataset in the list."""
+def line(dataset: Dataset, id_length: int | None) -> tuple[object, ...]:
+    """Return the cells of one dataset in the list, its id cut to that length."""
     valid = "yes" if dataset.report.valid else "no"
     scales = (dataset.visibility, dataset.download)
-    return (dataset.id, *scales, valid, dataset.owner, dataset.title, f"{dataset.root}:{dataset.key}")
+    return (dataset.id[:id_length], *scales, valid, dataset.owner, dataset.title, f"{dataset.root}:{dataset.key}")
 
 
 def present(dataset: Dataset, *, as_json: bool) -> None:
@@ -121,7 +147,7 @@ def present(dataset: Dataset, *, as_json: bool) -> None:
         print_json(facts)
         return
     report = facts.pop("report")
-    print_table(("field", "value"), facts.items())
+    print_table(("field", "value"), facts.items(), whole=True)
     click.echo(f"valid at depth {report['depth']}: {'yes' if report['valid'] else 'no'}")
     for finding in dataset.report.findings:
         click.echo(f"- {finding.severity.value}: {printable(finding.message)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.administration import NoSuch, dataset_or_exit, services_of
+from gateway.cli.administration import NoSuch, id_or_exit, records_of
 from gateway.cli.shared import as_json, print_json, print_table, printable
 from gateway.model import AuditRow, Grant, Level
 
@@ -31,12 +31,15 @@ def grants() -> None:
 def add(
     context: click.Context, /, dataset_id: str, user: str | None, role: str | None, level: str, as_json: bool
 ) -> None:
-    """Grant a right on a dataset to a user or a role; a second grant replaces the level."""
+    """Grant a right on a dataset to a user or a role.
+
+    A second grant to the same one replaces the level.
+    """
     require_one(context, user, role)
-    with services_of(context) as services:
-        grant = Grant(dataset_or_exit(services, dataset_id).id, Level(level), user, role)
+    with records_of(context, write=True) as records:
+        grant = Grant(id_or_exit(records, dataset_id), Level(level), user, role)
         detail = {"user": user, "role": role, "level": level}
-        services.records.add_grant(grant, AuditRow("grant.added", dataset_id=grant.dataset_id, detail=detail))
+        records.add_grant(grant, AuditRow("grant.added", dataset_id=grant.dataset_id, detail=detail))
     tell(grant, "granted", as_json=as_json)
 
 
@@ -49,12 +52,12 @@ def add(
 def remove(context: click.Context, /, dataset_id: str, user: str | None, role: str | None, as_json: bool) -> None:
     """Take a grant away; exit code 1 where there is none."""
     require_one(context, user, role)
-    with services_of(context) as services:
-        known = dataset_or_exit(services, dataset_id)
-        row = AuditRow("grant.removed", dataset_id=known.id, detail={"user": user, "role": role})
-        removed = services.records.remove_grant(known.id, row, user=user, role=role)
+    with records_of(context, write=True) as records:
+        known = id_or_exit(records, dataset_id)
+        row = AuditRow("grant.removed", dataset_id=known, detail={"user": user, "role": role})
+        removed = records.remove_grant(known, row, user=user, role=role)
     if removed is None:
-        raise NoSuch(f"there is no such grant on {known.id}")
+        raise NoSuch(f"there is no such grant on {known}")
     tell(removed, "removed", as_json=as_json)
 
 
@@ -64,8 +67,8 @@ def remove(context: click.Context, /, dataset_id: str, user: str | None, role: s
 @click.pass_context
 def list_(context: click.Context, /, dataset_id: str, as_json: bool) -> None:
     """List the grants on a dataset."""
-    with services_of(context) as services:
-        found = services.records.grants(dataset_or_exit(services, dataset_id).id)
+    with records_of(context) as records:
+        found = records.grants(id_or_exit(records, dataset_id))
     if as_json:
         for grant in found:
             tell(grant, "", as_json=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
 from typing import Any
 
 import click
@@ -16,7 +17,8 @@ from gateway.ingest import Ingested, Ingestor, IngestStatus
 from gateway.ingest_options import IngestOptions
 from gateway.judging import DEPTH, Judged, Task, attempt
 from gateway.model import Finding, Report, Scale
-from gateway.services import open_services
+from gateway.records import open_records
+from gateway.services import new_state, storages_of
 from gateway.sources import Lack, Problem
 
 SCALES = click.Choice([scale.value for scale in Scale])
@@ -57,9 +59,10 @@ def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, as_js
     # All of them at once: what ingest itself makes must not become one of its sources.
     found = list(chosen(sources, since, settings))
     worst = 0
-    with open_services(settings) as services:
-        allow = settings.allow_missing_overviews
-        ingestor = Ingestor(services.records, services.storages, allow_missing_overviews=allow)
+    with ExitStack() as stack:
+        records = stack.enter_context(closing(open_records(new_state(settings))))
+        storages = {name: stack.enter_context(closing(storage)) for name, storage in storages_of(settings)}
+        ingestor = Ingestor(records, storages, allow_missing_overviews=settings.allow_missing_overviews)
         for outcome in with_progress(run(ingestor, found, options, jobs), lambda: len(found), "ingesting"):
             tell(outcome, as_json=as_json)
             worst = max(worst, EXITS.get(outcome.status, 0))

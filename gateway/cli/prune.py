@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from gateway.cli.newfile import new_file
 from gateway.errors import SettingsError
 from gateway.model import AuditRow, utc_text
-from gateway.services import Services
+from gateway.records import Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Archived:
     sha256: str = ""
 
 
-def prune(services: Services, rows: Iterable[dict[str, Any]], before: datetime, archive: Path) -> Archived:
+def prune(records: Records, rows: Iterable[dict[str, Any]], before: datetime, archive: Path) -> Archived:
     """Return what was taken out of the audit: archived, durable and on record before it is deleted.
 
     `rows` are those older than `before`, by number. Nothing is written where there are none. Raises SettingsError
@@ -40,7 +40,7 @@ def prune(services: Services, rows: Iterable[dict[str, Any]], before: datetime, 
     if archived.rows:
         detail = {"before": utc_text(before), "archive": archive.name, **asdict(archived)}
         row = AuditRow("audit.pruned", detail=detail)
-        services.records.prune_audit(before, archived.first_id, archived.last_id, row)
+        records.prune_audit(before, archived.first_id, archived.last_id, row)
     return archived
 
 

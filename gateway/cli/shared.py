@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +19,10 @@ from rich.text import Text
 from gateway.settings import Settings, load_settings
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of text.")
+
+# One long title must not push all others apart.
+WIDEST_CELL = 40
+GAP = 2
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
@@ -59,12 +65,59 @@ def complain(name: str, message: str) -> None:
     click.echo(printable(f"{name}: {message}"), err=True)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, err: bool = False) -> None:
-    """Print a table for people on stdout, or stderr; None is shown as a dash, and text is never read as markup."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*(Text("-" if cell is None else printable(str(cell))) for cell in row))
-    # A file or pipe gets whole lines; a terminal gets its own width.
-    width = None if (sys.stderr if err else sys.stdout).isatty() else 10_000
-    console = Console(width=width, highlight=False, stderr=err)
-    console.print(table, soft_wrap=False)
+def is_terminal(*, err: bool = False) -> bool:
+    """Return whether stdout, or stderr, is read by a person."""
+    return (sys.stderr if err else sys.stdout).isatty()
+
+
+def fitted(line: str) -> str:
+    """Return a line for stdout: whole for a file or pipe, cut to the width of a terminal."""
+    width = shutil.get_terminal_size().columns
+    return line if not is_terminal() or len(line) <= width else line[: width - 1] + "…"
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, err: bool = False, whole: bool = False
+) -> None:
+    """Print a table for people on stdout, or stderr; None is shown as a dash, and text is never read as markup.
+
+    A terminal gets lines of its width, with long cells cut, or `whole` and folded. A file or pipe gets one whole line
+    for each row.
+    """
+    cells = [["-" if cell is None else printable(str(cell)) for cell in row] for row in rows]
+    if whole and is_terminal(err=err):
+        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        for row in cells:
+            table.add_row(*map(Text, row))
+        Console(highlight=False, stderr=err).print(table)
+        return
+    widths = [max(map(cell_len, column)) for column in zip(columns, *cells, strict=True)]
+    widths = _narrowed(widths) if is_terminal(err=err) else [min(WIDEST_CELL, width) for width in widths]
+    for number, row in enumerate([list(columns), *cells]):
+        line = _line(row, widths, cut=is_terminal(err=err))
+        click.echo(click.style(line, bold=True) if number == 0 and is_terminal(err=err) else line, err=err)
+
+
+def _narrowed(widths: list[int]) -> list[int]:
+    """Return the widths of columns that fit the terminal: the widest give way first."""
+    room = max(shutil.get_terminal_size().columns - GAP * (len(widths) - 1), len(widths))
+    while sum(widths) > room:
+        widest = max(widths)
+        # Down to the next one below it, or as far as is needed.
+        many = [n for n, width in enumerate(widths) if width == widest]
+        below = max((width for width in widths if width < widest), default=0)
+        by = min(widest - below, max(1, (sum(widths) - room) // len(many)))
+        for n in many[: sum(widths) - room]:
+            widths[n] -= by
+    return widths
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], *, cut: bool) -> str:
+    """Return the cells side by side; those that are wider than their column are cut, or push the others on."""
+    parts = []
+    for cell, width in zip(cells, widths, strict=True):
+        text = Text(cell)
+        if cut:
+            text.truncate(width, overflow="ellipsis")
+        parts.append(text.plain + " " * (width - cell_len(text.plain)))
+    return (" " * GAP).join(parts).rstrip()

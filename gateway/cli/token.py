@@ -24,5 +24,10 @@ def token(context: click.Context, /, sub: str, roles: tuple[str, ...], seconds: 
     settings = settings_of(context)
     if settings.oidc_issuer is not None:
         raise SettingsError(f"bearer tokens come from {settings.oidc_issuer}: the gateway takes none of its own")
+    state = settings.state_dir.absolute()
+    if not settings.secret_keys and (state / "gateway.db").exists() and not (state / "secret.key").exists():
+        # A new key would be one that the server does not know.
+        named = "name them here as well, by GATEWAY_SECRET_KEYS_FILE or GATEWAY_SECRET_KEYS"
+        raise SettingsError(f"there is no secret.key in {state}: the server has its keys from its settings; {named}")
     keys = HmacKeys(secret_keys(settings))
     click.echo(mint_bearer(keys, sub, roles, seconds, time.time(), settings.roles_claim))

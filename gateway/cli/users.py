@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.administration import services_of
+from gateway.cli.administration import records_of
 from gateway.cli.shared import as_json, print_json, print_table, printable
 from gateway.model import AuditRow
 
@@ -37,8 +37,8 @@ def enable(context: click.Context, /, name: str, as_json: bool) -> None:
 @click.pass_context
 def list_(context: click.Context, /, as_json: bool) -> None:
     """List the users who were ever disabled, and whether they are."""
-    with services_of(context) as services:
-        found = services.records.users()
+    with records_of(context) as records:
+        found = records.users()
     if as_json:
         for user in found:
             print_json({"name": user.name, "disabled": user.disabled})
@@ -51,8 +51,8 @@ def store(context: click.Context, name: str, *, disabled: bool, as_json: bool) -
     if not name:
         raise click.UsageError("the name is empty", context)
     word = "disabled" if disabled else "enabled"
-    with services_of(context) as services:
-        services.records.set_disabled(name, disabled, AuditRow(f"user.{word}", detail={"name": name}))
+    with records_of(context, write=True) as records:
+        records.set_disabled(name, disabled, AuditRow(f"user.{word}", detail={"name": name}))
     if as_json:
         print_json({"name": name, "disabled": disabled})
     else:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.records.base import (
+    ACTIONS,
     SORTINGS,
     AuditQuery,
     DatasetPage,
@@ -32,6 +33,7 @@ def open_records(path: Path, backend: str = "sqlite", *, read_only: bool = False
 
 
 __all__ = [
+    "ACTIONS",
     "BACKENDS",
     "SORTINGS",
     "AuditQuery",

@@ -8,9 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from gateway.model import AuditRow, Dataset, Grant, Principal
+from gateway.model import AuditRow, Dataset, Grant, Principal, Scale
 from gateway.records.changes import NO_CHANGE, Change, Verdict
 
+# What audit rows tell of.
+ACTIONS = (
+    "download.cog", "download.part", "download.finished", "download.refused", "token.minted", "dataset.ingested",
+    "dataset.refused", "dataset.judged", "dataset.updated", "dataset.removed", "grant.added", "grant.removed",
+    "user.disabled", "user.enabled", "catalogue.copied", "audit.pruned",
+)  # fmt: skip
 # By these a listing is sorted; a minus turns the order around.
 SORTINGS = ("created_at", "-created_at", "title", "-title", "size_bytes", "-size_bytes")
 
@@ -20,7 +26,8 @@ class DatasetQuery:
     """Which datasets a listing shows; `principal` None is the operator, who sees all.
 
     `bbox` is west, south, east, north in degrees; west > east means across the antimeridian (RFC 7946
-    section 5.2). `q` is looked for in titles, in any case. `sortby` is one of SORTINGS.
+    section 5.2). `q` is looked for in titles, in any case, and for the operator in keys as well. `sortby` is one of
+    SORTINGS. `root`, `visibility` and `valid` are what the record says, None is any.
     """
 
     principal: Principal | None
@@ -29,6 +36,9 @@ class DatasetQuery:
     limit: int = 20
     offset: int = 0
     sortby: str = "created_at"
+    root: str | None = None
+    visibility: Scale | None = None
+    valid: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,10 @@ MEETS_BBOX = """(
     )
 )"""
 
+# Where a text is looked for; a line feed keeps title and key apart.
+FOUND = "fold(title)"
+FOUND_BY_OPERATOR = """fold(title || '\n' || "key")"""
+VALID = "(report ->> 'valid')"
 # Two would tell that a prefix is not unique; more are named in the complaint.
 MOST_IDS = 5
 IDS = "SELECT id FROM datasets WHERE id BETWEEN :first AND :last ORDER BY id LIMIT :most"
@@ -183,8 +187,12 @@ def conditions(query: DatasetQuery) -> tuple[str, dict[str, Any]]:
     wanted = [access]
     if query.q:
         # instr() knows no wildcards, so there is nothing to escape.
-        wanted.append("instr(fold(title), :q) > 0")
+        wanted.append(f"instr({FOUND_BY_OPERATOR if query.principal is None else FOUND}, :q) > 0")
         values["q"] = fold(query.q)
+    for name, value in {"root": query.root, "visibility": query.visibility, "valid": query.valid}.items():
+        if value is not None:
+            wanted.append(f"{VALID if name == 'valid' else name} = :{name}")
+            values[name] = value
     if query.bbox is not None:
         west, south, east, north = query.bbox
         wanted.append(MEETS_BBOX)

@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.__main__ import cli
+from gateway.records import open_records
 from tests.rasters import write_cog
 
 
@@ -28,9 +29,16 @@ class Gateway:
         result = self.run(*arguments, "--json", exit_code=exit_code, stdin=stdin)
         return [json.loads(line) for line in result.stdout.splitlines()]
 
+    def catalogue(self):
+        """Make the catalogue, empty."""
+        (self.folder / "state").mkdir()
+        open_records(self.folder / "state" / "gateway.db").close()
+
     def dataset(self, name="a.tif", **wishes):
         """Register a COG and return its id."""
-        path = write_cog(self.data / name)
+        path = self.data / name
+        path.parent.mkdir(exist_ok=True)
+        write_cog(path)
         flags = [part for wish, value in wishes.items() for part in (f"--{wish}", value)]
         (told,) = self.json("ingest", path, *flags)
         return told["id"]

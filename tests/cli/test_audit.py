@@ -1,13 +1,18 @@
 import csv
 import io
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+import gateway as gateway_package
+from gateway.__main__ import cli
 from gateway.cli.audit import COLUMNS, cell
 from gateway.model import AuditRow
-from gateway.records import open_records
+from gateway.records import ACTIONS, open_records
+from tests.cli.terminal import as_terminal
 
 DATASET = "0a1b2c3d-0000-4000-8000-000000000001"
 EVIL = '=HYPERLINK("http://evil.example")'
@@ -56,7 +61,8 @@ def test_the_list_has_every_row_with_the_columns_of_the_table(rows):
         (("--user", "ana"), ["01"]),
         (("--dataset", DATASET), ["01", "02", "02", "03"]),
         (("--dataset", DATASET.upper()), ["01", "02", "02", "03"]),
-        (("--dataset", "nonsense"), []),
+        (("--dataset", DATASET[:3]), ["01", "02", "02", "03"]),
+        (("--action", "dataset.removed"), []),
         (("--since", "2026-01-03"), ["03", "04"]),
         (("--until", "2026-01-02"), ["01"]),
         (("--since", "2026-01-02T00:00:00", "--until", "2026-01-03T00:00:00Z"), ["02", "02"]),
@@ -115,3 +121,41 @@ def test_what_a_client_sent_never_reaches_the_terminal_raw(gateway):
     records.close()
     assert "\x1b" not in gateway.run("audit", "list").stdout
     assert "\x1b" not in gateway.run("audit", "list", "--json").stdout
+
+
+@pytest.mark.parametrize("command", ["list", "downloads", "export"])
+def test_an_action_that_there_is_not_is_told(rows, command):
+    result = rows.run("audit", command, "--action", "download.cogs", exit_code=2)
+    assert "there is no action download.cogs: did you mean download.cog?" in result.stderr
+    assert "there are download.cog, download.part" in rows.run("audit", "list", "--action", "foo", exit_code=2).stderr
+
+
+def test_an_action_of_another_release_is_listed(rows):
+    records = open_records(rows.folder / "state" / "gateway.db")
+    records.append_audit([AuditRow("future.act", at=moment(9))])
+    records.close()
+    assert days(rows.json("audit", "list", "--action", "future.act")) == ["09"]
+
+
+@pytest.mark.parametrize("command", ["list", "downloads", "export"])
+@pytest.mark.parametrize("given", ["nonsense", "0a1b2c3e", DATASET.replace("0a", "0b")])
+def test_a_dataset_that_was_never_on_record_exits_with_1(rows, command, given):
+    assert f"there is no dataset {given}" in rows.run("audit", command, "--dataset", given, exit_code=1).stderr
+
+
+def test_every_action_in_the_code_is_known_and_documented():
+    code = "".join(path.read_text() for path in Path(gateway_package.__file__).parent.rglob("*.py"))
+    rooms = "download|token|dataset|grant|user|catalogue|audit|link|list"
+    used = set(re.findall(rf'"((?:{rooms})\.[a-z_]+)"', code)) - {"user.disabled", "user.enabled"}
+    assert used | {"user.disabled", "user.enabled"} == set(ACTIONS)
+    documented = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
+    assert [action for action in ACTIONS if f"`{action}`" not in documented] == []
+
+
+def test_lines_for_a_terminal_keep_to_its_width(rows, monkeypatch):
+    terminal = as_terminal(monkeypatch, "stdout", 60)
+    cli.main(["audit", "list"], standalone_mode=False)
+    cli.main(["audit", "downloads"], standalone_mode=False)
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in terminal.getvalue().splitlines()]
+    assert len(lines) == 5 + 2
+    assert max(map(len, lines)) <= 60

@@ -39,6 +39,7 @@ def test_exactly_one_of_user_and_role_is_needed(gateway, command, who):
 
 @pytest.mark.parametrize("command", [("add", "--user", "a"), ("remove", "--user", "a"), ("list",)])
 def test_an_unknown_dataset_exits_with_1(gateway, command):
+    gateway.catalogue()
     gateway.run("grants", command[0], UNKNOWN, *command[1:], exit_code=1)
 
 

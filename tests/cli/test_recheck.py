@@ -96,6 +96,7 @@ def test_an_unknown_id_exits_with_1_before_anything_is_judged(gateway):
 
 
 def test_without_datasets_there_is_nothing_to_tell(gateway):
+    gateway.catalogue()
     assert gateway.run("datasets", "recheck").output == ""
 
 

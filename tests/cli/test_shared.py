@@ -22,8 +22,24 @@ def test_a_table_on_stderr_leaves_stdout_alone(capsys):
 def test_a_table_for_a_terminal_keeps_to_its_width(monkeypatch):
     terminal = as_terminal(monkeypatch, "stdout")
     print_table(("name", "value"), [("word " * 30, 1)])
-    assert "word" in terminal.getvalue()
+    _, line = terminal.getvalue().splitlines()
+    assert line.startswith("word word")
+    assert "…" in line
+
+
+def test_a_table_for_a_terminal_may_be_folded(monkeypatch):
+    terminal = as_terminal(monkeypatch, "stdout")
+    print_table(("name", "value"), [("word " * 30, 1)], whole=True)
+    assert terminal.getvalue().count("word") == 30
     assert len(terminal.getvalue().splitlines()) > 3
+
+
+def test_columns_of_a_file_stand_below_each_other_without_blanks_at_the_ends(capsys):
+    print_table(("name", "value"), [("a" * 30, None), ("b", "c" * 99), ("d" * 99, 1)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.index(word) for line, word in zip(lines, ("value", "-", "c"), strict=False)] == [42, 42, 42]
+    assert lines[3] == "d" * 99 + "  1"
+    assert [line for line in lines if line != line.rstrip()] == []
 
 
 @pytest.mark.parametrize(
