@@ -11,15 +11,19 @@ from rasterio.transform import from_origin
 
 def write_cog(path: Path, *, rows: int = 700, cols: int = 900, seed: int = 1) -> Path:
     """Write a valid DEFLATE COG of one uint16 band in UTM, with overviews, large enough for long ranges."""
-    pixels = np.random.default_rng(seed).integers(0, 60_000, (1, rows, cols), dtype="uint16")
+    return write_cog_of(path, np.random.default_rng(seed).integers(0, 60_000, (1, rows, cols), dtype="uint16"))
+
+
+def write_cog_of(path: Path, pixels: np.ndarray, **profile: object) -> Path:
+    """Write a valid DEFLATE COG of `pixels`, (bands, rows, cols); `profile` changes CRS and transform."""
     plain = path.with_name(f"{path.name}.plain")
-    write_striped(plain, pixels)
+    write_striped(plain, pixels, **profile)
     copy(plain, path, driver="COG", compress="DEFLATE", blocksize=256, overview_resampling="nearest")
     plain.unlink()
     return path
 
 
-def write_striped(path: Path, pixels: np.ndarray | None = None) -> Path:
+def write_striped(path: Path, pixels: np.ndarray | None = None, **changes: object) -> Path:
     """Write a plain striped GeoTIFF, which is no COG; `pixels` are (bands, rows, cols)."""
     if pixels is None:
         pixels = np.arange(700 * 900, dtype="uint16").reshape(1, 700, 900)
@@ -32,6 +36,7 @@ def write_striped(path: Path, pixels: np.ndarray | None = None) -> Path:
         "dtype": pixels.dtype,
         "crs": CRS.from_epsg(32633),
         "transform": from_origin(500_000, 5_300_000, 30, 30),
+        **changes,
     }
     with rasterio.open(path, "w", **profile) as raster:
         raster.write(pixels)

@@ -69,9 +69,13 @@ def paths(settings: Settings) -> Paths:
     routes += [("", template, handler) for template, handler in ROOT_ROUTES]
     found: Paths = {}
     for prefix, template, handler in routes:
-        for path in forms(template):
+        *shorter, whole = forms(template)
+        for path in (*shorter, whole):
             verbs = {verb: operation(path, verb, handler, settings) for verb in implemented(handler)}
             found[prefix + path] = {"parameters": path_parameters(path), **verbs}
+            if path != whole:
+                # For readers of the docs, who are told of one resource once.
+                found[prefix + path]["x-spelling-of"] = prefix + whole
     return found
 
 

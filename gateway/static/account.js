@@ -24,14 +24,16 @@ export class Account {
   async #submit() {
     const bearer = find("bearer").value.trim().replace(/^bearer\s+/i, "");
     if (!/^[\x21-\x7e]+$/.test(bearer)) {
-      find("signin-error").textContent = "This is no token: it has spaces or other characters that no token has.";
+      find("signin-error").textContent = "This is not a valid token: it has spaces or other characters that no token has.";
       return;
     }
     try {
       await this.api.ask(this.api.url("/datasets", { limit: 1 }), { bearer });
     } catch (error) {
       const refusal = error instanceof Refused && error.status === 401;
-      find("signin-error").textContent = refusal ? `The token was not accepted. ${error.message}` : error.message;
+      // Of what has the form of a token the server knows what is wrong; of other text there is nothing more to say.
+      const formed = bearer.split(".").length === 3;
+      find("signin-error").textContent = refusal ? `Not a valid token.${formed ? ` ${error.message}` : ""}` : error.message;
       find("bearer").focus();
       return;
     }

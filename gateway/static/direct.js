@@ -1,4 +1,4 @@
-// The second tab: the file itself, read in the browser by byte ranges and drawn by WebGL. No tile is asked for.
+// The file itself, read in this browser by byte ranges and drawn by WebGL, in the place of tiles.
 
 import { Refused, Unreachable, refused } from "./api.js";
 import { mint } from "./download.js";
@@ -8,54 +8,53 @@ import { bytes } from "./format.js";
 const { ol } = globalThis;
 const STOPS = 16;
 
-export class DirectView {
-  #map = null;
+export class DirectSource {
   #url = null;
   #minting = null;
   #run = 0;
+  #counts = null;
 
-  constructor(api, script) {
+  constructor(api, map, scripts) {
     this.api = api;
-    this.script = script;
-    this.library = null;
+    this.map = map;
+    this.scripts = scripts;
+    this.libraries = null;
   }
 
-  // Draws the file anew in a style; resolves when its header has been read.
-  async show(record, style) {
+  // Puts the file on the map in a style; resolves when its header has been read.
+  async show(record, info, style) {
     const run = this.#run += 1;
     const counts = this.#counts = { ranges: 0, bytes: 0, drawn: false, record };
     this.#tell("Reading the header …");
     try {
-      await (this.library ??= loaded(this.script));
+      await (this.libraries ??= Promise.all(this.scripts.map(loaded)));
       this.#url = await mint(this.api, record.id);
-      const source = this.#source(record, style, counts);
-      const view = await source.getView();
+      const source = this.#source(record, style, counts, projectionOf(record, info));
+      await source.getView();
       if (run !== this.#run) return;
       if (source.getState() !== "ready") throw source.getError?.() ?? new Error("The file cannot be read here.");
-      this.#draw(source, view, await this.#color(style, source.bandCount), style.state.opacity, counts);
+      const color = await this.#color(style, source.bandCount);
+      if (run !== this.#run) return;
+      this.#draw(source, record, color, style.state.opacity, counts);
     } catch (error) {
-      this.library = globalThis.GeoTIFF ? this.library : null;
+      if (!globalThis.GeoTIFF) this.libraries = null;
       if (run === this.#run) this.#tell(words(error, this.failed));
     }
   }
 
   clear() {
     this.#run += 1;
-    this.#map?.setLayers([]);
+    this.#counts = null;
     this.#tell("");
   }
 
-  setOpacity(value) { this.#map?.getLayers().forEach((layer) => layer.setOpacity(value)); }
-
-  #counts = { ranges: 0, bytes: 0, drawn: false, record: null };
-
-  #source(record, style, counts) {
+  #source(record, style, counts, projection) {
     const bands = style.state.bands ?? (style.shown.length < style.drawable.length ? style.shown : undefined);
     const ranges = style.ranges;
     const info = { url: this.#url, loader: (_, headers, signal) => this.#read(headers, signal, counts), bands };
     if (ranges) Object.assign(info, { min: ranges.map(([low]) => low), max: ranges.map(([, high]) => high) });
     if (record.nodata != null && Number.isFinite(Number(record.nodata))) info.nodata = Number(record.nodata);
-    return new ol.source.GeoTIFF({ sources: [info], convertToRGB: "auto", normalize: Boolean(ranges), transition: 0, wrapX: false, interpolate: style.shown.length > 1 });
+    return new ol.source.GeoTIFF({ sources: [info], projection, convertToRGB: "auto", normalize: Boolean(ranges), transition: 0, wrapX: false, interpolate: style.shown.length > 1 });
   }
 
   // Returns the answer to a range request, under a new token where the old one has expired.
@@ -64,13 +63,13 @@ export class DirectView {
     let response = await this.#fetched(used, headers, signal);
     if (response.status === 401) {
       await response.body?.cancel();
-      await this.#renew(used);
+      await this.#renew(used, counts.record);
       response = await this.#fetched(this.#url, headers, signal);
     }
     if (!response.ok) throw this.failed = await refused(response);
     counts.ranges += response.status === 206 ? 1 : 0;
     counts.bytes += Number(response.headers.get("Content-Length")) || 0;
-    if (counts === this.#counts) this.#count();
+    this.#count(counts);
     return response;
   }
 
@@ -84,15 +83,15 @@ export class DirectView {
     }
   }
 
-  async #renew(used) {
+  async #renew(used, record) {
     if (this.#url !== used) return;
-    this.#minting ??= mint(this.api, this.#counts.record.id).then((url) => { this.#url = url; }).finally(() => { this.#minting = null; });
+    this.#minting ??= mint(this.api, record.id).then((url) => { this.#url = url; }).finally(() => { this.#minting = null; });
     await this.#minting;
   }
 
   async #color(style, bandCount) {
-    if (!style.ramped || !style.state.colors) return undefined;
-    const found = Object.values(await this.api.json(`/colorMaps/${style.state.colors}`));
+    if (!style.ramped || style.colors === "gray") return undefined;
+    const found = Object.values(await this.api.json(`/colorMaps/${style.colors}`));
     const colors = Array.isArray(found[0][0]) ? found.map(([, color]) => color) : found;
     const stops = Array.from({ length: STOPS }, (_, index) => {
       const part = index / (STOPS - 1);
@@ -103,27 +102,32 @@ export class DirectView {
     return bandCount > 1 ? ["case", ["==", ["band", bandCount], 0], [0, 0, 0, 0], ramp] : ramp;
   }
 
-  #draw(source, options, color, opacity, counts) {
-    this.#map ??= new ol.Map({ target: "direct", controls: ol.control.defaults.defaults({ attribution: false, rotate: false }) });
-    const layer = new ol.layer.WebGLTile({ source, opacity, style: color && { color } });
-    this.#map.setLayers([layer]);
-    const view = new ol.View({ ...options, constrainResolution: false });
-    this.#map.setView(view);
-    this.#map.updateSize();
-    this.#map.once("postrender", () => this.#map.once("rendercomplete", () => {
-      if (counts !== this.#counts) return;
+  #draw(source, record, color, opacity, counts) {
+    this.map.put(new ol.layer.WebGLTile({ source, style: color && { color } }), record, opacity);
+    this.map.map.once("postrender", () => this.map.map.once("rendercomplete", () => {
       counts.drawn = true;
-      this.#count();
+      this.#count(counts);
     }));
-    if (options.extent) view.fit(options.extent, { padding: [24, 24, 24, 24], size: this.#map.getSize() });
   }
 
-  #count() {
-    const { ranges, bytes: read, drawn, record } = this.#counts;
-    this.#tell(`${drawn ? "Drawn from" : "Reading"} the file itself: ${ranges} byte ranges, ${bytes(read)} of ${bytes(record.size_bytes)}.`);
+  #count(counts) {
+    if (counts !== this.#counts) return;
+    const { ranges, bytes: read, drawn, record } = counts;
+    this.#tell(`${drawn ? "Drawn from" : "Reading"} ${ranges} byte ranges, ${bytes(read)} of ${bytes(record.size_bytes)}`);
   }
 
   #tell(text) { find("direct-told").textContent = text; }
+}
+
+// What the map can bring into its own projection: it knows Web Mercator, degrees and UTM; others come as PROJ writes them.
+function projectionOf({ id, crs }, info) {
+  const known = crs && ol.proj.get(crs);
+  if (known) return known;
+  if (!info?.crs_proj) return undefined;
+  const code = /^EPSG:\d+$/.test(crs ?? "") ? crs : `dataset:${id}`;
+  globalThis.proj4.defs(code, info.crs_proj);
+  ol.proj.proj4.register(globalThis.proj4);
+  return ol.proj.get(code);
 }
 
 function words(error, failed) {
@@ -132,7 +136,7 @@ function words(error, failed) {
   return cause instanceof Refused || cause instanceof Unreachable ? cause.message : "This browser cannot read the file directly.";
 }
 
-// geotiff.js puts itself into a global; it is large, and only this tab wants it.
+// These libraries put themselves into globals; they are large, and only this way of drawing wants them.
 function loaded(url) {
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");

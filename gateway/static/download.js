@@ -4,6 +4,10 @@ import { Refused } from "./api.js";
 import { announce, find, make } from "./dom.js";
 import { bytes } from "./format.js";
 
+const NOT_YOURS = "You may look at this dataset, but not download it.";
+export const ALTERED = "The file is no true COG any more, so it is not handed out.";
+export const GONE = "The file of this dataset is gone.";
+
 // Returns the URL of the file, which a token opens for two minutes. Rejects as the API does.
 export async function mint(api, id) {
   const { token } = await api.post(`/auth/download-token/${id}`);
@@ -17,11 +21,15 @@ export class Download {
     find("download").addEventListener("click", () => this.#save());
   }
 
-  show(record) {
+  // Offers the file, or says why it cannot be had: `missing` is a reason that holds for everybody.
+  show(record, missing) {
     this.record = record;
     find("download").textContent = `Download · ${bytes(record.size_bytes)}`;
-    find("download").disabled = false;
     find("download-note").textContent = "";
+    const reason = missing ?? (record.downloadable || !this.api.session.bearer ? null : NOT_YOURS);
+    find("download").disabled = Boolean(reason);
+    if (reason) find("download-note").textContent = reason;
+    else if (!record.downloadable) this.#invite();
   }
 
   async #save() {
@@ -35,11 +43,12 @@ export class Download {
       document.body.append(link);
       link.click();
       link.remove();
-      this.#tell(`Your browser saves it now: ${bytes(record.size_bytes)}.`);
+      this.#tell("Saving. Your browser shows how far it is.");
     } catch (error) {
       if (record === this.record) this.#refuse(error);
     } finally {
-      if (record === this.record) find("download").disabled = false;
+      const kept = record !== this.withdrawn && (record.downloadable || this.api.session.bearer);
+      if (record === this.record) find("download").disabled = !kept;
     }
   }
 
@@ -58,11 +67,23 @@ export class Download {
 
   #refuse(error) {
     const anonymous = !this.api.session.bearer;
-    if (error instanceof Refused && error.status === 422) return this.#tell("The file is no true COG any more, so it is not handed out.");
+    if (error instanceof Refused && error.status === 422) return this.#withdraw(ALTERED);
+    if (error instanceof Refused && error.status === 404) return this.#withdraw(error.message);
     if (!(error instanceof Refused) || ![401, 403].includes(error.status)) return this.#tell(error.message);
-    if (!anonymous) return this.#tell("You may look at this dataset, but not download it.");
-    this.#tell("Only those who are signed in may download this.");
-    find("download-note").append(" ", make("button", { type: "button", class: "quiet", onclick: this.signIn }, "Sign in"));
+    if (!anonymous) return this.#withdraw(NOT_YOURS);
+    this.#invite();
+    announce(find("download-note").textContent);
+  }
+
+  // The file cannot be had any more: the button goes with it.
+  #withdraw(reason) {
+    this.#tell(reason);
+    this.withdrawn = this.record;
+  }
+
+  #invite() {
+    find("download").disabled = true;
+    find("download-note").replaceChildren("To download it, you have to ", make("button", { type: "button", class: "quiet inline", onclick: this.signIn }, "sign in"), ".");
   }
 
   #tell(text) {

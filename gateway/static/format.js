@@ -1,6 +1,7 @@
 // Numbers and names as people read them.
 
 const UNITS = ["bytes", "kB", "MB", "GB", "TB", "PB"];
+const METRES_OF_A_DEGREE = 111_320;
 
 export function bytes(count) {
   let step = 0;
@@ -19,15 +20,52 @@ export function number(value) {
   return value.toLocaleString("en", { maximumSignificantDigits: 7, useGrouping: Math.abs(value) >= 10000 });
 }
 
-export function place(lon, lat) {
-  const part = (value, plus, minus) => `${Math.abs(value).toFixed(4)}° ${value < 0 ? minus : plus}`;
-  return `${part(lat, "N", "S")}, ${part(lon, "E", "W")}`;
+const degrees = (value, plus, minus, digits) => `${Math.abs(value).toFixed(digits)}° ${value < 0 ? minus : plus}`;
+
+export const place = (lon, lat) => `${degrees(lat, "N", "S", 4)}, ${degrees(lon, "E", "W", 4)}`;
+
+// "36.151–36.454° N, 84.424–84.067° W"; each end has its letter where they differ.
+export function extent([west, south, east, north]) {
+  const span = (low, high, plus, minus) =>
+    low < 0 === high < 0
+      ? `${Math.abs(low).toFixed(3)}–${Math.abs(high).toFixed(3)}° ${low < 0 ? minus : plus}`
+      : `${degrees(low, plus, minus, 3)} – ${degrees(high, plus, minus, 3)}`;
+  return `${span(south, north, "N", "S")}, ${span(west, east, "E", "W")}`;
 }
 
 export const day = (text) => new Date(text).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
 
+export const date = (text) => new Date(text).toLocaleDateString("en", { dateStyle: "medium" });
+
+export const clock = (moment) => new Date(moment).toLocaleTimeString("en", { timeStyle: "short" });
+
+// Metres, or kilometres, of one pixel.
+const length = (metres) => (metres >= 2000 ? `${number(Number((metres / 1000).toPrecision(2)))} km` : `${number(Number(metres.toPrecision(metres < 1 ? 1 : 2)))} m`);
+
+// The size of a pixel on the ground, from what every record has; null without a place.
+export function about({ bounds, height }) {
+  if (!bounds || !height) return null;
+  return `≈ ${length(((bounds[3] - bounds[1]) / height) * METRES_OF_A_DEGREE)}`;
+}
+
+// The same from the raster's own CRS, or null.
+export function resolution(info) {
+  if (!info?.bounds || !info.width) return null;
+  const size = (info.bounds[2] - info.bounds[0]) / info.width;
+  if (!Number.isFinite(size) || size <= 0) return null;
+  const unit = /\+units=(\S+)/.exec(info.crs_proj ?? "")?.[1] ?? (/\+proj=longlat/.test(info.crs_proj ?? "") ? "°" : "");
+  if (unit === "m") return size >= 2000 ? length(size) : `${number(Number(size.toPrecision(4)))} m`;
+  return unit ? `${number(Number(size.toPrecision(4)))}${unit === "°" ? "" : " "}${unit}` : null;
+}
+
 export const WHO = {
   public: "everybody",
   internal: "everybody who is signed in",
-  private: "its owner and those who were granted it",
+  private: "owner and granted users",
 };
+
+// A title may be a path below its root: the folder tells equal names apart.
+export function named({ title }) {
+  const parts = title.split("/").filter(Boolean);
+  return { name: parts.at(-1) ?? title, folder: parts.slice(0, -1).join("/") };
+}

@@ -1,7 +1,7 @@
 // The values of a dataset at one place of the map.
 
 import { Refused } from "./api.js";
-import { announce, find, make } from "./dom.js";
+import { announce, find, icon, make } from "./dom.js";
 import { number, place } from "./format.js";
 
 const { ol } = globalThis;
@@ -53,7 +53,7 @@ export class Inspector {
   }
 
   #fill(lon, lat, content) {
-    const close = make("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => { this.close(); find("map").focus(); } }, "×");
+    const close = make("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => { this.close(); find("map").focus(); } }, icon("close"));
     find("popup").replaceChildren(close, ...content, make("p", { class: "place" }, place(lon, lat)));
   }
 }

@@ -9,7 +9,8 @@ export function drawLegend(box, ramp) {
   if (!ramp) return box.replaceChildren();
   const { url, low, high, label } = ramp;
   box.replaceChildren(
-    make("img", { src: url, alt: `Colours from ${number(low)} to ${number(high)}`, width: 200, height: 12 }),
-    make("figcaption", {}, make("span", {}, number(low)), make("span", { class: "legend-label" }, label), make("span", {}, number(high))),
+    make("figcaption", { class: "legend-title" }, label),
+    make("img", { src: url, alt: `Colours from ${number(low)} to ${number(high)}`, width: 212, height: 10 }),
+    make("p", { class: "legend-values" }, make("span", {}, number(low)), make("span", {}, number(high))),
   );
 }

@@ -3,108 +3,131 @@
 import { Account } from "./account.js";
 import { Api, Refused, Unreachable } from "./api.js";
 import { Catalogue } from "./catalogue.js";
-import { DirectView } from "./direct.js";
+import { DirectSource } from "./direct.js";
 import { Download } from "./download.js";
-import { announce, debounced, find, showState } from "./dom.js";
+import { announce, debounced, find, icon, showState, tablist } from "./dom.js";
+import { Footprints } from "./footprints.js";
+import { Ground } from "./ground.js";
+import { describe, missingFile, undrawable } from "./head.js";
 import { Inspector } from "./inspect.js";
 import { drawLegend } from "./legend.js";
 import { DatasetMap } from "./map.js";
-import { drawFacts, drawVerdict } from "./report.js";
+import { Outage } from "./outage.js";
 import { Session } from "./session.js";
 import * as share from "./share.js";
+import { Sheet } from "./sheet.js";
 import { StyleControls } from "./style.js";
+import { Unplaced } from "./unplaced.js";
+import { UseDialog } from "./use.js";
 
-const PLAIN = { bands: null, range: null, colors: null, opacity: 1 };
-const WAITS_SECONDS = [1, 2, 4, 8, 15];
+const PLAIN = { bands: null, range: null, stretch: null, colors: null, opacity: 1 };
+const page = document.documentElement.dataset;
+const { geotiff, proj, land } = document.querySelector("script[data-geotiff]").dataset;
 const session = new Session();
-const api = new Api(new URL(document.documentElement.dataset.api, location.href).pathname.replace(/\/$/, ""), session);
+const api = new Api(new URL(page.api, location.href).pathname.replace(/\/$/, ""), session);
 const map = new DatasetMap(api);
+const ground = new Ground(map.map, find("attribution"));
+const footprints = new Footprints(map.map);
 const style = new StyleControls(api);
 const catalogue = new Catalogue(api, () => map.extent);
 const account = new Account(api);
 const download = new Download(api, () => account.open());
-const direct = new DirectView(api, document.querySelector("script[data-geotiff]").dataset.geotiff);
+const direct = new DirectSource(api, map, [geotiff, proj]);
+const unplaced = new Unplaced(api);
 const inspector = new Inspector(api, map);
-// What is chosen: an id, its record once it is known, the tab; `run` tells late answers from wanted ones.
-const chosen = { id: null, record: null, wish: {}, tab: "tiles", run: 0, returning: null };
+const use = new UseDialog(api);
+const sheet = new Sheet();
+const selectPart = tablist(find("parts"), (id) => {
+  for (const part of ["style", "details", "report"]) find(part).hidden = `tab-${part}` !== id;
+});
+// What is chosen: an id, its record once it is drawn, how it is drawn; `run` tells late answers from wanted ones.
+const chosen = { id: null, record: null, info: null, wish: {}, how: "tiles", run: 0, returning: null };
 
-async function choose(id, { wanted = PLAIN, at = null, tab = "tiles", focus = false } = {}) {
+async function choose(id, { wanted = PLAIN, at = null, how = "tiles", focus = false } = {}) {
   const run = chosen.run += 1;
-  chosen.wish = { wanted, at, tab };
-  Object.assign(chosen, { id, record: null, tab: "tiles" });
-  catalogue.choose(id);
+  chosen.wish = { wanted, at, how };
+  Object.assign(chosen, { id, record: null, how: "tiles" });
   leave();
   open(id);
   try {
     const record = await api.json(`/datasets/${id}`);
-    const [info, report] = await Promise.all([api.json(`/datasets/${id}/info`).catch(drawnWithout), api.json(`/datasets/${id}/validation`)]);
+    const [info, report] = await Promise.all([api.json(`/datasets/${id}/info`).catch(without), api.json(`/datasets/${id}/validation`)]);
     if (run !== chosen.run) return;
-    describe(record, info, report);
-    if (at) map.go(at);
-    else if (record.bounds) map.fit(record.bounds);
+    begin(record, info, report, at);
     if (focus) find("title").focus();
-    if (!info) throw new Unreachable("The file of this dataset cannot be read now.");
+    if (missingFile(info, report)) return footprints.alone(record);
+    if (info instanceof Error) throw info;
+    const reason = undrawable(record);
+    if (reason) {
+      footprints.alone(record);
+      return showState(find("dataset-state"), reason);
+    }
+    find("tab-style").hidden = false;
+    selectPart("tab-style");
     await style.begin(record, info, wanted);
     if (run !== chosen.run) return;
-    chosen.record = record;
+    Object.assign(chosen, { record, info, how });
     await draw();
-    find("tabs").hidden = false;
-    setTab(tab);
     announce(`${record.title} is shown.`);
   } catch (error) {
     if (run === chosen.run) fail(error, id, chosen.wish);
   }
 }
 
-// A dataset that is no true COG any more has a record and a report, and nothing to draw.
-function drawnWithout(error) {
-  if (error instanceof Refused && [404, 422, 503].includes(error.status)) return null;
+// A dataset whose file is gone or no true COG any more has a record and a report, and nothing to draw.
+function without(error) {
+  if (error instanceof Refused && [404, 422, 503].includes(error.status)) return error;
   throw error;
+}
+
+function begin(record, info, report, at) {
+  showState(find("dataset-state"), {});
+  const missing = missingFile(info, report);
+  describe(record, info instanceof Error ? null : info, report, missing);
+  download.show(record, missing);
+  find("use-open").hidden = Boolean(missing) || Boolean(undrawable(record));
+  ground.below(record.id);
+  if (at) map.go(at);
+  map.home = record.bounds;
+  if (!at && record.bounds) map.fit(record.bounds);
+  find("tab-style").hidden = true;
+  selectPart(report.valid ? "tab-details" : "tab-report");
 }
 
 function leave() {
   map.clear();
+  map.home = null;
+  ground.below(null);
   inspector.close();
   direct.clear();
+  unplaced.clear();
   drawLegend(find("legend"), null);
-  find("tabs").hidden = true;
-  showTab("tiles");
+  find("how").hidden = true;
 }
 
 function open(id) {
   find("catalogue").hidden = Boolean(id);
   find("dataset").hidden = !id;
-  find("dataset-body").hidden = true;
-  document.body.classList.toggle("has-dataset", Boolean(id));
+  find("dataset-head").hidden = find("dataset-body").hidden = true;
+  footprints.quiet = Boolean(id);
+  sheet.show(id ? "dataset" : "list");
   showState(find("dataset-state"), id ? { title: "Loading the dataset …", busy: true } : {});
 }
 
-function describe(record, info, report) {
-  showState(find("dataset-state"), {});
-  find("dataset-body").hidden = false;
-  find("title").textContent = record.title;
-  find("style").hidden = !info;
-  find("badges").replaceChildren(...[record.visibility, report.valid ? "true COG" : "not a COG"].map(badge));
-  drawFacts(find("facts"), record, info);
-  drawVerdict(find("verdict"), report);
-  download.show(record);
-  document.title = `${record.title} · COG Gateway`;
-}
-
-function badge(text) {
-  const node = document.createElement("span");
-  node.className = `badge badge-${text.replaceAll(" ", "-")}`;
-  node.textContent = text;
-  return node;
-}
-
 async function draw() {
-  const { record } = chosen;
+  const { record, info, how } = chosen;
   if (!record) return;
   try {
-    await map.show(record, style.query, style.state.opacity);
+    find("how-direct").checked = how === "direct";
+    find("how-tiles").checked = how !== "direct";
+    if (!record.bounds) await unplaced.show(record, style.query);
+    else if (how === "direct") await direct.show(record, info, style);
+    else {
+      direct.clear();
+      await map.show(record, style.query, style.state.opacity);
+    }
+    find("how").hidden = !record.bounds;
     drawLegend(find("legend"), style.ramp);
-    if (chosen.tab === "direct") await direct.show(record, style);
     remember();
   } catch (error) {
     if (error.name !== "AbortError") throw error;
@@ -113,15 +136,18 @@ async function draw() {
 
 function fail(error, id, again) {
   if (error.name === "AbortError") return;
+  const state = find("dataset-state");
   const retry = { action: "Try again", run: () => choose(id, again) };
-  if (error instanceof Unreachable) return showState(find("dataset-state"), { title: error.message, ...retry });
+  // The banner tells of a server that has gone, and the outage's end brings this dataset back.
+  if (error instanceof Unreachable) return showState(state, { title: "Waiting for the server …", busy: true });
   if (!(error instanceof Refused)) throw error;
   chosen.returning = again;
-  if (error.status === 401) return showState(find("dataset-state"), { title: "Your sign-in has expired.", action: "Sign in", run: () => account.open() });
-  if (![403, 404, 422].includes(error.status)) return showState(find("dataset-state"), { title: "The dataset cannot be shown now.", hint: error.message, ...retry });
-  if (find("dataset-body").hidden === false) return showState(find("dataset-state"), { title: "It cannot be drawn on a map.", hint: error.message });
+  const known = find("dataset-body").hidden === false;
+  if (error.status === 401) return showState(state, { title: "Your sign-in has expired.", action: "Sign in", run: () => account.open() });
+  if (known && [403, 404, 422].includes(error.status)) return showState(state, { title: "It cannot be drawn on the map.", hint: error.message });
+  if (![403, 404, 422].includes(error.status)) return showState(state, { title: "The dataset cannot be shown now.", hint: error.message, ...retry });
   const hint = session.bearer ? "It may have been removed, or it is not shared with you." : "It may have been removed, or it is for those who sign in.";
-  showState(find("dataset-state"), { title: "There is no such dataset for you.", hint, ...(session.bearer ? {} : { action: "Sign in", run: () => account.open() }) });
+  showState(state, { title: "There is no such dataset for you.", hint, ...(session.bearer ? {} : { action: "Sign in", run: () => account.open() }) });
 }
 
 function close() {
@@ -130,115 +156,97 @@ function close() {
   Object.assign(chosen, { id: null, record: null, returning: null });
   leave();
   open(null);
-  catalogue.choose(null);
   document.title = "COG Gateway";
-  history.replaceState(null, "", location.pathname);
-  find("list").querySelector(`[data-id="${CSS.escape(last ?? "")}"]`)?.focus();
+  catalogue.focus(last);
 }
 
-function showTab(tab) {
-  for (const name of ["tiles", "direct"]) {
-    const here = name === tab;
-    find(`${name}-view`).hidden = !here;
-    find(`tab-${name}`).setAttribute("aria-selected", String(here));
-    find(`tab-${name}`).tabIndex = here ? 0 : -1;
-  }
-}
-
-function setTab(tab) {
-  chosen.tab = tab;
-  showTab(tab);
-  if (tab === "direct" && chosen.record) direct.show(chosen.record, style);
-  if (tab === "tiles") map.map.updateSize();
-  remember();
+// The address of what is shown now.
+function here() {
+  return chosen.id ? share.written({ dataset: chosen.id, how: chosen.how, at: map.at, style: style.state }) : share.writtenList(catalogue.state);
 }
 
 function remember() {
-  if (!chosen.record) return;
-  const hash = share.written({ dataset: chosen.id, tab: chosen.tab, at: map.at, style: style.state });
-  if (hash !== location.hash) history.replaceState(null, "", hash);
+  if (chosen.id && !chosen.record) return;
+  const hash = here();
+  if (hash !== location.hash) history.replaceState(null, "", hash || location.pathname + location.search);
 }
 
+// A step that the browser's Back undoes.
+function step(hash) { history.pushState(null, "", hash || location.pathname + location.search); }
+
 function restore() {
-  const { dataset, tab, at, style: wanted } = share.read(location.hash);
-  if (dataset) choose(dataset, { wanted, at, tab });
-  else if (chosen.id) close();
+  const { dataset, how, at, list, style: wanted } = share.read(location.hash);
+  if (dataset) return choose(dataset, { wanted, at, how });
+  if (chosen.id) close();
+  catalogue.restore(list);
+  catalogue.load();
 }
 
 async function copyLink() {
   remember();
   try {
     await navigator.clipboard.writeText(location.href);
-    find("share").textContent = "Copied";
+    find("share").replaceChildren(icon("check"));
     announce("The link is copied.");
   } catch {
-    find("share").textContent = "It is in the address bar";
+    announce("The link is in the address bar.");
   }
-  setTimeout(() => { find("share").textContent = "Copy link"; }, 2500);
+  setTimeout(() => find("share").replaceChildren(icon("link")), 2500);
 }
 
-function tell(text, action, run) {
-  find("banner").hidden = !text;
-  find("banner-text").textContent = text;
-  find("banner-retry").hidden = !action;
-  find("banner-retry").textContent = action ?? "";
-  find("banner-retry").onclick = run ?? null;
-}
-
-const outage = { waking: null };
-
-// Asks until the server is back, less and less often, and then for what is missing.
-async function outlast() {
-  if (outage.waking) return;
-  for (let tries = 0; ; tries += 1) {
-    const wait = WAITS_SECONDS[Math.min(tries, WAITS_SECONDS.length - 1)];
-    tell("The server does not answer. Trying again …", "Try now", () => outage.waking?.());
-    await new Promise((resolve) => { outage.waking = resolve; setTimeout(resolve, wait * 1000); });
-    if (await alive()) break;
-  }
-  outage.waking = null;
-  tell("");
-  announce("The server is back.");
+const outage = new Outage(() => {
   catalogue.load();
+  ground.refresh();
   if (chosen.id && !chosen.record) choose(chosen.id, chosen.wish);
   else map.refresh();
-}
+});
+const missed = debounced((error) => outage.tell(`Some of the map is missing. ${error.message}`, "Try again", () => { outage.tell(""); map.refresh(); }), 300);
 
-async function alive() {
-  try {
-    return (await fetch("livez", { cache: "no-store" })).ok;
-  } catch {
-    return false;
-  }
-}
-
-const missed = debounced((error) => tell(error instanceof Unreachable ? error.message : `Some of the map is missing. ${error.message}`, "Try again", () => { tell(""); map.refresh(); }), 300);
-
-catalogue.addEventListener("choose", ({ detail }) => choose(detail, { focus: true }));
+catalogue.addEventListener("choose", ({ detail }) => { step(share.written({ dataset: detail })); choose(detail, { focus: true }); });
+catalogue.addEventListener("hover", ({ detail }) => footprints.light(detail));
+catalogue.addEventListener("shown", ({ detail }) => {
+  footprints.show(detail);
+  // Where the map does not choose the list, the list chooses the map.
+  if (!chosen.id && !catalogue.state.near) map.around(footprints.extent);
+  remember();
+});
+footprints.addEventListener("hover", ({ detail }) => catalogue.light(detail));
 style.addEventListener("change", () => draw().catch((error) => fail(error, chosen.id, chosen.wish)));
-style.addEventListener("opacity", () => { map.setOpacity(style.state.opacity); direct.setOpacity(style.state.opacity); remember(); });
+style.addEventListener("opacity", () => { map.setOpacity(style.state.opacity); remember(); });
 map.addEventListener("moved", () => { catalogue.moved(); remember(); });
 map.addEventListener("failed", ({ detail }) => { if (!(detail instanceof Unreachable) && detail.status !== 401) missed(detail); });
-api.addEventListener("gone", () => outlast());
+map.addEventListener("point", ({ detail }) => {
+  if (map.record) return inspector.show(map.record, detail);
+  const id = footprints.at(detail.coordinate);
+  if (id) { step(share.written({ dataset: id })); choose(id, { focus: true }); }
+});
+api.addEventListener("gone", () => outage.begin());
 session.addEventListener("change", ({ detail }) => {
-  if (detail.expired) tell("Your sign-in has expired.", "Sign in", () => { tell(""); account.open(); });
-  else tell("");
-  catalogue.load(0);
-  const again = chosen.returning ?? { wanted: chosen.record ? style.state : PLAIN, at: chosen.record ? map.at : null, tab: chosen.tab };
+  if (detail.expired) outage.tell("Your sign-in has expired.", "Sign in", () => { outage.tell(""); account.open(); });
+  else outage.tell("");
+  catalogue.load(1);
+  const again = chosen.returning ?? { wanted: chosen.record ? style.state : PLAIN, at: chosen.record ? map.at : null, how: chosen.how };
   chosen.returning = null;
   if (chosen.id) choose(chosen.id, again);
 });
-find("back").addEventListener("click", close);
+find("back").addEventListener("click", () => { close(); step(here()); });
+find("share").append(icon("link"));
 find("share").addEventListener("click", copyLink);
-find("tab-tiles").addEventListener("click", () => setTab("tiles"));
-find("tab-direct").addEventListener("click", () => setTab("direct"));
-find("tabs").addEventListener("keydown", ({ key }) => {
-  if (!["ArrowLeft", "ArrowRight"].includes(key)) return;
-  setTab(chosen.tab === "tiles" ? "direct" : "tiles");
-  find(`tab-${chosen.tab}`).focus();
+find("use-open").addEventListener("click", () => use.show(chosen.record, style.query).catch((error) => announce(error.message)));
+find("how").addEventListener("change", ({ target }) => {
+  chosen.how = target.value;
+  draw().catch((error) => fail(error, chosen.id, chosen.wish));
 });
-addEventListener("hashchange", restore);
+find("help-open").append(icon("help"));
+find("help-open").addEventListener("click", () => find("help").showModal());
+find("help-close").append(icon("close"));
+find("help-close").addEventListener("click", () => find("help").close());
+addEventListener("popstate", restore);
 
+const bare = share.read(location.hash);
+catalogue.restore(bare.list);
 catalogue.load();
-restore();
-map.findGround().catch((error) => { if (!(error instanceof Refused || error instanceof Unreachable)) throw error; });
+if (bare.dataset) restore();
+const optional = (error) => { if (!(error instanceof Refused || error instanceof Unreachable)) throw error; };
+if (page.basemap) ground.useTemplate(page.basemap, page.attribution);
+Promise.all([page.basemap ? null : ground.findMarble(api), ground.findLand(land)]).catch(optional).then(() => ground.hasPicture && map.offerGround(ground));

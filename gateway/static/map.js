@@ -1,65 +1,56 @@
-// The map: ground, one dataset over it, and where the visitor looks.
+// The map: ground, one dataset over it, what lies around it, and where the visitor looks.
 
-import { find } from "./dom.js";
-import { place } from "./format.js";
+import { debounced, find, icon, make } from "./dom.js";
+import { onMap } from "./footprints.js";
+import { number, place } from "./format.js";
 import { TileFeed, loader } from "./tiles.js";
 
 const { ol } = globalThis;
-const WORLD = [-180, -85.0511287798066, 180, 85.0511287798066];
-const toMap = (extent) => ol.proj.transformExtent(extent, "EPSG:4326", "EPSG:3857");
-// Readable on the light and on the dark ground.
-const LINES = "rgba(128,140,150,0.45)";
-const label = (placed) => new ol.style.Text({ font: "11px system-ui, sans-serif", fill: new ol.style.Fill({ color: "#73828a" }), ...placed });
+// A place near 0, 0 is meant: coordinates here are metres.
+ol.proj.disableCoordinateWarning();
+const WORLD = [-180, -60, 180, 75];
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const paced = () => (calm.matches ? 0 : 250);
 
 export class DatasetMap extends EventTarget {
   #layer = null;
-  #ground = null;
-  #feed = null;
-  #groundId = null;
   #asking = null;
+  #valued = null;
 
   constructor(api) {
     super();
     this.api = api;
     this.view = new ol.View({ center: [0, 2e6], zoom: 1.5, minZoom: 0, maxZoom: 24, constrainResolution: false });
-    this.graticule = new ol.layer.Graticule({
-      showLabels: true,
-      wrapX: true,
-      strokeStyle: new ol.style.Stroke({ color: LINES, width: 1 }),
-      // Away from the legend and the scale, which are below.
-      lonLabelPosition: 1,
-      lonLabelStyle: label({ textBaseline: "top", offsetY: 4 }),
-      latLabelStyle: label({ textAlign: "end", textBaseline: "bottom", offsetX: -4, offsetY: -2 }),
-      zIndex: 1,
-    });
     this.map = new ol.Map({
       target: "map",
       view: this.view,
-      layers: [this.graticule],
-      controls: ol.control.defaults.defaults({ attribution: false, rotate: false, zoomOptions: { zoomInTipLabel: "Zoom in", zoomOutTipLabel: "Zoom out" } }).extend([new ol.control.ScaleLine()]),
+      layers: [],
+      controls: ol.control.defaults.defaults({ attribution: false, rotate: false, zoom: false }).extend([new ol.control.ScaleLine()]),
     });
     this.map.on("moveend", () => { this.#tell(); this.dispatchEvent(new Event("moved")); });
     this.map.on("loadstart", () => { find("map-busy").hidden = false; });
     this.map.on("loadend", () => { find("map-busy").hidden = true; });
-    this.map.on("singleclick", (event) => this.#point(event.coordinate));
+    this.map.on("singleclick", ({ coordinate }) => this.#point(coordinate));
+    this.map.on("pointermove", ({ coordinate, dragging }) => !dragging && this.#hover(coordinate));
+    this.map.getViewport().addEventListener("pointerleave", () => this.#left());
     find("map").addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target === find("map")) this.#point(this.view.getCenter()); });
+    this.value = debounced((lon, lat) => this.#value(lon, lat), 300);
+    this.#furnish();
   }
 
-  // Draws the Blue Marble below everything else, when the visitor may see one.
-  async findGround() {
-    const { datasets } = await this.api.json("/datasets", { query: { q: "marble", limit: 50 } });
-    const wide = ({ bounds }) => bounds && bounds[2] - bounds[0] > 350;
-    const found = datasets.find((each) => /blue[ _-]?marble/i.test(each.title) && each.visibility === "public" && each.count === 3 && wide(each));
-    if (!found) return;
-    const feed = new TileFeed(this.api, found.id, {});
-    this.#groundId = found.id;
-    this.#ground = this.#tiles(feed, await feed.open(), 0, () => {});
-    this.map.addLayer(this.#ground);
-    this.#balance();
+  // Puts a layer of a dataset on the map, in the place of the one before.
+  put(layer, record, opacity) {
+    layer.setZIndex(2);
+    layer.setOpacity(opacity);
+    this.map.addLayer(layer);
+    if (this.#layer) this.map.removeLayer(this.#layer);
+    this.#layer = layer;
+    this.record = record;
+    this.#tell();
+    this.#await();
   }
 
-  // Draws a dataset; `query` are the style's parameters. Resolves to its TileJSON. Rejects as the API does.
+  // Draws a dataset by tiles; `query` are the style's parameters. Rejects as the API does.
   async show(record, query, opacity) {
     this.#asking?.abort();
     const asking = this.#asking = new AbortController();
@@ -67,41 +58,33 @@ export class DatasetMap extends EventTarget {
     const feed = new TileFeed(this.api, record.id, [...query, ["tile_scale", scale]]);
     const document = await feed.open(asking.signal);
     if (asking.signal.aborted) throw new DOMException("", "AbortError");
-    const layer = this.#tiles(feed, document, 2, (error) => this.dispatchEvent(new CustomEvent("failed", { detail: error })), scale);
-    layer.setOpacity(opacity);
-    this.map.addLayer(layer);
-    this.#drop(this.#layer);
-    this.#layer = layer;
-    this.#feed = feed;
-    this.record = record;
-    this.#balance();
-    this.#tell();
-    this.#await();
-    return document;
+    this.put(this.#tiles(feed, document, scale), record, opacity);
   }
 
   clear() {
     this.#asking?.abort();
-    this.#drop(this.#layer);
+    if (this.#layer) this.map.removeLayer(this.#layer);
     this.#layer = this.record = null;
-    this.#balance();
+    this.#left();
     this.#tell();
   }
 
-  refresh() {
-    this.#layer?.getSource().refresh();
-    this.#ground?.getSource().refresh();
-  }
+  refresh() { this.#layer?.getSource().refresh(); }
 
   setOpacity(value) {
     this.#layer?.setOpacity(value);
     this.#await();
   }
 
+  // Where the home button leads.
   fit(bounds) {
-    const [west, south, east, north] = bounds;
-    const extent = toMap([west, Math.max(south, WORLD[1]), west > east ? east + 360 : east, Math.min(north, WORLD[3])]);
-    this.view.fit(extent, { size: this.map.getSize(), padding: [48, 32, 48, 32], maxZoom: 18, duration: calm.matches ? 0 : 350 });
+    this.home = bounds;
+    if (bounds) this.view.fit(onMap(bounds), { size: this.map.getSize(), padding: [60, 40, 60, 40], maxZoom: 18, duration: calm.matches ? 0 : 350 });
+  }
+
+  // Looks at an extent of the map from as far as its surroundings are worth.
+  around(extent) {
+    if (extent) this.view.fit(extent, { size: this.map.getSize(), padding: [70, 70, 70, 70], maxZoom: 7, duration: calm.matches ? 0 : 350 });
   }
 
   get at() {
@@ -121,13 +104,33 @@ export class DatasetMap extends EventTarget {
     return [turned(west), Math.max(-90, south), turned(east), Math.min(90, north)];
   }
 
-  #tiles(feed, { template, bounds, maxzoom }, zIndex, failed, tilePixelRatio = 1) {
-    const isGround = zIndex === 0;
-    // The gateway draws every zoom level out of overviews, so there is no least one.
-    const source = new ol.source.XYZ({ url: template, maxZoom: maxzoom, tilePixelRatio, transition: calm.matches ? 0 : 200, tileLoadFunction: loader(feed, failed), interpolate: isGround });
-    const wide = bounds[2] - bounds[0] >= 360 || bounds[0] > bounds[2];
-    return new ol.layer.Tile({ source, zIndex, extent: wide ? undefined : toMap(bounds) });
+  // A button that switches the ground's picture on and off, for a map that has one.
+  offerGround(ground) {
+    const button = this.#button("ground", "Picture of the ground", () => {
+      ground.on = !ground.on;
+      button.setAttribute("aria-pressed", String(ground.on));
+    });
+    button.setAttribute("aria-pressed", "true");
+    find("tools").append(make("div", {}, button));
   }
+
+  #tiles(feed, { template, bounds, maxzoom }, tilePixelRatio) {
+    const failed = (error) => this.dispatchEvent(new CustomEvent("failed", { detail: error }));
+    // The gateway draws every zoom level out of overviews, so there is no least one.
+    const source = new ol.source.XYZ({ url: template, maxZoom: maxzoom, tilePixelRatio, transition: calm.matches ? 0 : 200, tileLoadFunction: loader(feed, failed), interpolate: false });
+    const wide = bounds[2] - bounds[0] >= 360 || bounds[0] > bounds[2];
+    return new ol.layer.Tile({ source, extent: wide ? undefined : onMap(bounds) });
+  }
+
+  #furnish() {
+    const zoom = (by) => this.view.animate({ zoom: this.view.getZoom() + by, duration: paced() });
+    const near = make("div", {}, this.#button("plus", "Zoom in", () => zoom(1)), this.#button("minus", "Zoom out", () => zoom(-1)));
+    const frame = make("div", {}, this.#button("fit", "Show all of it", () => this.fit(this.home ?? WORLD)));
+    if (document.fullscreenEnabled) frame.append(this.#button("expand", "Full screen", () => (document.fullscreenElement ? document.exitFullscreen() : find("stage").requestFullscreen())));
+    find("tools").append(near, frame);
+  }
+
+  #button(drawn, label, run) { return make("button", { type: "button", title: label, "aria-label": label, onclick: run }, icon(drawn)); }
 
   // Says in the map's own element when all of what was asked for can be seen.
   #await() {
@@ -136,13 +139,31 @@ export class DatasetMap extends EventTarget {
     this.map.render();
   }
 
-  #drop(layer) { if (layer) this.map.removeLayer(layer); }
+  // Place under the pointer at once, and the value there when it rests.
+  #hover(coordinate) {
+    const [lon, lat] = ol.proj.toLonLat(coordinate);
+    this.#valued?.abort();
+    this.pointed = [turned(lon), lat];
+    find("pointer").textContent = place(...this.pointed);
+    if (this.record) this.value(...this.pointed);
+  }
 
-  // Nothing lies below the ground itself, and lines help where there is no ground.
-  #balance() {
-    const isGround = this.record && this.record.id === this.#groundId;
-    this.#ground?.setVisible(!isGround);
-    this.graticule.setVisible(!this.#ground || Boolean(isGround));
+  #left() {
+    this.#valued?.abort();
+    this.pointed = null;
+    find("pointer").textContent = "";
+  }
+
+  async #value(lon, lat) {
+    const { record, pointed } = this;
+    if (!record || !pointed || pointed[0] !== lon || pointed[1] !== lat) return;
+    this.#valued = new AbortController();
+    try {
+      const { values } = await this.api.json(`/datasets/${record.id}/point/${lon},${lat}`, { signal: this.#valued.signal });
+      if (this.pointed === pointed) find("pointer").textContent = `${place(lon, lat)} · ${values.slice(0, 4).map(number).join(", ")}${values.length > 4 ? " …" : ""}`;
+    } catch {
+      // Outside of the data there is none, and a click says so in words.
+    }
   }
 
   #point(coordinate) {

@@ -1,7 +1,7 @@
 // What is known of a dataset, and what the check found, in words.
 
-import { make } from "./dom.js";
-import { WHO, bytes, day, number, place, whole } from "./format.js";
+import { copyButton, icon, make } from "./dom.js";
+import { WHO, bytes, day, extent, number, whole } from "./format.js";
 
 const DEPTHS = {
   header: "Its header was read: every directory, and where every block lies.",
@@ -10,25 +10,33 @@ const DEPTHS = {
 };
 
 export function drawFacts(box, record, info) {
-  const [west, south, east, north] = record.bounds ?? [];
   const nodata = record.nodata == null ? null : number(Number(record.nodata));
   const rows = [
-    ["Size of the file", bytes(record.size_bytes)],
+    ["File size", bytes(record.size_bytes)],
     ["Pixels", record.width && `${whole(record.width)} × ${whole(record.height)}`],
     ["Bands", record.count && `${record.count}, ${record.dtype}`],
     ["No data", nodata],
     ["Overviews", info?.overviews && (info.overviews.length ? info.overviews.map((each) => `1:${each}`).join(", ") : "none")],
-    ["Coordinates", record.crs],
-    ["From", record.bounds && place(west, south)],
-    ["To", record.bounds && place(east, north)],
-    ["To be seen by", WHO[record.visibility]],
-    ["To be downloaded by", WHO[record.download]],
+    ["CRS", crs(record, info)],
+    ["Extent", record.bounds && extent(record.bounds)],
+    ["Who can view", WHO[record.visibility]],
+    ["Who can download", WHO[record.download]],
     ["Owner", record.owner],
     ["Updated", day(record.updated_at)],
-    ["SHA-256", record.sha256 && make("code", {}, record.sha256)],
-    ["Id", make("code", {}, record.id)],
+    ["SHA-256", record.sha256 && copied(record.sha256, `${record.sha256.slice(0, 16)}…`, "Copy the SHA-256")],
+    ["Id", copied(record.id, record.id, "Copy the id")],
   ];
   box.replaceChildren(...rows.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+}
+
+// "EPSG:32616, WGS 84 / UTM zone 16N"; what has no code has a name alone.
+export function crs(record, info) {
+  const code = /^EPSG:\d+$/.test(record.crs ?? "") ? record.crs : null;
+  return [code, info?.crs_name].filter(Boolean).join(" ") || (record.crs ? "of its own" : null);
+}
+
+function copied(text, shown, label) {
+  return make("span", { class: "copied" }, make("code", { title: text }, shown), copyButton(text, label, icon("copy")));
 }
 
 export function drawVerdict(box, report) {

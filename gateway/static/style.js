@@ -1,11 +1,19 @@
 // How the dataset is coloured: bands, range of values, colours, opacity. Controls in, query parameters out.
 
 import { debounced, find, make } from "./dom.js";
-import { drawHistogram } from "./histogram.js";
+import { named, number } from "./format.js";
+import { drawHistogram, toldAt } from "./histogram.js";
+import { OFFERED, rampPicture, rampTitle, usualRamp } from "./ramps.js";
 
-const FAVOURITES = ["viridis", "magma", "inferno", "plasma", "cividis", "turbo", "terrain", "gist_earth", "spectral", "rdylgn", "rdbu", "coolwarm", "blues", "greens", "ylorrd", "topo", "rainbow"];
 const BINS = 64;
 const BYTES = [0, 255];
+// What the colours cover, by name: the label, and the range of a band's statistics.
+const STRETCHES = {
+  full: ["0–255", () => BYTES],
+  percent: ["2–98 %", (band) => [band.percentile_2, band.percentile_98]],
+  minmax: ["Min–max", (band) => [band.min, band.max]],
+  sigma: ["± 2 σ", (band) => [Math.max(band.min, band.mean - 2 * band.std), Math.min(band.max, band.mean + 2 * band.std)]],
+};
 
 export class StyleControls extends EventTarget {
   #changed = debounced(() => this.dispatchEvent(new Event("change")), 200);
@@ -17,11 +25,16 @@ export class StyleControls extends EventTarget {
     this.names = null;
     find("opacity").addEventListener("input", () => this.#opacity());
     find("mode").addEventListener("change", () => this.#mode());
-    find("colormap").addEventListener("change", () => this.#colors());
-    find("reversed").addEventListener("change", () => this.#colors());
+    find("ramps").addEventListener("change", ({ target }) => this.#colors(target.value));
+    find("colormap").addEventListener("change", ({ target }) => target.value && this.#colors(target.value));
+    find("reversed").addEventListener("change", () => this.#colors(turned(this.colors)));
+    find("stretch").addEventListener("change", ({ target }) => this.#take({ stretch: target.value === this.usual ? null : target.value, range: null }));
     for (const id of ["low", "high"]) find(id).addEventListener("input", () => this.#slid());
     for (const id of ["from", "to"]) find(id).addEventListener("change", () => this.#typed());
-    find("automatic").addEventListener("click", () => this.#take(null));
+    find("reset").addEventListener("click", () => this.#take({ stretch: null, range: null }));
+    const box = find("histogram").parentElement;
+    box.addEventListener("pointermove", ({ clientX }) => this.#hover(clientX, box.getBoundingClientRect()));
+    box.addEventListener("pointerleave", () => { find("histogram-at").hidden = true; });
   }
 
   // Shows the controls that fit the dataset, set to what is `wanted`; resolves when its values are known.
@@ -44,29 +57,35 @@ export class StyleControls extends EventTarget {
 
   get ramped() { return this.shown.length === 1 && !this.palette; }
 
+  get colors() { return this.state.colors ?? usualRamp(this.record, this.#description(this.shown[0])); }
+
+  get usual() { return this.record.dtype === "uint8" ? "full" : "percent"; }
+
   // One (low, high) for each band shown; null where the values are the colours.
   get ranges() {
     if (this.palette) return null;
     if (this.state.range) return this.shown.map(() => this.state.range);
-    if (this.record.dtype === "uint8") return this.shown.map(() => BYTES);
-    return this.bands.length ? this.bands.map((band) => ordered(band.percentile_2, band.percentile_98)) : null;
+    const stretch = this.state.stretch ?? this.usual;
+    if (stretch === "full") return this.shown.map(() => BYTES);
+    return this.bands.length ? this.bands.map((band) => ordered(...STRETCHES[stretch][1](band))) : null;
   }
 
   // Pairs of names and values, as tiles take them.
   get query() {
     const query = (this.state.bands ?? []).map((band) => ["bidx", band]);
-    if (this.state.colors && this.ramped) query.push(["colormap_name", this.state.colors]);
-    const bytes = this.record.dtype === "uint8" && !this.state.range;
-    if (!bytes) for (const range of this.ranges ?? []) query.push(["rescale", range.join(",")]);
+    if (this.ramped && this.colors !== "gray") query.push(["colormap_name", this.colors]);
+    const asStored = this.usual === "full" && !this.state.range && !this.state.stretch;
+    if (!asStored) for (const range of this.ranges ?? []) query.push(["rescale", range.map(rounded).join(",")]);
     return query;
   }
 
   get ramp() {
     if (!this.ramped || !this.ranges) return null;
-    const [low, high] = this.ranges[0];
-    const url = this.api.url(`/colorMaps/${this.state.colors ?? "gray"}`, { f: "png", width: 200, height: 12 });
-    return { url, low, high, label: this.#name(this.shown[0]) };
+    const [low, high] = this.ranges[0].map(rounded);
+    return { url: rampPicture(this.api, this.colors), low, high, label: `${this.#heading}${this.unit ? ` [${this.unit}]` : ""}` };
   }
+
+  get unit() { return this.shown.length === 1 ? this.info.band_units?.[this.shown[0] - 1] : null; }
 
   async #fill() {
     if (this.drawable.length > 0 && !this.names) this.names = (await this.api.json("/colorMaps")).colorMaps;
@@ -83,7 +102,7 @@ export class StyleControls extends EventTarget {
   #fillBands() {
     const labels = this.shown.length > 1 ? ["Red", "Green", "Blue"] : ["Band"];
     const pickers = this.shown.map((chosen, index) => {
-      const select = make("select", { onchange: () => this.#picked() }, ...this.drawable.map((band) => make("option", { value: band, selected: band === chosen }, this.#name(band))));
+      const select = make("select", { class: "small", onchange: () => this.#picked() }, ...this.drawable.map((band) => make("option", { value: band, selected: band === chosen }, this.#name(band))));
       return make("label", {}, `${labels[index]} `, select);
     });
     find("bands").replaceChildren(find("bands").querySelector("legend"), ...pickers);
@@ -92,23 +111,32 @@ export class StyleControls extends EventTarget {
   #fillColors() {
     for (const node of document.querySelectorAll("[data-ramp]")) node.hidden = !this.ramped;
     if (!this.ramped) return;
-    const plain = this.state.colors?.replace(/_r$/, "") ?? "";
-    const known = this.names.filter((name) => !name.endsWith("_r"));
-    const group = (label, names) => make("optgroup", { label }, ...names.map((name) => make("option", { value: name, selected: name === plain }, name)));
-    const favourites = FAVOURITES.filter((name) => known.includes(name));
-    find("colormap").replaceChildren(
-      make("option", { value: "", selected: !plain }, "grey"),
-      group("Often used", favourites),
-      group("All", known.filter((name) => !favourites.includes(name))),
-    );
-    find("reversed").checked = Boolean(this.state.colors?.endsWith("_r"));
-    find("reversed").disabled = !plain || !this.names.includes(`${plain}_r`);
+    const { colors } = this;
+    const offered = OFFERED.filter((name) => this.names.includes(name));
+    if (find("ramps").querySelectorAll("input").length !== offered.length) find("ramps").replaceChildren(find("ramps").querySelector("legend"), ...offered.map((name) => this.#swatch(name)));
+    const shown = offered.find((name) => name === colors || turned(name) === colors);
+    for (const input of find("ramps").querySelectorAll("input")) input.checked = input.value === shown;
+    const others = this.names.filter((name) => !name.endsWith("_r") && !offered.includes(name) && !offered.includes(turned(name)));
+    const plain = shown ? "" : colors.replace(/_r$/, "");
+    find("colormap").replaceChildren(make("option", { value: "", selected: !plain }, `${others.length} others …`), ...others.map((name) => make("option", { value: name, selected: name === plain }, name)));
+    find("reversed").checked = shown ? shown !== colors : colors.endsWith("_r");
+    find("reversed").disabled = !this.names.includes(turned(colors));
   }
 
-  #name(band) {
-    const [, description] = this.info.band_descriptions?.[band - 1] ?? [];
-    return description && description !== `b${band}` ? `${band}: ${description}` : `band ${band}`;
+  #swatch(name) {
+    const input = make("input", { type: "radio", name: "ramp", value: name });
+    return make("label", { title: name }, input, make("img", { src: rampPicture(this.api, name, 96, 18), alt: "", width: 96, height: 18 }), make("span", {}, rampTitle(name)));
   }
+
+  #description(band) {
+    const [, description] = this.info.band_descriptions?.[band - 1] ?? [];
+    return description && description !== `b${band}` ? description : "";
+  }
+
+  #name(band) { return this.#description(band) || `Band ${band}`; }
+
+  // What the legend is headed: one band alone needs no number.
+  get #heading() { return this.info.count === 1 ? this.#description(1) || named(this.record).name : this.#name(this.shown[0]); }
 
   // Asks for the values of the bands shown. Without an answer the range is left to the server.
   async #measure() {
@@ -133,14 +161,30 @@ export class StyleControls extends EventTarget {
     const range = this.#span();
     const low = Math.min(range[0], ...this.bands.map((band) => band.min));
     const high = Math.max(range[1], ...this.bands.map((band) => band.max));
+    this.axis = [low, high];
     const [from, to] = range;
     for (const id of ["low", "high"]) Object.assign(find(id), { min: low, max: high });
     Object.assign(find("low"), { value: from });
     Object.assign(find("high"), { value: to });
     find("from").value = rounded(from);
     find("to").value = rounded(to);
-    find("automatic").hidden = !this.state.range;
-    drawHistogram(find("histogram"), this.bands, [low, high], range);
+    find("axis-low").textContent = number(rounded(low));
+    find("axis-high").textContent = number(rounded(high));
+    find("axis-unit").textContent = this.unit ?? "";
+    find("reset").disabled = !this.state.range && !this.state.stretch;
+    this.#fillStretches();
+    drawHistogram(find("histogram"), this.bands, [low, high], range, this.ramped ? rampPicture(this.api, this.colors) : null);
+  }
+
+  #fillStretches() {
+    const names = Object.keys(STRETCHES).filter((name) => name !== "full" || this.usual === "full");
+    const chosen = this.state.range ? null : this.state.stretch ?? this.usual;
+    const offered = [...find("stretch").querySelectorAll("input")].map((input) => input.value);
+    if (offered.join() !== names.join()) {
+      const labels = names.map((name) => make("label", {}, make("input", { type: "radio", name: "stretch", value: name }), make("span", {}, STRETCHES[name][0])));
+      find("stretch").replaceChildren(find("stretch").querySelector("legend"), ...labels);
+    }
+    for (const input of find("stretch").querySelectorAll("input")) input.checked = input.value === chosen;
   }
 
   #span() {
@@ -148,20 +192,26 @@ export class StyleControls extends EventTarget {
     return [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))];
   }
 
+  #hover(x, { left, width }) {
+    const part = (x - left) / width;
+    find("histogram-at").hidden = !this.bands.length || part < 0 || part > 1;
+    if (this.bands.length) find("histogram-at").textContent = toldAt(this.bands, this.axis, part);
+  }
+
   #slid() {
     const [low, high] = ordered(Number(find("low").value), Number(find("high").value));
-    this.#take([rounded(low), rounded(high)]);
+    this.#take({ range: [rounded(low), rounded(high)] });
   }
 
   #typed() {
     const [low, high] = [find("from"), find("to")].map((input) => (input.value === "" ? NaN : Number(input.value)));
-    if (Number.isFinite(low) && Number.isFinite(high) && low < high) this.#take([low, high]);
+    if (Number.isFinite(low) && Number.isFinite(high) && low < high) this.#take({ range: [low, high] });
     else this.#drawRange();
   }
 
-  #take(range) {
-    if (range && range[0] === range[1]) return;
-    this.state.range = range;
+  #take(change) {
+    if (change.range && change.range[0] === change.range[1]) return;
+    Object.assign(this.state, change);
     this.#drawRange();
     this.#changed();
   }
@@ -186,14 +236,16 @@ export class StyleControls extends EventTarget {
     this.#changed();
   }
 
-  #colors() {
-    const plain = find("colormap").value;
-    const turned = find("reversed").checked && this.names.includes(`${plain}_r`);
-    this.state.colors = plain ? `${plain}${turned ? "_r" : ""}` : null;
+  #colors(name) {
+    if (!this.names.includes(name)) return;
+    this.state.colors = name === usualRamp(this.record, this.#description(this.shown[0])) ? null : name;
     this.#fillColors();
+    this.#drawRange();
     this.#changed();
   }
 }
 
+const turned = (name) => (name.endsWith("_r") ? name.slice(0, -2) : `${name}_r`);
 const ordered = (one, other) => (one < other ? [one, other] : one > other ? [other, one] : [one, one + 1]);
-const rounded = (value) => Number(value.toPrecision(6));
+// Whole numbers stay whole; of others four digits are enough for a range of colours.
+const rounded = (value) => (Number.isInteger(value) ? value : Number(value.toPrecision(4)));

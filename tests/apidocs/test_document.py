@@ -32,7 +32,7 @@ def operations(described):
         (path, verb, told)
         for path, item in described["paths"].items()
         for verb, told in item.items()
-        if verb != "parameters"
+        if verb not in ("parameters", "x-spelling-of")
     ]
 
 

@@ -55,12 +55,17 @@ async def sign_in(page, bearer: str) -> None:
 
 async def drawn(page) -> None:
     """Return when the map has drawn all that it asked for."""
-    await page.wait_for_selector("#tabs:not([hidden])")
+    await page.wait_for_selector("#how:not([hidden])")
     await page.wait_for_selector("#map[aria-busy=false]")
 
 
 async def colours(page, selector: str) -> int:
     """Return how many colours the middle of a map has on the screen."""
+    return len(np.unique((await middle(page, selector)).reshape(-1, 3), axis=0))
+
+
+async def middle(page, selector: str) -> np.ndarray:
+    """Return the middle of a map as it is on the screen, (120, 120, 3)."""
     box = await page.locator(selector).bounding_box()
     clip = {
         "x": box["x"] + box["width"] / 2 - 60,
@@ -68,5 +73,4 @@ async def colours(page, selector: str) -> int:
         "width": 120,
         "height": 120,
     }
-    pixels = png_decode(await page.screenshot(clip=clip))[..., :3]
-    return len(np.unique(pixels.reshape(-1, 3), axis=0))
+    return png_decode(await page.screenshot(clip=clip))[..., :3]

@@ -45,11 +45,20 @@ async def test_axe_finds_nothing_serious(http_server, base_url, samples):
 async def test_a_phone_shows_everything_without_scrolling_sideways(http_server, base_url, samples):
     async with opened_page(**PHONE, device_scale_factor=2, has_touch=True) as page:
         await page.goto(base_url)
+        assert await page.is_visible(".item")
+        await page.tap("#map-open")
+        assert await page.evaluate("document.body.dataset.sheet") == "peek"
+        await page.tap("#map-open")
         await page.tap("text=Blue Marble")
         await drawn(page)
+        assert await page.evaluate("document.body.dataset.sheet") == "half"
+        for height in ("full", "peek", "half"):
+            await page.tap("#grip")
+            assert await page.evaluate("document.body.dataset.sheet") == height
+            assert await page.is_visible("#download")
         assert await page.evaluate("document.documentElement.scrollWidth") == 360
         assert await colours(page, "#map") > 500
-        for control in ("#download", "#share", "#opacity", "#mode", "#from", "#facts", "#verdict"):
+        for control in ("#download", "#share", "#opacity", "#mode", "#from"):
             await page.locator(control).scroll_into_view_if_needed()
             box = await page.locator(control).bounding_box()
             assert box["x"] >= 0, control
@@ -61,7 +70,7 @@ async def test_the_keyboard_alone_is_enough(http_server, base_url, samples):
     async with opened_page() as page:
         await page.goto(base_url)
         await page.wait_for_selector(".item")
-        await page.focus("#within")
+        await page.focus("#sort")
         await page.keyboard.press("Tab")
         await page.keyboard.press("Enter")
         await drawn(page)

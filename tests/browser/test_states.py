@@ -53,15 +53,3 @@ async def test_a_server_that_comes_back_is_found_again(http_server, base_url, sa
         await drawn(page)
         assert await page.inner_text("#title") == "Blue Marble"
         assert await page.is_hidden("#banner")
-
-
-@pytest.mark.gen_test(timeout=60)
-async def test_a_file_that_is_no_cog_any_more_is_told_and_not_drawn(http_server, base_url, samples):
-    path = samples.world.folder / "blue_marble.tif"
-    path.write_bytes(path.read_bytes()[:200_000])
-    async with opened_page(allowed=[REFUSED]) as page:
-        await page.goto(f"{base_url}#dataset={samples.marble.id}")
-        await page.wait_for_selector("text=cannot be read now")
-        assert await page.is_hidden("#style")
-        await page.click("#download")
-        await page.wait_for_selector("text=no true COG any more")

@@ -1,0 +1,74 @@
+// "Use in …": the lines that bring a dataset, in the style on screen, into other programs.
+
+import { copyButton, find, icon, make, tablist } from "./dom.js";
+import { clock, named } from "./format.js";
+import { CLIENTS } from "./uselines.js";
+
+export class UseDialog {
+  #chosen = "qgis";
+  #token = null;
+
+  constructor(api) {
+    this.api = api;
+    this.open = document.documentElement.dataset.open === "yes";
+    find("use-clients").append(...Object.entries(CLIENTS).map(([id, { title }]) => make("button", { type: "button", role: "tab", id: `use-${id}`, "aria-controls": "use-lines" }, title)));
+    this.select = tablist(find("use-clients"), (id) => this.#fill(id.slice(4)));
+    find("use-close").append(icon("close"));
+    find("use-close").addEventListener("click", () => find("use").close());
+  }
+
+  // Opens the dialog over a record; `query` are the pairs of the style. Rejects as the API does.
+  async show(record, query) {
+    this.record = record;
+    this.query = query;
+    this.#token = record.visibility === "public" ? null : await this.#minted(record.id);
+    find("use").showModal();
+    this.select(`use-${this.#chosen}`);
+  }
+
+  async #minted(id) {
+    const asked = Date.now();
+    const minted = await this.api.post(`/auth/tile-token/${id}`);
+    return { ...minted, until: asked + minted.expires_in * 1000 };
+  }
+
+  #fill(client) {
+    this.#chosen = client;
+    const { record } = this;
+    const self = record.links.find(({ rel }) => rel === "self").href;
+    const given = {
+      id: record.id,
+      self,
+      api: self.slice(0, self.indexOf("/datasets/")),
+      root: new URL(".", location.href.split("#")[0]).href,
+      ...this.#addresses(self),
+      query: this.query,
+      signedIn: Boolean(this.api.session.bearer),
+      open: this.open,
+      isPublic: record.download === "public",
+      name: named(record).name.normalize("NFKD").replace(/[^A-Za-z0-9._-]+/g, "_").replace(/^_+|_+$/g, "") || "dataset",
+    };
+    find("use-lines").setAttribute("aria-labelledby", `use-${client}`);
+    find("use-lines").replaceChildren(...CLIENTS[client].lines(given).map((each) => this.#snippet(each)));
+  }
+
+  // Of maps: as they were handed out with the token, or those of everybody.
+  #addresses(self) {
+    const { record } = this;
+    const href = (rel) => record.links.find((link) => link.rel === rel).href;
+    if (!this.#token) return { tilejson: href("tilejson"), wmts: href("wmts"), tiles: `${self}/tiles/{z}/{x}/{y}.png`, preview: `${self}/preview.png` };
+    const { tilejson, wmts, tiles, token } = this.#token;
+    return { tilejson, wmts, tiles: [tiles].flat()[0], preview: `${self}/preview.png?${new URLSearchParams({ token })}` };
+  }
+
+  #snippet({ title, where, text, kind }) {
+    const head = make("div", { class: "line spread" }, make("h3", {}, title), copyButton(text, `Copy: ${title}`, "Copy"));
+    return make("div", { class: "snippet" }, head, make("pre", { tabindex: 0 }, text), make("p", { class: "note" }, [where, this.#note(kind)].filter(Boolean).join(" ")));
+  }
+
+  #note(kind) {
+    if (kind === "minted") return "The token in it is good for two minutes from its first line on.";
+    if (kind !== "style") return "";
+    return this.#token ? `In the style that is on screen. The tile token in it ends at ${clock(this.#token.until)}: copy it anew then.` : "In the style that is on screen.";
+  }
+}
