@@ -540,3 +540,23 @@ async def test_every_transfer_has_its_end_also_of_a_store_that_dies_and_comes_ba
     await settled(app)
     grants, ends = await rows_of(world)
     check(grants, ends, visits)
+
+
+async def test_a_download_token_is_for_a_file_that_may_be_had_now(world, fetch, add, put, store, tunnel):
+    dataset = add()
+    path = f"/api/auth/download-token/{dataset.id}"
+    assert (await fetch(path, "POST")).code == 200
+    put(b"no raster any more")
+    refused = await fetch(path, "POST")
+    assert problem(refused)["type"] == "/problems/not-a-cog"
+    # Judged once: the second answer costs one look.
+    tunnel.requests.clear()
+    assert (await fetch(path, "POST")).code == 422
+    assert [method for method, _ in tunnel.requests] == ["HEAD"]
+    store.client.delete_object(Bucket=world.services.storages["bucket"].bucket, Key="cogs/a.tif")
+    assert (await fetch(path, "POST")).code == 404
+    # A store that does not answer has lost nothing.
+    tunnel.down()
+    response = await fetch(path, "POST")
+    assert (problem(response)["status"], "Retry-After" in response.headers) == (503, True)
+    assert len(world.audit("token.minted")) == 1
