@@ -42,7 +42,7 @@ def kill(folder: Path, seconds: float = 30, *, every: float = 1.0) -> Outcome:
 
 
 def _children(server: Server) -> list[int]:
-    return [pid for pid in server.workers() if pid != server.process.pid]
+    return server.children("cog-worker")
 
 
 def _kill_workers(server: Server, seconds: float, every: float) -> int:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -74,7 +75,7 @@ class Server:
         code = f"{patch}\nfrom gateway.__main__ import main\nmain()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "serve", "--port", "0", *arguments], env=self.environment, cwd=folder,
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True,
         )  # fmt: skip
         self.lines: list[str] = []
         self.secrets: list[str] = []
@@ -163,9 +164,17 @@ class Server:
 
     def workers(self) -> list[int]:
         """Return the processes that serve: the children, or the process itself when it has none."""
-        pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(child) for child in children] or [pid]
+        return self.children("cog-worker") or [self.process.pid]
+
+    def children(self, name: str) -> list[int]:
+        """Return the children that are called so (proc(5), comm)."""
+        pid, found = self.process.pid, []
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            # One that has ended meanwhile has no name.
+            with suppress(OSError):
+                if Path(f"/proc/{child}/comm").read_text().strip() == name:
+                    found.append(int(child))
+        return found
 
     def rss_mib(self) -> float:
         """Return the resident memory of all workers, the pages of files left out."""

@@ -6,7 +6,9 @@ import pytest
 
 from scripts.drilling.faults import faults
 from scripts.drilling.kill import kill
+from scripts.drilling.recorder import recorder, workers
 from scripts.drilling.server import Outcome
+from scripts.drilling.signals import signals
 from scripts.drilling.slow import slowloris, stall
 from scripts.drilling.splice import splice
 
@@ -22,6 +24,21 @@ def test_a_promise_that_is_not_kept_is_told():
 
 def test_killed_workers_lose_no_row_and_sigterm_cuts_no_answer(tmp_path):
     outcome = kill(tmp_path, 2, every=0.6)
+    assert outcome.broken == [], outcome
+
+
+def test_a_killed_recorder_loses_and_doubles_no_row(tmp_path):
+    outcome = recorder(tmp_path, 2, every=0.4)
+    assert outcome.broken == [], outcome
+
+
+def test_killed_workers_are_back_soon(tmp_path):
+    outcome = workers(tmp_path, 2)
+    assert outcome.broken == [], outcome
+
+
+def test_signals_of_every_moment_end_the_server_in_order_or_not_at_all(tmp_path):
+    outcome = signals(tmp_path, 2, moments=2)
     assert outcome.broken == [], outcome
 
 
