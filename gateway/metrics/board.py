@@ -7,24 +7,53 @@ library takes its folder from the environment once, when it is imported.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import threading
 import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest, mmap_dict, multiprocess, utils
 
+log = logging.getLogger("gateway")
 LOCK = ".lock"
+# Somebody who was stopped with the lock in his hands keeps nobody from starting, or from reading.
+LOCK_SECONDS, LOCK_PAUSE_SECONDS = 1.0, 0.005
 # What processes that are gone have counted; no process has this number.
-GONE = 0
+GONE = "0"
+FIRST_BYTES = 1 << 16
 # The library has no types for these.
-ValueFile: Any = mmap_dict.MmapedDict
+MappedFile: Any = mmap_dict.MmapedDict
 Collector: Any = multiprocess.MultiProcessCollector
 number: Any = utils.floatToGoString
+
+
+class ValueFile(MappedFile):  # type: ignore[misc]
+    """A file of values whose pages are all there: one that cannot be had kills the process that touches it.
+
+    Where there is no room an OSError says so.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with ExitStack() as unless_had:
+            file = unless_had.enter_context(path.open("ab"))
+            if path.stat().st_size == 0:
+                # One that is empty cannot be read by the library.
+                unless_had.callback(path.unlink)
+                os.posix_fallocate(file.fileno(), 0, FIRST_BYTES)
+            unless_had.pop_all()
+            file.close()
+        super().__init__(str(path))
+
+    def _init_value(self, key: str) -> None:
+        # The library doubles the file by a hole and fills it later. 28 are a length, padding and two doubles.
+        if self._used + len(key.encode()) + 28 > self._capacity:
+            os.posix_fallocate(self._f.fileno(), 0, 2 * self._capacity)
+        super()._init_value(key)
 
 
 class Board:
@@ -39,12 +68,12 @@ class Board:
         self._files: dict[str, Any] = {}
         # What the files hold, because writing alone is quicker than reading and writing.
         self._sums: dict[str, float] = {}
-        with _locked(folder, fcntl.LOCK_EX):
-            _bury(folder)
+        self._full = False
+        _bury(folder)
 
     def add(self, kind: str, key: str, amount: float) -> None:
         """Raise the value of a key in the file of its kind."""
-        with self._gate:
+        with self._gate, self._room():
             file, before = self._file(kind), self._sums.get(key)
             if before is None:
                 before = file.read_value(key)[0]
@@ -53,7 +82,7 @@ class Board:
 
     def put(self, kind: str, key: str, value: float) -> None:
         """Set the value of a key in the file of its kind."""
-        with self._gate:
+        with self._gate, self._room():
             self._file(kind).write_value(key, value, time.time())
 
     def close(self) -> None:
@@ -63,14 +92,24 @@ class Board:
                 file.close()
             self._files.clear()
             self._sums.clear()
-            for path in self._folder.glob(f"gauge_*_{os.getpid()}.db"):
+            for path in self._folder.glob(f"gauge_*_{process_name(os.getpid())}.db"):
                 path.unlink(missing_ok=True)
 
     def _file(self, kind: str) -> Any:
         found = self._files.get(kind)
         if found is None:
-            found = self._files[kind] = ValueFile(str(self._folder / f"{kind}_{os.getpid()}.db"))
+            found = self._files[kind] = ValueFile(self._folder / f"{kind}_{process_name(os.getpid())}.db")
         return found
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """Let what is counted go where there is no room for it: no answer is to fail for that."""
+        try:
+            yield
+        except OSError as error:
+            if not self._full:
+                log.warning("some counts are lost: no room in %s (%s)", self._folder, error.strerror)
+            self._full = True
 
 
 class Counter:
@@ -153,8 +192,8 @@ class Histogram:
 
 def exposition(folder: Path) -> bytes:
     """Return what all processes have counted, in Prometheus' text format."""
-    with _locked(folder, fcntl.LOCK_EX):
-        _bury(folder)
+    _bury(folder)
+    with _locked(folder):
         registry = CollectorRegistry()
         Collector(registry, path=str(folder))
         return generate_latest(registry)
@@ -167,30 +206,61 @@ def key_of(metric: str, name: str, labels: Sequence[str], values: Sequence[str],
 
 def _bury(folder: Path) -> None:
     """Add what dead processes have counted to one file, so that there are never many; drop their gauges."""
-    for path in folder.glob("*.db"):
-        pid = int(path.stem.rpartition("_")[2])
-        if pid == GONE or _lives(pid):
-            continue
+    with _locked(folder) as mine:
+        dead = [path for path in folder.glob("*.db") if not _lives(path.stem.rpartition("_")[2])]
+        # Where there is no room, or somebody else is at it, they stay as they are and count as before.
+        if mine:
+            with suppress(OSError):
+                _bury_each(dead)
+
+
+def _bury_each(dead: Sequence[Path]) -> None:
+    for path in dead:
         if path.name.startswith(("counter", "histogram")):
-            grave = ValueFile(str(path.with_name(f"{path.name.partition('_')[0]}_{GONE}.db")))
-            for key, value, _, _ in ValueFile.read_all_values_from_file(str(path)):
+            grave = ValueFile(path.with_name(f"{path.name.partition('_')[0]}_{GONE}.db"))
+            for key, value, _, _ in MappedFile.read_all_values_from_file(str(path)):
                 grave.write_value(key, grave.read_value(key)[0] + value, 0.0)
             grave.close()
         path.unlink()
 
 
-def _lives(pid: int) -> bool:
+def process_name(pid: int) -> str:
+    """Return a name of the process that none of another time has: its number and, where there is /proc, its start."""
+    try:
+        # The name of the program stands in brackets and may hold anything (proc(5), stat, field 22).
+        started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return str(pid)
+    return f"{pid}-{started}"
+
+
+def _lives(name: str) -> bool:
+    """Return whether the process of that name runs; what is kept of those that are gone counts as alive."""
+    if name == GONE:
+        return True
+    pid = int(name.partition("-")[0])
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return True
+        pass
+    return process_name(pid) == name
 
 
 @contextmanager
-def _locked(folder: Path, how: int) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[bool]:
+    """Yield whether nobody else does the same now, after a while of waiting."""
     with (folder / LOCK).open("a") as file:
-        fcntl.flock(file, how)
-        yield
+        until = time.monotonic() + LOCK_SECONDS
+        while not (mine := _try_lock(file.fileno())) and time.monotonic() < until:
+            time.sleep(LOCK_PAUSE_SECONDS)
+        yield mine
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

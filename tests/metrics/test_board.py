@@ -1,5 +1,7 @@
 """Values of several processes: exact sums, counters that outlive their process, gauges that do not."""
 
+import errno
+import fcntl
 import os
 import re
 import signal
@@ -10,6 +12,7 @@ import threading
 import pytest
 
 from gateway.metrics import Metrics, exposition
+from gateway.metrics import board as board_module
 from gateway.metrics.board import Board, Counter, Gauge, Histogram
 
 CHILD = """
@@ -158,3 +161,64 @@ def test_a_temporary_folder_goes_with_its_metrics():
     metrics.close()
     assert not folder.exists()
     assert re.fullmatch(r"cog-gateway-metrics-\w+", folder.name)
+
+
+def test_a_process_that_has_the_number_of_a_dead_one_does_not_keep_its_gauges(tmp_path):
+    board = Board(tmp_path)
+    Gauge(board, "workers", "Workers.").set(1)
+    Counter(board, "seen", "Seen.").add()
+    board.close()
+    Gauge(board, "workers", "Workers.").set(1)
+    (path,) = tmp_path.glob("gauge_*.db")
+    # As another process of this number would have left it, before a restart of the machine.
+    path.rename(path.with_name(f"gauge_livesum_{os.getpid()}-1.db"))
+    found = values(exposition(tmp_path))
+    assert "workers" not in found
+    assert found["seen_total"] == 1.0
+    board.close()
+
+
+def full(monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+
+
+def test_where_there_is_no_room_counts_are_lost_and_nothing_fails(tmp_path, monkeypatch, caplog):
+    board = Board(tmp_path)
+    counter = Counter(board, "seen", "Seen.", ("by",))
+    counter.add("before")
+    full(monkeypatch)
+    for number in range(2000):
+        counter.add(f"after-{number}")
+    Gauge(board, "workers", "Workers.").set(1)
+    found = values(exposition(tmp_path))
+    assert found['seen_total{by="before"}'] == 1.0
+    assert 0 < len(found) < 2000
+    board.close()
+    (text,) = caplog.messages
+    assert text.startswith("some counts are lost: no room in")
+
+
+def test_every_page_of_a_file_is_there_before_it_is_written(tmp_path):
+    board = Board(tmp_path)
+    counter = Counter(board, "seen", "Seen.", ("by",))
+    for number in range(2000):
+        counter.add(str(number))
+    for path in tmp_path.glob("*.db"):
+        facts = path.stat()
+        assert facts.st_blocks * 512 >= facts.st_size
+    board.close()
+
+
+def test_who_was_stopped_with_the_lock_keeps_nobody_from_starting_or_reading(tmp_path, monkeypatch):
+    monkeypatch.setattr(board_module, "LOCK_SECONDS", 0.01)
+    first = Board(tmp_path)
+    Counter(first, "seen", "Seen.").add()
+    with (tmp_path / board_module.LOCK).open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        second = Board(tmp_path)
+        assert values(exposition(tmp_path)) == {"seen_total": 1.0}
+    for board in (first, second):
+        board.close()

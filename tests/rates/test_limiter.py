@@ -1,5 +1,7 @@
 """Limits: exact to the second, shared by processes, bounded in memory, and nobody is counted for another."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -10,6 +12,7 @@ import pytest
 
 from gateway.errors import TooManyRequests
 from gateway.rates import RateLimits
+from gateway.rates import table as table_module
 from gateway.rates.limiter import identity
 from gateway.rates.table import SLOTS, SharedTable
 
@@ -18,6 +21,7 @@ import sys
 from pathlib import Path
 from gateway.errors import TooManyRequests
 from gateway.rates import RateLimits
+from gateway.rates import table as table_module
 limits, let_through = RateLimits({"mint": "1000/hour"}, Path(sys.argv[1])), 0
 for _ in range(600):
     try:
@@ -174,3 +178,46 @@ def test_limits_that_nobody_asked_for_leave_nothing_behind(clock):
     assert not folder.exists()
     RateLimits({}, None).close()
     RateLimits({"mint": "off"}).load()
+
+
+def test_who_was_stopped_with_the_lock_stops_nobody_and_all_count_together_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(table_module, "ALONE_SECONDS", 0.0)
+    table = SharedTable(tmp_path / "rates")
+    assert table.incr("ana", 60) == 1
+    with (tmp_path / "rates").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        # Alone, and still within limits of its own.
+        assert [table.incr("ana", 60) for _ in range(2)] == [1, 2]
+    assert table.incr("ana", 60) == 2
+    table.close()
+
+
+def test_a_lock_that_was_not_had_is_not_waited_for_by_each(tmp_path, monkeypatch):
+    tries = []
+    monkeypatch.setattr(table_module.time, "sleep", tries.append)
+    table = SharedTable(tmp_path / "rates")
+    with (tmp_path / "rates").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for _ in range(3):
+            table.incr("ana", 60)
+    assert len(tries) == table_module.LOCK_TRIES
+    table.close()
+
+
+def test_without_room_a_process_counts_alone(tmp_path, monkeypatch, caplog):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    table = SharedTable(tmp_path / "rates")
+    assert [table.incr("ana", 60) for _ in range(2)] == [1, 2]
+    table.close()
+    (text,) = caplog.messages
+    assert "by this process alone" in text
+
+
+def test_every_page_of_the_table_is_there_from_the_start(tmp_path):
+    table = SharedTable(tmp_path / "rates")
+    facts = (tmp_path / "rates").stat()
+    assert facts.st_blocks * 512 >= facts.st_size == SLOTS * table_module.SLOT.size
+    table.close()
