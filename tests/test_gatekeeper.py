@@ -136,6 +136,16 @@ def test_admission_in_the_order_of_the_checks(keeper, shelf):
     assert admitted.through_roles == {"survey"}
 
 
+@pytest.mark.parametrize("scale", list(Scale))
+def test_a_tile_token_shows_and_never_gives_what_its_holder_may_have(keeper, shelf, scale):
+    shelf.kept = replace(shelf.kept, visibility=scale, download=scale)
+    tiles, download = (Principal("ana", kind=kind, dataset_id=ID) for kind in (TokenKind.TILES, TokenKind.DOWNLOAD))
+    assert keeper.admit(ID, tiles, Action.VIEW).dataset is shelf.kept
+    with pytest.raises(Forbidden):
+        keeper.admit(ID, tiles, Action.DOWNLOAD)
+    assert keeper.admit(ID, download, Action.DOWNLOAD).dataset is shelf.kept
+
+
 def test_the_judged_version_is_not_judged_again(keeper, shelf, judged):
     dataset, stat = keeper.vouch(shelf.kept)
     assert (dataset, stat.version, judged) == (shelf.kept, shelf.kept.version, [])

@@ -11,11 +11,8 @@ import pytest
 
 from gateway.handlers import handed
 from gateway.model import Level, Principal, Scale, TokenKind
-from gateway.services import policy_of
-from gateway.settings import Settings
-from gateway.tokens import mint_scoped, verify_scoped
+from gateway.tokens import mint_scoped
 from tests.handlers.conftest import grant
-from tests.tokens.forge import DATASET, KEYS
 
 
 @pytest.fixture(autouse=True)
@@ -23,24 +20,6 @@ def one_step(monkeypatch):
     """Documents are all of one step of the clock, also where the test crosses its end."""
     now = time.time()
     monkeypatch.setattr(handed, "time", SimpleNamespace(time=lambda: now))
-
-
-@pytest.mark.parametrize("seconds", [1, 2, 3, 7, 60, 61, 899, 900, 3599, 3600, 3601, 86_400])
-def test_a_token_of_a_document_holds_from_its_first_moment_for_its_whole_life(seconds):
-    policy = policy_of(Settings(tile_token_seconds=seconds, _env_file=None))
-    step = policy.step_seconds
-    assert 1 <= step <= max(1, min(900, seconds // 4))
-    start = 1_800_000_000 // step * step
-    for late in {0.0, 0.5, step / 2, step - 0.001}:
-        now = start + late
-        began = policy.step_begin(now)
-        assert began == start
-        token, _ = mint_scoped(
-            KEYS, TokenKind.TILES, DATASET, Principal(), policy.longest_seconds(TokenKind.TILES), began
-        )
-        for moment in (now, now + seconds - 0.001):
-            assert verify_scoped(token, KEYS, policy, moment).expires - now >= seconds
-    assert policy.step_begin(start + step) == start + step
 
 
 async def document_of(fetch, dataset, **options):

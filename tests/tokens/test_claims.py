@@ -176,6 +176,21 @@ def test_the_lives_of_scoped_tokens_are_policy():
         verify_scoped(token_of(SCOPED), KEYS, policy, NOW)
 
 
+@pytest.mark.parametrize("seconds", [1, 2, 3, 7, 60, 61, 899, 900, 3599, 3600, 3601, 86_400])
+def test_a_token_of_a_document_holds_from_its_first_moment_for_its_whole_life(seconds):
+    policy = TokenPolicy(lifetimes={TokenKind.DOWNLOAD: 120, TokenKind.TILES: seconds})
+    step = policy.step_seconds
+    assert 1 <= step <= max(1, min(900, seconds // 4))
+    start, life = 1_800_000_000 // step * step, policy.longest_seconds(TokenKind.TILES)
+    for late in {0.0, 0.5, step / 2, step - 0.001}:
+        now = start + late
+        assert policy.step_begin(now) == start
+        token, _ = mint_scoped(KEYS, TokenKind.TILES, DATASET, Principal(), life, policy.step_begin(now))
+        for moment in (now, now + seconds - 0.001):
+            assert verify_scoped(token, KEYS, policy, moment).expires - now >= seconds
+    assert policy.step_begin(start + step) == start + step
+
+
 # Names
 
 
