@@ -82,10 +82,11 @@ def _below(storage: S3Storage, key: str) -> Iterator[tuple[Listed, str]]:
     if first is not None and first.key == key:
         yield first, PurePosixPath(key).name
         return
-    folder = f"{key.rstrip('/')}/" if key.strip("/") else ""
+    # An empty part of a key is one like any other: a bucket has no folders.
+    folder = key if not key or key.endswith("/") else f"{key}/"
     for each in storage.listed(folder):
         if _is_raster(each.key):
-            yield each, each.key.removeprefix(folder)
+            yield each, _relative(each.key, folder)
 
 
 def _matching(storage: S3Storage, pattern: str) -> Iterator[tuple[Listed, str]]:
@@ -94,7 +95,12 @@ def _matching(storage: S3Storage, pattern: str) -> Iterator[tuple[Listed, str]]:
     wanted = re.compile(_regex(pattern))
     for each in storage.listed(f"{folder}/" if folder else ""):
         if wanted.fullmatch(each.key):
-            yield each, each.key.removeprefix(f"{folder}/")
+            yield each, _relative(each.key, f"{folder}/")
+
+
+def _relative(key: str, folder: str) -> str:
+    """Return the name of an object below a prefix, as a path of a file: without empty parts."""
+    return "/".join(filter(None, key.removeprefix(folder).split("/")))
 
 
 def _regex(pattern: str) -> str:

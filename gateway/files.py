@@ -23,6 +23,10 @@ class NotRegular(GatewayError):
 READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
+# What GDAL looks for beside a raster, by what is added to its name.
+SIDECAR_SUFFIXES = (".ovr", ".msk", ".aux.xml")
+
+
 def version_of(facts: os.stat_result) -> str:
     """Return the version of a local file: size, mtime in nanoseconds and inode, each in hex."""
     return f"{facts.st_size:x}-{facts.st_mtime_ns:x}-{facts.st_ino:x}"
@@ -147,3 +151,19 @@ def open_beneath(root: Path, parts: tuple[str, ...]) -> FileSource:
     """Return the opened file `parts` below `root`, no link followed. Raises NotRegular or OSError."""
     with folder_beneath(root, parts[:-1]) as folder:
         return FileSource(os.open(parts[-1], READ_FLAGS | os.O_NOFOLLOW, dir_fd=folder))
+
+
+def sidecars_of(name: str, folder: int | None = None) -> frozenset[str]:
+    """Return the names of the sidecars that a file has, beside it; `folder` is a descriptor that `name` counts from.
+
+    Asked for one by one: the folder may hold a million names.
+    """
+    return frozenset(Path(name + suffix).name for suffix in SIDECAR_SUFFIXES if _there(name + suffix, folder))
+
+
+def _there(name: str, folder: int | None) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return True

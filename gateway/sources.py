@@ -5,20 +5,25 @@ from __future__ import annotations
 import glob
 import os
 import stat
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 
 from gateway.errors import GatewayError
-from gateway.files import open_file
+from gateway.files import SIDECAR_SUFFIXES, open_file
 
 BUCKET_SCHEME = "s3://"
 SUFFIXES = (".tif", ".tiff", ".gtiff")
 # TIFF 6.0 section 2 and the BigTIFF header (version 43), in both byte orders.
+UTF_16_MARKS = (BOM_UTF16_LE, BOM_UTF16_BE)
+LIST_BYTES = 64 * 1024
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -63,6 +68,26 @@ def no_bucket(name: str) -> Iterator[Problem]:
     yield Problem(name, Lack.MISSING, "objects of buckets are not read here")
 
 
+def names_in(stream: BinaryIO, null: bool = False) -> Iterator[str]:
+    """Yield the names of a list: one a line, or with `null` ended by a NUL each and taken as they are.
+
+    A byte order mark at the beginning is none of a name; by it UTF-16 is known, in which some shells write. Bytes
+    that are no UTF-8 are kept as the file system's functions keep them.
+    """
+    mark = stream.read(2)
+    chunks = chain((mark,), iter(partial(stream.read1, LIST_BYTES), b""))  # type: ignore[attr-defined]
+    coding, errors = ("utf-16", "replace") if mark in UTF_16_MARKS else ("utf-8-sig", "surrogateescape")
+    decoder = getincrementaldecoder(coding)(errors)
+    begun: list[str] = []
+    for chunk in chain(chunks, (b"",)):
+        first, *others = decoder.decode(chunk, final=not chunk).split("\0" if null else "\n")
+        begun.append(first)
+        for other in others:
+            yield "".join(begun) if null else "".join(begun).rstrip("\r")
+            begun = [other]
+    yield "".join(begun) if null else "".join(begun).rstrip("\r")
+
+
 def expand(
     arguments: Sequence[str], stdin: Iterable[str], of_bucket: Callable[[str], Iterator[R | Problem]] = no_bucket
 ) -> Iterator[Source | R | Problem]:
@@ -70,7 +95,8 @@ def expand(
 
     A folder stands for the rasters below it in the order of their names: links to folders are not followed,
     names that begin with a dot are skipped. A pattern (`**` allowed) is one only where no file has that name.
-    `-` stands for the paths on `stdin`, one a line, read once. Nothing raises for a source that is not there.
+    `-` stands for the names on `stdin`, read once; empty ones are passed over. Sidecars of a raster beside them are
+    none of the files of a folder or a pattern. Nothing raises for a source that is not there.
     Names are looked up as they are asked for, a folder or a pattern at a time. What begins with s3:// is what
     `of_bucket` makes of it.
     """
@@ -97,11 +123,10 @@ def modified_since(found: Source | Problem, moment: datetime) -> bool:
 def _each(
     arguments: Sequence[str], stdin: Iterable[str], of_bucket: Callable[[str], Iterator[R | Problem]]
 ) -> Iterator[Source | R | Problem]:
-    lines = iter(stdin)
+    names = iter(stdin)
     for argument in arguments:
         if argument == "-":
-            for line in lines:
-                name = line.rstrip("\r\n")
+            for name in names:
                 if name.strip():
                     yield from of_bucket(name) if name.startswith(BUCKET_SCHEME) else _path(name)
         elif argument.startswith(BUCKET_SCHEME):
@@ -138,24 +163,48 @@ def _pattern(pattern: str) -> Iterator[Source | Problem]:
     """Yield what a pattern matches; `**` goes into the folders by itself, so their names are passed over."""
     recursive = "**" in pattern
     matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - keeps the spelling that was given
-    names = [name for name in matches if not (recursive and Path(name).is_dir())]
+    found = [name for name in matches if not (recursive and Path(name).is_dir())]
+    names = [name for name in found if not is_sidecar(name)]
     if not names:
-        yield Problem(pattern, Lack.MISSING, "no file matches this pattern")
+        what = "only sidecars of other files match" if found else "no file matches"
+        yield Problem(pattern, Lack.MISSING, f"{what} this pattern")
     for name in names:
         yield from _path(name)
 
 
 def _folder(name: str, folder: Path) -> Iterator[Source | Problem]:
     """Yield the rasters below a folder, and a problem for it when there is none."""
-    empty = True
-    for found in _walk(folder):
+    empty, hidden = True, Hidden()
+    for found in _walk(folder, hidden):
         empty = False
         yield found
     if empty:
-        yield Problem(name, Lack.NO_RASTER, "the folder has no raster in it")
+        yield Problem(name, Lack.NO_RASTER, f"the folder has no raster in it{hidden.told()}")
 
 
-def _walk(folder: Path) -> Iterator[Source | Problem]:
+@dataclass
+class Hidden:
+    """How many names that begin with a dot a walk passed over, and the first of them."""
+
+    count: int = 0
+    first: str = ""
+
+    def without(self, names: Iterable[str]) -> Iterator[str]:
+        """Yield the names that are not hidden."""
+        for name in names:
+            if name.startswith("."):
+                self.first = self.first or name
+                self.count += 1
+            else:
+                yield name
+
+    def told(self) -> str:
+        """Return the end of a sentence that says what was passed over."""
+        more = f" and {self.count - 1} more" if self.count > 1 else ""
+        return f"; hidden names are passed over: {self.first}{more}" if self.count else ""
+
+
+def _walk(folder: Path, hidden: Hidden) -> Iterator[Source | Problem]:
     # A stack and no recursion: a tree may be deeper than the interpreter's own stack.
     pending: list[Iterator[Path]] = [iter((folder,))]
     while pending:
@@ -164,19 +213,29 @@ def _walk(folder: Path) -> Iterator[Source | Problem]:
             pending.pop()
         elif path is folder or (path.is_dir() and not path.is_symlink()):
             try:
-                names = sorted(entry for entry in os.listdir(path) if not entry.startswith("."))  # noqa: PTH208
+                names = sorted(hidden.without(os.listdir(path)))  # noqa: PTH208
             except OSError as error:
                 yield _missing(str(path), error)
                 continue
             # Names only, made to paths one by one: a folder may hold a million of them.
             pending.append(map(path.joinpath, names))
+        elif path.is_symlink() and not path.exists():
+            yield Problem(str(path), Lack.MISSING, "a link that leads nowhere")
         elif is_candidate(path):
             yield Source(str(path), path, path.relative_to(folder).as_posix())
 
 
+def is_sidecar(name: str) -> bool:
+    """Return whether a name is that of a sidecar whose raster stands beside it, as GDAL looks for them."""
+    return any(name.endswith(suffix) and os.path.lexists(name.removesuffix(suffix)) for suffix in SIDECAR_SUFFIXES)
+
+
 def is_candidate(path: Path) -> bool:
-    """Return whether a name found in a folder looks like a TIFF: by its suffix, or by its first four bytes."""
-    if path.is_dir():
+    """Return whether a name found in a folder looks like a TIFF: by its suffix, or by its first four bytes.
+
+    A sidecar of another file is none.
+    """
+    if path.is_dir() or is_sidecar(str(path)):
         return False
     if path.suffix.lower() in SUFFIXES:
         return True

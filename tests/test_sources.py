@@ -1,10 +1,12 @@
+import io
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from gateway.sources import Lack, Problem, Source, expand, modified_since
+from gateway import sources
+from gateway.sources import Lack, Problem, Source, expand, modified_since, names_in
 
 TIFF = b"II*\0rest"
 
@@ -110,7 +112,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(folder):
 
 
 def test_a_dash_reads_one_path_a_line_from_stdin_once(folder):
-    lines = [f"{folder / 'b.tif'}\n", "\n", "  \n", f"{folder / 'sub'}\r\n", f"{folder}/*.tif"]
+    lines = list(names_in(io.BytesIO(f"{folder / 'b.tif'}\n\n  \n{folder / 'sub'}\r\n{folder}/*.tif".encode())))
     assert names("-", "-", stdin=lines) == [str(folder / n) for n in ("b.tif", "sub/c.gtiff", "sub/magic.dat")]
     assert [p.name for p in problems("-", stdin=lines)] == [f"{folder}/*.tif"]
 
@@ -165,3 +167,53 @@ def test_a_file_is_modified_since_its_own_moment_and_what_cannot_be_asked_counts
     path.unlink()
     assert modified_since(source, datetime.now(UTC))
     assert modified_since(Problem("x", Lack.MISSING, "no such file"), datetime.now(UTC))
+
+
+LIST = "/d/ä.tif\r\n/d/b c.tif\n"
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le-mark", "utf-16-be-mark"])
+@pytest.mark.parametrize("piece", [1, 3, 65536])
+def test_a_list_may_begin_with_a_byte_order_mark_and_be_utf_16(monkeypatch, coding, piece):
+    """PowerShell writes UTF-16, some editors a mark before UTF-8; pieces may end within a letter."""
+    monkeypatch.setattr(sources, "LIST_BYTES", piece)
+    name = coding.removesuffix("-mark")
+    data = ("\ufeff" if name != coding else "") + LIST
+    assert list(names_in(io.BytesIO(data.encode(name)))) == ["/d/ä.tif", "/d/b c.tif", ""]
+
+
+def test_a_list_may_hold_names_that_are_no_utf_8_or_nothing():
+    assert [os.fsencode(name) for name in names_in(io.BytesIO(b"/a\xff.tif\n/b"))] == [b"/a\xff.tif", b"/b"]
+    assert list(names_in(io.BytesIO(b""))) == [""]
+    assert list(names_in(io.BytesIO(b"x"))) == ["x"]
+
+
+def test_names_ended_by_a_nul_are_taken_as_they_are():
+    assert list(names_in(io.BytesIO(b"/a\n.tif\0/b\r\0"), null=True)) == ["/a\n.tif", "/b\r", ""]
+
+
+def test_sidecars_of_a_raster_beside_them_are_no_files_of_a_folder_or_a_pattern(folder):
+    for name in ("b.tif.ovr", "b.tif.msk", "b.tif.msk.ovr", "b.tif.aux.xml", "alone.tif.ovr"):
+        (folder / name).write_bytes(TIFF)
+    for argument in (folder, f"{folder}/*", f"{folder}/**"):
+        found = {Path(name).name for name in names(argument)}
+        assert "b.tif" in found
+        assert {name for name in found if name.startswith(("b.tif.", "alone"))} == {"alone.tif.ovr"}
+    assert names(folder / "b.tif.ovr") == [str(folder / "b.tif.ovr")]
+    (told,) = problems(f"{folder}/b*.msk")
+    assert told.message == "only sidecars of other files match this pattern"
+
+
+def test_a_link_that_leads_nowhere_is_a_problem_in_a_folder_as_outside(folder):
+    (folder / "sub" / "gone.tif").symlink_to(folder / "none.tif")
+    (told,) = problems(folder)
+    assert (told.name, told.lack) == (str(folder / "sub" / "gone.tif"), Lack.MISSING)
+    assert problems(folder / "sub" / "gone.tif")[0].lack is Lack.MISSING
+
+
+def test_a_folder_with_hidden_rasters_only_says_so(tmp_path):
+    for name in (".a.tif", ".b.tif"):
+        (tmp_path / name).write_bytes(TIFF)
+        (told,) = problems(tmp_path)
+        assert told.message.startswith("the folder has no raster in it; hidden names are passed over: .")
+    assert told.message.endswith(" and 1 more")

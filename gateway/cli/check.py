@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import closing
 from functools import partial
@@ -14,12 +15,12 @@ from gateway.buckets import BucketSource
 from gateway.cli.blocks import decode_in_processes
 from gateway.cli.named import Named, chosen
 from gateway.cli.progress import PACE, ReadAhead, with_progress
-from gateway.cli.shared import Moment, as_json, complain, print_json, printable, settings_of
+from gateway.cli.shared import Moment, as_json, by_nul, complain, print_json, printable, settings_of
 from gateway.cli.summary import Outcome, Summary
 from gateway.cli.workers import as_they_come, in_order
 from gateway.cog import DEPTHS, check_payload, inspect, not_regular_report
 from gateway.errors import GatewayError
-from gateway.files import NotRegular, open_file
+from gateway.files import NotRegular, open_file, sidecars_of
 from gateway.model import Finding, Report
 from gateway.sources import Lack, Source
 
@@ -39,6 +40,7 @@ EXITS = {Outcome.VALID: 0, Outcome.WARNED: 0, Outcome.NOT_VALID: 1, Outcome.UNRE
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True,
               help="Processes to work in; with more than one, results come as they are ready.")  # fmt: skip
 @click.option("--sorted", "is_sorted", is_flag=True, help="Keep the order of the sources with --jobs as well.")
+@by_nul
 @as_json
 @click.pass_context
 def check(context: click.Context, /, sources: tuple[str, ...], as_json: bool, strict: bool, **options: Any) -> None:
@@ -58,7 +60,7 @@ def check(context: click.Context, /, sources: tuple[str, ...], as_json: bool, st
     )
     # Only a terminal shows how many there are, and names that come on stdin may be long in coming.
     ahead = sys.stderr.isatty() and "-" not in sources
-    found = ReadAhead(chosen(sources, options["since"], settings), PACE if ahead else 0)
+    found = ReadAhead(chosen(sources, options["since"], settings, options["null"]), PACE if ahead else 0)
     summary, worst = Summary(), 0
     run = in_order if options["is_sorted"] else as_they_come
     with (
@@ -102,7 +104,7 @@ def judge_file(source: Source, depth: str, allow_missing_overviews: bool, jobs: 
                 file,
                 depth=depth,
                 allow_missing_overviews=allow_missing_overviews,
-                siblings=siblings_of(source.path),
+                siblings=sidecars_of(os.path.realpath(source.path)),
                 facts=False,
                 decode=decode,
             ).report
@@ -126,14 +128,6 @@ def judge_object(source: BucketSource, depth: str | None, allow_missing_overview
             return found.report if opened.unchanged() else "cannot be read: it changed, or the bucket did not answer"
     except GatewayError as error:
         return f"cannot be read: {str(error).lower().rstrip('.')}"
-
-
-def siblings_of(path: Path) -> frozenset[str]:
-    """Return the names in the file's folder, for the search of sidecars; none where it cannot be listed."""
-    try:
-        return frozenset(entry.name for entry in path.absolute().parent.iterdir())
-    except OSError:
-        return frozenset()
 
 
 def tell(name: str, verdict: Verdict, *, strict: bool, as_json: bool) -> Outcome:

@@ -10,7 +10,7 @@ import click
 
 from gateway.cli.named import Named, chosen
 from gateway.cli.progress import with_progress
-from gateway.cli.shared import Moment, as_json, complain, print_json, printable, settings_of
+from gateway.cli.shared import Moment, as_json, by_nul, complain, print_json, printable, settings_of
 from gateway.cli.workers import in_order
 from gateway.cog import DEPTHS
 from gateway.ingest import Ingested, Ingestor, IngestStatus
@@ -43,6 +43,7 @@ EXITS = {IngestStatus.REFUSED: 1, IngestStatus.FAILED: 2}
     "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that judge and hash."
 )
 @click.option("--since", type=Moment(), help="Only files modified at this moment or later; UTC without an offset.")
+@by_nul
 @as_json
 @click.pass_context
 def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, as_json: bool, **wishes: Any) -> None:
@@ -51,13 +52,13 @@ def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, as_js
     The same object again keeps its id. Exit code 0: all are in. 1: some are refused. 2: wrong usage, or a
     source that is missing, may not be read, or failed.
     """
-    since = wishes.pop("since")
+    since, null = wishes.pop("since"), wishes.pop("null")
     options = options_of(wishes)
     settings = settings_of(context)
     if options.copy_to is not None and options.copy_to not in settings.roots:
         raise click.BadParameter(f"there is no storage root named {options.copy_to}", param_hint="--copy-to")
     # All of them at once: what ingest itself makes must not become one of its sources.
-    found = list(chosen(sources, since, settings))
+    found = list(chosen(sources, since, settings, null))
     worst = 0
     with ExitStack() as stack:
         records = stack.enter_context(closing(open_records(new_state(settings))))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 
 from gateway.buckets import BucketSource, expand_bucket
-from gateway.cli.shared import stdin_lines
 from gateway.settings import Settings
-from gateway.sources import Problem, Source, expand, modified_since
+from gateway.sources import Problem, Source, expand, modified_since, names_in
 
 Named = Source | BucketSource | Problem
 
 
-def chosen(sources: tuple[str, ...], since: datetime | None, settings: Settings) -> Iterator[Named]:
-    """Yield what the arguments name, without files that were last modified before `since`."""
-    found = expand(sources, stdin_lines(), lambda name: expand_bucket(name, settings.roots))
+def chosen(
+    sources: tuple[str, ...], since: datetime | None, settings: Settings, null: bool = False
+) -> Iterator[Named]:
+    """Yield what the arguments name, without files that were last modified before `since`.
+
+    With `null` the names on stdin end with a NUL each.
+    """
+    found = expand(sources, names_in(sys.stdin.buffer, null), lambda name: expand_bucket(name, settings.roots))
     return found if since is None else (each for each in found if is_new(each, since))
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +17,9 @@ from rich.text import Text
 
 from gateway.settings import Settings, load_settings
 
+by_nul = click.option(
+    "-0", "--null", is_flag=True, help="Names on stdin end with a NUL, as find -print0 writes them."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of text.")
 
 # One long title must not push all others apart.
@@ -43,11 +45,6 @@ def settings_of(context: click.Context, **flags: Any) -> Settings:
     """Return the settings, with those flags that are not None on top. Raises SettingsError."""
     config = flags.pop("config", None) or context.find_root().obj
     return load_settings(flags, config=config)
-
-
-def stdin_lines() -> Iterator[str]:
-    """Yield the lines of stdin; bytes that are no UTF-8 are kept as the file system's functions keep them."""
-    return (os.fsdecode(line) for line in sys.stdin.buffer)
 
 
 def print_json(value: Any) -> None:

@@ -108,7 +108,7 @@ class Storage(Protocol):
         """Return the object opened for reading."""
 
     def siblings(self, key: str) -> frozenset[str]:
-        """Return the names in the object's own folder, for the search of sidecar files."""
+        """Return the names of files that stand beside the object, those of its sidecars among them."""
 
     def deliver(self, key: str, version: str) -> Stream | Redirect:
         """Return how the client gets this very version; raises VersionChanged when it is no longer there."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -12,9 +11,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from gateway.errors import ObjectMissing, StorageUnavailable, VersionChanged
-from gateway.files import FileSource, NotRegular, folder_beneath, open_beneath, version_of
+from gateway.files import FileSource, NotRegular, folder_beneath, open_beneath, sidecars_of, version_of
 from gateway.model import ObjectStat
 from gateway.storage.base import Stream
+from gateway.storage.parts import part_folder
 
 # What the file system answers when the key names nothing that can be served. What may not be read is not among
 # it: the bytes may well be there, and it is for the operator to mend.
@@ -91,9 +91,10 @@ class LocalStorage:
             return LocalObject(opened.detach())
 
     def siblings(self, key: str) -> frozenset[str]:
-        """Return the names in the file's own folder."""
-        with self._mapped(), folder_beneath(self.path, parts_of(key)[:-1]) as folder:
-            return frozenset(os.listdir(folder))  # noqa: PTH208 - by descriptor
+        """Return the names of the file's sidecars."""
+        parts = parts_of(key)
+        with self._mapped(), folder_beneath(self.path, parts[:-1]) as folder:
+            return sidecars_of(parts[-1], folder)
 
     def deliver(self, key: str, version: str) -> Stream:
         """Return the file opened, if it still is `version`; raises VersionChanged."""
@@ -116,23 +117,22 @@ class LocalStorage:
 
     @contextmanager
     def staging(self, key: str) -> Iterator[Path]:
-        """Yield a path beside the target; afterwards it is made durable and renamed onto the key."""
+        """Yield a path in a folder beside the target; afterwards it is made durable and renamed onto the key.
+
+        What processes that were killed left beside the target is removed.
+        """
         parts = parts_of(key)
-        temporary = f".{parts[-1][:100]}.{secrets.token_hex(8)}.part"
         with ExitStack() as stack:
             # Errors of the caller's own block are the caller's: only our steps are mapped.
             with self._mapped(), _target():
                 folder = stack.enter_context(folder_beneath(self.path, parts[:-1], create=True))
-                _try_to_write(temporary, folder)
-            path = Path(f"/dev/fd/{folder}") / temporary
-            try:
-                yield path
-                with self._mapped():
-                    _make_durable(path)
-                    os.rename(temporary, parts[-1], src_dir_fd=folder, dst_dir_fd=folder)
-                    os.fsync(folder)
-            finally:
-                path.unlink(missing_ok=True)
+                part = stack.enter_context(part_folder(folder))
+            path = Path(f"/dev/fd/{part}") / parts[-1]
+            yield path
+            with self._mapped():
+                _make_durable(path)
+                os.rename(parts[-1], parts[-1], src_dir_fd=part, dst_dir_fd=folder)
+                os.fsync(folder)
 
     def close(self) -> None:
         """Do nothing: no descriptor is held between calls."""
@@ -160,12 +160,6 @@ def _target() -> Iterator[None]:
             reason = os.strerror(error.errno).lower()
             raise StorageUnavailable(f"The target folder cannot be written: {reason}.") from error
         raise
-
-
-def _try_to_write(name: str, folder: int) -> None:
-    """Return when the folder takes a new file. Who writes it may be a library that tells less about the reason."""
-    os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder))
-    os.unlink(name, dir_fd=folder)
 
 
 def _make_durable(path: Path) -> None:

@@ -3,11 +3,11 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import rasterio
 
-from gateway.cli.check import siblings_of
 from gateway.cli.workers import DIED
 from gateway.model import Finding, Report, Severity
 from tests.rasters import write_cog, write_striped
@@ -265,10 +265,31 @@ def test_check_makes_no_state(gateway):
     assert not (gateway.folder / "state").exists()
 
 
-def test_names_beside_a_file_are_none_where_the_folder_cannot_be_listed(tmp_path):
-    (tmp_path / "a.tif").touch()
-    assert siblings_of(tmp_path / "a.tif") == {"a.tif"}
-    assert siblings_of(tmp_path / "none" / "a.tif") == frozenset()
+def test_sidecars_are_told_of_beside_their_raster_and_are_no_files_of_the_folder(gateway):
+    path = write_cog(gateway.data / "a.tif")
+    for suffix in (".ovr", ".msk", ".aux.xml"):
+        Path(f"{path}{suffix}").write_bytes(b"II*\0<PAMDataset><SRS>EPSG:3857</SRS></PAMDataset>")
+    for source in (gateway.data, f"{gateway.data}/*"):
+        (told,) = gateway.json("check", source)
+        assert [found["rule"] for found in told["warnings"]] == [
+            "sidecar-overviews", "sidecar-mask", "sidecar-georeferencing",
+        ]  # fmt: skip
+    gateway.run("check", f"{path}.ovr", exit_code=1)
+
+
+def test_a_link_that_leads_nowhere_is_a_missing_file_inside_of_a_folder_too(gateway):
+    write_cog(gateway.data / "a.tif")
+    (gateway.data / "gone.tif").symlink_to(gateway.data / "none")
+    result = gateway.run("check", gateway.data, exit_code=2)
+    assert "gone.tif: a link that leads nowhere" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["-0", "--null"])
+@pytest.mark.parametrize("command", ["check", "ingest"])
+def test_names_on_stdin_may_end_with_a_nul(gateway, command, option):
+    paths = [write_cog(gateway.data / name) for name in ("a.tif", "b\n.tif")]
+    told = gateway.json(command, "-", option, stdin="".join(f"{path}\0" for path in paths))
+    assert [Path(each["source"]).name for each in told] == ["a.tif", "b\n.tif"]
 
 
 def test_the_module_runs_as_a_command(tmp_path):

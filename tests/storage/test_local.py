@@ -156,8 +156,13 @@ def test_staging_follows_no_link(storage, root):
     assert not (root.parent / "x.tif").exists()
 
 
-def test_siblings_are_the_names_in_the_same_folder(storage):
-    assert storage.siblings("a.tif") == {"a.tif", "deep"}
+def test_siblings_are_the_sidecars_of_the_file_and_the_folder_is_not_listed(storage, root, monkeypatch):
+    monkeypatch.setattr(os, "listdir", None)
+    monkeypatch.setattr(os, "scandir", None)
+    assert storage.siblings("a.tif") == frozenset()
+    for name in ("a.tif.ovr", "a.tif.aux.xml", "a.ovr", "b.tif.msk"):
+        (root / name).touch()
+    assert storage.siblings("a.tif") == {"a.tif.ovr", "a.tif.aux.xml"}
 
 
 @pytest.mark.parametrize(
