@@ -8,7 +8,7 @@ import uuid
 from datetime import UTC, datetime
 
 from gateway.handlers.audited import AuditedHandler
-from gateway.model import Dataset, Principal, TokenKind
+from gateway.model import Dataset, Principal, TokenKind, utc_text
 from gateway.tokens import mint_scoped
 
 REMEMBERED = 4096
@@ -54,10 +54,14 @@ class HandingHandler(AuditedHandler):
         )  # fmt: skip
         if self.request.method != "HEAD" and not handed.holds(token_id):
             self.services.rates.spend("mint", self.principal.user, self.client_ip)
+            detail = {
+                "typ": TokenKind.TILES, "lifetime_seconds": lifetime_seconds,
+                "handed_out_at": utc_text(datetime.now(UTC)),
+            }  # fmt: skip
             await self.on_record(
                 self.row(
                     "token.minted", dataset_id=dataset.id, version=dataset.version, status=200, token_id=token_id,
-                    detail={"typ": TokenKind.TILES, "lifetime_seconds": lifetime_seconds},
+                    detail=detail,
                     # The same key in every worker and node: whoever comes second adds no row.
                     at=datetime.fromtimestamp(began, UTC), row_id=token_id,
                 )

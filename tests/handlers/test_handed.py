@@ -3,6 +3,7 @@
 import json
 import time
 import xml.etree.ElementTree as ET
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,7 +11,7 @@ import jwt
 import pytest
 
 from gateway.handlers import handed
-from gateway.model import Level, Principal, Scale, TokenKind
+from gateway.model import Level, Principal, Scale, TokenKind, utc_moment
 from gateway.tokens import mint_scoped
 from tests.handlers.conftest import grant
 
@@ -58,6 +59,7 @@ async def test_one_row_for_each_token_that_is_new(fetch, world, app):
     await fetch(f"/api/datasets/{dataset.id}/WMTSCapabilities.xml", token=world.bearer())
     (row,) = world.audit("token.minted")
     assert len(tokens) == 1
+    assert row.at <= utc_moment(row.detail["handed_out_at"]) <= datetime.now(UTC)
     # Another worker remembers nothing, and the row is there once all the same.
     handler_memory = handed.HandedOut()
     app.settings["handed_out"] = handler_memory
