@@ -100,10 +100,10 @@ def servers(folder: Path, file: Path) -> Iterator[list[Server]]:
         yield [gateway(stack, folder, file), nginx(stack, folder, file), static(stack, file)]
 
 
-def gateway(stack: ExitStack, folder: Path, file: Path) -> Server:
-    """Return the gateway with the file ingested, an audit that is written, and a bearer token."""
+def gateway(stack: ExitStack, folder: Path, file: Path, root: Path = ROOT) -> Server:
+    """Return the gateway of the checkout at `root` with the file ingested, an audit, and a bearer token."""
     environment = {
-        **os.environ, "GATEWAY_STATE_DIR": str(folder / "state"), "GATEWAY_SECRET_KEYS": KEY, "PYTHONPATH": str(ROOT),
+        **os.environ, "GATEWAY_STATE_DIR": str(folder / "state"), "GATEWAY_SECRET_KEYS": KEY, "PYTHONPATH": str(root),
         "GATEWAY_ROOTS": json.dumps({"data": {"uri": f"file:{file.parent}"}}), "GATEWAY_LOG_LEVEL": "WARNING",
     }  # fmt: skip
 
@@ -111,6 +111,7 @@ def gateway(stack: ExitStack, folder: Path, file: Path) -> Server:
         done = subprocess.run(
             [sys.executable, "-m", "gateway", *arguments],
             env=environment,
+            cwd=root,
             check=True,
             stdout=subprocess.PIPE,
             text=True,
@@ -122,7 +123,10 @@ def gateway(stack: ExitStack, folder: Path, file: Path) -> Server:
     port = free_port()
     process = stack.enter_context(
         running(
-            [sys.executable, "-m", "gateway", "serve", "--port", str(port), "--processes", "2"], port, env=environment
+            [sys.executable, "-m", "gateway", "serve", "--port", str(port), "--processes", "2"],
+            port,
+            env=environment,
+            cwd=root,
         )
     )
     path = f"/api/datasets/{dataset}/download/cog"

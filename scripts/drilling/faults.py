@@ -50,12 +50,12 @@ def disk_full(server: Server) -> Iterator[str]:
         finally:
             filler.unlink()
         return
-    workers = server.workers()
-    before = [resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY)) for pid in workers]
+    writers = server.writers()
+    before = [resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY)) for pid in writers]
     try:
         yield "RLIMIT_FSIZE 0"
     finally:
-        for pid, limit in zip(workers, before, strict=True):
+        for pid, limit in zip(writers, before, strict=True):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
 
 
@@ -157,6 +157,7 @@ def faults(
     names: Sequence[str] = tuple(FAULTS),
     recovery_seconds: float = RECOVERY_SECONDS,
     own_disk: bool = True,
+    processes: int = 2,
     **settings: str,
 ) -> Outcome:
     """Let each fault last for `seconds` under load of 8 clients.
@@ -171,7 +172,7 @@ def faults(
     with ExitStack() as stack:
         if own_disk:
             stack.enter_context(small_disk(folder / "state"))
-        server = stack.enter_context(Server(folder, **settings))
+        server = stack.enter_context(Server(folder, "--processes", str(processes), **settings))
         dataset = server.ingest("drill.tif")
         for name in names:
             if name == "read-only" and (os.geteuid() != 0 or shutil.which("chattr") is None):

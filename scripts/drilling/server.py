@@ -166,6 +166,10 @@ class Server:
         """Return the processes that serve: the children, or the process itself when it has none."""
         return self.children("cog-worker") or [self.process.pid]
 
+    def writers(self) -> list[int]:
+        """Return the processes that write the audit."""
+        return self.children("cog-recorder") or self.workers()
+
     def children(self, name: str) -> list[int]:
         """Return the children that are called so (proc(5), comm)."""
         pid, found = self.process.pid, []

@@ -42,9 +42,12 @@ def test_signals_of_every_moment_end_the_server_in_order_or_not_at_all(tmp_path)
     assert outcome.broken == [], outcome
 
 
-def test_no_byte_leaves_while_the_audit_cannot_be_written(tmp_path):
+@pytest.mark.parametrize("processes", [1, 2])
+def test_no_byte_leaves_while_the_audit_cannot_be_written(tmp_path, processes):
     names = ("locked", "disk full", "no table")
-    outcome = faults(tmp_path, 3, names=names, recovery_seconds=15, own_disk=False, audit_wait_seconds="0.3")
+    outcome = faults(
+        tmp_path, 3, names=names, recovery_seconds=15, own_disk=False, processes=processes, audit_wait_seconds="0.3"
+    )
     assert outcome.broken == [], outcome
 
 
