@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ParamSpec, TypeVar
@@ -51,19 +48,14 @@ def pool_table(worker_threads: int) -> Mapping[Pool, PoolSize]:
 
 
 class BoundedPool:
-    """`threads` threads and at most `queue_limit` calls waiting for one of them.
+    """`threads` threads and at most `queue_limit` calls waiting for one of them."""
 
-    `nice` lets other threads of the process go first where the processor is short (setpriority(2), Linux).
-    """
-
-    def __init__(self, name: str, threads: int, queue_limit: int, nice: int = 0) -> None:
+    def __init__(self, name: str, threads: int, queue_limit: int) -> None:
         self.name, self.queue_limit = name, queue_limit
         self._threads = threads
         self._inside = 0
         self._gate = threading.Lock()
-        self._executor = ThreadPoolExecutor(
-            threads, thread_name_prefix=name, initializer=_step_back, initargs=(nice,)
-        )
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._room = threading.BoundedSemaphore(threads + queue_limit)
 
     @property
@@ -95,10 +87,3 @@ class BoundedPool:
     def close(self) -> None:
         """Finish what runs, drop what waits, and end the threads."""
         self._executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _step_back(nice: int) -> None:
-    """Give this thread a lower priority; on Linux each thread has its own."""
-    if nice and sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)

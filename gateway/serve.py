@@ -33,6 +33,7 @@ from gateway.records import old_library
 from gateway.scratch import shared_folder
 from gateway.services import Services, open_services
 from gateway.settings import Settings, unknown_settings
+from gateway.studio.process import ProcessStudio, plan_of
 from gateway.supervisor import CHILD_READY, CHILD_STOP, STOPS, Child, Supervisor
 from gateway.systemd import READY, STOPPING, notify, reloading
 
@@ -218,7 +219,10 @@ def reserve_port(settings: Settings) -> socket.socket:
 
 def run_worker(worker: Worker) -> None:
     """Serve in this process until told to stop; then drain and close."""
-    with open_services(worker.keys.settings, worker.counts, recorder=worker.recorder) as services:
+    settings = worker.keys.settings
+    # First of all: it takes painters longer to start than this process.
+    studio = ProcessStudio(plan_of(settings))
+    with open_services(settings, worker.counts, lambda *_: studio, recorder=worker.recorder) as services:
         services.rates.load()
         asyncio.run(_serve_until_told(services, worker))
 
@@ -237,6 +241,7 @@ def renew_keys(services: Services, worker: Worker) -> None:
 
 async def _serve_until_told(services: Services, worker: Worker) -> None:
     app, settings, loop = make_app(services), services.settings, asyncio.get_running_loop()
+    services.studio.attach(loop)
     told, hurried = asyncio.Event(), asyncio.Event()
 
     def stop() -> None:

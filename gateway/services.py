@@ -115,7 +115,8 @@ def open_services(
         refusals = kept(Refusals(records, rates, partial(audit.note, quietly=True)))
         sizes = pool_table(settings.worker_threads)
         pools = {pool: kept(BoundedPool(pool, size.threads, size.queue_limit)) for pool, size in sizes.items()}
-        studio = kept(OnDemand(lambda: (make_studio or local_studio)(settings, storages)))
+        # Closed before the pools: their threads may wait for it.
+        studio = kept((make_studio or local_studio)(settings, storages))
         judge = counted(inspector(studio, settings.allow_missing_overviews), metrics)
         return Services(
             *(settings, metrics, rates, records, storages, audit, refusals, keys),
@@ -149,13 +150,17 @@ def storages_of(settings: Settings) -> Iterator[tuple[str, Storage]]:
 
 
 def local_studio(settings: Settings, storages: Mapping[str, Storage]) -> Studio:
-    """Return what draws in this process."""
-    # GDAL and OpenCV take half a second to import, and a server has them in processes of their own.
-    from gateway.studio.local import LocalStudio  # noqa: PLC0415
-    from gateway.studio.worker import Limits  # noqa: PLC0415
+    """Return what draws in this process, once it is asked to."""
 
-    limits = Limits(settings.gdal_cache_mb, settings.tile_threads)
-    return LocalStudio(far_of(storages), limits, settings.tile_queue)
+    def make() -> Studio:
+        # GDAL and OpenCV take half a second to import, and a server has them in processes of their own.
+        from gateway.studio.local import LocalStudio  # noqa: PLC0415
+        from gateway.studio.worker import Limits  # noqa: PLC0415
+
+        limits = Limits(settings.gdal_cache_mb, settings.tile_threads)
+        return LocalStudio(far_of(storages), limits, settings.tile_queue)
+
+    return OnDemand(make)
 
 
 def far_of(storages: Mapping[str, Storage]) -> dict[str, Storage]:

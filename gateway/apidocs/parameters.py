@@ -8,7 +8,7 @@ from typing import Any
 from gateway.handlers.datasets import LIMIT_DEFAULT, LIMIT_MOST, OFFSET_MOST
 from gateway.records.base import SORTINGS
 from gateway.tiles import parameters
-from gateway.tiles.algorithms import ALGORITHMS, PARAMS_CHARACTERS
+from gateway.tiles.algorithm_names import ALGORITHMS, PARAMS_CHARACTERS
 from gateway.tiles.expressions import EXPRESSION_CHARACTERS
 from gateway.tiles.model import TileFormat
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -30,9 +31,12 @@ class Mailbox:
 
     def tell(self, work: Future[T], told: Callable[[Future[T]], None]) -> None:
         """Call `told` with `work` on this loop when it is finished."""
-        loop = asyncio.get_running_loop()
+        loop, thread = asyncio.get_running_loop(), threading.get_ident()
 
         def arrived(_: Future[T]) -> None:
+            if threading.get_ident() == thread and loop.is_running():
+                told(work)
+                return
             # Called in the thread that finished `work`. First the result, then the look at the flag: the loop
             # clears the flag first and then empties the box, so that nothing is left lying in it.
             self._ready.append((told, work))

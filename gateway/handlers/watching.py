@@ -10,8 +10,9 @@ from gateway.handlers.access import OPEN, access
 from gateway.handlers.base import BaseHandler
 from gateway.handlers.load import Load
 from gateway.handlers.proxies import Proxies
-from gateway.metrics import CONTENT_TYPE
+from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.services import Services
+from gateway.studio.base import Load as StudioLoad
 
 FORWARDED = frozenset(("forwarded", "via", "x-forwarded-for", "x-real-ip"))
 
@@ -44,9 +45,7 @@ def look_around(services: Services, load: Load) -> None:
     for kind, pool in services.pools.items():
         gauges.waiting.set(pool.waiting, kind)
         gauges.room.set(pool.queue_limit, kind)
-    studio = services.studio.load()
-    gauges.waiting.set(studio.waiting, "studio")
-    gauges.room.set(studio.limit, "studio")
+    look_at_studio(metrics, services.studio.load())
     gauges.tile_cache.set(services.pictures.cached_bytes)
     gauges.audit_failing.set(services.audit.failing)
     metrics.audit_dropped.follow(services.audit.dropped)
@@ -58,3 +57,15 @@ def look_around(services: Services, load: Load) -> None:
             gauges.database.set((settings.state_dir / name).stat().st_size, name)
     with suppress(OSError):
         gauges.state_free.set(shutil.disk_usage(settings.state_dir).free)
+
+
+def look_at_studio(metrics: Metrics, studio: StudioLoad) -> None:
+    """Take note of what draws."""
+    metrics.gauges.waiting.set(studio.waiting, "studio")
+    metrics.gauges.room.set(studio.limit, "studio")
+    metrics.gauges.painters.set(studio.painters)
+    metrics.gauges.painter_memory.set(studio.painters_bytes)
+    metrics.painter_deaths.follow(studio.deaths)
+    metrics.painter_deadlines.follow(studio.deadlines)
+    metrics.painters_retired.follow(studio.retired)
+    metrics.set_aside.follow(studio.set_aside)

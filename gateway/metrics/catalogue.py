@@ -51,6 +51,7 @@ class Metrics:
         self.storage_failures = Counter(
             board, "cog_gateway_storage_failures", "Calls that a store did not answer.", ("root",)
         )
+        self._painters(board)
         self.audit_rows = Histogram(board, "cog_gateway_audit_batch_rows", "Audit rows of one commit.", bounds=ROWS)
         self.audit_seconds = Histogram(
             board, "cog_gateway_audit_commit_seconds", "How long a commit of the audit took.", bounds=SECONDS
@@ -62,6 +63,18 @@ class Metrics:
         self.cpu = Counter(board, "cog_gateway_cpu_seconds", "Processor time of workers and recorder.", ("mode",))
         self.gauges = Gauges(board)
         self.gauges.build.set(1, version)
+
+    def _painters(self, board: Board) -> None:
+        self.painter_deaths = Counter(board, "cog_gateway_painter_deaths", "Painters that died.")
+        self.painter_deadlines = Counter(
+            board, "cog_gateway_painter_deadlines", "Painters that were ended over a task that took too long."
+        )
+        self.painters_retired = Counter(
+            board, "cog_gateway_painters_retired", "Painters that had grown and were replaced."
+        )
+        self.set_aside = Counter(
+            board, "cog_gateway_versions_set_aside", "Versions of which pictures were refused for a while."
+        )
 
     def answered(self, method: str | None, route: str, status: int, seconds: float) -> None:
         """Count one request."""
@@ -103,6 +116,8 @@ class Gauges:
         self.descriptors = Gauge(board, "cog_gateway_open_fds", "Open descriptors of all workers.")
         self.waiting = Gauge(board, "cog_gateway_pool_waiting", "Calls that wait for a thread.", ("pool",))
         self.room = Gauge(board, "cog_gateway_pool_limit", "Calls that may wait for a thread.", ("pool",))
+        self.painters = Gauge(board, "cog_gateway_painters", "Painters that live.")
+        self.painter_memory = Gauge(board, "cog_gateway_painter_memory_bytes", "Resident memory of all painters.")
         self.tile_cache = Gauge(board, "cog_gateway_tile_cache_bytes", "Memory that kept tiles take.")
         self.audit_failing = Gauge(
             board, "cog_gateway_audit_failing", "1 where a worker cannot write the audit.", mode="livemax"

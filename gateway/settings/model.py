@@ -107,10 +107,17 @@ class Settings(BaseSettings):
         None, description="PEM file with the server's certificate chain; with it the server speaks TLS alone."
     )
     tls_key: Path | None = Field(None, description="PEM file with the certificate's private key, without passphrase.")
-    tile_threads: int = Field(2, ge=1, le=64, description="Threads of each worker that draw tiles and pictures.")
-    tile_queue: int = Field(64, ge=0, description="Pictures that may wait for a thread; more are told 503.")
+    painters: int = Field(1, ge=1, le=64, description="Processes of each worker that draw pictures and judge files.")
+    paint_seconds: float = Field(
+        30, gt=0, le=3600, description="How long a picture may take; then what draws it is ended, and it is a 503."
+    )
+    painter_mb: int = Field(
+        512, ge=64, description="Memory of a painter after a picture, in MiB; with more a fresh one takes its place."
+    )
+    tile_threads: int = Field(2, ge=1, le=64, description="Pictures that a painter works on at once.")
+    tile_queue: int = Field(64, ge=0, description="Pictures that may wait for a painter; more are told 503.")
     tile_cache_mb: int = Field(64, ge=0, description="Memory of each worker for encoded tiles, in MiB.")
-    gdal_cache_mb: int = Field(128, ge=1, description="Memory of each worker for decoded blocks, in MiB.")
+    gdal_cache_mb: int = Field(128, ge=1, description="Memory of each painter for decoded blocks, in MiB.")
     worker_threads: int = Field(4, ge=1, le=64, description="Threads of each worker for disk and catalogue work.")
     max_connections: int = Field(2000, ge=1, description="Open connections of each worker; more are told 503.")
     stall_seconds: float = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ class Load:
     waiting: int = 0
     limit: int = 0
     painters: int = 0
+    painters_bytes: int = 0
     deaths: int = 0
     deadlines: int = 0
     retired: int = 0
@@ -28,6 +30,9 @@ class Load:
 
 class Studio(Protocol):
     """Works tasks off, several at once."""
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let answers arrive on a loop, from which this is called; before it no task is submitted."""
 
     def submit(self, task: Task[T], files: Sequence[FileSource] = ()) -> Future[T]:
         """Return the future of what a task comes to; cancelled before the task has begun, it is never done.

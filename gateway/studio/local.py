@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -26,6 +27,9 @@ class LocalStudio:
         self._worker = Worker(far, limits)
         threads = {Lane.PAINT: limits.threads, Lane.FAR: FAR_THREADS, Lane.JUDGE: JUDGE_THREADS}
         self._pools = {lane: BoundedPool(lane, count, queue_limit) for lane, count in threads.items()}
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Do nothing: whoever waits for a future is told by the thread that did the work."""
 
     def submit(self, task: Task[T], files: Sequence[FileSource] = ()) -> Future[T]:
         """Return the future of what a task comes to; raises Unavailable when too many wait."""

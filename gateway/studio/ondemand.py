@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -21,6 +22,9 @@ class OnDemand:
         self._make = make
         self._gate = threading.Lock()
         self._made: Studio | None = None
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Do nothing: what is made in this process needs no loop."""
 
     def submit(self, task: Task[T], files: Sequence[FileSource] = ()) -> Future[T]:
         """Return the future of what a task comes to; the first call takes a while."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.errors import StorageUnavailable
+from gateway.errors import CannotBeDrawn, StorageUnavailable
 from gateway.storage import OpenObject, Storage
 from gateway.storage.local import LocalObject
 from gateway.studio.tasks import Task
@@ -57,7 +57,10 @@ class Worker:
         """
         forget_errors()
         with self._holding(task, fds):
-            return work_of(task.work)(self._engine, *task.sources, *task.told)
+            try:
+                return work_of(task.work)(self._engine, *task.sources, *task.told)
+            except MemoryError:
+                raise CannotBeDrawn("It takes more memory than a picture may have.") from None
 
     def close(self) -> None:
         """Close what is open."""

@@ -1,82 +1,23 @@
-"""Algorithms over the values of a tile: TiTiler's names, parameters and results."""
+"""Algorithms over the values of a tile: TiTiler's results."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gateway.errors import BadParameter
+from gateway.tiles.algorithm_names import ALGORITHMS, Numbers, Picked
 
 # (bands, rows, cols), masked.
 Values = np.ma.MaskedArray[Any, np.dtype[Any]]
-Numbers = Mapping[str, float]
-PARAMS_CHARACTERS = 1000
 # The values that a picture spreads from black to white, where the algorithm says.
 RANGES: Mapping[str, tuple[float, float]] = {"slope": (0.0, 90.0), "normalizedIndex": (-1.0, 1.0)}
 # What three bytes hold.
 TERRAIN_STEPS = 256**3
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A number that an algorithm takes: default (None for none), bounds, and whether it is whole."""
-
-    default: float | None
-    least: float
-    most: float
-    whole: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Picked:
-    """An algorithm with its parameters; `edge` pixels are cut off each side of what it returns."""
-
-    name: str
-    numbers: tuple[tuple[str, float], ...]
-
-    @property
-    def edge(self) -> int:
-        """Return the pixels that are cut off."""
-        return int(dict(self.numbers).get("buffer", 0))
-
-
-BUFFER = Parameter(3, 0, 99, whole=True)
-EXAGGERATION = Parameter(1, 1e-6, 1e6)
-HEIGHT = Parameter(None, -99_999, 99_999)
-
-
-def picked(name: str, params: str | None) -> Picked:
-    """Return the algorithm of that name, with the numbers that the JSON object `params` has; raises BadParameter."""
-    if name not in ALGORITHMS:
-        raise BadParameter(f"The parameter algorithm must be one of {', '.join(ALGORITHMS)}.")
-    given: Any = {}
-    try:
-        if params is not None and len(params) <= PARAMS_CHARACTERS:
-            given = json.loads(params)
-    except (ValueError, RecursionError):
-        given = None
-    if not isinstance(given, dict) or len(params or "") > PARAMS_CHARACTERS:
-        raise BadParameter("The parameter algorithm_params must be a JSON object.")
-    found = {key: _number(key, wanted, given.get(key)) for key, wanted in ALGORITHMS[name][1].items()}
-    return Picked(name, tuple((key, value) for key, value in found.items() if value is not None))
-
-
-def _number(key: str, wanted: Parameter, value: object) -> float | None:
-    if value is None:
-        return wanted.default
-    if isinstance(value, int | float) and not isinstance(value, bool) and wanted.least <= value <= wanted.most:
-        if not wanted.whole:
-            return float(value)
-        if value == int(value):
-            return int(value)
-    kind = "whole number" if wanted.whole else "number"
-    raise BadParameter(f"algorithm_params: {key} must be a {kind} from {wanted.least:g} to {wanted.most:g}.")
 
 
 def applied(chosen: Picked, values: Values, pixel: tuple[float, float]) -> Values:
@@ -84,7 +25,7 @@ def applied(chosen: Picked, values: Values, pixel: tuple[float, float]) -> Value
 
     Raises BadParameter where there are too few bands or pixels.
     """
-    work, _, bands = ALGORITHMS[chosen.name]
+    work, (_, bands) = WORKS[chosen.name], ALGORITHMS[chosen.name]
     if len(values) < bands:
         raise BadParameter(f"algorithm: {chosen.name} needs {bands} bands.")
     if 2 * chosen.edge >= min(values.shape[1:]) or min(values.shape[1:]) < 2:
@@ -206,46 +147,23 @@ def _over_bands(name: str, **options: Any) -> Callable[[Values, Numbers, tuple[f
 
 
 Work = Callable[[Values, Numbers, tuple[float, float]], Values]
-# Each has its work, its parameters, and the bands that it needs.
-ALGORITHMS: Mapping[str, tuple[Work, Mapping[str, Parameter], int]] = {
-    "hillshade": (
-        _hillshade,
-        {
-            "azimuth": Parameter(45, 0, 360, whole=True),
-            "angle_altitude": Parameter(45, -90, 90),
-            "buffer": BUFFER,
-            "z_exaggeration": EXAGGERATION,
-        },
-        1,
-    ),
-    "slope": (_slope, {"buffer": BUFFER, "z_exaggeration": EXAGGERATION}, 1),
-    "contours": (
-        _contours,
-        {
-            "increment": Parameter(35, 0, 999, whole=True),
-            "thickness": Parameter(1, 0, 10, whole=True),
-            "minz": Parameter(-12_000, -99_999, 99_999, whole=True),
-            "maxz": Parameter(8_000, -99_999, 99_999, whole=True),
-        },
-        1,
-    ),
-    "normalizedIndex": (_index, {}, 2),
-    "terrarium": (_terrarium, {"nodata_height": HEIGHT}, 1),
-    "terrainrgb": (
-        _terrainrgb,
-        {"interval": Parameter(0.1, 0, 1), "baseval": Parameter(-10_000, -99_999, 99_999), "nodata_height": HEIGHT},
-        1,
-    ),
-    "cast": (_bytes(lambda values: values), {}, 1),
-    "ceil": (_bytes(np.ma.ceil), {}, 1),
-    "floor": (_bytes(np.ma.floor), {}, 1),
-    "min": (_over_bands("min"), {}, 1),
-    "max": (_over_bands("max"), {}, 1),
-    "median": (_over_bands("median"), {}, 1),
-    "mean": (_over_bands("mean"), {}, 1),
-    "std": (_over_bands("std", ddof=1), {}, 2),
-    "var": (_over_bands("var", ddof=1), {}, 2),
-    "sum": (_over_bands("sum"), {}, 1),
-    "grayscale": (_greyscale, {}, 3),
-    "bitonal": (_bitonal, {}, 1),
+WORKS: Mapping[str, Work] = {
+    "hillshade": _hillshade,
+    "slope": _slope,
+    "contours": _contours,
+    "normalizedIndex": _index,
+    "terrarium": _terrarium,
+    "terrainrgb": _terrainrgb,
+    "cast": _bytes(lambda values: values),
+    "ceil": _bytes(np.ma.ceil),
+    "floor": _bytes(np.ma.floor),
+    "min": _over_bands("min"),
+    "max": _over_bands("max"),
+    "median": _over_bands("median"),
+    "mean": _over_bands("mean"),
+    "std": _over_bands("std", ddof=1),
+    "var": _over_bands("var", ddof=1),
+    "sum": _over_bands("sum"),
+    "grayscale": _greyscale,
+    "bitonal": _bitonal,
 }

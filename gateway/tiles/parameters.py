@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.errors import BadParameter
-from gateway.tiles.algorithms import picked
+from gateway.tiles.algorithm_names import picked
 from gateway.tiles.expressions import checked
 from gateway.tiles.model import Colormap, Rgba, Style, TileAddress, TileFormat
 

@@ -21,7 +21,8 @@ from rio_tiler.expression import parse_expression
 from rio_tiler.models import ImageData
 
 from gateway.errors import BadParameter, CannotBeDrawn
-from gateway.tiles.algorithms import applied, picked
+from gateway.tiles.algorithm_names import picked
+from gateway.tiles.algorithms import applied
 from gateway.tiles.model import Encoded, Style, TileFormat
 from gateway.tiles.source import Mask, held_by_band
 from gateway.tiles.view import View

@@ -1,7 +1,9 @@
 """Studios of every kind over one folder of rasters, and one way to ask them."""
 
+import asyncio
+import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,9 @@ import pytest
 
 from gateway.files import open_file
 from gateway.studio import Source
+from gateway.studio.crew import Rules
 from gateway.studio.local import LocalStudio
+from gateway.studio.process import Plan, ProcessStudio
 from gateway.studio.worker import Limits
 
 
@@ -21,11 +25,11 @@ def source(path: Path, id: str = "") -> Source:
 
 @dataclass
 class Bench:
-    """A studio, and the files that were given to it."""
+    """A studio over a folder; `on_loop` calls something where the answers arrive."""
 
     studio: Any
     folder: Path
-    opened: list = field(default_factory=list)
+    on_loop: Any = None
 
     def begin(self, make, path=None, id="", **changes):
         """Return the future of a task, over a file where there is one."""
@@ -40,7 +44,7 @@ class Bench:
 
 
 @contextmanager
-def local(folder, threads=2, queue_limit=64, **_):
+def local(folder, threads=2, queue_limit=64):
     studio = LocalStudio({}, Limits(threads=threads), queue_limit)
     try:
         yield Bench(studio, folder)
@@ -48,7 +52,33 @@ def local(folder, threads=2, queue_limit=64, **_):
         studio.close()
 
 
-KINDS = {"local": local}
+@contextmanager
+def processes(folder, threads=2, queue_limit=64, painters=1, paint_seconds=30.0, memory_mb=512):
+    """Yield a bench whose painters answer on a loop in another thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    studio = ProcessStudio(Plan(Rules(painters, paint_seconds, memory_mb), threads, queue_limit=queue_limit))
+
+    def on_loop(work):
+        async def run():
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(run(), loop).result(30)
+
+    on_loop(lambda: studio.attach(loop))
+    try:
+        bench = Bench(studio, folder)
+        bench.on_loop = on_loop
+        yield bench
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        studio.close()
+        loop.close()
+
+
+KINDS = {"local": local, "processes": processes}
 
 
 @pytest.fixture(params=KINDS)

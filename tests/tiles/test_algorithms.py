@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gateway.errors import BadParameter
-from gateway.tiles.algorithms import ALGORITHMS, applied, picked
+from gateway.tiles.algorithm_names import ALGORITHMS, picked
+from gateway.tiles.algorithms import WORKS, applied
 
 METRE = (1.0, 1.0)
 
@@ -169,3 +170,7 @@ def test_an_unknown_name_is_told_with_those_that_there_are():
 def test_what_is_all_masked_stays_masked(name):
     values = np.ma.MaskedArray(np.zeros((3, 9, 9), np.float32), True)
     assert applied(picked(name, None), values, METRE).mask.all()
+
+
+def test_every_name_has_its_work():
+    assert WORKS.keys() == ALGORITHMS.keys()

@@ -1,0 +1,204 @@
+"""One painter as its parent sees it: a process, a socket, and the jobs that it has."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from gateway.studio.tasks import Task
+from gateway.studio.wire import Answer, Answers, Kind, Setup, pair, task_bytes
+
+PROGRAM = "gateway.studio.painter"
+# What of the environment a painter may have; those of a store in a network only where it reads from one.
+KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+KEPT_FAR = ("HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
+# One thread for each task is what there is to be, and arenas of malloc are memory that is never given back.
+OWN = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "PYTHONDONTWRITEBYTECODE": "1"}
+REAP_SECONDS = 0.05
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """A task on its way: who waits for it, its open files, and how it fared so far.
+
+    `alone` tells that nothing else is to be under way beside it: painters have died over it.
+    """
+
+    task: Task[Any]
+    fds: Sequence[int]
+    future: Future[Any]
+    deaths: int = 0
+    lone_deaths: int = 0
+    alone: bool = False
+    begun: bool = False
+    timer: asyncio.TimerHandle | None = field(default=None, repr=False)
+
+    def close(self) -> None:
+        """Close the files and stop the clock."""
+        self.stop_clock()
+        for fd in self.fds:
+            os.close(fd)
+        self.fds = ()
+
+    def stop_clock(self) -> None:
+        """Stop the clock."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+class Owner(Protocol):
+    """Who has painters, and is told what becomes of their jobs."""
+
+    def started(self, child: Child, missing: tuple[str, ...]) -> None:
+        """Take note that a painter is ready; `missing` is what of its confinement this system does not have."""
+
+    def answered(self, child: Child, job: Job, answer: Answer) -> None:
+        """Take an answer; the job is the painter's no more."""
+
+    def ended(self, child: Child) -> None:
+        """Take note that a painter is gone, with the jobs that it still had."""
+
+
+class Child:
+    """A painter's process. Its methods are called on the loop that it is attached to."""
+
+    _loop: asyncio.AbstractEventLoop
+    _owner: Owner
+
+    def __init__(self, setup: Setup) -> None:
+        self.ready = False
+        self.retiring = False
+        self.resident_mb = 0
+        self.jobs: dict[int, Job] = {}
+        self._threads = setup.threads
+        self._numbers = 0
+        self._unsent: deque[tuple[memoryview, list[int]]] = deque()
+        self._sock, theirs = pair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", PROGRAM, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env=_environment(far=bool(setup.far)),
+                cwd="/",
+            )
+        self._answers = Answers(self._sock)
+        self._sock.sendall(task_bytes(0, setup, 0))
+        self._sock.setblocking(False)
+
+    @property
+    def pid(self) -> int:
+        """Return the number of the process."""
+        return self._process.pid
+
+    def attach(self, loop: asyncio.AbstractEventLoop, owner: Owner) -> None:
+        """Let a loop take what the painter answers."""
+        self._loop, self._owner = loop, owner
+        loop.add_reader(self._sock.fileno(), self._readable)
+
+    def takes(self, job: Job) -> bool:
+        """Return whether the painter could begin a job now."""
+        if not self.ready or self.retiring:
+            return False
+        if job.alone or any(other.alone for other in self.jobs.values()):
+            return not self.jobs
+        lane = job.task.lane
+        return sum(other.task.lane is lane for other in self.jobs.values()) < self._threads[lane]
+
+    def give(self, job: Job) -> None:
+        """Let the painter begin a job."""
+        self._numbers += 1
+        self.jobs[self._numbers] = job
+        self._unsent.append((memoryview(task_bytes(self._numbers, job.task, len(job.fds))), list(job.fds)))
+        self._flush()
+
+    def retire(self) -> None:
+        """Take no more jobs, and end after those that are under way."""
+        self.retiring = True
+        if not self.jobs:
+            self.end()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+        self.end()
+
+    def end(self) -> None:
+        """Close the socket, which ends the painter once it has nothing to do."""
+        if self._sock.fileno() < 0:
+            return
+        if hasattr(self, "_loop") and not self._loop.is_closed():
+            self._loop.remove_reader(self._sock.fileno())
+            self._loop.remove_writer(self._sock.fileno())
+            self._reap()
+        self._sock.close()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the process has ended; it is killed when that takes longer."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        self._process.kill()
+        self._process.wait()
+
+    def why(self) -> str:
+        """Return how the process ended, in words."""
+        code = self._process.poll()
+        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+    def _reap(self) -> None:
+        """Take the process off the system's list once it has ended."""
+        if self._process.poll() is None and not self._loop.is_closed():
+            self._loop.call_later(REAP_SECONDS, self._reap)
+
+    def _readable(self) -> None:
+        for answer in self._answers.arrived():
+            self.resident_mb = answer.resident_mb
+            if answer.kind is Kind.READY:
+                self.ready = True
+                self._owner.started(self, answer.value)
+                continue
+            self._owner.answered(self, self.jobs.pop(answer.number), answer)
+            if self.retiring and not self.jobs:
+                self.end()
+        if self._answers.closed and self._sock.fileno() >= 0:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(REAP_SECONDS)
+            self.kill()
+            self._owner.ended(self)
+
+    def _flush(self) -> None:
+        try:
+            while self._unsent:
+                part, fds = self._unsent[0]
+                sent = socket.send_fds(self._sock, [part], fds) if fds else self._sock.send(part)
+                self._unsent.popleft()
+                if sent < len(part):
+                    self._unsent.appendleft((part[sent:], []))
+        except BlockingIOError:
+            self._loop.add_writer(self._sock.fileno(), self._writable)
+        except ConnectionError:
+            # The reader meets the end of the connection as well, and tells.
+            self._unsent.clear()
+
+    def _writable(self) -> None:
+        self._loop.remove_writer(self._sock.fileno())
+        self._flush()
+
+
+def _environment(*, far: bool) -> dict[str, str]:
+    """Return what a painter gets of the environment: no secret of the gateway, and of a store's only where needed."""
+    names = (*KEPT, *KEPT_FAR) if far else KEPT
+    prefixes = ("GDAL_", "PROJ_", "CPL_", *(("AWS_",) if far else ()))
+    found = {name: value for name, value in os.environ.items() if name in names or name.startswith(prefixes)}
+    return {**found, **OWN, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}

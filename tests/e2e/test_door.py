@@ -1,0 +1,141 @@
+"""The process that holds clients' connections loads nothing that decodes, whatever it is asked for."""
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import ROOT
+from tests.tiles.rasters import MERCATOR, landscape, mercator_tile, write
+
+DECODERS = ("rasterio", "cv2", "imagecodecs", "rio_tiler", "pyproj", "morecantile", "isal")
+LIBRARIES = re.compile(r"gdal|proj|opencv|cv2|imagecodecs|rasterio|turbojpeg|webp|isal", re.IGNORECASE)
+# Where a test process writes the names of the modules that the server has loaded.
+SPY = """
+import os, signal, sys
+def told(*_):
+    with open(os.environ["SPY"] + str(os.getpid()), "w") as file:
+        file.write("\\n".join(sys.modules))
+signal.signal(signal.SIGUSR2, told)
+"""
+
+
+def mapped(pid):
+    """Return the libraries that a process has mapped."""
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return {Path(line.split()[-1]).name for line in lines if ".so" in line}
+
+
+def modules(server, folder):
+    server.process.send_signal(signal.SIGUSR2)
+    path, until = folder / f"spied-{server.process.pid}", time.monotonic() + 10
+    while not (path.exists() and path.read_text()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return set(path.read_text().split("\n"))
+
+
+def painters(pid):
+    """Return the children of a process that draw."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, fields = path.read_text().rpartition(")")
+            if name.endswith("(cog-painter") and int(fields.split()[1]) == pid:
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_the_door_loads_no_decoder(start, folder):
+    pixels = landscape(3, 1024, 1024)
+    write(
+        folder / "rasters" / "grid.tif",
+        pixels,
+        mercator_tile(8, 137, 88, 10),
+        MERCATOR,
+        blocksize=256,
+        compress="JPEG",
+    )
+    (folder / "spy").mkdir()
+    (folder / "spy" / "sitecustomize.py").write_text(SPY)
+    server = start(open_downloads="true", PYTHONPATH=f"{folder / 'spy'}:{ROOT}", SPY=str(folder / "spied-"))
+    server.command("ingest", "rasters", "--visibility", "public")
+    listed = json.loads(server.ask("/api/datasets")[2])["datasets"]
+    by_width = {each["width"]: each["id"] for each in listed}
+    for dataset in by_width.values():
+        assert server.ask(f"/api/datasets/{dataset}/download/cog", headers={"Range": "bytes=0-16383"})[0] == 206
+        assert server.ask(f"/api/datasets/{dataset}/download/cog")[0] == 200
+        for path in ("info", "statistics", "preview.png", "tilejson.json", "WMTSCapabilities.xml", "tiles/0/0/0.png"):
+            assert server.ask(f"/api/datasets/{dataset}/{path}")[0] == 200, path
+    for path in (
+        "/api/tileMatrixSets",
+        "/api/tileMatrixSets/WebMercatorQuad",
+        "/api/colorMaps",
+        "/api/colorMaps/viridis?f=png",
+    ):
+        assert server.ask(path)[0] == 200, path
+    tile = f"/api/datasets/{by_width[1024]}/tiles/10/{137 * 4}/{88 * 4}.jpg"
+    first = server.ask(tile)
+    # A changed file is judged, too.
+    (folder / "rasters" / "grid.tif").touch()
+    again = server.ask(tile)
+    assert (first[0], again[0], first[2]) == (200, 200, again[2])
+    pid = server.process.pid
+    assert not {name.partition(".")[0] for name in modules(server, folder)} & set(DECODERS)
+    assert not {name for name in mapped(pid) if LIBRARIES.search(name)}
+    assert any("gdal" in name for child in painters(pid) for name in mapped(child))
+
+
+def test_stored_blocks_are_sent_while_no_painter_lives(start, folder):
+    pixels = landscape(3, 1024, 1024)
+    write(
+        folder / "rasters" / "grid.tif",
+        pixels,
+        mercator_tile(8, 137, 88, 10),
+        MERCATOR,
+        blocksize=256,
+        compress="JPEG",
+    )
+    server = start(tile_cache_mb="0")
+    server.command("ingest", "rasters/grid.tif", "--visibility", "public")
+    (dataset,) = json.loads(server.ask("/api/datasets")[2])["datasets"]
+    places = [(x, y) for x in range(548, 552) for y in range(352, 356)]
+    drawn = {
+        place: server.ask(f"/api/datasets/{dataset['id']}/tiles/10/{place[0]}/{place[1]}.jpg")[2] for place in places
+    }
+    until = time.monotonic() + 10
+    while passed(server) == 0 and time.monotonic() < until:
+        server.ask(f"/api/datasets/{dataset['id']}/tiles/10/548/352.jpg")
+    (painter,) = painters(server.process.pid)
+    os.kill(painter, signal.SIGSTOP)
+    try:
+        for (x, y), body in drawn.items():
+            assert server.ask(f"/api/datasets/{dataset['id']}/tiles/10/{x}/{y}.jpg")[2] == body
+    finally:
+        os.kill(painter, signal.SIGKILL)
+
+
+def passed(server):
+    text = server.ask("/metrics")[2].decode()
+    found = re.search(r'cog_gateway_tile_cache_total\{result="passthrough"\} (\S+)', text)
+    return float(found[1]) if found else 0
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_painters_end_with_their_server(start, processes):
+    server = start("--processes", processes)
+    server.ask("/livez")
+    doors = [server.process.pid] if processes == "1" else server.children()
+    until = time.monotonic() + 20
+    while len(children := [child for door in doors for child in painters(door)]) < int(processes):
+        assert time.monotonic() < until
+    server.stop()
+    until = time.monotonic() + 10
+    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{child}").exists() for child in children)

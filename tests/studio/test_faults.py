@@ -1,0 +1,295 @@
+"""What painters may do to each other and to who asks: nothing. Each fault, and what stands of it afterwards."""
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import CannotBeDrawn, GatewayError, Unavailable
+from gateway.studio import Source, Task, child, tasks
+from gateway.studio.tasks import Lane
+from tests.studio.conftest import processes
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def hostile_painters(monkeypatch):
+    monkeypatch.setattr(child, "PROGRAM", "tests.studio.painter")
+
+
+def over(work, name="bad", *told, lane=Lane.PAINT, version="1"):
+    """Return a task over a version of a dataset that needs no file."""
+    return Task(work, (Source(name, version, "data", "a.tif", True),), told, lane)
+
+
+def ask(work, *told):
+    return Task(work, (), told)
+
+
+def pid_of(bench):
+    return bench.studio.submit(ask("wait", 0)).result(60)
+
+
+def errors(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+@contextlib.contextmanager
+def near(folder, **options):
+    """Yield a bench whose studio gives every task to the painters of local files."""
+    with processes(folder, **options) as bench:
+        bench.studio._far = bench.studio._near
+        pid_of(bench)
+        yield bench
+
+
+@pytest.mark.parametrize("work", ["hang", "freeze"])
+def test_what_takes_too_long_is_a_503_and_what_was_beside_it_is_done(tmp_path, work, caplog):
+    with near(tmp_path, paint_seconds=2.0) as bench:
+        first = pid_of(bench)
+        bad = bench.studio.submit(over(work))
+        good = [bench.studio.submit(ask("wait", 0.1)) for _ in range(4)]
+        with pytest.raises(Unavailable, match="too long") as caught:
+            bad.result(30)
+        assert int(caught.value.headers["Retry-After"]) >= 1
+        assert all(each.result(30) for each in good)
+        assert pid_of(bench) != first
+        assert bench.studio.load().deadlines == 1
+        assert not Path(f"/proc/{first}").exists()
+    assert any("takes too long" in text for text in errors(caplog))
+
+
+def test_the_second_time_it_is_set_aside_and_its_neighbours_and_verdicts_are_not(tmp_path):
+    with near(tmp_path, paint_seconds=1.0) as bench:
+        with pytest.raises(Unavailable):
+            bench.studio.submit(over("hang")).result(30)
+        with pytest.raises(CannotBeDrawn):
+            bench.studio.submit(over("hang")).result(30)
+        began = time.monotonic()
+        with pytest.raises(CannotBeDrawn):
+            bench.studio.submit(over("wait", "bad", 0)).result(30)
+        assert time.monotonic() - began < 1
+        assert bench.studio.submit(over("wait", "bad", 0, lane=Lane.JUDGE)).result(30)
+        assert bench.studio.submit(over("wait", "bad", 0, version="2")).result(30)
+        assert bench.studio.submit(over("wait", "good", 0)).result(30)
+        load = bench.studio.load()
+        assert (load.deadlines, load.set_aside) == (2, 1)
+
+
+def test_a_fresh_painter_takes_over_while_one_hangs(tmp_path):
+    with near(tmp_path, threads=1, paint_seconds=20.0) as bench:
+        bad = bench.studio.submit(over("freeze"))
+        began = time.monotonic()
+        assert pid_of(bench)
+        assert time.monotonic() - began < 15
+        assert not bad.done()
+        assert len(bench.studio._near[0].children) == 2
+
+
+def test_a_crash_over_one_dataset_costs_nobody_else_a_picture(tmp_path, caplog):
+    with near(tmp_path) as bench:
+        bad = bench.studio.submit(over("crash"))
+        good = [bench.studio.submit(over("wait", f"good {n}", 0.05)) for n in range(10)]
+        with pytest.raises(CannotBeDrawn):
+            bad.result(60)
+        assert all(each.result(60) for each in good)
+        with pytest.raises(CannotBeDrawn):
+            bench.studio.submit(over("wait", "bad", 0)).result(60)
+        load = bench.studio.load()
+        assert 2 <= load.deaths <= 3
+        assert load.set_aside == 1
+    assert any("signal 11" in text and "crash of dataset bad" in text for text in errors(caplog))
+    assert any("version 1 of dataset bad is set aside" in text for text in errors(caplog))
+
+
+def test_a_file_that_ends_painters_as_it_is_judged_is_unavailable_and_its_pictures_are_not(tmp_path):
+    with near(tmp_path) as bench:
+        with pytest.raises(Unavailable):
+            bench.studio.submit(over("crash", lane=Lane.JUDGE)).result(60)
+        assert bench.studio.submit(over("wait", "bad", 0)).result(60)
+
+
+def test_painters_that_are_killed_leave_no_task_undone_and_blame_none(tmp_path):
+    with near(tmp_path, queue_limit=500) as bench:
+        found = [bench.studio.submit(over("wait", f"d{n % 3}", 0.05)) for n in range(60)]
+        for _ in range(4):
+            os.kill(bench.studio._near[0].children[0].pid, signal.SIGKILL)
+            time.sleep(0.4)
+        assert all(each.result(60) for each in found)
+        assert bench.studio.load().set_aside == 0
+        assert bench.studio.load().deaths >= 2
+
+
+def test_what_is_told_a_whole_group_does_not_end_a_painter_at_its_work(tmp_path):
+    with near(tmp_path) as bench:
+        pid, busy = pid_of(bench), bench.studio.submit(ask("wait", 0.5))
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            os.kill(pid, number)
+        assert busy.result(60) == pid
+        assert bench.studio.load().deaths == 0
+
+
+def test_a_painter_that_has_grown_is_followed_by_a_fresh_one_without_a_gap(tmp_path):
+    with near(tmp_path, memory_mb=300) as bench:
+        first = pid_of(bench)
+        assert bench.studio.submit(ask("grow", 300)).result(60) == 1
+        until = time.monotonic() + 60
+        while pid_of(bench) == first and time.monotonic() < until:
+            pass
+        assert pid_of(bench) != first
+        load = bench.studio.load()
+        assert (load.retired, load.deaths) == (1, 0)
+        while Path(f"/proc/{first}").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not Path(f"/proc/{first}").exists()
+
+
+def test_more_memory_than_there_is_within_a_task_is_told(tmp_path):
+    with near(tmp_path) as bench:
+        first = pid_of(bench)
+        with pytest.raises(CannotBeDrawn, match="memory"):
+            bench.studio.submit(over("balloon")).result(60)
+        assert pid_of(bench) == first
+
+
+def test_any_other_error_is_a_bare_500_and_its_text_is_in_the_log_alone(tmp_path, caplog):
+    with near(tmp_path) as bench, pytest.raises(GatewayError) as caught:
+        bench.studio.submit(over("fail")).result(60)
+    assert (caught.value.status, caught.value.detail) == (500, "")
+    assert any("a key that is not there" in text for text in errors(caplog))
+
+
+def test_more_tasks_than_may_wait_are_refused(tmp_path):
+    with near(tmp_path, threads=1, queue_limit=1) as bench:
+        kept = [bench.studio.submit(ask("wait", 0.5)) for _ in range(2)]
+        with pytest.raises(Unavailable) as caught:
+            bench.studio.submit(ask("wait", 0))
+        assert int(caught.value.headers["Retry-After"]) >= 1
+        assert all(each.result(60) for each in kept)
+        assert pid_of(bench)
+
+
+def test_a_task_whose_client_has_left_is_never_begun(tmp_path):
+    with near(tmp_path, threads=1) as bench:
+        busy = bench.studio.submit(ask("wait", 0.5))
+        dropped = [bench.studio.submit(over("crash")) for _ in range(5)]
+        assert all(each.cancel() for each in dropped)
+        assert busy.result(60)
+        assert pid_of(bench)
+        load = bench.studio.load()
+        assert (load.deaths, load.waiting) == (0, 0)
+
+
+def test_who_waits_when_the_studio_closes_is_told(tmp_path):
+    with near(tmp_path, threads=1) as bench:
+        pid, under_way, waiting = pid_of(bench), bench.studio.submit(ask("hang")), bench.studio.submit(ask("wait", 0))
+        while not under_way.running():
+            time.sleep(0.01)
+    assert isinstance(under_way.exception(1), Unavailable)
+    assert waiting.cancelled()
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_painters_that_cannot_start_are_tried_more_and_more_slowly(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(child, "PROGRAM", "gateway.no_such_program")
+    with processes(tmp_path) as bench:
+        time.sleep(1.5)
+        assert 2 <= bench.studio.load().deaths <= 6
+        monkeypatch.setattr(child, "PROGRAM", "tests.studio.painter")
+        assert pid_of(bench)
+    assert any("exit code 1" in text for text in errors(caplog))
+
+
+def test_no_painter_outlives_a_process_that_is_killed(tmp_path):
+    program = """
+        import time
+        from gateway.studio.crew import Rules
+        from gateway.studio.process import Plan, ProcessStudio
+
+        studio = ProcessStudio(Plan(Rules(2)))
+        print(*[place.children[0].pid for place in studio._near], flush=True)
+        time.sleep(60)
+    """
+    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, cwd=ROOT)
+    pids = parent.stdout.readline().split()
+    time.sleep(0.5)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    until = time.monotonic() + 20
+    while any(alive(int(pid)) for pid in pids) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert len(pids) == 2
+    assert not any(alive(int(pid)) for pid in pids)
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def state(tmp_path):
+    """What is worth stealing: a database and a key."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    (folder / "gateway.db").write_bytes(b"who took what")
+    (folder / "secret.key").write_bytes(b"k" * 32)
+    return folder
+
+
+def test_code_in_a_painter_cannot_read_write_connect_or_reach_its_parent(tmp_path, state, monkeypatch):
+    monkeypatch.setenv("GATEWAY_SECRET_KEYS", "a secret of the gateway")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret of the store")
+    (tmp_path / "neighbour.tif").write_bytes(b"another dataset")
+    with processes(tmp_path) as bench, socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()
+
+        def attempt(what, *how):
+            return bench.do(ask("attempt", what, *how))
+
+        for path in (state / "gateway.db", state / "secret.key", tmp_path / "neighbour.tif", "/etc/passwd"):
+            assert attempt("read", str(path)) == "PermissionError", path
+        for path in (state, "/etc", "/tmp", Path.home()):
+            assert attempt("list", str(path)) == "PermissionError", path
+        for path in (state / "new", "/tmp/new", "/dev/shm/new", tmp_path / "neighbour.tif"):
+            assert attempt("write", str(path)) == "PermissionError", path
+        assert attempt("connect", socket.AF_INET, address) == "PermissionError"
+        assert attempt("connect", socket.AF_UNIX, "\0a name") == "PermissionError"
+        assert attempt("pair") == "PermissionError"
+        for what in ("kill", "memory", "environment"):
+            assert attempt(what, os.getpid()) == "PermissionError", what
+        found = bench.do(ask("environment"))
+        assert not any("secret" in value for value in found.values())
+        assert bench.do(ask("priority")) == 10
+        pid = pid_of(bench)
+        status = Path(f"/proc/{pid}/status").read_text()
+        assert "NoNewPrivs:\t1" in status
+        opened = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+        assert not any(str(tmp_path) in path for path in opened)
+    assert not (state / "new").exists()
+
+
+def test_where_a_painter_cannot_be_confined_the_log_says_so_once(tmp_path, monkeypatch, caplog):
+    (tmp_path / "unconfined").mkdir()
+    with processes(tmp_path, painters=2) as bench:
+        for place in bench.studio._near:
+            bench.on_loop(lambda place=place: place.started(place.children[0], ("Landlock",)))
+    told = [record.getMessage() for record in caplog.records if "confined" in record.getMessage()]
+    assert told == ["painters are less confined than they could be: there is no Landlock"]
+
+
+def test_a_studio_draws_the_first_tile_of_a_fresh_painter(tmp_path):
+    with processes(tmp_path) as bench:
+        assert "WebMercatorQuad" in bench.do(tasks.grids())
