@@ -2,6 +2,7 @@
 """Take the pictures of docs/viewer.md: the demo in a headless Chromium, one picture for each state.
 
     python scripts/viewer_pictures.py [--into FOLDER] [--form webp|png] [NAME ...]
+    python scripts/viewer_pictures.py --review --into /tmp/pictures --form png
 
 Needs the test extra and Debian's package chromium.
 """
@@ -28,7 +29,7 @@ ARGUMENTS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disa
 QUALITY = 82
 DESK = {"width": 1200, "height": 760}
 PHONE = {"width": 360, "height": 740}
-SUMMIT = "#dataset={elevation}&at=10.60,-84.24550,36.30300&colors=gist_earth"
+SUMMIT = "#dataset={elevation}"
 
 
 class Demo(NamedTuple):
@@ -51,8 +52,8 @@ def demo() -> Iterator[Demo]:
                 if line.startswith("Ctrl-C"):
                     break
             told = "\n".join(lines)
-            base = re.search(r"^Base URL: (\S+)/api$", told, re.MULTILINE)
-            bearer = re.search(r"^eyJ\S+$", told, re.MULTILINE)
+            base = re.search(r"(https?://[^\s/]+)/api\b", told)
+            bearer = re.search(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+", told)
             if base is None or bearer is None:
                 raise SystemExit(f"the demo did not start:\n{told}")
             ids = dict(re.findall(r"^ {2}(\w+)\.tif +registered +(\S+)", told, re.MULTILINE))
@@ -76,55 +77,57 @@ async def sign_in(page: Page, demo: Demo) -> None:
 
 
 async def show_list(page: Page, demo: Demo) -> None:
-    """Show the list, signed in."""
+    """Show the list, signed in, with its outlines."""
     await sign_in(page, demo)
+    await settled(page)
+    await page.hover(f"[data-id='{demo.ids['elevation']}']")
 
 
 async def show_map(page: Page, demo: Demo) -> None:
     """Show the Blue Marble over the graticule."""
-    await page.click(f"[data-id='{demo.ids['blue_marble']}']")
+    await page.click(f".item[data-id='{demo.ids['blue_marble']}']")
+    await page.wait_for_selector("#how:not([hidden])")
 
 
-async def show_values(page: Page, demo: Demo) -> None:
-    """Show elevation with legend, histogram and the values at a point."""
+async def show_elevation(page: Page, demo: Demo) -> None:
+    """Show elevation with legend and histogram."""
     await sign_in(page, demo)
     await page.goto(demo.url + SUMMIT.format(**demo.ids))
     await page.wait_for_selector("#legend img")
     await settled(page)
+
+
+async def show_values(page: Page, demo: Demo) -> None:
+    """Show elevation and the values at a point."""
+    await show_elevation(page, demo)
     box = await page.locator("#map").bounding_box() or {}
     await page.mouse.click(box["x"] + box["width"] / 2 + 40, box["y"] + box["height"] / 2)
     await page.wait_for_selector("#popup dd")
 
 
-async def show_phone_values(page: Page, demo: Demo) -> None:
-    """Show elevation on a phone."""
-    await sign_in(page, demo)
-    await page.goto(demo.url + SUMMIT.format(**demo.ids).replace("at=10.60", "at=9.60"))
-    await page.wait_for_selector("#legend img")
-
-
-async def show_download(page: Page, demo: Demo) -> None:
-    """Show a download under way."""
-    await show_map(page, demo)
-    await page.wait_for_selector("#tabs")
-    async with page.expect_download() as download:
-        await page.click("#download")
-    await (await download.value).delete()
+async def show_use(page: Page, demo: Demo) -> None:
+    """Show the lines for another program."""
+    await show_elevation(page, demo)
+    await page.click("#use-open")
 
 
 async def show_direct(page: Page, demo: Demo) -> None:
     """Show the file as read in the browser."""
     await sign_in(page, demo)
-    await page.goto(demo.url + SUMMIT.format(**demo.ids) + "&tab=direct")
+    await page.goto(demo.url + SUMMIT.format(**demo.ids) + "&how=direct")
     await page.wait_for_selector("#direct-told:has-text('Drawn from')")
 
 
-async def show_report(page: Page, demo: Demo) -> None:
-    """Show what is known of a dataset, and the report of the check."""
+async def show_about(page: Page, demo: Demo) -> None:
+    """Show what is known of a dataset."""
     await show_map(page, demo)
-    await page.wait_for_selector("#tabs")
-    await page.click("#style summary")
-    await page.locator("#verdict").scroll_into_view_if_needed()
+    await page.click("#tab-details")
+
+
+async def show_report(page: Page, demo: Demo) -> None:
+    """Show the report of the check."""
+    await show_map(page, demo)
+    await page.click("#tab-report")
 
 
 async def show_refused(page: Page, demo: Demo) -> None:
@@ -144,7 +147,7 @@ async def show_signin(page: Page, _: Demo) -> None:
     await page.click("#account")
     await page.fill("#bearer", "not-a-token")
     await page.click("#signin-form button[type=submit]")
-    await page.wait_for_selector("#signin-error:has-text('not accepted')")
+    await page.wait_for_selector("#signin-error:has-text('Not a valid token')")
 
 
 async def show_gone(page: Page, _: Demo) -> None:
@@ -154,23 +157,49 @@ async def show_gone(page: Page, _: Demo) -> None:
     await page.wait_for_selector("#banner:not([hidden])")
 
 
+async def show_help(page: Page, _: Demo) -> None:
+    """Show the help."""
+    await page.click("#help-open")
+
+
+async def show_api(page: Page, demo: Demo) -> None:
+    """Show the API's page."""
+    await page.goto(f"{demo.url}api/docs")
+    await page.wait_for_selector(".opblock")
+
+
+async def show_examples(page: Page, demo: Demo) -> None:
+    """Show an example."""
+    await page.goto(f"{demo.url}examples/leaflet.html#dataset={demo.ids['blue_marble']}")
+    await page.wait_for_selector("body[data-drawn=yes]")
+
+
 Step = Callable[[Page, Demo], Awaitable[None]]
+Pictures = list[tuple[str, "Step", dict[str, Any]]]
 PICTURES: tuple[tuple[str, Step, dict[str, Any]], ...] = (
     ("list", show_list, {}),
-    ("map", show_map, {}),
     ("values", show_values, {}),
     ("values-dark", show_values, {"color_scheme": "dark"}),
-    ("download", show_download, {}),
+    ("use", show_use, {}),
     ("direct", show_direct, {}),
-    ("report", show_report, {}),
-    ("refused", show_refused, {}),
-    ("empty", show_empty, {}),
-    ("signin", show_signin, {}),
-    ("gone", show_gone, {}),
     ("phone-list", show_list, {"viewport": PHONE}),
-    ("phone-values", show_phone_values, {"viewport": PHONE}),
-    ("phone-dark", show_phone_values, {"viewport": PHONE, "color_scheme": "dark"}),
+    ("phone-values", show_elevation, {"viewport": PHONE}),
+    ("phone-dark", show_elevation, {"viewport": PHONE, "color_scheme": "dark"}),
 )
+STATES = (
+    show_list, show_map, show_elevation, show_values, show_use, show_direct, show_about, show_report, show_refused,
+    show_empty, show_signin, show_gone, show_help, show_api, show_examples,
+)  # fmt: skip
+SIZES = ((1440, 900), (1024, 768), (390, 844))
+
+
+def reviewed() -> Iterator[tuple[str, Step, dict[str, Any]]]:
+    """Yield every state at three sizes, light and dark."""
+    for width, height in SIZES:
+        for scheme in ("light", "dark"):
+            for step in STATES:
+                name = f"{width}-{scheme}-{step.__name__.removeprefix('show_')}"
+                yield name, step, {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
 
 
 @contextlib.asynccontextmanager
@@ -184,11 +213,9 @@ async def chromium() -> AsyncIterator[Browser]:
             await browser.close()
 
 
-async def take(browser: Browser, demo: Demo, into: Path, form: str, only: set[str]) -> None:
+async def take(browser: Browser, demo: Demo, into: Path, form: str, wanted: Pictures) -> None:
     """Write the pictures into a folder."""
-    for name, step, options in PICTURES:
-        if only and name not in only:
-            continue
+    for name, step, options in wanted:
         context = await browser.new_context(**{"viewport": DESK, "reduced_motion": "reduce", **options})
         page = await context.new_page()
         await page.goto(demo.url)
@@ -202,18 +229,22 @@ async def take(browser: Browser, demo: Demo, into: Path, form: str, only: set[st
         await context.close()
 
 
-async def main(into: Path, form: str, only: set[str]) -> None:
+async def main(into: Path, form: str, wanted: Pictures) -> None:
     """Start demo and browser, and take the pictures."""
     into.mkdir(parents=True, exist_ok=True)
     with demo() as running:
         async with chromium() as browser:
-            await take(browser, running, into, form, only)
+            await take(browser, running, into, form, wanted)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Take the pictures of docs/viewer.md.")
     parser.add_argument("--into", type=Path, default=ROOT / "docs" / "images", help="folder of the pictures")
     parser.add_argument("--form", choices=("webp", "png"), default="webp", help="form of the pictures")
+    parser.add_argument("--review", action="store_true", help="every state at three sizes, light and dark")
     parser.add_argument("only", nargs="*", help="names of the pictures wanted; none: all")
     given = parser.parse_args()
-    asyncio.run(main(given.into, given.form, set(given.only)))
+    if given.review and given.into == parser.get_default("into"):
+        parser.error("--review makes many pictures: name another folder with --into")
+    every = reviewed() if given.review else iter(PICTURES)
+    asyncio.run(main(given.into, given.form, [each for each in every if not given.only or each[0] in given.only]))

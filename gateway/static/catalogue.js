@@ -134,13 +134,11 @@ export class Catalogue extends EventTarget {
     const { name, folder } = named(record);
     const facts = [withFolder ? folder : "", date(record.updated_at), about(record), bytes(record.size_bytes)];
     const picture = make("span", { class: "thumb", "data-id": record.id, "data-version": record.version });
-    const side = make("span", { class: "item-side" }, ...badges(record));
     const button = make(
       "button",
       { type: "button", class: "item", "data-id": record.id, title: record.title, onclick: () => this.dispatchEvent(new CustomEvent("choose", { detail: record.id })) },
       picture,
-      make("span", { class: "item-text" }, make("span", { class: "item-title" }, name), make("span", { class: "item-facts" }, facts.filter(Boolean).join(" · "))),
-      side,
+      make("span", { class: "item-text" }, make("span", { class: "item-line" }, make("span", { class: "item-title" }, name), ...badges(record)), make("span", { class: "item-facts" }, facts.filter(Boolean).join(" · "))),
     );
     picture.ramp = record.count === 1 ? usualRamp(record) : "gray";
     if (!record.count) failed(picture, "broken");
@@ -165,7 +163,7 @@ export class Catalogue extends EventTarget {
       const gone = error instanceof Refused && error.status === 404;
       const altered = error instanceof Refused && error.problem.type === "/problems/not-a-cog";
       failed(picture, gone || altered ? "broken" : "blank");
-      if (gone || altered) picture.parentElement.querySelector(".item-side").prepend(badge(gone ? "file is gone" : "not a COG", "bad"));
+      if (gone || altered) picture.parentElement.querySelector(".item-line").append(badge(gone ? "file is gone" : "not a COG", "bad"));
     }
   }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,25 @@ from gateway.errors import NotFound
 from gateway.tiles.encode import encode
 from gateway.tiles.model import TileFormat
 
+# Longer text is no misspelt name, and would only cost time.
+LONGEST_NAME = 40
+
 
 def names() -> list[str]:
     """Return the names of all colour maps."""
     return sorted(cmap.list())
 
 
+def hint(name: str) -> str:
+    """Return the end of a sentence about a misspelt name: the nearest one, where there is one."""
+    near = get_close_matches(name.lower()[:LONGEST_NAME], cmap.list(), 1)
+    return f"; did you mean {near[0]}?" if near else "."
+
+
 def colours(name: str) -> Any:
     """Return the colours of a map: by value, or as pairs of an interval and a colour; raises NotFound."""
     if name not in cmap.list():
-        raise NotFound("There is no such colour map.")
+        raise NotFound(f"There is no such colour map{hint(name)}")
     found = cmap.get(name)
     if isinstance(found, dict):
         return {str(value): [int(part) for part in colour] for value, colour in found.items()}

@@ -148,7 +148,9 @@ def named_colormap(name: str) -> Colormap:
     from rio_tiler.colormap import cmap  # noqa: PLC0415 - rio-tiler takes long to import
 
     if name not in cmap.list():
-        raise BadParameter("colormap_name: there is none of that name.")
+        from gateway.tiles.legends import hint  # noqa: PLC0415
+
+        raise BadParameter(f"colormap_name: there is none of that name{hint(name)}")
     colours: Any = cmap.get(name)
     return tuple(colours.items() if isinstance(colours, dict) else colours)
 

@@ -226,6 +226,14 @@ async def test_pictures_of_all_and_of_a_part(fetch, world):
     assert max(image(await fetch(part + "&max_size=40")).size) == 40
 
 
+async def test_a_misspelt_colour_map_is_told_the_nearest_name(fetch, world):
+    dataset = world.add()
+    for path in ("/api/colorMaps/virdis", f"/api/datasets/{dataset.id}/tiles/0/0/0.png?colormap_name=virdis"):
+        assert problem(await fetch(path))["detail"].endswith("; did you mean viridis?")
+    for name in ("qqqqqqqqqq", "v" * 4000):
+        assert problem(await fetch(f"/api/colorMaps/{name}"))["detail"] == "There is no such colour map."
+
+
 async def test_grids_and_colour_maps_are_listed(fetch, world):
     grids = json.loads((await fetch("/api/tileMatrixSets")).body)["tileMatrixSets"]
     assert "WebMercatorQuad" in {grid["id"] for grid in grids}
