@@ -10,7 +10,7 @@ from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
-from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler, WmtsHandler
+from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler
 from gateway.handlers.pages import AssetHandler, ElsewhereHandler, ExamplesHandler, IconHandler, PageHandler
 from gateway.handlers.rasters import (
     InfoGeoJsonHandler,
@@ -23,6 +23,7 @@ from gateway.handlers.rasters import (
 from gateway.handlers.tiles import TileHandler
 from gateway.handlers.tokens import DownloadTokenHandler, TileTokenHandler
 from gateway.handlers.watching import MetricsHandler
+from gateway.handlers.wmts import CatalogueWmtsHandler, WmtsHandler
 
 # {id} takes any one path segment: whether it is an id is for the gatekeeper to say, after the credential.
 # {name} is free: the same resource under a file name that clients like.
@@ -42,6 +43,7 @@ API_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/datasets/{id}/point/{lon},{lat}", PointHandler),
     ("/datasets/{id}/preview{/size}{.format}", PreviewHandler),
     ("/datasets/{id}/bbox/{minx},{miny},{maxx},{maxy}{/size}{.format}", PartHandler),
+    ("/WMTSCapabilities.xml", CatalogueWmtsHandler),
     ("/tileMatrixSets", GridsHandler),
     ("/tileMatrixSets/{tms}", GridsHandler),
     ("/colorMaps", ColormapsHandler),
@@ -62,11 +64,13 @@ ROOT_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/favicon.ico", IconHandler),
 )
 
+# Two letters first: the fraction of a number is no format.
+FORMAT = r"(?:\.([a-z]{2,}[0-9]*))?"
 NUMBER = r"([-+0-9.eE]+?)"
 PARTS = {
     "{id}": "([^/]+)", "{asset}": "([A-Za-z0-9._/-]+)", "{example}": "([a-z.]+)", "{name}": "[^/]+",
     "{tms}": r"(\w+)", "{map}": r"(\w+)", "{tms?}": r"(?:(\w+)/)?", "{z}": "([0-9]{1,9})",
-    "{x}": "([0-9]{1,9})", "{y}": "([0-9]{1,9})", "{@scale}": "(?:@([0-9]{1,3})x)?", "{.format}": r"(?:\.([a-z]+))?",
+    "{x}": "([0-9]{1,9})", "{y}": "([0-9]{1,9})", "{@scale}": "(?:@([0-9]{1,3})x)?", "{.format}": FORMAT,
     "{/size}": "(?:/([0-9]{1,5})x([0-9]{1,5}))?", "{lon}": NUMBER, "{lat}": NUMBER, "{minx}": NUMBER,
     "{miny}": NUMBER, "{maxx}": NUMBER, "{maxy}": NUMBER,
 }  # fmt: skip

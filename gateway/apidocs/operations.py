@@ -14,7 +14,7 @@ from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
-from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler, WmtsHandler
+from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler
 from gateway.handlers.pages import AssetHandler, ExamplesHandler, IconHandler, PageHandler
 from gateway.handlers.rasters import (
     InfoGeoJsonHandler,
@@ -27,10 +27,13 @@ from gateway.handlers.rasters import (
 from gateway.handlers.tiles import TileHandler
 from gateway.handlers.tokens import DownloadTokenHandler, TileTokenHandler
 from gateway.handlers.watching import MetricsHandler
+from gateway.handlers.wmts import CatalogueWmtsHandler, WmtsHandler
+from gateway.tiles.model import INFO_FORMATS
 
 Content = Mapping[str, Any]
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "application/x-binary")
 PICTURE: Content = {kind: {} for kind in PICTURES}
+TOLD: Content = {kind: {} for kind in INFO_FORMATS}
 HTML: Content = {"text/html; charset=utf-8": {}}
 
 
@@ -102,15 +105,21 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     WmtsHandler: Operation(
         "maps",
         {
-            200: (f"The capabilities, or the tile that KVP asks for. {VALUES}", {"application/xml": {}, **PICTURE}),
+            200: (f"The capabilities, or what KVP asks for. {VALUES}", {"application/xml": {}, **PICTURE, **TOLD}),
             204: ("Nothing is there, and `empty` is 204.", None),
             **NOT_MODIFIED,
         },
         (*STYLE, *DOCUMENT, "tile_matrix_set_id", "service", "request", "tilematrixset", "tilematrix", "tilecol",
-         "tilerow", "format", "buffer", "empty", "v"),
+         "tilerow", "format", "layer", "style", "i", "j", "infoformat", "buffer", "empty", "v"),
         ("If-None-Match",),
         (400, 403, 422, 429, 503),
         values=True,
+    ),
+    CatalogueWmtsHandler: Operation(
+        "maps",
+        {200: ("The capabilities: a layer for each dataset that the caller may see.", {"application/xml": {}})},
+        (*STYLE, "tilesize", "tile_matrix_set_id", "service", "request", "bbox", "q", "sortby", "limit", "offset"),
+        errors=(400, 404, 429, 503),
     ),
     InfoHandler: fact("Info"),
     InfoGeoJsonHandler: Operation(
@@ -126,7 +135,8 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     PartHandler: drawn("max_size", "width", "height", "coord_crs", "dst_crs"),
     GridsHandler: plain("maps", "TileMatrixSets", errors=(404,)),
     ColormapsHandler: Operation(
-        "maps", {200: ("The colours.", {**json("ColorMap"), "image/png": {}})}, ("f", "format", "width", "height"),
+        "maps", {200: ("The colours.", {**json("ColorMap"), "image/png": {}})},
+        ("f", "format", "width", "height", "orientation"),
         errors=(400, 404),
     ),
     DownloadTokenHandler: Operation("tokens", {200: ("The token.", json("Token"))}, errors=(403, 429)),

@@ -10,7 +10,7 @@ from gateway.records.base import SORTINGS
 from gateway.tiles import parameters
 from gateway.tiles.algorithm_names import ALGORITHMS, PARAMS_CHARACTERS
 from gateway.tiles.expressions import EXPRESSION_CHARACTERS
-from gateway.tiles.model import TileFormat
+from gateway.tiles.model import INFO_FORMATS, TileFormat
 
 Schema = dict[str, Any]
 
@@ -111,12 +111,24 @@ QUERY: Mapping[str, tuple[str, Schema]] = {
     "maxzoom": ("Greatest zoom level, where it is not the file's own.", whole(0, 30)),
     "tile_matrix_set_id": ("Tile matrix set of the document.", {"type": "string", "default": "WebMercatorQuad"}),
     "service": ("WMTS; names in any case.", one_of(("WMTS",))),
-    "request": ("What is asked for by KVP.", one_of(("GetCapabilities", "GetTile"), "GetCapabilities")),
+    "request": (
+        "What is asked for by KVP.",
+        one_of(("GetCapabilities", "GetTile", "GetFeatureInfo"), "GetCapabilities"),
+    ),
+    "layer": ("GetTile: the layer; a document of one dataset has one.", TEXT),
+    "style": ("GetTile: a named style of the document, each a colour map, or default.", TEXT),
+    "i": ("GetFeatureInfo: the column of the pixel in the tile.", whole(0, 999_999_999)),
+    "j": ("GetFeatureInfo: the row of the pixel in the tile.", whole(0, 999_999_999)),
+    "infoformat": ("GetFeatureInfo: media type of the answer.", one_of(INFO_FORMATS, INFO_FORMATS[0])),
     "tilematrixset": ("GetTile: the tile matrix set.", TEXT),
     "tilematrix": ("GetTile: the tile matrix.", whole(0, 999_999_999)),
     "tilecol": ("GetTile: the column.", whole(0, 999_999_999)),
     "tilerow": ("GetTile: the row.", whole(0, 999_999_999)),
     "format": ("GetTile: media type of the picture; of a colour map: json or png.", TEXT),
+    "orientation": (
+        "Whether the colours of a legend go from left to right, or upwards.",
+        one_of(("horizontal", "vertical"), "horizontal"),
+    ),
     "f": ("JSON, or a picture for a legend.", one_of(("json", "png"), "json")),
 }
 HEADERS: Mapping[str, tuple[str, Schema]] = {

@@ -58,27 +58,29 @@ def ranges_of(levels: Sequence[Size], opened: Callable[[int], DatasetReader]) ->
     """
     small = [level for level, size in enumerate(levels) if max(size) <= SAMPLE_PIXELS]
     level = small[0] if small else len(levels) - 1
-    return tuple(_range(band) for band in _sample(opened(level), levels[level]))
+    raster = opened(level)
+    # One band at a time: there may be hundreds.
+    return tuple(_range(_sample(raster, band, levels[level])) for band in raster.indexes)
 
 
-def _sample(raster: DatasetReader, size: Size) -> npt.NDArray[Any]:
-    """Return pixels of a level, (bands, rows, cols), masked: all of it, reduced, or pieces spread over it."""
+def _sample(raster: DatasetReader, band: int, size: Size) -> npt.NDArray[Any]:
+    """Return masked pixels of one band of a level: all of it, reduced, or pieces spread over it."""
     columns, rows = size
     if max(size) > WHOLE_PIXELS:
         side = SAMPLE_PIXELS // PIECES
         steps = [(index + 0.5) / PIECES for index in range(PIECES)]
         windows = [Window(int(columns * x), int(rows * y), side, side) for y in steps for x in steps]
-        pieces: Any = [raster.read(window=window, masked=True).reshape(raster.count, -1) for window in windows]
+        pieces: Any = [raster.read(band, window=window, masked=True).ravel() for window in windows]
         return _joined(pieces)
     factor = max(1.0, max(size) / SAMPLE_PIXELS)
-    shape = (raster.count, max(1, round(rows / factor)), max(1, round(columns / factor)))
-    found: npt.NDArray[Any] = raster.read(masked=True, out_shape=shape)
+    shape = max(1, round(rows / factor)), max(1, round(columns / factor))
+    found: npt.NDArray[Any] = raster.read(band, masked=True, out_shape=shape)
     return found
 
 
 def _joined(pieces: Any) -> npt.NDArray[Any]:
     parts = (np.ma.getdata, np.ma.getmaskarray)
-    data, mask = (np.concatenate([part(piece) for piece in pieces], axis=1) for part in parts)
+    data, mask = (np.concatenate([part(piece) for piece in pieces]) for part in parts)
     return np.ma.MaskedArray(data, mask)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -13,7 +14,7 @@ from gateway.handlers.access import METADATA, OPEN, access
 from gateway.handlers.base import BaseHandler
 from gateway.handlers.handed import HandingHandler
 from gateway.handlers.problems import json_bytes
-from gateway.handlers.tiles import DEFAULT_GRID, MapHandler, TileHandler
+from gateway.handlers.tiles import DEFAULT_GRID, MapHandler
 from gateway.model import Dataset, Scale
 from gateway.studio import Task, tasks
 from gateway.tiles import parameters
@@ -25,7 +26,7 @@ T = TypeVar("T")
 MERCATOR_LATITUDE = 85.0511287798066
 ENDS = ("minzoom", "maxzoom")
 # What shapes the document and not its tiles.
-OWN = {"token", "tile_format", "tile_scale", "tilesize", "minzoom", "maxzoom", "v", "service", "request", "version"}
+OWN = frozenset({"token", "tile_format", "tile_scale", "minzoom", "maxzoom", "v"})
 
 
 def within(bounds: GeographicBounds, tms: str) -> GeographicBounds:
@@ -49,15 +50,21 @@ class DocumentHandler(MapHandler, HandingHandler, StudioHandler):
 
     async def template(self, dataset: Dataset, admitted: Admitted, path: str) -> str:
         """Return the URL of the tiles: style parameters carried along, the version, a token where it is needed."""
-        arguments = self.request.query_arguments
-        kept = [(n, v.decode("utf-8", "replace")) for n, values in arguments.items() for v in values]
-        query = [(name, value) for name, value in kept if name.lower() not in OWN]
-        if (size := parameters.integer(arguments, "tilesize", 1, parameters.MAX_TILESIZE)) is not None:
-            query.append(("tilesize", str(size)))
-        query.append(("v", dataset.version))
-        if dataset.visibility is not Scale.PUBLIC:
-            query.append(("token", await self.tile_token(dataset, admitted.through_roles)))
+        query = [*self.carried(OWN), ("v", dataset.version), *await self.token_of(dataset, admitted.through_roles)]
         return f"{self.public_url(f'/datasets/{dataset.id}')}{path}?{urlencode(query)}"
+
+    def carried(self, left_out: Collection[str]) -> list[tuple[str, str]]:
+        """Return the parameters of the query that go into the addresses of a document, the size of a tile checked."""
+        arguments = self.request.query_arguments
+        parameters.integer(arguments, "tilesize", 1, parameters.MAX_TILESIZE)
+        kept = [(n, v.decode("utf-8", "replace")) for n, values in arguments.items() for v in values]
+        return [(name, value) for name, value in kept if name.lower() not in left_out]
+
+    async def token_of(self, dataset: Dataset, through_roles: frozenset[str]) -> list[tuple[str, str]]:
+        """Return the token as a parameter, none for a public dataset."""
+        if dataset.visibility is Scale.PUBLIC:
+            return []
+        return [("token", await self.tile_token(dataset, through_roles))]
 
     async def on_map(self, dataset: Dataset, tms: str) -> OnMap:
         """Return where the dataset lies, with the zoom levels that the query names or else those that fit it.
@@ -116,55 +123,6 @@ class TileJsonHandler(DocumentHandler):
     head = get
 
 
-class WmtsHandler(DocumentHandler, TileHandler):
-    """WMTS 1.0.0: the capabilities, and tiles by KVP at the same address."""
-
-    @access(METADATA)
-    async def get(self, dataset_id: str, *_: str | None) -> None:
-        """Send the capabilities, or the tile that a GetTile request names."""
-        asked = self.asked()
-        if asked.get("service", "WMTS").upper() != "WMTS":
-            raise BadParameter("The parameter SERVICE must be WMTS.")
-        if (request := asked.get("request", "GetCapabilities")) == "GetTile":
-            await self.get_tile(dataset_id, asked)
-            return
-        if request != "GetCapabilities":
-            raise BadParameter("The parameter REQUEST must be GetCapabilities or GetTile.")
-        dataset, admitted = await self.viewed(dataset_id)
-        grid = parameters.text(self.request.query_arguments, "tile_matrix_set_id") or DEFAULT_GRID
-        lies = await self.on_map(dataset, grid)
-        path = "/tiles/{TileMatrixSet}/{TileMatrix}/{TileCol}/{TileRow}.png"
-        template = await self.template(dataset, admitted, path)
-        token = template.partition("&token=")[2]
-        endpoint = self.public_url(f"/datasets/{dataset.id}/WMTSCapabilities.xml") + (
-            f"?token={token}" if token else ""
-        )
-        bounds, zooms = within(lies.bounds, grid).as_line, (lies.minzoom, lies.maxzoom)
-        self.set_private(dataset)
-        self.set_header("Content-Type", "application/xml")
-        self.finish(await self.worked_out(tasks.capabilities(dataset.title, bounds, grid, zooms, template, endpoint)))
-
-    head = get
-
-    def asked(self) -> dict[str, str]:
-        """Return the parameters of KVP, whose names have no case."""
-        return {name.lower(): values[-1].decode("latin-1") for name, values in self.request.query_arguments.items()}
-
-    def named_format(self) -> str | None:
-        """Return the format of the tile that a GetTile request names."""
-        asked = self.asked()
-        return asked.get("format", "image/png").removeprefix("image/") if asked.get("request") == "GetTile" else None
-
-    async def get_tile(self, dataset_id: str, asked: dict[str, str]) -> None:
-        """Send the tile that KVP names (OGC 07-057r7 section 8.2)."""
-        names = ("tilematrix", "tilecol", "tilerow")
-        place = [asked.get(name, "") for name in names]
-        for name, value in zip(names, place, strict=True):
-            if not (value.isascii() and value.isdigit() and len(value) <= 9):
-                raise BadParameter(f"The parameter {name.upper()} must be a whole number.")
-        await TileHandler.get(self, dataset_id, asked.get("tilematrixset"), *place, None, self.named_format())
-
-
 class GridsHandler(StudioHandler):
     """The tile matrix sets."""
 
@@ -202,8 +160,10 @@ class ColormapsHandler(StudioHandler):
         )
         if form == "png":
             width, height = (parameters.integer(arguments, side, 1, 2048) for side in ("width", "height"))
+            vertical = parameters.choice(arguments, "orientation", ("horizontal", "vertical")) == "vertical"
+            long, wide = (20, 256) if vertical else (256, 20)
             self.set_header("Content-Type", "image/png")
-            self.finish(await self.worked_out(tasks.legend(name, width or 256, height or 20)))
+            self.finish(await self.worked_out(tasks.legend(name, width or long, height or wide, vertical=vertical)))
             return
         found = await self.worked_out(tasks.colours(name))
         self.set_header("Content-Type", "application/json")

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from gateway.model import Dataset, Inspection, RasterFacts
-from gateway.tiles.model import Encoded, OnMap, Style, TileAddress, TileFormat
+from gateway.tiles.model import Encoded, Layer, OnMap, Style, TileAddress, TileFormat
 from gateway.tiles.stored import StoredTiles
 
 T_co = TypeVar("T_co", covariant=True)
@@ -121,10 +121,20 @@ def grid_json(name: str) -> Task[dict[str, Any]]:
 
 
 def capabilities(
-    layer: str, bounds: Bounds, grid: str, zooms: tuple[int, int], template: str, endpoint: str
+    title: str,
+    layers: tuple[Layer, ...],
+    grid: str,
+    zooms: tuple[int, int] | None,
+    side: int,
+    service: tuple[str, tuple[str, ...]],
 ) -> Task[str]:
-    """Return the task to write the WMTS capabilities of one layer."""
-    return Task("capabilities", told=(layer, bounds, grid, zooms, template, endpoint))
+    """Return the task to write the WMTS capabilities of some layers; `service` are a URL and what it does by KVP."""
+    return Task("capabilities", told=(title, layers, grid, zooms, side, service))
+
+
+def feature(source: Source, address: TileAddress, pixel: tuple[int, int], style: Style) -> Task[dict[str, Any]]:
+    """Return the task to read the values of each band under a pixel of a tile."""
+    return _of(source, "feature", address, pixel, style)
 
 
 def colormaps() -> Task[list[str]]:
@@ -137,6 +147,6 @@ def colours(name: str) -> Task[Any]:
     return Task("colours", told=(name,))
 
 
-def legend(name: str, width: int, height: int) -> Task[bytes]:
-    """Return the task to draw the colours of a map as a PNG."""
-    return Task("legend", told=(name, width, height))
+def legend(name: str, width: int, height: int, *, vertical: bool) -> Task[bytes]:
+    """Return the task to draw the colours of a map as a PNG, from left to right or upwards."""
+    return Task("legend", told=(name, width, height, vertical))

@@ -12,7 +12,7 @@ from gateway.model import Inspection
 from gateway.studio.tasks import Source
 from gateway.tiles import pictures
 from gateway.tiles.engine import TileEngine
-from gateway.tiles.model import Encoded, Style
+from gateway.tiles.model import Encoded, Style, TileAddress
 
 Work = Callable[..., Any]
 
@@ -53,6 +53,13 @@ def _verdict(engine: TileEngine, source: Source, allow_missing_overviews: bool) 
         return with_stretch(opened, inspect(opened, allow_missing_overviews=allow_missing_overviews))
 
 
+def _feature(engine: TileEngine, source: Source, address: TileAddress, pixel: tuple[int, int], style: Style) -> Any:
+    from gateway.tiles import facts  # noqa: PLC0415
+
+    frame = engine.frame(address)
+    return engine.lend(source, lambda handle: facts.feature(handle, frame, pixel, style))
+
+
 def _document(name: str, _: TileEngine, *told: Any) -> Any:
     from gateway.tiles import wmts  # noqa: PLC0415
 
@@ -65,6 +72,12 @@ def _legend(name: str, _: TileEngine, *told: Any) -> Any:
     return getattr(legends, name)(*told)
 
 
+def _picture(_: TileEngine, name: str, width: int, height: int, vertical: bool) -> bytes:
+    from gateway.tiles import legends  # noqa: PLC0415
+
+    return legends.picture(name, width, height, vertical=vertical)
+
+
 WORKS: Mapping[str, Work] = {
     "tile": TileEngine.tile,
     "stored": TileEngine.stored,
@@ -72,6 +85,7 @@ WORKS: Mapping[str, Work] = {
     "part": _part,
     "info": partial(_facts, "info"),
     "point": partial(_facts, "point"),
+    "feature": _feature,
     "on_map": partial(_facts, "on_map"),
     "statistics": _statistics,
     "verdict": _verdict,
@@ -80,5 +94,5 @@ WORKS: Mapping[str, Work] = {
     "capabilities": partial(_document, "capabilities"),
     "colormaps": partial(_legend, "names"),
     "colours": partial(_legend, "colours"),
-    "legend": partial(_legend, "picture"),
+    "legend": _picture,
 }

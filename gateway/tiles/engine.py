@@ -12,7 +12,7 @@ from rasterio._err import stack_errors
 from gateway.errors import VersionChanged
 from gateway.storage import OpenObject
 from gateway.tiles.drawing import drawn_tile, request_of
-from gateway.tiles.grid import Grids
+from gateway.tiles.grid import Frame, Grids
 from gateway.tiles.handles import Handle, HandlePool, Opener, Version
 from gateway.tiles.model import Encoded, Stretch, Style, TileAddress, TileFormat
 from gateway.tiles.paint import resolved
@@ -49,6 +49,10 @@ class TileEngine:
             plain = not (style.expression or address.buffer)
             block = decoded_tile(handle, self._grids, address, request_of(handle.view, style)) if plain else None
             return drawn_tile(handle, frame.widened(address.buffer), style, format, block)
+
+    def frame(self, address: TileAddress) -> Frame:
+        """Return where a tile lies; raises TileOutsideGrid, and NotFound for an unknown tile matrix set."""
+        return self._grids.frame(address)
 
     def stored(self, dataset: Version, tms: str) -> StoredTiles | None:
         """Return which stored blocks of a local file are tiles of a tile matrix set; None where none is."""

@@ -21,6 +21,7 @@ from gateway.ground.degrees import geographic_bounds
 from gateway.ground.systems import DEGREES, transform_of
 from gateway.tiles.areas import check_place, crs_of
 from gateway.tiles.drawing import MAX_VALUES, bands_read, check_nodata
+from gateway.tiles.grid import Frame
 from gateway.tiles.handles import Handle
 from gateway.tiles.model import OnMap, Style
 from gateway.tiles.pictures import Size, whole
@@ -163,6 +164,16 @@ def point(handle: Handle, place: tuple[float, float], coord_crs: str | None, sty
             }
         )
     )
+
+
+def feature(handle: Handle, frame: Frame, pixel: tuple[int, int], style: Style) -> dict[str, Any]:
+    """Return what `point` returns of the middle of a pixel (column, row) of a tile; raises what it raises."""
+    wide, high = frame.pixel
+    x, y = np.array([frame.left + (pixel[0] + 0.5) * wide]), np.array([frame.top - (pixel[1] + 0.5) * high])
+    longitude, latitude = transform_of(frame.crs, DEGREES)(x, y)
+    if not np.isfinite(longitude[0]):
+        raise NotFound("That lies outside of the data.")
+    return point(handle, (float(longitude[0]), float(latitude[0])), None, style)
 
 
 def plain(value: Any) -> Any:

@@ -37,11 +37,14 @@ def colours(name: str) -> Any:
     return [[list(map(float, interval)), [int(part) for part in colour]] for interval, colour in found]
 
 
-def picture(name: str, width: int, height: int) -> bytes:
-    """Return a PNG of `width` x `height` pixels with the colours from left to right; raises NotFound."""
+def picture(name: str, width: int, height: int, *, vertical: bool = False) -> bytes:
+    """Return a PNG of `width` x `height` pixels with the colours from left to right, or upwards; raises NotFound."""
     found = colours(name)
     strip = [tuple(each) for each in (found.values() if isinstance(found, dict) else (pair[1] for pair in found))]
     table = np.array(strip, np.uint8)
-    places = np.arange(width) * len(table) // width
-    pixels = np.broadcast_to(table[places].T[:, None, :], (4, height, width))
+    length = height if vertical else width
+    colours_along = table[np.arange(length) * len(table) // length].T
+    pixels = np.broadcast_to(
+        colours_along[:, ::-1, None] if vertical else colours_along[:, None, :], (4, height, width)
+    )
     return bytes(encode(TileFormat.PNG, np.ascontiguousarray(pixels[:3]), np.ascontiguousarray(pixels[3])))

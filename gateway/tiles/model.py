@@ -112,3 +112,24 @@ class OnMap:
     minzoom: int
     maxzoom: int
     grid_zooms: tuple[int, int]
+
+
+# What GetFeatureInfo answers in.
+INFO_FORMATS = ("application/json", "text/plain", "text/html")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of a WMTS document.
+
+    `bounds` are west, south, east, north in degrees, west <= east; `tiles` and `values` the templates of its tiles
+    and of what GetFeatureInfo answers; `styles` its named styles, the first one being the default, each with the URL
+    of a legend or None.
+    """
+
+    identifier: str
+    title: str
+    bounds: tuple[float, float, float, float]
+    tiles: str
+    values: str
+    styles: tuple[tuple[str, str | None], ...]

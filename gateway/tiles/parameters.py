@@ -17,8 +17,12 @@ from gateway.tiles.model import Colormap, Rgba, Style, TileAddress, TileFormat
 Arguments = Mapping[str, Sequence[bytes]]
 
 RESAMPLING = ("nearest", "bilinear", "cubic", "cubic_spline", "lanczos", "average", "mode", "gauss", "rms")
-REPROJECT = ("nearest", "bilinear", "cubic", "cubic_spline", "lanczos", "average", "mode", "sum", "rms")
+REPROJECT = (
+    "nearest", "bilinear", "cubic", "cubic_spline", "lanczos", "average", "mode", "max", "min", "med", "q1", "q3",
+    "sum", "rms",
+)  # fmt: skip
 TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
+DEFAULT_STYLE = "default"
 MAX_BANDS = 512
 MAX_TILESIZE = 1024
 MAX_SCALE = 4
@@ -31,12 +35,17 @@ CRS_NAME = re.compile(r"(EPSG|OGC|ESRI|IAU_2015):[A-Za-z0-9]{1,12}", re.IGNORECA
 FORMULA = re.compile(r"[A-Za-z0-9., ]{1,200}")
 MAX_PERCENTILES, MAX_CATEGORIES, MAX_BINS = 100, 256, 1000
 COLORMAP_CHARACTERS = 100_000
-HEX_COLOUR = re.compile(r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
+HEX_COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
+# Digits of a colour that has one for each part.
+SHORT_HEX = 4
 
 
 def style_of(arguments: Arguments) -> Style:
     """Return what the parameters say of the pixels. Raises BadParameter that names what cannot be read."""
     colormap_name = text(arguments, "colormap_name")
+    # The name of the plain style in WMTS documents, whose templates have the style as a colour map.
+    if colormap_name == DEFAULT_STYLE:
+        colormap_name = None
     algorithm, algorithm_params = text(arguments, "algorithm"), text(arguments, "algorithm_params")
     if algorithm is not None:
         picked(algorithm, algorithm_params)
@@ -258,7 +267,8 @@ def _colour(colour: Any) -> Rgba:
     if isinstance(colour, str):
         if not HEX_COLOUR.fullmatch(colour):
             raise ValueError
-        colour = list(bytes.fromhex(colour[1:]))
+        digits = colour[1:]
+        colour = list(bytes.fromhex(digits if len(digits) > SHORT_HEX else "".join(2 * digit for digit in digits)))
     parts = [int(part) for part in colour]
     if len(parts) not in (3, 4) or not all(0 <= part <= 255 for part in parts):
         raise ValueError

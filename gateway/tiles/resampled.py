@@ -39,7 +39,7 @@ def resampled(handle: Handle, frame: Frame, request: Request) -> Drawn | None:
         return None
     ground = frame.cut(part.left, part.top, part.right, part.bottom)
     _check_cost(handle, ground, request)
-    seen = coverage(handle, ground, request.bands)
+    seen = coverage(handle, ground, request)
     if seen is None:
         return None
     pixels: Any = None
@@ -108,8 +108,10 @@ def _warped(
             **kernels,
         )
     pixels = np.ascontiguousarray(image.array.data)
+    # Of alpha rio-tiler masks all that is not opaque.
+    valid = ~np.ma.getmaskarray(image.array) if image.alpha_mask is None else image.alpha_mask[None] > 0
     numbers = ~np.isnan(pixels) if pixels.dtype.kind == "f" else True
-    return pixels, np.any(~np.ma.getmaskarray(image.array) & numbers, axis=0)
+    return pixels, np.any(valid & numbers, axis=0)
 
 
 @contextmanager

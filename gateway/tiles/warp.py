@@ -84,9 +84,9 @@ def reached(handle: Handle, frame: Frame) -> Part | None:
     return None if grid is None else grid.part
 
 
-def coverage(handle: Handle, frame: Frame, bands: tuple[int, ...]) -> Mask | None:
-    """Return the mask of a picture that the raster's own masks and its edges make, None when it is not reached."""
-    drawn = draw(handle, frame, Request(bands[:1], math.nan))
+def coverage(handle: Handle, frame: Frame, request: Request) -> Mask | None:
+    """Return the mask of a picture whose every pixel is the nearest one, None when the raster does not reach it."""
+    drawn = draw(handle, frame, Request(request.bands, request.nodata))
     if drawn is None:
         return None
     return np.full(frame.shape, 255, np.uint8) if drawn.mask is None else drawn.mask

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import morecantile
 
 from gateway.errors import NotFound
+from gateway.tiles.model import INFO_FORMATS, Layer
 
 NAMESPACES = (
     'xmlns="http://www.opengis.net/wmts/1.0" xmlns:ows="http://www.opengis.net/ows/1.1" '
@@ -35,37 +36,72 @@ def grid_json(name: str) -> dict[str, Any]:
 
 
 def capabilities(
-    layer: str, bounds: Iterable[float], grid_name: str, zooms: tuple[int, int], template: str, endpoint: str
+    title: str,
+    layers: Sequence[Layer],
+    grid_name: str,
+    zooms: tuple[int, int] | None,
+    side: int,
+    service: tuple[str, Sequence[str]],
 ) -> str:
-    """Return the capabilities of one layer: RESTful tiles by `template`, and KVP at `endpoint`."""
-    west, south, east, north = bounds
+    """Return the capabilities of some layers in one tile matrix set, RESTful.
+
+    `zooms` are the least and the greatest level of the document, None for all; `side` the pixels of a tile; `service`
+    the URL that takes KVP, and the operations that it has.
+    """
+    endpoint, names = service
     found = grid(grid_name)
-    matrices = "".join(_matrix(found.matrix(zoom)) for zoom in range(zooms[0], zooms[1] + 1))
-    epsg = found.crs.to_epsg()
-    crs = f"urn:ogc:def:crs:EPSG::{epsg}" if epsg else found.crs.to_wkt()
+    least, most = zooms or (found.minzoom, found.maxzoom)
+    matrices = "".join(_matrix(found.matrix(zoom), side) for zoom in range(least, most + 1))
+    operations = "".join(_operation(name, endpoint) for name in names)
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <Capabilities {NAMESPACES}>
- <ows:ServiceIdentification><ows:Title>{escape(layer)}</ows:Title><ows:ServiceType>OGC WMTS</ows:ServiceType>\
+ <ows:ServiceIdentification><ows:Title>{escape(title)}</ows:Title><ows:ServiceType>OGC WMTS</ows:ServiceType>\
 <ows:ServiceTypeVersion>1.0.0</ows:ServiceTypeVersion></ows:ServiceIdentification>
- <ows:OperationsMetadata>{_operation("GetCapabilities", endpoint)}{_operation("GetTile", endpoint)}\
-</ows:OperationsMetadata>
+ <ows:OperationsMetadata>{operations}</ows:OperationsMetadata>
  <Contents>
-  <Layer>
-   <ows:Title>{escape(layer)}</ows:Title><ows:Identifier>default</ows:Identifier>
-   <ows:WGS84BoundingBox><ows:LowerCorner>{west} {south}</ows:LowerCorner>\
-<ows:UpperCorner>{east} {north}</ows:UpperCorner></ows:WGS84BoundingBox>
-   <Style isDefault="true"><ows:Identifier>default</ows:Identifier></Style>
-   <Format>image/png</Format>
-   <TileMatrixSetLink><TileMatrixSet>{escape(grid_name)}</TileMatrixSet></TileMatrixSetLink>
-   <ResourceURL format="image/png" resourceType="tile" template={quoteattr(template)}/>
-  </Layer>
-  <TileMatrixSet>
-   <ows:Identifier>{escape(grid_name)}</ows:Identifier><ows:SupportedCRS>{escape(crs)}</ows:SupportedCRS>
+{"".join(_layer(layer, grid_name) for layer in layers)}  <TileMatrixSet>
+   <ows:Identifier>{escape(grid_name)}</ows:Identifier><ows:SupportedCRS>{escape(crs_uri(found))}</ows:SupportedCRS>
 {matrices}  </TileMatrixSet>
  </Contents>
  <ServiceMetadataURL xlink:href={quoteattr(endpoint)}/>
 </Capabilities>
 """
+
+
+def crs_uri(found: Any) -> str:
+    """Return the URI of a grid's CRS as WMTS 1.0.0 wants it: urn:ogc:def:crs:AUTHORITY:VERSION:CODE."""
+    authority, version, code = str(found.crs.srs).rsplit("/", 3)[-3:] if "/" in found.crs.srs else ("", "", "")
+    if not code:
+        return str(found.crs.srs)
+    # EPSG's numbers have no version.
+    return f"urn:ogc:def:crs:{authority}:{'' if version == '0' else version}:{code}"
+
+
+def _layer(layer: Layer, grid_name: str) -> str:
+    west, south, east, north = layer.bounds
+    styles = "".join(_style(*style, default=index == 0) for index, style in enumerate(layer.styles))
+    formats = "".join(f"<InfoFormat>{kind}</InfoFormat>" for kind in INFO_FORMATS)
+    values = "".join(
+        f'   <ResourceURL format="{kind}" resourceType="FeatureInfo" '
+        f"template={quoteattr(f'{layer.values}&infoformat={kind}')}/>\n"
+        for kind in INFO_FORMATS
+    )
+    return f"""  <Layer>
+   <ows:Title>{escape(layer.title)}</ows:Title>
+   <ows:WGS84BoundingBox><ows:LowerCorner>{west} {south}</ows:LowerCorner>\
+<ows:UpperCorner>{east} {north}</ows:UpperCorner></ows:WGS84BoundingBox>
+   <ows:Identifier>{escape(layer.identifier)}</ows:Identifier>
+{styles}   <Format>image/png</Format>{formats}
+   <TileMatrixSetLink><TileMatrixSet>{escape(grid_name)}</TileMatrixSet></TileMatrixSetLink>
+   <ResourceURL format="image/png" resourceType="tile" template={quoteattr(layer.tiles)}/>
+{values}  </Layer>
+"""
+
+
+def _style(name: str, legend: str | None, *, default: bool) -> str:
+    picture = f'<LegendURL format="image/png" xlink:href={quoteattr(legend)}/>' if legend else ""
+    flag = ' isDefault="true"' if default else ""
+    return f"   <Style{flag}><ows:Identifier>{escape(name)}</ows:Identifier>{picture}</Style>\n"
 
 
 def _operation(name: str, endpoint: str) -> str:
@@ -78,12 +114,14 @@ def _operation(name: str, endpoint: str) -> str:
     )
 
 
-def _matrix(matrix: Any) -> str:
+def _matrix(matrix: Any, side: int) -> str:
     corner = " ".join(str(value) for value in matrix.pointOfOrigin)
+    # Tiles of more pixels show the same ground at a finer scale.
+    scale = matrix.scaleDenominator * matrix.tileWidth / side
     return (
         f"   <TileMatrix><ows:Identifier>{escape(matrix.id)}</ows:Identifier>"
-        f"<ScaleDenominator>{matrix.scaleDenominator}</ScaleDenominator><TopLeftCorner>{corner}</TopLeftCorner>"
-        f"<TileWidth>{matrix.tileWidth}</TileWidth><TileHeight>{matrix.tileHeight}</TileHeight>"
+        f"<ScaleDenominator>{scale}</ScaleDenominator><TopLeftCorner>{corner}</TopLeftCorner>"
+        f"<TileWidth>{side}</TileWidth><TileHeight>{side}</TileHeight>"
         f"<MatrixWidth>{matrix.matrixWidth}</MatrixWidth><MatrixHeight>{matrix.matrixHeight}</MatrixHeight>"
         "</TileMatrix>\n"
     )

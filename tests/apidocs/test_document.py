@@ -12,14 +12,17 @@ from gateway.apidocs.operations import OPERATIONS
 from gateway.apidocs.parameters import HEADERS, PATH, QUERY
 from gateway.handlers import base
 from gateway.handlers.base import implemented
-from gateway.handlers.maps import WmtsHandler
+from gateway.handlers.wmts import CatalogueWmtsHandler, WmtsHandler
 from gateway.routes import API_ROUTES, ROOT_ROUTES, pattern
 from gateway.settings import Settings
 from tests.handlers.conftest import *  # noqa: F403 - the gateway and how to ask it
 
 ROUTES = [(f"/api{template}", handler) for template, handler in API_ROUTES] + list(ROOT_ROUTES)
 # Names that WMTS takes in any case.
-KVP = {"service", "request", "tilematrixset", "tilematrix", "tilecol", "tilerow", "format"}
+KVP = {
+    "service", "request", "tilematrixset", "tilematrix", "tilecol", "tilerow", "format", "layer", "style", "i", "j",
+    "infoformat",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -136,12 +139,16 @@ async def test_what_handlers_look_for_in_a_query_is_what_is_described(fetch, wor
             if handler is base.BaseHandler or "get" not in implemented(handler):
                 continue
             for query in ("", "?f=png", "?service=WMTS&request=GetTile&tilematrix=0&tilecol=0&tilerow=0"):
+                if handler is CatalogueWmtsHandler and "GetTile" in query:
+                    continue
                 seen["now"] = set()
                 assert (await fetch(filled + query, token=world.bearer())).code < 400, filled + query
                 looked.setdefault(handler, set()).update(seen["now"])
     for handler, names in looked.items():
         described = set(OPERATIONS[handler].query)
-        assert names == (described - KVP if handler is WmtsHandler else described), handler.__name__
+        assert names == (described - KVP if handler in (WmtsHandler, CatalogueWmtsHandler) else described), (
+            handler.__name__
+        )
 
 
 @pytest.mark.gen_test

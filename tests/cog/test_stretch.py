@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 
 from gateway.cog import inspect
 from gateway.cog.layout import read_layout
-from gateway.cog.stretch import with_stretch
+from gateway.cog.stretch import ranges_of, with_stretch
 from gateway.files import open_file
 from tests.rasters import write_cog, write_striped
 
@@ -67,3 +68,29 @@ def test_a_block_that_cannot_be_decoded_leaves_it_open(tmp_path):
         found = inspect(source, depth="header")
         assert found.report.valid
         assert with_stretch(source, found).raster.stretch is None
+
+
+class Counted:
+    """A raster that keeps how much was read of it at once."""
+
+    def __init__(self, raster):
+        self._raster = raster
+        self.indexes = raster.indexes
+        self.most = 0
+
+    def read(self, *args, **kwargs):
+        found = self._raster.read(*args, **kwargs)
+        self.most = max(self.most, found.size)
+        return found
+
+
+@pytest.mark.parametrize("side", [300, 5000])
+def test_bands_are_read_one_by_one(tmp_path, side):
+    path = tmp_path / "a.tif"
+    profile = {"driver": "GTiff", "count": 40, "width": side, "height": 64, "dtype": "uint16", "sparse_ok": True}
+    with rasterio.open(path, "w", **profile, tiled=True, crs="EPSG:32633", transform=Affine(30, 0, 0, 0, -30, 0)):
+        pass
+    with rasterio.open(path) as raster:
+        counted = Counted(raster)
+        assert len(ranges_of([(side, 64)], lambda _: counted)) == 40
+    assert 0 < counted.most <= 1024 * 1024

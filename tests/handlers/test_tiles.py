@@ -150,7 +150,7 @@ async def test_tilejson_carries_style_and_size_into_its_template(fetch, world):
 
 
 @pytest.mark.parametrize(("path", "code"), [
-    ("tiles/30/0/0.png", 404), ("tiles/0/1/0.png", 404), ("tiles/nogrid/0/0/0.png", 404), ("tiles/0/0/0.gif", 400),
+    ("tiles/30/0/0.png", 404), ("tiles/0/1/0.png", 404), ("tiles/nogrid/0/0/0.png", 404), ("tiles/0/0/0.gif", 400), ("tiles/0/0/0.jp2", 400),
     ("tiles/0/0/-1.png", 404), ("tiles/x/y/z.png", 404), ("tiles/0/0/0@9x.png", 400), ("tiles/0/0/0.png?bidx=99", 400),
     ("tiles/0/0/0.png?rescale=x", 400), ("tiles/0/0/0.png?colormap_name=none", 400),
     ("tiles/0/0/0.png?algorithm=none", 400), ("tiles/0/0/0.png?color_formula=nonsense", 400),
@@ -188,7 +188,7 @@ async def test_wmts_names_its_tiles_by_rest_and_kvp(fetch, world):
     root = ET.fromstring(response.body)
     template = root.find(f".//{WMTS}ResourceURL").get("template")
     z, x, y = await covering(fetch, dataset)
-    filled = template.format(TileMatrixSet="WebMercatorQuad", TileMatrix=z, TileCol=x, TileRow=y)
+    filled = template.format(TileMatrixSet="WebMercatorQuad", TileMatrix=z, TileCol=x, TileRow=y, Style="default")
     by_rest = await fetch(filled.partition("/api/")[1] + filled.partition("/api/")[2])
     kvp = f"?service=WMTS&request=GetTile&tilematrixset=WebMercatorQuad&tilematrix={z}&tilecol={x}&tilerow={y}"
     by_kvp = await fetch(f"/api/datasets/{dataset.id}/WMTSCapabilities.xml{kvp}&format=image/png")
@@ -241,6 +241,9 @@ async def test_grids_and_colour_maps_are_listed(fetch, world):
     assert "viridis" in json.loads((await fetch("/api/colorMaps")).body)["colorMaps"]
     assert len(json.loads((await fetch("/api/colorMaps/viridis")).body)) == 256
     assert image(await fetch("/api/colorMaps/viridis?f=png&width=100&height=5")).size == (100, 5)
+    upwards = image(await fetch("/api/colorMaps/gray?f=png&orientation=vertical"))
+    assert upwards.size == (20, 256)
+    assert upwards.pixels[0, 0, 0] > upwards.pixels[-1, 0, 0]
     for path in ("/api/tileMatrixSets/none", "/api/colorMaps/none", "/api/colorMaps/none?f=png"):
         assert (await fetch(path)).code == 404
 

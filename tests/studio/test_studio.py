@@ -9,7 +9,7 @@ from gateway.cog.stretch import with_stretch
 from gateway.errors import BadParameter, CannotBeDrawn, GatewayError, NotFound, VersionChanged
 from gateway.files import open_file
 from gateway.studio import tasks
-from gateway.tiles.model import Style, TileAddress, TileFormat
+from gateway.tiles.model import Layer, Style, TileAddress, TileFormat
 from tests.studio.conftest import source
 from tests.tiles.rasters import MERCATOR, engine_of, landscape, mercator_tile, utm, write
 from tests.tiles.test_engine import address_over
@@ -65,8 +65,9 @@ def test_documents_and_legends(bench):
     assert bench.do(tasks.grid_json("WebMercatorQuad"))["id"] == "WebMercatorQuad"
     assert "viridis" in bench.do(tasks.colormaps())
     assert len(bench.do(tasks.colours("viridis"))) == 256
-    assert bench.do(tasks.legend("viridis", 16, 4)).startswith(b"\x89PNG")
-    told = ("a", (0, 0, 1, 1), "WebMercatorQuad", (0, 3), "http://x/{TileMatrix}", "http://x")
+    assert bench.do(tasks.legend("viridis", 16, 4, vertical=False)).startswith(b"\x89PNG")
+    layer = Layer("a", "A", (0, 0, 1, 1), "http://x/{TileMatrix}", "http://x?", (("default", None),))
+    told = ("A", (layer,), "WebMercatorQuad", (0, 3), 256, ("http://x", ("GetCapabilities",)))
     assert "<Layer>" in bench.do(tasks.capabilities(*told))
 
 

@@ -143,7 +143,7 @@ def test_grey_and_black_and_white():
 
 
 @pytest.mark.parametrize(("name", "values"), [
-    ("normalizedIndex", bands(1)), ("grayscale", bands(2)), ("std", bands(1)), ("bitonal", bands(2)),
+    ("normalizedIndex", bands(1)), ("grayscale", bands(2)), ("bitonal", bands(2)),
     ("hillshade", bands(1)), ("slope", bands(1)[:, :1]),
 ])  # fmt: skip
 def test_too_few_bands_or_pixels_are_told(name, values):

@@ -105,3 +105,17 @@ def test_whatever_is_sent_is_a_style_or_a_bad_parameter(sent):
         parameters.address_of("X", ("0", "0", "0"), None, sent)
     except BadParameter:
         pass
+
+
+@pytest.mark.parametrize(("text", "colour"), [("#fff", (255, 255, 255, 255)), ("#1234", (17, 34, 51, 68))])
+def test_a_short_colour_has_one_digit_for_each_part(text, colour):
+    assert parameters.style_of({"colormap": [f'{{"1": "{text}"}}'.encode()]}).colormap == ((1, colour),)
+
+
+@pytest.mark.parametrize("kernel", ["max", "min", "med", "q1", "q3"])
+def test_every_kernel_of_a_warp_is_taken(kernel):
+    assert parameters.style_of({"reproject": [kernel.encode()]}).reproject == kernel
+
+
+def test_the_plain_style_of_a_document_is_no_colour_map():
+    assert parameters.style_of({"colormap_name": [b"default"]}).colormap_name is None
