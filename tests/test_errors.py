@@ -16,6 +16,11 @@ def every_error():
     return found
 
 
+def travelling():
+    """Every error but the one that holds a future of its own process."""
+    return [kind for kind in every_error() if kind.__name__ != "KeysPending"]
+
+
 MADE = {
     "TooManyRequests": lambda kind: kind(retry_after_seconds=7),
     "IssuerUnavailable": lambda kind: kind(retry_after_seconds=7),
@@ -26,10 +31,8 @@ MADE = {
 }
 
 
-@pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", travelling(), ids=lambda kind: kind.__name__)
 def test_an_error_arrives_as_it_was_raised(kind):
-    if kind.__name__ == "KeysPending":
-        pytest.skip("holds a future of its own process")
     sent = MADE.get(kind.__name__, lambda kind: kind("a sentence"))(kind)
     came = pickle.loads(pickle.dumps(sent))
     assert type(came) is kind
