@@ -59,12 +59,12 @@ class Ifd:
     directory: Directory
     values: TagValues
 
-    @property
+    @cached_property
     def index(self) -> int:
         """Return the place in the IFD chain; of a SubIFD, that of the IFD which it hangs from."""
         return self.directory.index
 
-    @property
+    @cached_property
     def sub(self) -> bool:
         """Return whether this is a SubIFD."""
         return self.directory.sub
@@ -82,17 +82,17 @@ class Ifd:
         """Return the text of an ASCII tag up to its first NUL, or nothing where there is none."""
         return self.values[tag].tobytes().partition(b"\0")[0].decode("latin-1") if tag in self.values else ""
 
-    @property
+    @cached_property
     def subfile_type(self) -> int:
         """Return NewSubfileType (254); GDAL does not look at the older SubfileType (255)."""
         return self.number(Tag.NEW_SUBFILE_TYPE, 0)
 
-    @property
+    @cached_property
     def reduced(self) -> bool:
         """Return whether it is flagged as a reduced version of another image (254, bit 0)."""
         return bool(self.subfile_type & REDUCED)
 
-    @property
+    @cached_property
     def mask(self) -> bool:
         """Return whether it is flagged as a transparency mask (254, bit 2)."""
         return bool(self.subfile_type & MASK)
@@ -117,32 +117,32 @@ class Ifd:
         """Return whether it is stored in strips, or claims to be beside its tiles."""
         return any(tag in self.tags for tag in STRIP_TAGS)
 
-    @property
+    @cached_property
     def samples(self) -> int:
         """Return SamplesPerPixel (277)."""
         return self.number(Tag.SAMPLES_PER_PIXEL, 1)
 
-    @property
+    @cached_property
     def planes(self) -> int:
         """Return how many tiles cover one place: the samples when planar-separate (284), else 1."""
         return self.samples if self.planar == PLANAR_SEPARATE else 1
 
-    @property
+    @cached_property
     def planar(self) -> int:
         """Return PlanarConfiguration (284)."""
         return self.number(Tag.PLANAR_CONFIGURATION, PLANAR_CONTIGUOUS)
 
-    @property
+    @cached_property
     def compression(self) -> int:
         """Return Compression (259)."""
         return self.number(Tag.COMPRESSION, 1)
 
-    @property
+    @cached_property
     def bits(self) -> int:
         """Return BitsPerSample (258) of the first sample."""
         return self.number(Tag.BITS_PER_SAMPLE, 1)
 
-    @property
+    @cached_property
     def sample_format(self) -> int:
         """Return SampleFormat (339) of the first sample; 4 means undefined and is read as 1, unsigned."""
         return {4: 1}.get(form := self.number(Tag.SAMPLE_FORMAT, 1), form)

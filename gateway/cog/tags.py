@@ -25,6 +25,7 @@ class Tag(IntEnum):
     TILE_OFFSETS = 324
     TILE_BYTE_COUNTS = 325
     SUB_IFDS = 330
+    EXTRA_SAMPLES = 338
     SAMPLE_FORMAT = 339
     MODEL_PIXEL_SCALE = 33550
     MODEL_TIEPOINT = 33922
@@ -49,6 +50,7 @@ DOUBLES = frozenset({11, 12})
 TYPES: dict[int, frozenset[int]] = {
     **{tag: UNSIGNED for tag in Tag if tag < Tag.SUB_IFDS},
     Tag.SAMPLE_FORMAT: UNSIGNED,
+    Tag.EXTRA_SAMPLES: UNSIGNED,
     Tag.SUB_IFDS: frozenset({4, 13, 16, 18}),
     Tag.MODEL_PIXEL_SCALE: DOUBLES,
     Tag.MODEL_TIEPOINT: DOUBLES,
@@ -80,7 +82,8 @@ DEFLATE_CODECS = frozenset({8, 32946})
 # CCITT, LZW, JPEG, DEFLATE, PackBits, LERC, LZMA, ZSTD, WebP, JPEG XL by their numbers in libtiff's tiff.h.
 CODECS = frozenset({1, 2, 3, 4, 5, 7, 32773, 34887, 34925, 50000, 50001, 50002, 52546}) | DEFLATE_CODECS
 YCBCR = 6
-# The fewest samples of each photometric interpretation (TIFF 6.0): RGB, palette, mask, CMYK, YCbCr, CIELab.
+# The samples of each photometric interpretation (TIFF 6.0), where it is not one: RGB, CMYK, YCbCr, CIELab; others
+# are extra samples.
 LEAST_SAMPLES = {2: 3, 5: 4, YCBCR: 3, 8: 3}
 # Those of TIFF 6.0, ICC and ITU Lab, CFA, LogL, LogLuv, linear raw, depth map and semantic mask (DNG 1.6).
 PHOTOMETRICS = frozenset({*range(7), 8, 9, 10, 32803, 32844, 32845, 34892, 51177, 52527})

@@ -184,10 +184,11 @@ class Walk:
         A directory that several others lead to is read once: some writers name a SubIFD in its parent and in its
         sibling too.
         """
-        pending = deque([(0, self.form.first_ifd, False)])
+        pending, again = deque([(0, self.form.first_ifd, False)]), False
         while pending:
             index, offset, sub = pending.popleft()
             if offset in self._next:
+                again = True
                 continue
             try:
                 directory, following = self._read(index, offset, sub)
@@ -200,7 +201,8 @@ class Walk:
             if following:
                 pending.append((index + (not sub), following, sub))
             pending.extend((index, offset, True) for offset in below)
-        self.problems.extend(self._cycles())
+        if again:
+            self.problems.extend(self._cycles())
 
     def _cycles(self) -> Iterator[Finding]:
         """Yield a finding when a directory leads back to itself."""
@@ -236,11 +238,13 @@ class Walk:
         byte_order: Literal["little", "big"] = "little" if self.form.order == "<" else "big"
         room = 8 if self.form.big else 4
         at, width = start + 4 + room, struct.calcsize(code)
-        entries = []
+        entries: list[Entry] = []
+        # Past the constructor of a named tuple, which takes half of the time.
+        new = tuple.__new__
         for tag, field_type, count, value in struct.iter_unpack(code, raw):
             size = TYPE_BYTES.get(field_type, 0) * count
             offset = at if size <= room else int.from_bytes(value, byte_order)
-            entries.append(Entry(tag, field_type, count, offset, size, size <= room, value))
+            entries.append(new(Entry, (tag, field_type, count, offset, size, size <= room, value)))
             at += width
         return tuple(entries)
 

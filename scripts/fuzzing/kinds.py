@@ -96,6 +96,11 @@ KINDS = (
         "gdal-cannot-open", "gdal-sees-otherwise",
     ),
     _stricter("no TIFF", "GDAL lets any of its drivers try.", "empty-file", "not-a-tiff", "bad-bigtiff-header"),
+    _stricter(
+        "payload damaged",
+        "GDAL stops when it has the bytes of a tile and does not compare its Adler-32; other readers do.",
+        "tile-does-not-decode", "tile-checksum",
+    ),
     # Taken by the check alone.
     _refuses(
         "rio-cogeo", "overviews of SubIFDs counted", r"IFD for overview of index .* greater than the one",

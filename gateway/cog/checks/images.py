@@ -52,6 +52,9 @@ def _sample_problems(ifd: Ifd) -> Iterator[str]:
         yield f"The planar configuration {ifd.planar} is not known."
     if ifd.samples > MAX_SAMPLES:
         yield f"{ifd.samples} samples are more than {MAX_SAMPLES}."
+    extra = ifd.samples - LEAST_SAMPLES.get(photometric, 1)
+    if Tag.EXTRA_SAMPLES in ifd.tags and ifd.tags[Tag.EXTRA_SAMPLES].count != max(extra, 0):
+        yield f"{name_of(Tag.EXTRA_SAMPLES)} tells of {ifd.tags[Tag.EXTRA_SAMPLES].count} samples, there are {extra}."
     for tag in (Tag.BITS_PER_SAMPLE, Tag.SAMPLE_FORMAT):
         values = ifd.values.get(tag)
         if tag in ifd.tags and (values is None or len(values) not in _lengths(tag, ifd.samples)):

@@ -42,6 +42,12 @@ def test_bands_of_different_bits_are_an_error(errors_of):
     assert errors_of(Patch(write(pyramid(samples=3))).value(0, 258, 16, at=2)) == {"impossible-samples"}
 
 
+@pytest.mark.parametrize(("photometric", "extra", "good"), [(1, 2, True), (1, 1, False), (2, 0, True), (2, 1, False)])
+def test_extra_samples_are_those_beside_the_colours(errors_of, photometric, extra, good):
+    tags = {**GEO, 262: (3, (photometric,)), 338: (3, (0,) * extra) if extra else None}
+    assert errors_of(write([Image(samples=3, tags=tags)])) == (set() if good else {"impossible-samples"})
+
+
 def test_one_sample_format_for_all_bands_is_fine(report_of):
     assert report_of(write(pyramid(samples=3, tags={**GEO, 339: (3, (1,))}))).findings == ()
 
