@@ -27,7 +27,7 @@ from gateway.handlers.handed import HandedOut
 from gateway.handlers.health import Parts
 from gateway.handlers.load import Load
 from gateway.handlers.mailbox import Mailbox
-from gateway.handlers.problems import whole_answer
+from gateway.handlers.problems import json_bytes, whole_answer
 from gateway.handlers.proxies import Proxies
 from gateway.handlers.smallranges import SmallRanges
 from gateway.handlers.unknown import UnknownRoute
@@ -76,7 +76,7 @@ def make_app(services: Services) -> Application:
         parts=Parts(),
         assets=Assets(STATIC_FOLDER),
         templates=templates(),
-        openapi=document(settings),
+        openapi=json_bytes(document(settings)),
     )
 
 

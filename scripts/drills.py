@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Full-size drills against a real server on loopback: what is promised under fire, counted.
 
-    python scripts/drills.py [kill|recorder|workers|signals|faults|splice|stall|slowloris ...] [--seconds N]
+    python scripts/drills.py [kill|recorder|workers|signals|faults|splice|stall|slowloris|unread|unread-tls ...] [--seconds N]
 
 Each drill starts a server of its own in a temporary folder, is bounded in time, and prints its figures; the exit
 code is 1 when a promise was broken. Without a name all of them run.
@@ -22,10 +22,12 @@ from drilling.server import Outcome
 from drilling.signals import signals
 from drilling.slow import slowloris, stall
 from drilling.splice import splice
+from drilling.unread import unread, unread_tls
 
 DRILLS: dict[str, Callable[..., Outcome]] = {
     "kill": kill, "recorder": recorder, "workers": workers, "signals": signals,
     "faults": faults, "splice": splice, "stall": stall, "slowloris": slowloris,
+    "unread": unread, "unread-tls": unread_tls,
 }  # fmt: skip
 
 

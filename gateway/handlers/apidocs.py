@@ -16,7 +16,8 @@ class OpenApiHandler(BaseHandler):
     def get(self) -> None:
         """Send the document."""
         self.set_header("Cache-Control", "no-cache")
-        self.send_json(self.application.settings["openapi"])
+        self.set_header("Content-Type", "application/json")
+        self.finish(self.application.settings["openapi"])
 
     head = get
 
