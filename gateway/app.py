@@ -26,9 +26,9 @@ from gateway.handlers.deciding import Decisions
 from gateway.handlers.handed import HandedOut
 from gateway.handlers.health import Parts
 from gateway.handlers.load import Load
-from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.problems import json_bytes, whole_answer
 from gateway.handlers.proxies import Proxies
+from gateway.handlers.results import ThreadResults
 from gateway.handlers.smallranges import SmallRanges
 from gateway.handlers.unknown import UnknownRoute
 from gateway.routes import all_routes, templates
@@ -54,7 +54,7 @@ class UnsafeRouteError(Exception):
 
 def make_app(services: Services) -> Application:
     """Return the application over open services; raises UnsafeRouteError."""
-    settings, mailbox = services.settings, Mailbox()
+    settings, results = services.settings, ThreadResults()
     shared = {"services": services, "proxies": Proxies(settings.trusted_proxies)}
     routes = all_routes(settings.prefix)
     refuse_unsafe([handler for _, handler in routes] + [UnknownRoute])
@@ -71,8 +71,8 @@ def make_app(services: Services) -> Application:
         load=Load(),
         clients=Connections(settings.stall_seconds, settings.unread_mb << 20, partial(refusal, services)),
         handed_out=HandedOut(),
-        mailbox=mailbox,
-        decisions=Decisions(services, mailbox),
+        results=results,
+        decisions=Decisions(services, results),
         parts=Parts(),
         assets=Assets(STATIC_FOLDER),
         templates=templates(),

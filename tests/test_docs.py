@@ -91,3 +91,15 @@ def test_every_dependency_has_its_reason():
     assert len(requirements) > 10
     for name in requirements:
         assert name in decisions, name
+
+
+def test_the_way_of_a_download_names_what_is_there():
+    page = (ROOT / "docs" / "a-download.md").read_text()
+    sources = "\n".join(path.read_text() for path in (ROOT / "gateway").rglob("*.py"))
+    for name in re.findall(r"`(\w+)\.py`", page):
+        assert list((ROOT / "gateway").rglob(f"{name}.py")), name
+    for owner, _, member in (name.partition(".") for name in re.findall(r"`([A-Z]\w+(?:\.\w+)?)`", page)):
+        assert re.search(rf"^class {owner}\b", sources, re.MULTILINE) or owner.isupper() or owner == "GET", owner
+        assert not member or f"def {member}(" in sources, member
+    for function in re.findall(r"`([a-z_]+)`", page):
+        assert f"def {function}(" in sources or function in ("sendfile",), function

@@ -50,7 +50,7 @@ class AuditedHandler(BaseHandler):
 
     async def on_record(self, row: AuditRow) -> None:
         """Return when the row is durable; raises RecordsUnavailable, and then nothing may be sent."""
-        await on_record(self.services, self.mailbox, row)
+        await on_record(self.services, self.results, row)
 
     def row(self, action: str, **facts: Any) -> AuditRow:
         """Return an audit row with what is known of every request; tokens are named by their id alone."""
@@ -79,7 +79,7 @@ class AuditedHandler(BaseHandler):
 
     def delivery(self, granted: Granted) -> Delivery:
         """Return the life of a granted answer: to be entered before anything of it is sent, and left after."""
-        return Delivery(self.services, self.mailbox, self.connection, self.trace, self.principal, granted)
+        return Delivery(self.services, self.results, self.connection, self.trace, self.principal, granted)
 
     async def deliver(
         self, action: str, dataset: Dataset, body: bytes, detail: Mapping[str, object] | None = None

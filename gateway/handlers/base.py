@@ -26,9 +26,9 @@ from gateway.errors import (
 from gateway.handlers.access import OPEN, AccessRule, Credential, access, principal_of
 from gateway.handlers.answers import default_fields
 from gateway.handlers.connections import Connections
-from gateway.handlers.mailbox import Mailbox
 from gateway.handlers.problems import MEDIA_TYPE, json_bytes, problem_of
 from gateway.handlers.proxies import HOST, Proxies
+from gateway.handlers.results import ThreadResults
 from gateway.handlers.trace import Trace
 from gateway.logs import redact
 from gateway.model import Principal
@@ -143,13 +143,13 @@ class BaseHandler(RequestHandler):
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, run in the disk pool; raises Unavailable when its queue is full."""
-        return await self.mailbox.expect(self.services.pools[Pool.DISK].submit(work, *args, **kwargs))
+        return await self.results.expect(self.services.pools[Pool.DISK].submit(work, *args, **kwargs))
 
     @property
-    def mailbox(self) -> Mailbox:
+    def results(self) -> ThreadResults:
         """Return the way back from threads to this handler's loop."""
-        mailbox: Mailbox = self.application.settings["mailbox"]
-        return mailbox
+        results: ThreadResults = self.application.settings["results"]
+        return results
 
     def public_url(self, path: str) -> str:
         """Return the URL under which clients reach `path` below the API's prefix."""

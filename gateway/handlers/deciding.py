@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from gateway.errors import StorageUnavailable
 from gateway.gatekeeper import Wait
-from gateway.handlers.mailbox import Mailbox
+from gateway.handlers.results import ThreadResults
 from gateway.pools import Pool
 from gateway.remembered import Remembered
 from gateway.services import Services
@@ -36,8 +36,8 @@ class Decisions:
     be waited for, and once every while in any case, a thread goes.
     """
 
-    def __init__(self, services: Services, mailbox: Mailbox) -> None:
-        self._mailbox = mailbox
+    def __init__(self, services: Services, results: ThreadResults) -> None:
+        self._results = results
         self._recent: Remembered[str, bool] = Remembered(REMEMBERED, RECENT_SECONDS)
         self._pools = {wait: services.pools[pool] for wait, pool in POOLS.items()}
 
@@ -63,7 +63,7 @@ class Decisions:
     async def _in(self, may_wait: Wait, decide: Callable[[Wait], T | Wait]) -> T | Wait:
         if may_wait is Wait.NOTHING:
             return decide(may_wait)
-        found = self._mailbox.expect(self._pools[may_wait].submit(decide, may_wait))
+        found = self._results.expect(self._pools[may_wait].submit(decide, may_wait))
         if may_wait is not Wait.STORE:
             return await found
         # The clients of stores have limits of their own; this one holds whatever else there is to wait for, such as

@@ -17,7 +17,7 @@ from tornado.iostream import StreamClosedError
 from gateway.download import LargeBody, Redirected, SmallBody
 from gateway.errors import RecordsUnavailable
 from gateway.handlers.connections import ClientConnection
-from gateway.handlers.mailbox import Mailbox
+from gateway.handlers.results import ThreadResults
 from gateway.handlers.streaming import Aborted
 from gateway.handlers.trace import Trace
 from gateway.model import AuditRow, Dataset, Principal
@@ -68,14 +68,14 @@ class Delivery:
     def __init__(
         self,
         services: Services,
-        mailbox: Mailbox,
+        results: ThreadResults,
         connection: ClientConnection,
         trace: Trace,
         principal: Principal,
         granted: Granted,
     ) -> None:
         self._services = services
-        self._mailbox = mailbox
+        self._results = results
         self._connection = connection
         self._trace = trace
         self._principal = principal
@@ -86,7 +86,7 @@ class Delivery:
 
     async def __aenter__(self) -> Self:
         """Return when the row of the grant is durable; raises RecordsUnavailable, and then nothing may be sent."""
-        await on_record(self._services, self._mailbox, self._row(self._granted.action, self._granted.detail))
+        await on_record(self._services, self._results, self._row(self._granted.action, self._granted.detail))
         self._before = self._connection.written_bytes
         return self
 
@@ -155,12 +155,12 @@ class Delivery:
         )
 
 
-async def on_record(services: Services, mailbox: Mailbox, row: AuditRow) -> None:
+async def on_record(services: Services, results: ThreadResults, row: AuditRow) -> None:
     """Return when the row is durable; raises RecordsUnavailable, and then nothing may be sent."""
     if services.audit.failing:
         # The writer finds out by itself when it works again; meanwhile nobody has to wait for a refusal.
         raise RecordsUnavailable("The audit cannot be written.")
-    recorded = mailbox.expect(services.audit.record(row))
+    recorded = results.expect(services.audit.record(row))
     try:
         async with asyncio.timeout(services.settings.audit_wait_seconds):
             await recorded

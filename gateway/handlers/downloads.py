@@ -97,4 +97,4 @@ class DownloadHandler(AuditedHandler):
 
     async def from_store(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, run by the threads that wait long for stores; raises Unavailable."""
-        return await self.mailbox.expect(self.services.pools[Pool.TRANSFER].submit(work, *args, **kwargs))
+        return await self.results.expect(self.services.pools[Pool.TRANSFER].submit(work, *args, **kwargs))

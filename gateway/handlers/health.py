@@ -89,7 +89,7 @@ class ReadyHandler(BaseHandler):
         """Return whether a row can be written; one is tried where none was written a moment ago."""
         try:
             async with asyncio.timeout(AUDIT_SECONDS):
-                await self.mailbox.expect(self.services.audit.probe())
+                await self.results.expect(self.services.audit.probe())
         except (GatewayError, TimeoutError):
             return FAILING
         return OK
@@ -103,7 +103,7 @@ class ReadyHandler(BaseHandler):
         pool = self.services.pools[Pool.STORE if storage.remote else Pool.DISK]
 
         async def ask() -> None:
-            await self.mailbox.expect(pool.submit(storage.ping))
+            await self.results.expect(pool.submit(storage.ping))
 
         return await self.parts.state(f"root {name}", ask, STORE_REMEMBERED_SECONDS if storage.remote else 0)
 

@@ -42,7 +42,7 @@ class StudioHandler(BaseHandler):
 
     async def worked_out(self, task: Task[T]) -> T:
         """Return what a task without a dataset comes to; raises Unavailable when too much waits."""
-        return await self.mailbox.expect(self.services.pictures.ask(task))
+        return await self.results.expect(self.services.pictures.ask(task))
 
 
 class DocumentHandler(MapHandler, HandingHandler, StudioHandler):

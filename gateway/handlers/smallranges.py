@@ -159,8 +159,8 @@ class SmallRangeRequest(HTTPMessageDelegate):
         ranges, services = self._ranges, self._ranges.services
         ip = ranges.proxies.client_ip(self._exchange.context.remote_ip, self._headers)
         trace = Trace.of("GET", self._start.path, "SmallRanges", ip, self._headers)
-        connection, mailbox = ranges.clients.of(self._exchange.stream), ranges.app.settings["mailbox"]
-        delivery = Delivery(services, mailbox, connection, trace, principal, granted_file(answer, trace))
+        connection, results = ranges.clients.of(self._exchange.stream), ranges.app.settings["results"]
+        delivery = Delivery(services, results, connection, trace, principal, granted_file(answer, trace))
         load = ranges.app.settings["load"]
         load.requests += 1
         try:

@@ -70,7 +70,7 @@ class MapHandler(ValuesHandler):
         pictures = self.services.pictures
         if not pictures.holds(dataset):
             await self.in_thread(pictures.open, dataset)
-        self.drawing = self.mailbox.expect(begin(pictures))
+        self.drawing = self.results.expect(begin(pictures))
         try:
             return await self.drawing
         except asyncio.CancelledError:

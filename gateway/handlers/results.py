@@ -15,8 +15,8 @@ T = TypeVar("T")
 Waiting = tuple[Callable[["Future[Any]"], None], "Future[Any]"]
 
 
-class Mailbox:
-    """Brings finished futures of threads to those who await them on one loop."""
+class ThreadResults:
+    """Brings the finished work of threads to those who wait for it on one loop."""
 
     def __init__(self) -> None:
         self._ready: deque[Waiting] = deque()
@@ -38,7 +38,7 @@ class Mailbox:
                 told(work)
                 return
             # Called in the thread that finished `work`. First the result, then the look at the flag: the loop
-            # clears the flag first and then empties the box, so that nothing is left lying in it.
+            # clears the flag first and then takes all that is ready, so that nothing is left over.
             self._ready.append((told, work))
             if not self._woken:
                 self._woken = True
