@@ -74,8 +74,8 @@ def status_of(answer: bytes) -> int:
 
 
 CASES = {
-    "a header over 32 KB": (CLOSED, ["GET /livez HTTP/1.1", "X: " + "a" * 33_000]),
-    "a target over 32 KB": (CLOSED, ["GET /livez?" + "a" * 33_000 + " HTTP/1.1"]),
+    "a header over 32 KB": (431, ["GET /livez HTTP/1.1", "X: " + "a" * 33_000]),
+    "a target over 32 KB": (431, ["GET /livez?" + "a" * 33_000 + " HTTP/1.1"]),
     "a thousand headers": (200, ["GET /livez HTTP/1.1", CLOSE, *(f"X-{n}: 1" for n in range(1000))]),
     "more than a thousand query fields": (400, ["GET /api/datasets?" + "&".join(["a=1"] * 1100) + " HTTP/1.1"]),
     "a POST that declares 10 GB": (400, [PUBLIC_TOKEN, "Content-Length: 10000000000"]),
