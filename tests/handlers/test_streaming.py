@@ -301,3 +301,19 @@ async def test_clients_that_leave_right_after_the_first_bytes_leave_a_whole_reco
     await finished(world, "aborted", count=rounds)
     assert len(world.audit("download.cog")) == len(world.audit("download.finished")) == rounds
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("cut_bytes", [1, 5000, TAIL_BYTES - 1])
+async def test_a_file_that_is_cut_in_its_last_bytes_is_never_a_whole_answer(file, monkeypatch, cut_bytes):
+    server, client = pair()
+    stream, stop = IOStream(server), 8 << 20
+    with open_file(file) as source:
+        # A clock too coarse to tell: the version alone would not show it.
+        monkeypatch.setattr(source, "unchanged", lambda: True)
+        transfer = FileTransfer(connection_of(stream), Plain(stream), source, ByteRange(stop - 200_000, stop))
+        os.truncate(file, stop - cut_bytes)
+        reading = asyncio.get_running_loop().run_in_executor(None, read_all, client)
+        with pytest.raises(Aborted, match="cut"):
+            await closed_at_the_end(stream, transfer)
+    assert transfer.sent == len(await reading) == 200_000 - cut_bytes
+    client.close()

@@ -170,6 +170,19 @@ def test_a_scoped_token_that_ends_before_it_was_issued_is_refused():
         scoped(SCOPED, iat=NOW + 20, exp=NOW + 10)
 
 
+def test_a_scoped_token_of_no_life_at_all_is_refused_though_its_moment_is_to_come():
+    assert scoped(SCOPED, iat=NOW + 20, exp=NOW + 21)
+    with pytest.raises(BadCredential):
+        scoped(SCOPED, iat=NOW + 20, exp=NOW + 20)
+
+
+def test_moments_begin_with_the_epoch():
+    assert bearer(BEARER, iat=0)
+    for before in (-1, -0.5):
+        with pytest.raises(BadCredential):
+            bearer(BEARER, iat=before)
+
+
 def test_the_lives_of_scoped_tokens_are_policy():
     policy = TokenPolicy(lifetimes={TokenKind.DOWNLOAD: 10, TokenKind.TILES: 10})
     with pytest.raises(BadCredential):
