@@ -11,6 +11,7 @@ from scripts.drilling.server import Outcome
 from scripts.drilling.signals import signals
 from scripts.drilling.slow import slowloris, stall
 from scripts.drilling.splice import splice
+from scripts.drilling.unread import unread
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -63,4 +64,11 @@ def test_readers_who_stop_cost_no_memory_and_are_cut(tmp_path):
 
 def test_clients_who_never_finish_asking_are_cut(tmp_path):
     outcome = slowloris(tmp_path, 1, clients=10, patch="import gateway.app; gateway.app.IDLE_SECONDS = 1")
+    assert outcome.broken == [], outcome
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_clients_who_read_nothing_of_any_answer_are_cut_and_keep_nobody_waiting(tmp_path, tls):
+    patch = "import gateway.app; gateway.app.IDLE_SECONDS = 2"
+    outcome = unread(tmp_path, 1, readers=10, tls=tls, slowest_seconds=15, patch=patch)
     assert outcome.broken == [], outcome

@@ -85,6 +85,8 @@ async def test_a_range_beyond_the_end_is_a_416_and_no_download_on_record(world, 
     response = await fetch(url(dataset), token=world.bearer(), headers={"Range": f"bytes={dataset.size_bytes}-"})
     assert problem(response)["status"] == 416
     assert response.headers["Content-Range"] == f"bytes */{dataset.size_bytes}"
+    assert response.headers["Accept-Ranges"] == "bytes"
+    assert response.headers["ETag"] == f'"{dataset.version}"'
     assert world.audit() == []
 
 
@@ -96,11 +98,16 @@ async def test_a_stale_if_range_hides_even_an_impossible_range(world, fetch):
 
 
 async def test_if_none_match_is_a_304_without_body_or_audit_row_and_comes_before_the_range(world, fetch):
-    dataset = world.add()
+    dataset = world.add(sha256="ab" * 32)
     headers = {"If-None-Match": f'"x", W/"{dataset.version}"', "Range": "bytes=0-1"}
     response = await fetch(url(dataset), token=world.bearer(), headers=headers)
     assert (response.code, response.body) == (304, b"")
     assert response.headers["ETag"] == f'"{dataset.version}"'
+    assert response.headers["Cache-Control"] == "private, no-cache"
+    assert "Origin" in response.headers["Vary"]
+    # RFC 9110 section 15.4.5: nothing else of the representation.
+    told = {"Content-Disposition", "Repr-Digest", "Accept-Ranges", "Content-Type", "Content-Length", "Content-Range"}
+    assert not told & set(response.headers)
     assert world.audit() == []
 
 
@@ -108,6 +115,7 @@ async def test_if_match_of_another_version_is_a_412(world, fetch):
     dataset = world.add()
     response = await fetch(url(dataset), token=world.bearer(), headers={"If-Match": '"other"'})
     assert problem(response)["status"] == 412
+    assert response.headers["ETag"] == f'"{dataset.version}"'
     assert world.audit() == []
 
 

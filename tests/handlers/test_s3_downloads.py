@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from gateway.model import Scale
+from gateway.pools import Pool, pool_table
 from gateway.settings import RootSettings, Settings
 from tests.handlers.conftest import UNKNOWN_ID, comparable, problem
 from tests.handlers.test_downloads import finished, raw_get, url
@@ -374,18 +375,18 @@ async def test_a_store_that_comes_back_is_found_without_a_restart(world, fetch, 
 async def test_bodies_that_hang_at_the_store_keep_nobody_from_asking_it(
     world, fetch, http_server, add, tunnel, long_cog
 ):
-    from gateway.services import HAUL_THREADS, STORE_THREADS
-
+    sizes = pool_table(4)
+    most, stores = sizes[Pool.TRANSFER].threads, sizes[Pool.STORE].threads
     dataset = add("stream", long_cog)
     hanging = asyncio.Event()
     loop = asyncio.get_running_loop()
-    bodies = max(HAUL_THREADS, STORE_THREADS) + 1
+    bodies = max(most, stores) + 1
 
     def hang(target):
         # Bodies are asked for by GET, facts by HEAD.
         asked = tunnel.requests[-1][0] == "GET"
         tunnel.mute = asked
-        if len(tunnel.of("GET")) >= HAUL_THREADS:
+        if len(tunnel.of("GET")) >= most:
             loop.call_soon_threadsafe(hanging.set)
 
     tunnel.before = hang
