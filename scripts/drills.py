@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Full-size drills against a real server on loopback: what is promised under fire, counted.
 
-    python scripts/drills.py [kill|recorder|workers|signals|faults|splice|stall|slowloris|unread|unread-tls ...] [--seconds N]
+    python scripts/drills.py [NAME ...] [--seconds N]
 
 Each drill starts a server of its own in a temporary folder, is bounded in time, and prints its figures; the exit
 code is 1 when a promise was broken. Without a name all of them run.
