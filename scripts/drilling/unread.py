@@ -8,8 +8,11 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from itertools import cycle, islice
 from pathlib import Path
 
 from .server import Outcome, Server, until_true, write_cog
@@ -23,6 +26,15 @@ SIDE = 2048
 GRACE_SECONDS = 60.0
 SLOW_ANSWER_SECONDS = 1.5
 POLL_SECONDS = 0.05
+
+
+@dataclass
+class Seen:
+    """What was seen of the server while clients did not read: memory in MiB, and its answers to /livez."""
+
+    peak_mib: float = 0.0
+    slowest_seconds: float = 0.0
+    polls: Counter[int] = field(default_factory=Counter)
 
 
 def unread(
@@ -43,42 +55,36 @@ def unread(
     with file.open("r+b") as slack:
         slack.truncate(1 << 28)
     settings = {"stall_seconds": str(seconds), "unread_mb": str(UNREAD_MB)} | (_certificate(folder) if tls else {})
-    outcome = Outcome()
+    outcome, limit_seconds = Outcome(), seconds + GRACE_SECONDS
     with Server(folder, patch=patch, **settings) as server, ExitStack() as stack:
         paths, bearer = _paths(server.ingest("drill.tif")), server.bearer()["Authorization"]
         for path, _ in paths.values():
             _status(server.port, path, bearer, tls)
-        rss, peak, done, polls = server.rss_mib(), [0.0], threading.Event(), Counter[int]()
-        slowest = [0.0]
-        watching = threading.Thread(target=_watch, args=(server, tls, done, peak, polls, slowest))
-        watching.start()
+        rss = server.rss_mib()
+        seen = stack.enter_context(_watched(server, tls))
         held: dict[int, str] = {}
-        for number in range(readers):
-            kind = list(paths)[number % len(paths)]
+        for kind in islice(cycle(paths), readers):
             client = stack.enter_context(_asked(server.port, *paths[kind], bearer, tls))
             held[client.getsockname()[1]] = kind
-        began, cut = time.monotonic(), dict[str, float]()
-        try:
-            until_true(lambda: _note_cut(held, server.port, began, cut), seconds + GRACE_SECONDS)
-            all_cut = True
-        except TimeoutError:
-            all_cut = False
-        done.set()
-        watching.join()
+        cut = _cut(held, server.port, limit_seconds)
         left = Counter(held[client] for client in _kept(server.port) & held.keys())
     outcome.figures |= {
         f"{readers} clients that read nothing, TLS": tls,
-        "MiB of the server before / at most": f"{rss:.0f} / {peak[0]:.0f}",
+        "MiB of the server before / at most": f"{rss:.0f} / {seen.peak_mib:.0f}",
         "s until all of a kind were cut": {kind: round(at, 1) for kind, at in sorted(cut.items())},
         "still held, by kind": dict(left),
-        "/livez meanwhile, by status": dict(polls),
-        "s of the slowest /livez": round(slowest[0], 3),
+        "/livez meanwhile, by status": dict(seen.polls),
+        "s of the slowest /livez": round(seen.slowest_seconds, 3),
     }
-    outcome.promise(all_cut, "who reads nothing is cut, whatever the answer is")
-    outcome.promise(peak[0] - rss < GROWTH_MIB, "what waits for its readers is bounded")
-    outcome.promise(set(polls) <= {200}, "the server answers meanwhile")
-    outcome.promise(slowest[0] < slowest_seconds, "it answers at once")
+    _judge(outcome, seen, not left, seen.peak_mib - rss, slowest_seconds)
     return outcome
+
+
+def _judge(outcome: Outcome, seen: Seen, all_cut: bool, growth_mib: float, slowest_seconds: float) -> None:
+    outcome.promise(all_cut, "who reads nothing is cut, whatever the answer is")
+    outcome.promise(growth_mib < GROWTH_MIB, "what waits for its readers is bounded")
+    outcome.promise(set(seen.polls) <= {200}, "the server answers meanwhile")
+    outcome.promise(seen.slowest_seconds < slowest_seconds, "it answers at once")
 
 
 def _paths(dataset: str) -> dict[str, tuple[str, int]]:
@@ -93,14 +99,25 @@ def _paths(dataset: str) -> dict[str, tuple[str, int]]:
     }
 
 
-def _watch(
-    server: Server, tls: bool, done: threading.Event, peak: list[float], polls: Counter[int], slowest: list[float]
-) -> None:
-    while not done.wait(POLL_SECONDS):
-        began = time.monotonic()
-        polls[_status(server.port, "/livez", None, tls)] += 1
-        slowest[0] = max(slowest[0], time.monotonic() - began)
-        peak[0] = max(peak[0], server.rss_mib())
+@contextmanager
+def _watched(server: Server, tls: bool) -> Iterator[Seen]:
+    """Look at the server again and again until the `with` block ends."""
+    seen, done = Seen(), threading.Event()
+
+    def look() -> None:
+        while not done.wait(POLL_SECONDS):
+            began = time.monotonic()
+            seen.polls[_status(server.port, "/livez", None, tls)] += 1
+            seen.slowest_seconds = max(seen.slowest_seconds, time.monotonic() - began)
+            seen.peak_mib = max(seen.peak_mib, server.rss_mib())
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        looking.join()
 
 
 def _status(port: int, path: str, bearer: str | None, tls: bool) -> int:
@@ -136,12 +153,19 @@ def _asked(port: int, path: str, count: int, bearer: str, tls: bool) -> socket.s
     return client
 
 
-def _note_cut(held: dict[int, str], port: int, began: float, cut: dict[str, float]) -> bool:
-    """Note when the server let go of the last client of each kind; returns whether of all."""
-    still = {held[client] for client in _kept(port) & held.keys()}
-    for kind in set(held.values()) - still - cut.keys():
-        cut[kind] = time.monotonic() - began
-    return not still
+def _cut(held: dict[int, str], port: int, limit_seconds: float) -> dict[str, float]:
+    """Return after how many seconds the server has let go of the last client of each kind."""
+    began, cut = time.monotonic(), dict[str, float]()
+
+    def all_cut() -> bool:
+        still = {held[client] for client in _kept(port) & held.keys()}
+        for kind in set(held.values()) - still - cut.keys():
+            cut[kind] = time.monotonic() - began
+        return not still
+
+    with suppress(TimeoutError):
+        until_true(all_cut, limit_seconds)
+    return cut
 
 
 def _kept(port: int) -> set[int]:
