@@ -50,10 +50,7 @@ def unread(
 
     Promised: memory stays bounded, all are cut, and who asks for /livez meanwhile gets it at once.
     """
-    (folder / "rasters").mkdir()
-    file = write_cog(folder / "rasters" / "drill.tif", side=SIDE)
-    with file.open("r+b") as slack:
-        slack.truncate(1 << 28)
+    _write_file(folder)
     settings = {"stall_seconds": str(seconds), "unread_mb": str(UNREAD_MB)} | (_certificate(folder) if tls else {})
     outcome, limit_seconds = Outcome(), seconds + GRACE_SECONDS
     with Server(folder, patch=patch, **settings) as server, ExitStack() as stack:
@@ -78,6 +75,13 @@ def unread(
     }
     _judge(outcome, seen, not left, seen.peak_mib - rss, slowest_seconds)
     return outcome
+
+
+def _write_file(folder: Path) -> None:
+    """Write a raster whose pictures are large, and make its file long."""
+    (folder / "rasters").mkdir()
+    with write_cog(folder / "rasters" / "drill.tif", side=SIDE).open("r+b") as slack:
+        slack.truncate(1 << 28)
 
 
 def _judge(outcome: Outcome, seen: Seen, all_cut: bool, growth_mib: float, slowest_seconds: float) -> None:
