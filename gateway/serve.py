@@ -220,9 +220,11 @@ def reserve_port(settings: Settings) -> socket.socket:
 def run_worker(worker: Worker) -> None:
     """Serve in this process until told to stop; then drain and close."""
     settings = worker.keys.settings
-    # First of all: it takes painters longer to start than this process.
-    studio = ProcessStudio(plan_of(settings))
-    with open_services(settings, worker.counts, lambda *_: studio, recorder=worker.recorder) as services:
+
+    def make_studio(*_: object) -> ProcessStudio:
+        return ProcessStudio(plan_of(settings))
+
+    with open_services(settings, worker.counts, make_studio, recorder=worker.recorder) as services:
         services.rates.load()
         asyncio.run(_serve_until_told(services, worker))
 
@@ -241,7 +243,6 @@ def renew_keys(services: Services, worker: Worker) -> None:
 
 async def _serve_until_told(services: Services, worker: Worker) -> None:
     app, settings, loop = make_app(services), services.settings, asyncio.get_running_loop()
-    services.studio.attach(loop)
     told, hurried = asyncio.Event(), asyncio.Event()
 
     def stop() -> None:
@@ -257,6 +258,8 @@ async def _serve_until_told(services: Services, worker: Worker) -> None:
     gc.freeze()
     server.add_sockets(bind_sockets(settings.port, settings.host, reuse_port=True))
     log.info("accepting on %s port %d", settings.host, settings.port)
+    # After that: files are handed out again at once, and painters, which take longer to start, cost a start no time.
+    services.studio.attach(loop)
     if worker.on_ready is not None:
         worker.on_ready(settings.port)
     worker.tell(READY)
