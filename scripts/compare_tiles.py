@@ -5,7 +5,8 @@
 
 The rasters are those of the tests, small and made anew. "same" is the share of pixels that are equal, mean and
 maximum are over all pixels valid in both, "mask" is the share of pixels valid in one alone. Where a nearest pixel
-differs its neighbour was taken: our transform is within an eighth of a source pixel, as is GDAL's.
+differs its neighbour was taken: our transform is within an eighth of a source pixel, as is GDAL's. These are windows
+amid their rasters; `compare_extents.py` looks at whole extents.
 """
 
 from __future__ import annotations
