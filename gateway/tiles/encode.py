@@ -99,7 +99,8 @@ def _interleaved(pixels: Bytes, mask: Bytes | None) -> Bytes:
     """Return (rows, cols, samples), contiguous, the mask as the last sample."""
     samples: Bytes = pixels.transpose(1, 2, 0)
     if mask is None and samples.flags.c_contiguous:
-        return samples
+        # Of one row and column numpy leaves strides that codecs do not take for contiguous.
+        return samples if samples.size > samples.shape[2] else samples.ravel().reshape(samples.shape).copy()
     bands = [np.ascontiguousarray(band) for band in (pixels if mask is None else (*pixels, mask))]
     merged: Bytes = np.asarray(cv2.merge(bands), np.uint8)
     return merged.reshape(*pixels.shape[1:], len(bands))
@@ -108,7 +109,7 @@ def _interleaved(pixels: Bytes, mask: Bytes | None) -> Bytes:
 def _busy(samples: Bytes) -> bool:
     """Return whether neighbours across differ much, by every eighth row; `samples` has rows and columns first."""
     rows = samples[::8]
-    return float(cv2.absdiff(rows[:, 1:], rows[:, :-1]).mean()) > BUSY
+    return rows.shape[1] > 1 and float(cv2.absdiff(rows[:, 1:], rows[:, :-1]).mean()) > BUSY
 
 
 def _png(columns: int, rows: int, colour_type: int, lines: npt.NDArray[Any], chunks: bytes = b"") -> bytes:

@@ -8,7 +8,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from rio_tiler.profiles import img_profiles
 from rio_tiler.utils import render
 
-from gateway.tiles.encode import encode, jpeg, palette_png, png, webp
+from gateway.tiles.encode import ENCODERS, encode, jpeg, palette_png, png, webp
 from gateway.tiles.model import TileFormat
 from tests.tiles.rasters import landscape
 from tests.tiles.test_engine import decoded
@@ -95,3 +95,10 @@ def test_busy_and_smooth_pictures_are_hardly_larger_than_those_of_gdal(encoder, 
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         theirs = render(pixels, img_format=driver, **img_profiles.get(driver.lower()))
     assert len(encoder(pixels, None)) <= 1.12 * len(theirs)
+
+
+@pytest.mark.parametrize("format", list(ENCODERS))
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1)])
+@pytest.mark.parametrize("bands", [1, 3])
+def test_a_picture_of_one_column_or_row_is_one(format, shape, bands):
+    assert encode(format, np.full((bands, *shape), 7, np.uint8), np.full(shape, 255, np.uint8))
