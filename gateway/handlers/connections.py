@@ -226,6 +226,8 @@ class ClientConnection:
         """Close the socket in the way that fits, and let who waits for the connection know."""
         stream = self.stream
         self._connections.gone(stream)
+        # Else stream and connection would hold each other until a collection finds them.
+        del stream.close_fd, stream.write
         if self._writable is not None and not self._writable.done():
             self._writable.set_exception(StreamClosedError())
         if isinstance(stream.error, UnsatisfiableReadError):

@@ -185,3 +185,16 @@ def test_the_settings_say_what_holds():
     told = Settings.model_fields
     assert told["stall_seconds"].default == 60
     assert told["unread_mb"].default == 128
+
+
+async def test_a_connection_that_is_over_needs_no_collection():
+    import weakref
+
+    connections = group()
+    server, client = pair()
+    stream = IOStream(server)
+    connections.adopt(stream)
+    held = weakref.ref(connections.of(stream))
+    stream.close()
+    assert held() is None
+    client.close()
