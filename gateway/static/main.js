@@ -120,7 +120,7 @@ async function draw() {
   try {
     find("how-direct").checked = how === "direct";
     find("how-tiles").checked = how !== "direct";
-    if (!record.bounds) await unplaced.show(record, style.query);
+    if (!record.bounds) await unplaced.show(record, style.query, style.state.opacity);
     else if (how === "direct") await direct.show(record, info, style);
     else {
       direct.clear();
@@ -212,7 +212,7 @@ catalogue.addEventListener("shown", ({ detail }) => {
 });
 footprints.addEventListener("hover", ({ detail }) => catalogue.light(detail));
 style.addEventListener("change", () => draw().catch((error) => fail(error, chosen.id, chosen.wish)));
-style.addEventListener("opacity", () => { map.setOpacity(style.state.opacity); remember(); });
+style.addEventListener("opacity", () => { map.setOpacity(style.state.opacity); unplaced.setOpacity(style.state.opacity); remember(); });
 map.addEventListener("moved", () => { catalogue.moved(); remember(); });
 map.addEventListener("failed", ({ detail }) => { if (!(detail instanceof Unreachable) && detail.status !== 401) missed(detail); });
 map.addEventListener("point", ({ detail }) => {

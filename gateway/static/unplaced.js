@@ -10,7 +10,7 @@ export class Unplaced {
   constructor(api) { this.api = api; }
 
   // Shows the preview in a style; rejects as the API does.
-  async show(record, query) {
+  async show(record, query, opacity) {
     const run = this.#run += 1;
     const answer = await this.api.ask(this.api.url(`/datasets/${record.id}/preview`, [...query, ["max_size", 1024], ["v", record.version]]));
     const url = URL.createObjectURL(await answer.blob());
@@ -18,9 +18,12 @@ export class Unplaced {
     const image = make("img", { alt: `All of ${record.title}` });
     image.addEventListener("load", () => URL.revokeObjectURL(url), { once: true });
     image.src = url;
+    image.style.opacity = opacity;
     find("unplaced").hidden = false;
     find("unplaced").replaceChildren(image, make("figcaption", {}, WORDS));
   }
+
+  setOpacity(value) { find("unplaced").querySelector("img")?.style.setProperty("opacity", value); }
 
   clear() {
     this.#run += 1;

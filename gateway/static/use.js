@@ -2,7 +2,7 @@
 
 import { copyButton, find, icon, make, tablist } from "./dom.js";
 import { clock, named } from "./format.js";
-import { CLIENTS } from "./uselines.js";
+import { CLIENTS, clientsOf } from "./uselines.js";
 
 export class UseDialog {
   #chosen = "qgis";
@@ -22,8 +22,10 @@ export class UseDialog {
     this.record = record;
     this.query = query;
     this.#token = record.visibility === "public" ? null : await this.#minted(record.id);
+    const offered = clientsOf({ placed: Boolean(record.bounds) });
+    for (const tab of find("use-clients").children) tab.hidden = !offered.includes(tab.id.slice(4));
     find("use").showModal();
-    this.select(`use-${this.#chosen}`);
+    this.select(`use-${offered.includes(this.#chosen) ? this.#chosen : offered[0]}`);
   }
 
   async #minted(id) {
@@ -45,6 +47,7 @@ export class UseDialog {
       query: this.query,
       signedIn: Boolean(this.api.session.bearer),
       open: this.open,
+      placed: Boolean(record.bounds),
       isPublic: record.download === "public",
       name: named(record).name.normalize("NFKD").replace(/[^A-Za-z0-9._-]+/g, "_").replace(/^_+|_+$/g, "") || "dataset",
     };

@@ -5,7 +5,7 @@ const FULL = "<style>html, body, #map { height: 100%; margin: 0; }</style>\n<div
 const TOKEN_LINE = "# TOKEN is your access token: ask your administrator, or run cog-gateway token --sub NAME";
 
 // `given` has the addresses self, api, root, tilejson, wmts, tiles and preview, those of maps with a tile token where one
-// is needed; query (the style), signedIn, open (whether public files need no token), isPublic and name (for a file).
+// is needed; placed (whether it lies on the map), query (the style), signedIn, open (whether public files need no token), isPublic and name (for a file).
 // Each client gives titled lines.
 export const CLIENTS = {
   qgis: { title: "QGIS", lines: qgis },
@@ -16,6 +16,9 @@ export const CLIENTS = {
   python: { title: "Python", lines: (given) => [{ title: "rasterio: the values of the file", text: python(given), kind: "file" }] },
   curl: { title: "curl", lines: curl },
 };
+
+// Programs that only draw maps have nothing to do with a file without a place.
+export const clientsOf = ({ placed }) => Object.keys(CLIENTS).filter((name) => placed || ["gdal", "python", "curl"].includes(name));
 
 const page = (title, text) => ({ title, text, kind: "style" });
 
@@ -101,8 +104,8 @@ function gdal(given) {
   const path = `/vsicurl/${file(given)}${how === "minted" ? "?token=$T" : ""}`;
   return [
     { title: "The values of the file", text: [...lines, "export GDAL_DISABLE_READDIR_ON_OPEN=EMPTY_DIR", `gdalinfo "${path}"`].join("\n"), kind: how === "minted" ? "minted" : "file" },
-    { title: "A picture of the map, in this style", text: `gdal_translate -outsize 1024 0 "WMTS:${styled(given, given.wmts)}" ${given.name}-map.tif`, kind: "style" },
-  ];
+    given.placed && { title: "A picture of the map, in this style", text: `gdal_translate -outsize 1024 0 "WMTS:${styled(given, given.wmts)}" ${given.name}-map.tif`, kind: "style" },
+  ].filter(Boolean);
 }
 
 function python(given) {

@@ -16,6 +16,7 @@ from gateway.studio.tasks import Task
 from gateway.studio.works import work_of
 from gateway.tiles.engine import TileEngine, forget_errors
 from gateway.tiles.handles import Version
+from gateway.tiles.loading import load_rio_tiler
 
 # Each keeps a descriptor and some handles of GDAL.
 OPEN_RASTERS = 64
@@ -57,6 +58,7 @@ class Worker:
         """
         forget_errors()
         with self._holding(task, fds):
+            load_rio_tiler()
             try:
                 return work_of(task.work)(self._engine, *task.sources, *task.told)
             except MemoryError:

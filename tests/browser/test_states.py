@@ -1,10 +1,12 @@
 """What the page says when something is refused, expires or goes away, and how it goes on afterwards."""
 
+import numpy as np
 import pytest
 
 from tests.browser.conftest import REFUSED, drawn, sign_in
 from tests.browsing import opened_page
 from tests.handlers.conftest import UNKNOWN_ID
+from tests.rasters import write_cog_of
 
 
 @pytest.mark.gen_test(timeout=60)
@@ -53,3 +55,19 @@ async def test_a_server_that_comes_back_is_found_again(http_server, base_url, sa
         await drawn(page)
         assert await page.inner_text("#title") == "Blue Marble"
         assert await page.is_hidden("#banner")
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_file_without_a_place_is_a_picture_where_the_map_would_be(http_server, base_url, world):
+    write_cog_of(world.folder / "scan.tif", np.arange(512 * 512, dtype=np.uint16).reshape(1, 512, 512), crs=None)
+    dataset = world.register("scan.tif", title="Scan")
+    async with opened_page() as page:
+        await page.goto(f"{base_url}#dataset={dataset.id}")
+        await page.wait_for_selector("#unplaced img")
+        assert await page.is_visible("text=This file has no coordinate system")
+        assert await page.is_enabled("#download")
+        assert await page.is_hidden("#how")
+        await page.check("#ramps [value=magma]")
+        await page.wait_for_selector("#legend img[src*=magma]")
+        await page.click("#use-open")
+        assert await page.locator("#use-clients [role=tab]:visible").all_inner_texts() == ["GDAL", "Python", "curl"]
