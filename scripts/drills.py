@@ -17,6 +17,7 @@ from pathlib import Path
 
 from drilling.faults import faults
 from drilling.kill import kill
+from drilling.painters import painters
 from drilling.recorder import recorder, workers
 from drilling.server import Outcome
 from drilling.signals import signals
@@ -27,7 +28,7 @@ from drilling.unread import unread, unread_tls
 DRILLS: dict[str, Callable[..., Outcome]] = {
     "kill": kill, "recorder": recorder, "workers": workers, "signals": signals,
     "faults": faults, "splice": splice, "stall": stall, "slowloris": slowloris,
-    "unread": unread, "unread-tls": unread_tls,
+    "unread": unread, "unread-tls": unread_tls, "painters": painters,
 }  # fmt: skip
 
 

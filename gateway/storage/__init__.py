@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gateway.settings import RootSettings
 from gateway.storage.base import OpenObject, Redirect, RemoteObject, Storage, Stream
 from gateway.storage.local import LocalStorage
+
+if TYPE_CHECKING:
+    from gateway.settings import RootSettings
 
 __all__ = ["BACKENDS", "OpenObject", "Redirect", "RemoteObject", "Storage", "Stream", "open_storage"]
 
@@ -29,5 +32,8 @@ BACKENDS: dict[str, Callable[[str, RootSettings, int], Storage]] = {"file": _loc
 
 def open_storage(name: str, root: RootSettings | str, presign_seconds: int = 3600) -> Storage:
     """Return the storage of a root, of which a URI alone says enough. Raises StorageUnavailable."""
+    # Settings take a while to import, and who draws from files that are open already needs none.
+    from gateway.settings import RootSettings  # noqa: PLC0415
+
     settings = RootSettings(uri=root) if isinstance(root, str) else root
     return BACKENDS[urlsplit(settings.uri).scheme](name, settings, presign_seconds)

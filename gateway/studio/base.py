@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from gateway.files import FileSource
 from gateway.studio.tasks import Task
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -38,7 +39,7 @@ class Job:
     fds: Sequence[int]
     future: Future[Any]
     deaths: int = 0
-    lone_deaths: int = 0
+    guilt: int = 0
     alone: bool = False
     begun: bool = False
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
@@ -150,6 +151,16 @@ class Child:
             self._process.wait(seconds)
         self._process.kill()
         self._process.wait()
+
+    @property
+    def gone(self) -> bool:
+        """Return whether the process has ended."""
+        return self._process.poll() is not None
+
+    @property
+    def killed(self) -> bool:
+        """Return whether the process was ended by SIGKILL."""
+        return self._process.poll() == -signal.SIGKILL
 
     def why(self) -> str:
         """Return how the process ended, in words."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import pickle
 import time
 import zlib
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.errors import CannotBeDrawn, GatewayError, Unavailable
+from gateway.errors import GatewayError, Unavailable
 from gateway.studio.child import Child, Job
+from gateway.studio.tally import OFFENCES, Tally, told
 from gateway.studio.tasks import Lane
 from gateway.studio.wire import Answer, Kind, Setup
 
@@ -24,14 +24,13 @@ SLOW_SECONDS = 2.0
 MOST_RETIRING = 2
 # Verdicts read every block's leader, and may be asked of cold disks.
 JUDGE_SECONDS = 300.0
-SET_ASIDE_SECONDS = 600.0
-# A version is set aside when one of its tasks has done this so often.
-OFFENCES = 2
+# SIGKILL comes from the system when memory is short, and from whoever likes to: it proves half as much as a crash.
+CRASH, KILL = 2, 1
+# After one has ended so, another one stands by for a while.
+SPARE_SECONDS = 60.0
 # Painters that die one after another over different tasks are none of a task's fault.
-MOST_DEATHS = 5
+MOST_DEATHS = 8
 BACKOFF_SECONDS = (0.05, 5.0)
-HUNG = "The picture takes too long."
-BAD = "Pictures of this version of the file have ended what draws them; it is set aside for a while."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,59 +42,16 @@ class Rules:
     memory_mb: int = 512
 
 
-class Tally:
-    """What has become of painters since the start, and which versions are set aside until when."""
-
-    def __init__(self) -> None:
-        self.deaths = self.deadlines = self.retired = self.set_aside = 0
-        self.told: set[str] = set()
-        self._aside: dict[tuple[str, ...], float] = {}
-        self._offences: Counter[bytes] = Counter()
-
-    def refusal(self, job: Job) -> GatewayError | None:
-        """Return why a job is not begun: a version of it is set aside."""
-        now = time.monotonic()
-        if all(self._aside.get(name, 0.0) <= now for name in _names(job)):
-            return None
-        if job.task.lane is Lane.JUDGE:
-            return Unavailable(
-                "The file of this dataset cannot be judged.", retry_after_seconds=int(SET_ASIDE_SECONDS)
-            )
-        return CannotBeDrawn(BAD)
-
-    def overdue(self, job: Job) -> GatewayError:
-        """Return what is told about a job that took too long; its version is set aside when it did so before."""
-        self.deadlines += 1
-        key = pickle.dumps(job.task)
-        self._offences[key] += 1
-        if self._offences.pop(key) < OFFENCES:
-            self._offences[key] = OFFENCES - 1
-            return Unavailable(HUNG, retry_after_seconds=5)
-        return self.put_aside(job)
-
-    def put_aside(self, job: Job) -> GatewayError:
-        """Set the versions of a job aside; returns what is told about them."""
-        for name in _names(job):
-            self._aside[name] = time.monotonic() + SET_ASIDE_SECONDS
-            self.set_aside += 1
-            log.error("version %s of dataset %s is set aside: %s ended two painters", name[2], name[1], job.task.work)
-        return self.refusal(job) or CannotBeDrawn(BAD)
-
-
-def _names(job: Job) -> Iterator[tuple[str, ...]]:
-    """Yield what is set aside for a job: pictures of a version, or verdicts over it."""
-    kind = Lane.JUDGE if job.task.lane is Lane.JUDGE else Lane.PAINT
-    for source in job.task.sources:
-        yield kind, source.id, source.version
-
-
 class Place:
     """Where one painter stands: the one that takes jobs, those on their way out, and what waits."""
 
     def __init__(self, setup: Setup, rules: Rules, tally: Tally) -> None:
         self._setup, self._rules, self._tally = setup, rules, tally
         self._child = Child(setup)
+        self._processes = [self._child]
         self._next: Child | None = None
+        self._spare: Child | None = None
+        self._calm_at = 0.0
         self._leaving: set[Child] = set()
         self._queue: deque[Job] = deque()
         self._backoff_seconds = 0.0
@@ -109,7 +65,7 @@ class Place:
     @property
     def children(self) -> Sequence[Child]:
         """Return the painters that live."""
-        return (self._child, *self._leaving, *([self._next] if self._next else []))
+        return (self._child, *self._leaving, *(child for child in (self._next, self._spare) if child is not None))
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to give jobs away."""
@@ -126,6 +82,11 @@ class Place:
         if job in self._queue:
             self._queue.remove(job)
             job.close()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until all painters that were told to end have ended; those that take longer are killed."""
+        for child in self._processes:
+            child.wait(seconds)
 
     def close(self) -> None:
         """Drop what waits and end the painters."""
@@ -146,9 +107,27 @@ class Place:
             self._tally.told.add(what)
             log.warning("painters are less confined than they could be: there is no %s", what)
         if child is self._next:
-            self._leave(self._child)
-            self._child, self._next = child, None
+            self._take_over()
+        if self._spare is None and self._calm_at > time.monotonic():
+            self._spare = self._born()
+            self._loop.call_later(SPARE_SECONDS, self._dismiss)
         self._pump()
+
+    def _take_over(self) -> None:
+        """Let the next painter take the jobs from now on."""
+        if self._next is not None and self._next.ready:
+            self._leave(self._child)
+            self._child, self._next = self._next, None
+
+    def _dismiss(self) -> None:
+        """End the spare painter when nothing has happened for a while."""
+        if self._spare is None or self._closed:
+            return
+        if (left := self._calm_at - time.monotonic()) > 0:
+            self._loop.call_later(left, self._dismiss)
+            return
+        self._spare.end()
+        self._spare = None
 
     def answered(self, child: Child, job: Job, answer: Answer) -> None:
         """Hand an answer on, and look after the painter's memory."""
@@ -156,14 +135,14 @@ class Place:
         if answer.kind is Kind.ERROR:
             job.future.set_exception(answer.value)
         elif answer.kind is Kind.FAILURE:
-            log.error("a painter failed at %s of %s: %s", job.task.work, _told(job), answer.value)
+            log.error("a painter failed at %s of %s: %s", job.task.work, told(job), answer.value)
             job.future.set_exception(GatewayError())
         else:
             job.future.set_result(answer.value)
         if child is self._child and answer.resident_mb > self._rules.memory_mb and self._next is None:
             # It goes on until the next one is ready: there is no gap.
             self._tally.retired += 1
-            self._next = self._born()
+            self._succeed()
         if not child.jobs:
             self._leaving.discard(child)
         self._pump()
@@ -176,18 +155,20 @@ class Place:
         log.error(
             "a painter ended (%s) at %s",
             child.why(),
-            ", ".join(f"{j.task.work} of {_told(j)}" for j in jobs) or "nothing",
+            ", ".join(f"{j.task.work} of {told(j)}" for j in jobs) or "nothing",
         )
+        weight = 0 if len(jobs) > 1 else KILL if child.killed else CRASH
         for job in reversed(jobs):
-            self._again(job, lone=len(jobs) == 1)
+            self._again(job, weight)
         self._replace(child)
 
-    def _again(self, job: Job, *, lone: bool) -> None:
+    def _again(self, job: Job, weight: int) -> None:
+        """Have a job done again, by itself; `weight` is what the death of its painter says against it."""
         job.stop_clock()
         job.deaths += 1
-        job.lone_deaths += lone
+        job.guilt += weight
         job.alone = True
-        if job.lone_deaths >= OFFENCES:
+        if job.guilt >= OFFENCES * CRASH:
             self._give_up(job, self._tally.put_aside(job))
         elif job.deaths >= MOST_DEATHS:
             self._give_up(job, Unavailable("The picture could not be drawn.", retry_after_seconds=5))
@@ -201,11 +182,15 @@ class Place:
     def _replace(self, child: Child) -> None:
         """Put a fresh painter in the place of one that is gone."""
         self._leaving.discard(child)
-        if child is self._next:
-            self._next = None
+        self._calm_at = time.monotonic() + SPARE_SECONDS
+        self._next = None if child is self._next else self._next
+        self._spare = None if child is self._spare else self._spare
         if child is self._child and not self._closed:
             if self._next is not None:
                 self._child, self._next = self._next, None
+            elif self._spare is not None:
+                self._child, self._spare = self._spare, None
+                self.started(self._child, ()) if self._child.ready else None
             elif child.ready:
                 self._child = self._born()
             else:
@@ -219,8 +204,14 @@ class Place:
         if not self._closed:
             self._child = self._born()
 
+    def _succeed(self) -> None:
+        """Let a fresh painter take over as soon as it is ready; a spare one is at once."""
+        self._next, self._spare = self._spare or self._born(), None
+        self._take_over()
+
     def _born(self) -> Child:
         child = Child(self._setup)
+        self._processes = [*(other for other in self._processes if not other.gone), child]
         child.attach(self._loop, self)
         return child
 
@@ -257,10 +248,11 @@ class Place:
             return
         job.timer = self._loop.call_later(left_seconds, self._overdue, child, job)
         if child is self._child and self._next is None and len(self._leaving) < MOST_RETIRING:
-            self._next = self._born()
+            self._succeed()
+            self._pump()
 
     def _overdue(self, child: Child, job: Job) -> None:
-        log.error("a painter is ended: %s of %s takes too long", job.task.work, _told(job))
+        log.error("a painter is ended: %s of %s takes too long", job.task.work, told(job))
         jobs = [other for other in child.jobs.values() if other is not job]
         child.jobs.clear()
         child.kill()
@@ -276,7 +268,3 @@ def place_of(job: Job, places: Sequence[Place]) -> Place:
     if job.task.sources:
         return places[zlib.crc32(job.task.sources[0].id.encode()) % len(places)]
     return min(places, key=lambda place: place.waiting)
-
-
-def _told(job: Job) -> str:
-    return ", ".join(f"dataset {source.id}" for source in job.task.sources) or "no dataset"

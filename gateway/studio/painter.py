@@ -37,6 +37,10 @@ class Painter:
         missing = confine(setup.confinement)
         self._lanes = {lane: ThreadPoolExecutor(count, lane) for lane, count in setup.threads.items()}
         self._send(0, Kind.READY, missing)
+        # Who waits for a file goes before who waits for a picture, but a start is waited for by all. Threads inherit.
+        os.nice(setup.nice)
+        # What the first tile would wait for.
+        next(iter(self._lanes.values())).submit(self._worker.warm)
 
     def run(self, arrived: Iterator[tuple[int, Any, list[int]]]) -> None:
         """Work until the other end is closed."""
@@ -73,8 +77,6 @@ def main(descriptor: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     logs.configure(setup.log_level)
     painter = Painter(sock, setup)
-    # Who waits for a file goes before who waits for a picture; but a start is waited for by all.
-    os.nice(setup.nice)
     with suppress(ConnectionError, EOFError):
         painter.run(arrived)
 

@@ -18,7 +18,8 @@ from gateway.settings import RootSettings, Settings
 from gateway.studio.base import Load
 from gateway.studio.child import Job
 from gateway.studio.confinement import Confinement
-from gateway.studio.crew import Place, Rules, Tally, place_of
+from gateway.studio.crew import Place, Rules, place_of
+from gateway.studio.tally import Tally
 from gateway.studio.tasks import Lane, Task
 from gateway.studio.wire import Setup
 
@@ -97,11 +98,10 @@ class ProcessStudio:
 
     def close(self) -> None:
         """Drop what waits, and end the painters once what they do is done."""
-        children = [child for place in self._places for child in place.children]
         for place in self._places:
             place.close()
-        for child in children:
-            child.wait(END_SECONDS)
+        for place in self._places:
+            place.wait(END_SECONDS)
 
     def _enter(self, lane: Lane) -> None:
         """Count a task that is not done yet; raises Unavailable."""

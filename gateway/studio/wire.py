@@ -12,13 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.errors import GatewayError
-from gateway.settings import RootSettings
 from gateway.studio.confinement import Confinement
 from gateway.studio.tasks import Lane
 from gateway.tiles.model import Encoded, TileFormat
+
+if TYPE_CHECKING:
+    from gateway.settings import RootSettings
 
 # Number of the task, bytes of its pickle, descriptors that come with it.
 TASK = struct.Struct("<QIB")

@@ -64,6 +64,10 @@ class Worker:
             except MemoryError:
                 raise CannotBeDrawn("It takes more memory than a picture may have.") from None
 
+    def warm(self) -> None:
+        """Load what the first tile needs and nothing before it."""
+        self._engine.warm()
+
     def close(self) -> None:
         """Close what is open."""
         self._engine.close()

@@ -77,6 +77,10 @@ class TileEngine:
         with self._pool.use(dataset) as handle:
             return resolved(style, handle.view, format, lambda: _stretch(dataset, handle))
 
+    def warm(self) -> None:
+        """Load the tile matrix sets."""
+        self._grids.zooms("WebMercatorQuad")
+
     def close(self) -> None:
         """Close what is open."""
         self._pool.close()

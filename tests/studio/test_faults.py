@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import CannotBeDrawn, GatewayError, Unavailable
-from gateway.studio import Source, Task, child, tasks
+from gateway.studio import Source, Task, child, crew, tasks
 from gateway.studio.tasks import Lane
 from tests.studio.conftest import processes
 
@@ -127,6 +127,33 @@ def test_painters_that_are_killed_leave_no_task_undone_and_blame_none(tmp_path):
         assert all(each.result(60) for each in found)
         assert bench.studio.load().set_aside == 0
         assert bench.studio.load().deaths >= 2
+
+
+def test_after_a_death_another_painter_stands_by(tmp_path):
+    with near(tmp_path) as bench:
+        place = bench.studio._near[0]
+        assert len(place.children) == 1
+        os.kill(pid_of(bench), signal.SIGKILL)
+        until(lambda: place._spare is not None and place._spare.ready)
+        spare = place._spare.pid
+        os.kill(pid_of(bench), signal.SIGKILL)
+        assert pid_of(bench) == spare
+
+
+def test_who_stood_by_for_a_while_is_needed_no_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(crew, "SPARE_SECONDS", 0.5)
+    with near(tmp_path) as bench:
+        os.kill(pid_of(bench), signal.SIGKILL)
+        assert pid_of(bench)
+        until(lambda: len(bench.studio._near[0].children) == 1)
+        assert pid_of(bench)
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_what_is_told_a_whole_group_does_not_end_a_painter_at_its_work(tmp_path):

@@ -1,0 +1,72 @@
+"""What has become of painters, and which versions of which datasets are set aside because of it."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+from gateway.errors import CannotBeDrawn, GatewayError, Unavailable
+from gateway.studio.child import Job
+from gateway.studio.tasks import Lane
+
+log = logging.getLogger("gateway")
+
+SET_ASIDE_SECONDS = 600.0
+# A version is set aside when one of its tasks has done this so often.
+OFFENCES = 2
+HUNG = "The picture takes too long."
+BAD = "Pictures of this version of the file have ended what draws them; it is set aside for a while."
+
+
+class Tally:
+    """What has become of painters since the start, and which versions are set aside until when."""
+
+    def __init__(self) -> None:
+        self.deaths = self.deadlines = self.retired = self.set_aside = 0
+        self.told: set[str] = set()
+        self._aside: dict[tuple[str, ...], float] = {}
+        self._offences: Counter[bytes] = Counter()
+
+    def refusal(self, job: Job) -> GatewayError | None:
+        """Return why a job is not begun: a version of it is set aside."""
+        now = time.monotonic()
+        if all(self._aside.get(name, 0.0) <= now for name in _names(job)):
+            return None
+        if job.task.lane is Lane.JUDGE:
+            return Unavailable(
+                "The file of this dataset cannot be judged.", retry_after_seconds=int(SET_ASIDE_SECONDS)
+            )
+        return CannotBeDrawn(BAD)
+
+    def overdue(self, job: Job) -> GatewayError:
+        """Return what is told about a job that took too long; its version is set aside when it did so before."""
+        self.deadlines += 1
+        key = pickle.dumps(job.task)
+        self._offences[key] += 1
+        if self._offences.pop(key) < OFFENCES:
+            self._offences[key] = OFFENCES - 1
+            return Unavailable(HUNG, retry_after_seconds=5)
+        return self.put_aside(job)
+
+    def put_aside(self, job: Job) -> GatewayError:
+        """Set the versions of a job aside; returns what is told about them."""
+        for name in _names(job):
+            self._aside[name] = time.monotonic() + SET_ASIDE_SECONDS
+            self.set_aside += 1
+            log.error("version %s of dataset %s is set aside: %s ended two painters", name[2], name[1], job.task.work)
+        return self.refusal(job) or CannotBeDrawn(BAD)
+
+
+def _names(job: Job) -> Iterator[tuple[str, ...]]:
+    """Yield what is set aside for a job: pictures of a version, or verdicts over it."""
+    kind = Lane.JUDGE if job.task.lane is Lane.JUDGE else Lane.PAINT
+    for source in job.task.sources:
+        yield kind, source.id, source.version
+
+
+def told(job: Job) -> str:
+    """Return the datasets of a job as the log names them."""
+    return ", ".join(f"dataset {source.id}" for source in job.task.sources) or "no dataset"
