@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Any
 
 from gateway.buckets import BucketSource
 from gateway.cog.recipe import convertible
 from gateway.errors import GatewayError, NotACog
 from gateway.ingest_options import IngestOptions
+from gateway.ingest_outcome import CannotIngest, Conversion, Ingested, IngestStatus, OutsideRoots
 from gateway.judging import (
     JUDGE_TRIES,
     Judged,
@@ -35,59 +34,17 @@ from gateway.judging import (
     sentence,
     version_at,
 )
-from gateway.model import AuditRow, Dataset, Finding, ObjectStat, Report
+from gateway.model import AuditRow, Dataset, ObjectStat
 from gateway.records import Records, Verdict
 from gateway.sources import Source, is_utf8
 from gateway.storage import Storage
 
 
-class IngestStatus(StrEnum):
-    """What became of one source."""
-
-    REGISTERED = "registered"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-    REFUSED = "refused"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Ingested:
-    """The outcome for one source; `id` is None where no dataset came of it.
-
-    `mend` is the command line that makes a COG of a source that was refused, where there is one. `report` is that of
-    the dataset, else of the source; None where nothing could be judged.
-    """
-
-    source: str
-    status: IngestStatus
-    id: str | None = None
-    findings: tuple[Finding, ...] = ()
-    message: str | None = None
-    mend: str | None = None
-    report: Report | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the outcome as `ingest --json` prints it."""
-        told = {
-            "source": self.source,
-            "status": self.status.value,
-            "id": self.id,
-            "findings": [f.as_json() for f in self.findings],
-            "mend": self.mend,
-            "report": self.report.as_json(self.source) if self.report else None,
-        }
-        return told | ({"message": self.message} if self.message else {})
-
-
-class CannotIngest(GatewayError):
-    """A source that cannot become a dataset for a reason that is not its content; `detail` says which."""
-
-
 class Ingestor:
     """One run of ingest: `plan` and `settle` touch the records, `attempt` between them only files.
 
-    Nothing raises for one source: errors of storage, records or audit become the status `failed`.
+    Nothing raises for one source: errors of storage, records or audit become the status `failed`. `repeated` are
+    stems of file names that tell no file from the others of this run.
     """
 
     def __init__(
@@ -96,7 +53,9 @@ class Ingestor:
         storages: Mapping[str, Storage],
         *,
         allow_missing_overviews: bool = False,
+        repeated: Collection[str] = (),
     ) -> None:
+        self._repeated = repeated
         self._records = records
         self._storages = storages
         self._allow_missing_overviews = allow_missing_overviews
@@ -119,8 +78,11 @@ class Ingestor:
                 if known is not None and self._is_current(task, known):
                     return self._keep(task, known, options)
                 task = deepened(task, known)
+            if not options.convert and (made := self._conversion_of(task)):
+                return self._keep(task, made, options)
         except (GatewayError, OSError) as error:
-            return Ingested(source.name, IngestStatus.FAILED, message=sentence(error))
+            outside = isinstance(error, OutsideRoots)
+            return Ingested(source.name, IngestStatus.FAILED, message=sentence(error), is_outside=outside)
         return task
 
     def settle(self, task: Task, judged: Judged | str, options: IngestOptions) -> Ingested:
@@ -150,7 +112,7 @@ class Ingestor:
             if options.copy_to in (None, root):
                 return Task(source, Reading(self._storages[root], key, allow), root, key, in_place=True)
         if options.copy_to is None:
-            raise CannotIngest("lies below no storage root: --copy-to ROOT copies it into one")
+            raise OutsideRoots("lies below no storage root: --copy-to ROOT copies it into one")
         key = key_of_copy(self._storages[options.copy_to], source.relative)
         return Task(source, reading_of(source, allow), options.copy_to, key, in_place=False)
 
@@ -163,6 +125,15 @@ class Ingestor:
             return version_at(task.reading.storage, task.key) == known.version
         made = origin_of(task, version_at(task.reading.storage, task.reading.key))
         return known.origin == made and version_at(self._storages[known.root], known.key) == known.version
+
+    def _conversion_of(self, task: Task) -> Dataset | None:
+        """Return the dataset that was made of these very bytes and lies beside them, if it is valid as it is now."""
+        known = self._records.dataset_at(task.root, converted_key(task)) if task.in_place else None
+        if known is None or known.key == task.key or not known.report.valid:
+            return None
+        made = origin_of(task, version_at(task.reading.storage, task.key))
+        now = version_at(self._storages[known.root], known.key)
+        return known if (known.origin, known.version) == (made, now) else None
 
     def _keep(self, task: Task, known: Dataset, options: IngestOptions) -> Ingested:
         """Return the outcome for bytes that are on record already; only the options may change something."""
@@ -181,7 +152,7 @@ class Ingestor:
             return self._refuse(task, judged, options, str(error))
         detail = {"source": task.source.name, "valid": False}
         self._judge_in_place(task, judged, options, AuditRow("dataset.judged", detail=detail))
-        return made
+        return replace(made, conversion=Conversion(_name_of(task, converted_key(task)), fresh=True))
 
     def _make(self, task: Task, key: str, judged: Judged, options: IngestOptions) -> Ingested:
         """Return the outcome of copying a COG, or of converting what is none, to `key` of the task's root."""
@@ -228,12 +199,19 @@ class Ingestor:
 
     def _register(self, task: Task, key: str, verdict: Verdict, options: IngestOptions) -> Ingested | None:
         """Return the outcome of a new dataset, or None where another ingest has been first."""
-        dataset = new_dataset(task, key, verdict, options)
+        dataset = new_dataset(task, key, verdict, options, self._title(task))
         row = _row(task, dataset, verdict.version, IngestStatus.REGISTERED)
         outcome = _outcome(task, dataset, IngestStatus.REGISTERED)
         if options.dry_run:
             return replace(outcome, id=None)
         return outcome if self._records.register_dataset(dataset, row) else None
+
+    def _title(self, task: Task) -> str:
+        """Return the usual title: the file's stem or, where others have it too, the path below the root."""
+        stem = stem_of(task.source.relative)
+        if stem in self._repeated or self._records.has_title(stem):
+            return PurePosixPath(task.key).with_suffix("").as_posix()
+        return stem
 
     def _update(self, task: Task, known: Dataset, verdict: Verdict, options: IngestOptions) -> Ingested | None:
         """Return the outcome of a dataset that was there, or None where its verdict is another one by now."""
@@ -269,13 +247,26 @@ class Ingestor:
         raise CannotIngest("its record is changed by somebody else all the time")
 
 
+def stem_of(relative: str) -> str:
+    """Return the name of a file without its folders and its suffix."""
+    return PurePosixPath(relative).stem
+
+
 def verdict_of(judged: Judged, stat: ObjectStat, origin: str | None) -> Verdict:
     """Return what is stored of a verdict over the version that `stat` tells of."""
     return Verdict(stat.version, stat.size_bytes, judged.inspection, judged.sha256, origin)
 
 
 def _outcome(task: Task, dataset: Dataset, status: IngestStatus) -> Ingested:
-    return Ingested(task.source.name, status, dataset.id, dataset.report.warnings, report=dataset.report)
+    made = Conversion(_name_of(task, dataset.key), fresh=False) if task.in_place and dataset.key != task.key else None
+    return Ingested(
+        task.source.name, status, dataset.id, dataset.report.warnings, report=dataset.report, conversion=made
+    )
+
+
+def _name_of(task: Task, key: str) -> str:
+    """Return the name of an object for people: that of the file beside its source, else root and key."""
+    return PurePosixPath(key).name if task.in_place else f"{task.root}:{key}"
 
 
 def _row(task: Task, dataset: Dataset, version: str, status: IngestStatus) -> AuditRow:
@@ -283,11 +274,11 @@ def _row(task: Task, dataset: Dataset, version: str, status: IngestStatus) -> Au
     return AuditRow("dataset.ingested", dataset_id=dataset.id, version=version, detail=detail)
 
 
-def new_dataset(task: Task, key: str, verdict: Verdict, options: IngestOptions) -> Dataset:
+def new_dataset(task: Task, key: str, verdict: Verdict, options: IngestOptions, usual_title: str) -> Dataset:
     """Return a dataset that was not there before, under a new id."""
     visibility, download = options.change.scales(None)
     now = datetime.now(UTC)
-    title = PurePosixPath(task.source.relative).stem if options.title is None else options.title
+    title = usual_title if options.title is None else options.title
     return Dataset(
         *(str(uuid.uuid4()), task.root, key, title, options.owner or None, visibility, download),
         *(verdict.version, verdict.size_bytes, verdict.inspection.report, verdict.inspection.raster, now, now),

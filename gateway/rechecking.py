@@ -64,6 +64,11 @@ class Rechecked:
     message: str | None = None
 
     @property
+    def is_replaced(self) -> bool:
+        """Return whether a true COG lies in the place of the file that is on record."""
+        return self.status is RecheckStatus.VALID and self.before.version != self.now.version
+
+    @property
     def changes(self) -> tuple[str, ...]:
         """Return what changed since the record was made, in sentences; none where nothing did."""
         was, valid = self.before.report.valid, self.now.report.valid

@@ -11,8 +11,9 @@ import rasterio
 
 from gateway import ingest, judging
 from gateway.errors import BadParameter, RecordsUnavailable, StorageUnavailable
-from gateway.ingest import Ingestor, IngestStatus
+from gateway.ingest import Ingestor
 from gateway.ingest_options import IngestOptions
+from gateway.ingest_outcome import IngestStatus
 from gateway.model import AuditRow, Scale
 from gateway.rechecking import Look, look, settle
 from gateway.records import AuditQuery, Change, DatasetQuery, Verdict, open_records

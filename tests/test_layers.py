@@ -19,7 +19,7 @@ FLOORS = (
     ("services",),
     ("download",),
     ("gatekeeper", "ingest", "rechecking", "refusals"),
-    ("ingest_options", "judging"),
+    ("ingest_options", "ingest_outcome", "judging"),
     ("studio", "buckets"),
     ("tiles",),
     ("cog", "storage", "records", "audit", "tokens", "ranges", "sources"),

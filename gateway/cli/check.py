@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing
+from enum import StrEnum
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ import click
 
 from gateway.buckets import BucketSource
 from gateway.cli.blocks import decode_in_processes
+from gateway.cli.lines import Manner, advise_mending, is_alone, is_coloured, tell_findings, verbose
+from gateway.cli.lines import tell as tell_line
 from gateway.cli.named import Named, chosen
-from gateway.cli.progress import PACE, ReadAhead, with_progress
+from gateway.cli.progress import PACE, ReadAhead, Underway, with_progress
 from gateway.cli.shared import Moment, as_json, by_nul, complain, print_json, printable, settings_of
-from gateway.cli.summary import Outcome, Summary
+from gateway.cli.summary import Summary
 from gateway.cli.workers import as_they_come, in_order
 from gateway.cog import DEPTHS, check_payload, inspect, not_regular_report
 from gateway.errors import GatewayError
@@ -26,6 +30,17 @@ from gateway.sources import Lack, Source
 
 Verdict = Report | str
 LOCAL_DEPTH = "blocks"
+
+
+class Outcome(StrEnum):
+    """What a check says of one source."""
+
+    VALID = "valid"
+    WARNED = "valid with warnings"
+    NOT_VALID = "not valid"
+    UNREADABLE = "unreadable"
+
+
 EXITS = {Outcome.VALID: 0, Outcome.WARNED: 0, Outcome.NOT_VALID: 1, Outcome.UNREADABLE: 2}
 
 
@@ -41,15 +56,19 @@ EXITS = {Outcome.VALID: 0, Outcome.WARNED: 0, Outcome.NOT_VALID: 1, Outcome.UNRE
               help="Processes to work in; with more than one, results come as they are ready.")  # fmt: skip
 @click.option("--sorted", "is_sorted", is_flag=True, help="Keep the order of the sources with --jobs as well.")
 @by_nul
+@verbose
 @as_json
 @click.pass_context
-def check(context: click.Context, /, sources: tuple[str, ...], as_json: bool, strict: bool, **options: Any) -> None:
+def check(context: click.Context, /, sources: tuple[str, ...], strict: bool, **options: Any) -> None:
     """Say whether files are true COGs: files, folders, patterns, s3://bucket/prefix, or - for a list on stdin.
+
+    A file that is named alone gets its sentence. Of many, each that is bad gets a line on stderr: the rule that it
+    breaks, its name, and the reason.
 
     Exit code 0: all are. 1: some are not. 2: wrong usage, or a source that is missing or may not be read.
     """
     settings = settings_of(context, allow_missing_overviews=options["allow_missing_overviews"])
-    jobs = options["jobs"]
+    jobs, manner = options["jobs"], Manner(options["as_json"], is_alone(sources), options["verbosity"])
     # One file is judged in this process, and its blocks are decoded in the others.
     alone = len(sources) == 1 and "-" not in sources and Path(sources[0]).is_file()
     work = partial(
@@ -61,20 +80,22 @@ def check(context: click.Context, /, sources: tuple[str, ...], as_json: bool, st
     # Only a terminal shows how many there are, and names that come on stdin may be long in coming.
     ahead = sys.stderr.isatty() and "-" not in sources
     found = ReadAhead(chosen(sources, options["since"], settings, options["null"]), PACE if ahead else 0)
-    summary, worst = Summary(), 0
+    underway = Underway(found, attrgetter("name"), lambda result: result[0].name, 1 if alone else jobs)
+    summary, worst = Summary(Outcome), 0
     run = in_order if options["is_sorted"] else as_they_come
     with (
-        closing(run(work, found, 1 if alone else jobs)) as results,
-        closing(with_progress(results, lambda: found.total, "checking")) as shown,
+        closing(run(work, underway, underway.jobs)) as results,
+        closing(with_progress(results, lambda: found.total, "checking", underway)) as shown,
     ):
         for source, verdict in shown:
-            outcome = tell(source.name, verdict, strict=strict, as_json=as_json)
+            outcome = tell(source.name, verdict, manner, strict=strict)
             summary.add(outcome, verdict if isinstance(verdict, Report) else None)
             worst = max(worst, EXITS[outcome])
             if options["fail_fast"] and worst:
                 break
-    if summary.sources > 1 and (not as_json or sys.stderr.isatty()):
+    if not manner.alone and (not manner.as_json or sys.stderr.isatty()):
         summary.show()
+        advise_mending(summary.mendable, sources, manner.verbosity)
     context.exit(worst)
 
 
@@ -130,24 +151,31 @@ def judge_object(source: BucketSource, depth: str | None, allow_missing_overview
         return f"cannot be read: {str(error).lower().rstrip('.')}"
 
 
-def tell(name: str, verdict: Verdict, *, strict: bool, as_json: bool) -> Outcome:
+def tell(name: str, verdict: Verdict, manner: Manner, *, strict: bool) -> Outcome:
     """Print the verdict on one source and return what it comes to."""
     if isinstance(verdict, str):
-        complain(name, verdict)
-        if as_json:
+        if manner.as_json or manner.alone:
+            complain(name, verdict)
+        else:
+            tell_line(Outcome.UNREADABLE, name, verdict, colour="red", err=True)
+        if manner.as_json:
             unread = Report("header", (Finding("unreadable", verdict),))
             print_json({**unread.as_json(name), "depth": None})
         return Outcome.UNREADABLE
     outcome = outcome_of(verdict, strict=strict)
     valid = EXITS[outcome] == 0
-    if as_json:
+    if manner.as_json:
         print_json({**verdict.as_json(name), "valid": valid})
         return outcome
-    list_findings("warnings", "yellow", verdict.warnings)
-    list_findings("errors", "red", verdict.errors)
-    if mend := verdict.mend(name):
-        click.echo(f"This makes a COG of it:\n  {mend}\n", err=True)
-    click.echo(f"{printable(name)} is {'' if valid else 'NOT '}a valid cloud optimized GeoTIFF")
+    if manner.alone:
+        list_findings("warnings", "yellow", name, verdict.warnings)
+        list_findings("errors", "red", name, verdict.errors)
+        if mend := verdict.mend(name):
+            click.echo(f"This makes a COG of it:\n  {mend}\n", err=True)
+    elif outcome is not Outcome.VALID:
+        tell_findings(name, verdict, manner, strict=strict)
+    if manner.alone or (manner.verbosity and valid):
+        click.echo(f"{printable(name)} is {'' if valid else 'NOT '}a valid cloud optimized GeoTIFF")
     return outcome
 
 
@@ -158,12 +186,13 @@ def outcome_of(report: Report, *, strict: bool) -> Outcome:
     return Outcome.WARNED if report.warnings else Outcome.VALID
 
 
-def list_findings(kind: str, colour: str, findings: tuple[Finding, ...]) -> None:
+def list_findings(kind: str, colour: str, name: str, findings: tuple[Finding, ...]) -> None:
     """Print findings on stderr in the words of rio-cogeo; nothing where there are none."""
     if not findings:
         return
     sys.stdout.flush()
-    click.secho(f"The following {kind} were found:", fg=colour, err=True)
+    heading = f"The following {kind} were found:"
+    click.echo(click.style(heading, fg=colour) if is_coloured(err=True) else heading, err=True)
     for finding in findings:
-        click.echo(f"- {printable(finding.message)}", err=True)
+        click.echo(f"- {printable(f'{name}: {finding.message}')}", err=True)
     click.echo(err=True)

@@ -18,8 +18,9 @@ import click
 import gateway
 from gateway.cli.shared import printable, settings_of
 from gateway.errors import SettingsError
-from gateway.ingest import Ingested, Ingestor
+from gateway.ingest import Ingestor
 from gateway.ingest_options import IngestOptions
+from gateway.ingest_outcome import Ingested
 from gateway.model import Scale
 from gateway.serve import serve as run_server
 from gateway.services import open_services

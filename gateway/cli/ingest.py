@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 import click
 
+from gateway.cli.lines import SHORT_ID, Manner, advise_mending, is_alone, tell_findings, verbose
+from gateway.cli.lines import tell as tell_line
 from gateway.cli.named import Named, chosen
-from gateway.cli.progress import with_progress
-from gateway.cli.shared import Moment, as_json, by_nul, complain, print_json, printable, settings_of
+from gateway.cli.outside import Outside
+from gateway.cli.progress import Underway, with_progress
+from gateway.cli.shared import Moment, as_json, by_nul, complain, is_terminal, print_json, settings_of
+from gateway.cli.summary import Summary
 from gateway.cli.workers import in_order
 from gateway.cog import DEPTHS
-from gateway.ingest import Ingested, Ingestor, IngestStatus
+from gateway.ingest import Ingestor, stem_of
 from gateway.ingest_options import IngestOptions
+from gateway.ingest_outcome import Ingested, IngestStatus
 from gateway.judging import DEPTH, Judged, Task, attempt
 from gateway.model import Finding, Report, Scale
 from gateway.records import open_records
@@ -23,6 +31,13 @@ from gateway.sources import Lack, Problem
 
 SCALES = click.Choice([scale.value for scale in Scale])
 EXITS = {IngestStatus.REFUSED: 1, IngestStatus.FAILED: 2}
+# What people are told instead of the status.
+CONVERTED, COVERED, WOULD_CONVERT = "converted", "covered", "would convert"
+IF_DONE = {IngestStatus.REGISTERED: "would register", IngestStatus.UPDATED: "would update"}
+WORDS = ("registered", "would register", CONVERTED, WOULD_CONVERT, "updated", "would update", "unchanged", COVERED,
+         "refused", "failed")  # fmt: skip
+# Good, and nothing to do about it: no line unless one is asked for.
+QUIET = {"unchanged", COVERED}
 
 
 @click.command()
@@ -44,30 +59,57 @@ EXITS = {IngestStatus.REFUSED: 1, IngestStatus.FAILED: 2}
 )
 @click.option("--since", type=Moment(), help="Only files modified at this moment or later; UTC without an offset.")
 @by_nul
+@verbose
 @as_json
 @click.pass_context
-def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, as_json: bool, **wishes: Any) -> None:
+def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, **wishes: Any) -> None:
     """Register true COGs: files, folders, patterns, s3://bucket/prefix, or - for a list on stdin.
 
-    The same object again keeps its id. Exit code 0: all are in. 1: some are refused. 2: wrong usage, or a
-    source that is missing, may not be read, or failed.
+    The same object again keeps its id. A source whose conversion is registered is covered by that. Exit code 0: all
+    are in. 1: some are refused. 2: wrong usage, or a source that is missing, may not be read, or failed.
     """
     since, null = wishes.pop("since"), wishes.pop("null")
+    manner = Manner(wishes.pop("as_json"), is_alone(sources), wishes.pop("verbosity"))
     options = options_of(wishes)
     settings = settings_of(context)
     if options.copy_to is not None and options.copy_to not in settings.roots:
         raise click.BadParameter(f"there is no storage root named {options.copy_to}", param_hint="--copy-to")
     # All of them at once: what ingest itself makes must not become one of its sources.
     found = list(chosen(sources, since, settings, null))
-    worst = 0
+    summary, outside, worst = Summary(WORDS), Outside(settings), 0
+    underway = Underway(found, attrgetter("name"), attrgetter("source"), jobs)
     with ExitStack() as stack:
         records = stack.enter_context(closing(open_records(new_state(settings))))
         storages = {name: stack.enter_context(closing(storage)) for name, storage in storages_of(settings)}
-        ingestor = Ingestor(records, storages, allow_missing_overviews=settings.allow_missing_overviews)
-        for outcome in with_progress(run(ingestor, found, options, jobs), lambda: len(found), "ingesting"):
-            tell(outcome, as_json=as_json)
+        ingestor = Ingestor(
+            *(records, storages),
+            allow_missing_overviews=settings.allow_missing_overviews,
+            repeated=repeated_stems(found),
+        )
+        results = run(ingestor, underway, options, jobs)
+        for outcome in with_progress(results, lambda: len(found), "ingesting", underway):
+            word = word_of(outcome, options.dry_run)
+            tell(outcome, word, manner)
+            outside.take(outcome)
+            summary.add(word, outcome.report if outcome.status is IngestStatus.REFUSED else None)
             worst = max(worst, EXITS.get(outcome.status, 0))
+    if not manner.as_json:
+        conclude(summary, outside, sources, manner)
     context.exit(worst)
+
+
+def conclude(summary: Summary, outside: Outside, sources: tuple[str, ...], manner: Manner) -> None:
+    """Print on stderr what it all came to, and what can be done."""
+    if not manner.alone:
+        summary.show()
+        advise_mending(summary.mendable, sources, manner.verbosity)
+    outside.show()
+
+
+def repeated_stems(found: Iterable[Named]) -> frozenset[str]:
+    """Return the stems that several of the files have."""
+    stems = Counter(stem_of(item.relative) for item in found if not isinstance(item, Problem))
+    return frozenset(stem for stem, count in stems.items() if count > 1)
 
 
 def options_of(wishes: dict[str, Any]) -> IngestOptions:
@@ -99,18 +141,52 @@ def no_source(problem: Problem) -> Ingested:
     return Ingested(problem.name, IngestStatus.FAILED, message=problem.message)
 
 
-def tell(outcome: Ingested, *, as_json: bool) -> None:
-    """Print one outcome: a line on stdout, and on stderr why something was not taken in."""
-    if as_json:
+def word_of(outcome: Ingested, dry_run: bool) -> str:
+    """Return what people are told of an outcome in one word, or two where it was only tried."""
+    made = outcome.conversion
+    if made and made.fresh:
+        return WOULD_CONVERT if dry_run else CONVERTED
+    if made and outcome.status is IngestStatus.UNCHANGED:
+        return COVERED
+    return (IF_DONE if dry_run else {}).get(outcome.status, outcome.status.value)
+
+
+def tell(outcome: Ingested, word: str, manner: Manner) -> None:
+    """Print one outcome: what is in on stdout, and on stderr why something is not."""
+    if manner.as_json:
         print_json(outcome.as_json())
-        return
-    if outcome.status is IngestStatus.FAILED:
-        complain(outcome.source, outcome.message or "failed")
-        return
-    click.echo(f"{outcome.status.value:<10}  {outcome.id or '-':<36}  {printable(outcome.source)}")
-    for finding in outcome.findings:
-        click.echo(f"- {finding.severity.value}: {printable(finding.message)}", err=True)
+    elif outcome.status is IngestStatus.FAILED:
+        tell_failed(outcome, manner)
+    elif outcome.status is IngestStatus.REFUSED:
+        tell_refused(outcome, manner)
+    elif manner.alone or manner.verbosity or word not in QUIET:
+        made = outcome.conversion
+        name = f"{outcome.source} -> {made.name}" if made else outcome.source
+        about = (outcome.id or "-")[: None if manner.alone or not is_terminal() else SHORT_ID]
+        tell_line(word, name, about=about, colour=None if word in QUIET else "green")
+        if outcome.findings and outcome.report:
+            tell_findings(outcome.source, outcome.report, manner)
+
+
+def tell_failed(outcome: Ingested, manner: Manner) -> None:
+    """Print why a source could not be tried; of many that lie below no root, all is said at the end."""
+    reason = outcome.message or "failed"
+    if manner.alone:
+        complain(outcome.source, reason)
+    elif not outcome.is_outside or manner.verbosity:
+        tell_line("failed", outcome.source, reason, colour="red", err=True)
+
+
+def tell_refused(outcome: Ingested, manner: Manner) -> None:
+    """Print why a source is no dataset."""
+    if manner.alone:
+        tell_line("refused", outcome.source, about=outcome.id or "-", colour="red")
+    report = outcome.report or Report(DEPTH, outcome.findings)
+    # What a conversion failed for says more than what is wrong with the source.
     if outcome.message:
-        click.echo(f"- {printable(outcome.message)}", err=True)
-    if outcome.mend:
-        click.echo(f"- mend it with --convert, or: {outcome.mend}", err=True)
+        tell_line("refused", outcome.source, outcome.message.rstrip("."), colour="red", err=True)
+    if not outcome.message or manner.verbosity or manner.alone:
+        in_full = replace(manner, verbosity=max(manner.verbosity, int(manner.alone)))
+        tell_findings(outcome.source, report, in_full if outcome.mend else replace(in_full, verbosity=1))
+    if manner.alone and outcome.mend and manner.verbosity < 2:
+        click.echo(f"mend it with --convert, or: {outcome.mend}", err=True)

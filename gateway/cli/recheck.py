@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from typing import Any
 
 import click
 
 from gateway.cli.administration import ALL, dataset_or_exit, every, records_of
-from gateway.cli.progress import with_progress
-from gateway.cli.shared import as_json, print_json, print_table, printable, settings_of
+from gateway.cli.lines import SHORT_ID, Manner, verbose
+from gateway.cli.lines import tell as tell_line
+from gateway.cli.progress import Underway, with_progress
+from gateway.cli.shared import as_json, is_terminal, print_json, settings_of
+from gateway.cli.summary import Summary
 from gateway.cli.workers import in_order
 from gateway.cog import DEPTHS
 from gateway.model import Dataset
@@ -28,16 +31,21 @@ EXITS = {
     RecheckStatus.UNREADABLE: 2,
 }
 
+# A true COG in the place of another one: valid, and not what is on record.
+REPLACED = "replaced"
+WORDS = (RecheckStatus.VALID, REPLACED, *list(RecheckStatus)[1:])
+
 
 @click.command()
 @click.argument("dataset_ids", nargs=-1, metavar="[ID]...")
 @click.option("--depth", type=click.Choice(list(DEPTHS)),
               help="How far to look; blocks for local files and header for buckets unless given.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes to judge in.")
+@verbose
 @as_json
 @click.pass_context
 def recheck(
-    context: click.Context, /, dataset_ids: tuple[str, ...], depth: str | None, jobs: int, as_json: bool
+    context: click.Context, /, dataset_ids: tuple[str, ...], depth: str | None, jobs: int, **how: Any
 ) -> None:
     """Judge datasets again and say what changed since.
 
@@ -45,19 +53,22 @@ def recheck(
     compared as well. Exit code 0: all are there and valid. 1: some are missing, not valid or altered, or an ID is
     unknown. 2: some cannot be read.
     """
-    counts: Counter[RecheckStatus] = Counter()
+    summary, worst = Summary(WORDS, "datasets"), 0
+    manner = Manner(how["as_json"], len(dataset_ids) == 1, how["verbosity"])
     settings = settings_of(context)
     with records_of(context, write=True) as records, ExitStack() as stack:
         chosen, total = choose(records, dataset_ids)
         storages = {name: stack.enter_context(closing(storage)) for name, storage in storages_of(settings)}
-        results = stack.enter_context(closing(in_order(look, looks(settings, storages, chosen, depth), jobs)))
-        for task, seen in stack.enter_context(closing(with_progress(results, lambda: total, "checking"))):
+        tasks = looks(settings, storages, chosen, depth)
+        underway = Underway(tasks, name_of, lambda result: name_of(result[0]), jobs)
+        results = stack.enter_context(closing(in_order(look, underway, jobs)))
+        for task, seen in stack.enter_context(closing(with_progress(results, lambda: total, "checking", underway))):
             outcome = settle(records, task.dataset, seen)
-            tell(outcome, as_json=as_json)
-            counts[outcome.status] += 1
-    if not as_json and counts.total() > 1:
-        print_table(("outcome", "datasets"), [(each, counts[each]) for each in RecheckStatus], err=True)
-    context.exit(max((EXITS[status] for status in counts), default=0))
+            summary.add(tell(outcome, manner))
+            worst = max(worst, EXITS[outcome.status])
+    if not manner.as_json and not manner.alone and summary.sources:
+        summary.show()
+    context.exit(worst)
 
 
 def choose(records: Records, dataset_ids: Sequence[str]) -> tuple[Iterator[Dataset], int]:
@@ -76,11 +87,19 @@ def looks(
         yield Look(dataset, storages.get(dataset.root), depth, settings.allow_missing_overviews)
 
 
-def tell(outcome: Rechecked, *, as_json: bool) -> None:
-    """Print what became of one dataset, and below it what changed."""
-    if as_json:
+def name_of(task: Look) -> str:
+    """Return the name of a dataset's object for people."""
+    return f"{task.dataset.root}:{task.dataset.key}"
+
+
+def tell(outcome: Rechecked, manner: Manner) -> str:
+    """Print what became of one dataset and what changed, on one line; returns the word for it."""
+    word = REPLACED if outcome.is_replaced else outcome.status.value
+    if manner.as_json:
         print_json(outcome.as_json())
-        return
-    click.echo(f"{outcome.status.value:<10}  {outcome.now.id}  {printable(outcome.now.title)}")
-    for change in outcome.changes:
-        click.echo(f"- {printable(change)}")
+    elif word != RecheckStatus.VALID or outcome.changes or manner.alone or manner.verbosity:
+        now = outcome.now
+        about = now.id[: None if manner.alone or not is_terminal() else SHORT_ID]
+        colour = "red" if EXITS[outcome.status] else "yellow" if word == REPLACED else "green"
+        tell_line(word, f"{now.root}:{now.key}", "; ".join(outcome.changes), about=about, colour=colour)
+    return word

@@ -67,6 +67,16 @@ def is_terminal(*, err: bool = False) -> bool:
     return (sys.stderr if err else sys.stdout).isatty()
 
 
+def end_of(text: str, cells: int) -> str:
+    """Return a text whole or, where it takes more cells of a terminal, its end."""
+    if cell_len(text) <= cells:
+        return text
+    text = text[-cells:]
+    while cell_len(text) >= cells:
+        text = text[1:]
+    return "…" + text
+
+
 def fitted(line: str) -> str:
     """Return a line for stdout: whole for a file or pipe, cut to the width of a terminal."""
     width = shutil.get_terminal_size().columns

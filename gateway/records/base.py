@@ -130,6 +130,9 @@ class Records(Protocol):
     def dataset_at(self, root: str, key: str) -> Dataset | None:
         """Return the dataset whose object lies at `key` in `root`, or None."""
 
+    def has_title(self, title: str) -> bool:
+        """Return whether a dataset has exactly this title; quick."""
+
     def register_dataset(self, dataset: Dataset, row: AuditRow) -> bool:
         """Return whether the dataset is on record now as a new one: False where its id or its object was already."""
 

@@ -126,6 +126,11 @@ def by_object(database: Database, root: str, key: str) -> Dataset | None:
     return dataset_of(found[0]) if found else None
 
 
+def has_title(database: Database, title: str) -> bool:
+    """Return whether a dataset has exactly this title."""
+    return bool(rows_of(database, "SELECT 1 AS found FROM datasets WHERE title = :title LIMIT 1", {"title": title}))
+
+
 def register(database: Database, dataset: Dataset, row: AuditRow) -> bool:
     """Return whether the dataset is new; nothing is stored where its id or its object is on record already."""
     columns = dataset_row(dataset)

@@ -128,6 +128,9 @@ DATASET_REVISIONS = (
 )
 
 
+# Ingest asks for each new file whether its name is a title already.
+TITLES = ("CREATE INDEX datasets_by_title ON datasets (title)",)
+
 # A new step is added below the last, and none is changed once it was released.
 STEPS = {
     "1-catalogue": CATALOGUE,
@@ -135,6 +138,7 @@ STEPS = {
     "3-revision": REVISION,
     "4-audit-row-ids": ROW_IDS,
     "5-dataset-revisions": DATASET_REVISIONS,
+    "6-titles": TITLES,
 }
 
 

@@ -53,6 +53,10 @@ class SqliteRecords:
         """Return the dataset whose object lies at `key` in `root`, or None."""
         return self._connections.run(datasets.by_object, root, key)
 
+    def has_title(self, title: str) -> bool:
+        """Return whether a dataset has exactly this title."""
+        return self._connections.run(datasets.has_title, title)
+
     def register_dataset(self, dataset: Dataset, row: AuditRow) -> bool:
         """Return whether the dataset is on record now as a new one."""
         return self._connections.write(datasets.register, dataset, row)

@@ -32,7 +32,7 @@ def test_what_is_no_cog_exits_with_1_and_its_errors_are_on_stderr(gateway):
     path = write_striped(gateway.data / "a.tif")
     result = gateway.run("check", path, exit_code=1)
     assert result.stdout == f"{path} is NOT a valid cloud optimized GeoTIFF\n"
-    assert "The following errors were found:\n- " in result.stderr
+    assert f"The following errors were found:\n- {path}: " in result.stderr
 
 
 def test_the_command_that_makes_a_cog_stands_under_the_errors(gateway):
@@ -57,7 +57,7 @@ def test_warnings_are_told_and_fail_only_when_strict(gateway, monkeypatch):
     with_warning(monkeypatch)
     path = write_cog(gateway.data / "a.tif")
     result = gateway.run("check", path)
-    assert "The following warnings were found:\n- There is a gap.\n" in result.stderr
+    assert f"The following warnings were found:\n- {path}: There is a gap.\n" in result.stderr
     assert "NOT" in gateway.run("check", "--strict", path, exit_code=1).stdout
     (told,) = gateway.json("check", "--strict", path, exit_code=1)
     assert told["valid"] is False
@@ -97,7 +97,7 @@ def test_a_folder_without_a_raster_has_a_rule_of_its_own(gateway):
     assert [e["rule"] for e in told["errors"]] == ["no-raster"]
 
 
-@pytest.mark.parametrize("source", ["none.tif", "none/*.tif", "https://example.org/a.tif", ""])
+@pytest.mark.parametrize("source", ["none.tif", "https://example.org/a.tif", ""])
 def test_a_source_that_is_missing_exits_with_2_and_one_line(gateway, source):
     result = gateway.run("check", source, exit_code=2)
     assert result.stdout == ""
@@ -108,7 +108,8 @@ def test_a_source_that_is_missing_exits_with_2_and_one_line(gateway, source):
 def test_a_missing_source_wins_over_a_bad_one_and_the_rest_is_still_judged(gateway):
     write_striped(gateway.data / "a.tif")
     result = gateway.run("check", gateway.data / "none.tif", gateway.data, exit_code=2)
-    assert "a.tif is NOT a valid" in result.stdout
+    assert f"unreadable      {gateway.data / 'none.tif'}  no such file or folder\n" in result.stderr
+    assert "a.tif  " in result.stderr
 
 
 def test_a_file_that_may_not_be_read_exits_with_2(gateway, monkeypatch):
@@ -132,7 +133,7 @@ def test_folders_patterns_and_stdin_are_taken(gateway):
 
 def test_a_list_on_stdin_may_hold_names_that_are_no_utf8(gateway):
     result = gateway.run("check", "-", stdin=b"/none/\xff.tif\n", exit_code=2)
-    assert result.stderr == "/none/\\udcff.tif: no such file or folder\n"
+    assert result.stderr.startswith("unreadable      /none/\\udcff.tif  no such file or folder\n")
 
 
 def test_control_characters_of_a_name_never_reach_the_terminal(gateway):
@@ -212,13 +213,13 @@ def test_a_summary_of_many_files_is_on_stderr_only(gateway, monkeypatch):
     rows = [line.rsplit(maxsplit=1) for line in result.stderr.splitlines()]
     for row in (
         ["valid", "1"],
-        ["valid with warnings", "0"],
         ["not valid", "2"],
         ["unreadable", "1"],
         ["not-tiled", "2"],
     ):
         assert row in rows
-    assert len(result.stdout.splitlines()) == 3
+    assert "valid with warnings" not in result.stderr
+    assert result.stdout == ""
 
 
 @pytest.mark.parametrize("flags", [("--json", "a.tif", "b.tif"), ("a.tif",)])
@@ -227,6 +228,50 @@ def test_one_file_and_programs_get_no_summary(gateway, monkeypatch, flags):
     for name in ("a.tif", "b.tif"):
         write_cog(gateway.data / name)
     assert gateway.run("check", *flags).stderr == ""
+
+
+def of(folder, *kinds):
+    """Write files of these kinds into a folder: good, striped, cut."""
+    for kind in kinds:
+        path = (write_cog if kind == "good" else write_striped)(folder / f"{kind}.tif")
+        if kind == "cut":
+            path.write_bytes(path.read_bytes()[:-100])
+
+
+def test_of_many_files_a_bad_one_gets_one_line_with_its_name_and_a_good_one_none(gateway, monkeypatch):
+    monkeypatch.chdir(gateway.data)
+    of(gateway.data, "good", "striped", "cut")
+    result = gateway.run("check", ".", exit_code=1)
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
+        "not-tiled       cut.tif  An image is stored in strips",
+        "not-tiled       striped.tif  An image is stored in strips",
+        "outcome    files",
+        "valid      1",
+        "not valid  2",
+        "rule       files",
+        "not-tiled  2",
+        "1 can be mended: cog-gateway ingest --convert ., or -vv for each command",
+    ]
+
+
+def test_verbose_tells_of_good_files_too_and_whole_findings_and_twice_the_commands(gateway, monkeypatch):
+    monkeypatch.chdir(gateway.data)
+    of(gateway.data, "good", "striped", "cut")
+    once, twice = (gateway.run("check", flag, ".", exit_code=1) for flag in ("-v", "-vv"))
+    assert once.stdout == twice.stdout == "good.tif is a valid cloud optimized GeoTIFF\n"
+    assert "striped.tif  An image is stored in strips. Rewrite it with" in once.stderr
+    assert "gdal_translate -if" not in once.stderr
+    assert twice.stderr.count("gdal_translate -if") == 1
+    assert "striped.tif striped.cog.tif\n" in twice.stderr
+    assert "-vv" not in twice.stderr
+
+
+def test_warnings_of_one_of_many_files_are_a_line_too(gateway, monkeypatch):
+    with_warning(monkeypatch)
+    write_cog(gateway.data / "a.tif")
+    result = gateway.run("check", gateway.data)
+    assert result.stderr.splitlines()[0].split("  ")[-1] == "warning: There is a gap"
 
 
 def test_what_needs_more_memory_than_there_is_may_not_stop_the_batch(gateway, monkeypatch):
@@ -281,7 +326,7 @@ def test_a_link_that_leads_nowhere_is_a_missing_file_inside_of_a_folder_too(gate
     write_cog(gateway.data / "a.tif")
     (gateway.data / "gone.tif").symlink_to(gateway.data / "none")
     result = gateway.run("check", gateway.data, exit_code=2)
-    assert "gone.tif: a link that leads nowhere" in result.stderr
+    assert "gone.tif  a link that leads nowhere" in result.stderr
 
 
 @pytest.mark.parametrize("option", ["-0", "--null"])

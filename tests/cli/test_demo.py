@@ -13,7 +13,7 @@ import pytest
 
 from gateway.cli import demo
 from gateway.errors import SettingsError
-from gateway.ingest import IngestStatus
+from gateway.ingest_outcome import IngestStatus
 from gateway.settings import load_settings
 from tests.rasters import write_cog, write_striped
 

@@ -36,9 +36,116 @@ def test_people_get_a_line_for_each_source_and_the_reasons_on_stderr(gateway):
     write_cog(gateway.data / "b.tif")
     write_striped(gateway.data / "a.tif")
     result = gateway.run("ingest", gateway.data, gateway.data / "none.tif", exit_code=2)
-    assert [line.split()[0] for line in result.stdout.splitlines()] == ["refused", "registered"]
-    assert "- error: " in result.stderr
-    assert f"{gateway.data / 'none.tif'}: no such file or folder\n" in result.stderr
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["registered"]
+    assert result.stderr.splitlines() == [
+        f"not-tiled       {gateway.data / 'a.tif'}  An image is stored in strips",
+        f"failed          {gateway.data / 'none.tif'}  no such file or folder",
+        "outcome     files",
+        "registered  1",
+        "refused     1",
+        "failed      1",
+        "rule       files",
+        "not-tiled  1",
+        f"1 can be mended: cog-gateway ingest --convert {gateway.data} {gateway.data / 'none.tif'}, "
+        "or -vv for each command",
+    ]
+
+
+def test_what_is_as_it_was_is_counted_and_gets_a_line_only_when_asked_for(gateway):
+    write_cog(gateway.data / "a.tif")
+    gateway.run("ingest", gateway.data)
+    result = gateway.run("ingest", gateway.data)
+    assert (result.stdout, result.stderr.splitlines()[-1]) == ("", "unchanged   1")
+    assert gateway.run("ingest", "-v", gateway.data).stdout.split()[::2] == ["unchanged", f"{gateway.data / 'a.tif'}"]
+    assert gateway.run("ingest", gateway.data / "a.tif").stdout.startswith("unchanged ")
+
+
+def test_a_conversion_is_told_and_covers_its_source_until_that_changes(gateway):
+    path = write_striped(gateway.data / "a.tif")
+    tried = gateway.run("ingest", path, "--convert", "--dry-run")
+    assert tried.stdout == f"would convert   -  {path} -> a.cog.tif\n"
+    made = gateway.run("ingest", gateway.data, "--convert").stdout.split()
+    assert made == ["converted", made[1], str(path), "->", "a.cog.tif"]
+    for flags in ((), ("--convert",)):
+        again = gateway.run("ingest", "-v", gateway.data, *flags)
+        assert f"covered         {made[1]}  {path} -> a.cog.tif\n" in again.stdout
+        told = gateway.json("ingest", path, *flags)
+        assert [(t["status"], t["id"], t["message"]) for t in told] == [
+            ("unchanged", made[1], "its conversion a.cog.tif is registered")
+        ]
+    write_striped(path, seed=5)
+    gateway.run("ingest", path, exit_code=1)
+
+
+def test_a_conversion_that_is_gone_or_no_true_cog_any_more_covers_nothing(gateway):
+    path = write_striped(gateway.data / "a.tif")
+    gateway.run("ingest", path, "--convert")
+    write_striped(gateway.data / "a.cog.tif", seed=2)
+    gateway.run("datasets", "recheck", exit_code=1)
+    gateway.run("ingest", path, exit_code=1)
+    (gateway.data / "a.cog.tif").unlink()
+    gateway.run("ingest", path, exit_code=1)
+
+
+def test_options_reach_what_covers_a_source(gateway):
+    path = write_striped(gateway.data / "a.tif")
+    gateway.run("ingest", path, "--convert")
+    (told,) = gateway.json("ingest", path, "--visibility", "public")
+    assert told["status"] == "updated"
+    assert [d["visibility"] for d in gateway.json("datasets", "list")] == ["public"]
+
+
+def test_what_would_be_done_is_told_as_such(gateway):
+    path = write_cog(gateway.data / "a.tif")
+    assert gateway.run("ingest", "--dry-run", path).stdout == f"would register  -  {path}\n"
+    gateway.run("ingest", path)
+    assert gateway.run("ingest", "--dry-run", "--title", "T", path).stdout.startswith("would update ")
+
+
+def test_files_below_no_root_are_told_once_with_the_roots_and_the_lines_that_make_one(gateway):
+    folder = gateway.folder / "My archive"
+    folder.mkdir()
+    for name in ("a.tif", "b.tif"):
+        write_cog(folder / name)
+    result = gateway.run("ingest", folder, exit_code=2)
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
+        "outcome     files",
+        "registered  0",
+        "failed      2",
+        "2 files lie below no storage root. The roots are:",
+        f"  data: file:{gateway.data}",
+        "--copy-to ROOT copies files into one of them.",
+        "These two lines in the settings file (--config, GATEWAY_CONFIG) make a root of their folder:",
+        "  [roots.my-archive]",
+        f'  uri = "file:{gateway.folder}/My%20archive"',
+        "Name the root above there as well: it is there only as long as none is named.",
+    ]
+    assert gateway.run("ingest", "-v", folder, exit_code=2).stderr.count("a.tif  lies below no storage root") == 1
+    (line, *_) = gateway.run("ingest", folder / "a.tif", exit_code=2).stderr.splitlines()
+    assert line.endswith("a.tif: lies below no storage root: --copy-to ROOT copies it into one")
+
+
+def test_the_lines_that_make_a_root_make_one(gateway):
+    folder = gateway.folder / "data" / ".." / "däta 2"
+    folder.mkdir()
+    path = write_cog(folder / "a.tif")
+    told = gateway.run("ingest", path, exit_code=2).stderr.splitlines()
+    lines = [line for line in told if line.lstrip().startswith(("[roots.", "uri = "))]
+    (gateway.folder / "gateway.toml").write_text("\n".join(lines))
+    gateway.run("--config", gateway.folder / "gateway.toml", "ingest", path)
+
+
+def test_titles_are_stems_and_paths_below_the_root_where_those_say_nothing(gateway):
+    for name in ("a/scene.tif", "b/scene.tif", "b/other.tif"):
+        (gateway.data / name).parent.mkdir(exist_ok=True)
+        write_cog(gateway.data / name)
+    gateway.run("ingest", gateway.data)
+    gateway.dataset("c/other.tif")
+    titles = [(d["key"], d["title"]) for d in gateway.json("datasets", "list", "--sort", "title")]
+    assert titles == [
+        ("a/scene.tif", "a/scene"), ("b/scene.tif", "b/scene"), ("c/other.tif", "c/other"), ("b/other.tif", "other"),
+    ]  # fmt: skip
 
 
 def test_only_files_modified_since_a_moment_are_taken(gateway):
@@ -113,14 +220,14 @@ def test_people_are_told_why_a_file_cannot_be_converted(gateway, monkeypatch):
 
     monkeypatch.setattr("gateway.judging.convert", fail)
     result = gateway.run("ingest", "--convert", write_striped(gateway.data / "a.tif"), exit_code=1)
-    assert "- GDAL cannot make a COG of it.\n" in result.stderr
+    assert "a.tif  GDAL cannot make a COG of it\n" in result.stderr
     assert "gdal_translate -if" not in result.stderr
 
 
 def test_people_are_told_the_command_that_makes_a_cog(gateway):
     path = write_striped(gateway.data / "a.tif")
     result = gateway.run("ingest", path, exit_code=1)
-    assert f"- mend it with --convert, or: {gateway.json('check', path, exit_code=1)[0]['mend']}\n" in result.stderr
+    assert f"mend it with --convert, or: {gateway.json('check', path, exit_code=1)[0]['mend']}\n" in result.stderr
 
 
 def spoil_a_block(path):

@@ -50,14 +50,15 @@ def test_a_mended_file_is_told_and_has_its_digest_again(gateway):
 
 
 def test_people_get_a_line_for_each_dataset_its_changes_and_a_summary(gateway):
-    first, second = gateway.dataset("a.tif", title="\x1b[31mNorth"), gateway.dataset("b.tif")
+    first, second = gateway.dataset("\x1b[31mNorth.tif"), gateway.dataset("b.tif")
     (gateway.data / "b.tif").unlink()
     result = gateway.run("datasets", "recheck", exit_code=1)
     assert result.stdout.splitlines() == [
-        f"valid       {first}  \\x1b[31mNorth",
-        f"missing     {second}  b",
-        "- the object is gone",
+        f"missing         {second}  data:b.tif  the object is gone",
     ]
+    assert gateway.run("datasets", "recheck", "-v", exit_code=1).stdout.splitlines()[0] == (
+        f"valid           {first}  data:\\x1b[31mNorth.tif"
+    )
     assert ["missing", "1"] in [line.split() for line in result.stderr.splitlines()]
 
 
@@ -149,3 +150,12 @@ def test_a_process_that_dies_is_an_unreadable_dataset(gateway, monkeypatch):
     gateway.dataset()
     (told,) = gateway.json("datasets", "recheck", exit_code=2)
     assert told["changes"] == [DIED]
+
+
+def test_another_true_cog_in_the_place_of_a_file_is_counted_as_replaced(gateway):
+    dataset_id, _ = gateway.dataset("a.tif"), gateway.dataset("b.tif")
+    write_cog(gateway.data / "a.tif", seed=9)
+    result = gateway.run("datasets", "recheck")
+    assert result.stdout == f"replaced        {dataset_id}  data:a.tif  the version changed\n"
+    assert [line.split() for line in result.stderr.splitlines()][1:] == [["valid", "1"], ["replaced", "1"]]
+    assert gateway.run("datasets", "recheck", dataset_id).stdout == f"valid           {dataset_id}  data:a.tif\n"
