@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from gateway.cog.ghost import FIRST_LINE_BYTES, Ghost, parse_ghost
-from gateway.cog.ifd import Ifd, TagValues
+from gateway.cog.ifd import Ifd, TagValues, once
 from gateway.cog.rules import finding
 from gateway.cog.tags import ARRAY_TAGS, MAX_VALUES, TEXT_TAGS, TYPES, UNREAD_TAGS, Tag, name_of
 from gateway.cog.tiff import Directory, Entry, Format, Header, Limits, Walk, read_format
@@ -52,32 +51,32 @@ class Layout:
     before_ifd: bytes
     problems: tuple[Finding, ...]
 
-    @cached_property
+    @once
     def chain(self) -> tuple[Ifd, ...]:
         """Return the IFDs of the chain, SubIFDs left out."""
         return tuple(ifd for ifd in self.ifds if not ifd.sub)
 
-    @cached_property
+    @once
     def main(self) -> Ifd:
         """Return the full image, the first IFD."""
         return self.ifds[0]
 
-    @cached_property
+    @once
     def levels(self) -> tuple[Ifd, ...]:
         """Return the full image and the overviews of the chain, in their order."""
         return (self.main, *(ifd for ifd in self.chain[1:] if ifd.reduced and not ifd.mask))
 
-    @cached_property
+    @once
     def sub_levels(self) -> tuple[Ifd, ...]:
         """Return the full image and the overviews that are SubIFDs, in their order."""
         return (self.main, *(ifd for ifd in self.ifds if ifd.sub and ifd.reduced and not ifd.mask))
 
-    @cached_property
+    @once
     def masks(self) -> tuple[Ifd, ...]:
         """Return the masks of any level."""
         return tuple(ifd for ifd in self.ifds[1:] if ifd.mask)
 
-    @cached_property
+    @once
     def header_extents(self) -> tuple[tuple[int, int], ...]:
         """Return the (start, end) extents of header, ghost area, directories and tag values, ascending."""
         extents = [(0, self.form.header_bytes)]
@@ -88,12 +87,12 @@ class Layout:
             extents += [(e.offset, e.offset + e.size_bytes) for e in ifd.directory.entries if not e.inline]
         return tuple(sorted(extents))
 
-    @cached_property
+    @once
     def header_end(self) -> int:
         """Return where the last of the header extents ends."""
         return max(end for _, end in self.header_extents)
 
-    @cached_property
+    @once
     def tiles(self) -> Tiles:
         """Return the stored tiles of the file, sorted."""
         return sorted_tiles(self.ifds, self.size_bytes)
@@ -101,13 +100,12 @@ class Layout:
 
 def sorted_tiles(ifds: tuple[Ifd, ...], size_bytes: int) -> Tiles:
     """Return the tiles of the IFDs that are stored inside a file of that length."""
-    kept = [(ifd.within(size_bytes).nonzero()[0], owner, ifd) for owner, ifd in enumerate(ifds)]
+    kept = [(*ifd.stored(size_bytes), owner) for owner, ifd in enumerate(ifds)]
     # Level by level, as tiles are mostly stored: then nothing is left to sort.
-    kept.sort(key=lambda level: level[2].offsets.item(level[0].item(0)) if len(level[0]) else 0)
-    starts = np.concatenate([ifd.offsets[at] for at, _, ifd in kept]).astype(np.int64)
-    ends = starts + np.concatenate([ifd.counts[at] for at, _, ifd in kept]).astype(np.int64)
-    owners = np.array([owner for _, owner, _ in kept], np.int16).repeat([len(at) for at, _, _ in kept])
-    blocks = np.concatenate([at for at, _, _ in kept]).astype(np.int32)
+    kept.sort(key=lambda level: level[1].item(0) if len(level[1]) else 0)
+    starts, ends = (np.concatenate([level[column] for level in kept]) for column in (1, 2))
+    owners = np.array([level[3] for level in kept], np.int16).repeat([len(level[0]) for level in kept])
+    blocks = np.concatenate([level[0] for level in kept])
     if (starts[1:] > starts[:-1]).all():
         return Tiles(starts, ends, owners, blocks, 0)
     order = _by_extent(starts, ends)

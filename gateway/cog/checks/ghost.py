@@ -106,6 +106,8 @@ def _disorder(layout: Layout, by_tile: bool) -> Iterator[Finding]:
 
 def _first_before(ifd: Ifd, by_tile: bool) -> int | None:
     """Return the first stored tile that lies before its predecessor, or None."""
+    if not by_tile and (ifd.offsets[1:] >= ifd.offsets[:-1]).all():
+        return None
     order = np.arange(ifd.blocks)
     if by_tile:
         order = order.reshape(ifd.planes, -1).T.ravel()

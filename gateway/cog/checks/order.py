@@ -70,8 +70,5 @@ def check_data(layout: Layout) -> Iterator[Finding]:
 
 def _region(layout: Layout, ifd: Ifd) -> tuple[int, int] | None:
     """Return where the stored tiles of an image begin and end, or None when it has none."""
-    stored = ifd.within(layout.size_bytes)
-    if not stored.any():
-        return None
-    starts = ifd.offsets[stored].astype("i8")
-    return int(starts.min()), int((starts + ifd.counts[stored].astype("i8")).max())
+    _, starts, ends = ifd.stored(layout.size_bytes)
+    return (int(starts.min()), int(ends.max())) if len(starts) else None

@@ -82,3 +82,10 @@ def test_each_codec_has_its_place_and_takes_what_is_a_data_type():
         assert all(bits <= ALL[form] for form, bits in coding.bits.items())
         assert coding.predictors <= set(PREDICTORS)
     assert [bits for bits in (8, 16, 32) if 7 in CODINGS and bits in CODINGS[7].bits[1]] == [8]
+
+
+@pytest.mark.parametrize(("codec", "bits"), [(7, 16), (50001, 16), (34887, 64), (2, 8), (50002, 32)])
+def test_each_codec_takes_some_kinds_of_samples_only(errors_of, codec, bits):
+    assert errors_of(write(pyramid(bits=bits, tags={**GEO, 259: (3, (codec,))})), depth="header") == {
+        "impossible-coding"
+    }
