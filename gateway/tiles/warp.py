@@ -71,7 +71,10 @@ def draw(handle: Handle, frame: Frame, request: Request) -> Drawn | None:
     source = _read(handle, level, window, request)
     if not smooth and _is_copy(grid, source, frame):
         return Drawn(source.pixels, source.mask)
-    return _placed(_sampled(grid, source, size, request, smooth=smooth), grid.part, frame, request)
+    # Where the nodata value alone masks, it stands there already.
+    by_value = request.nodata is not None and source.pixels.dtype.kind in "ui"
+    filled = by_value and not (smooth or view.alpha or view.masked)
+    return _placed(_sampled(grid, source, size, request, smooth=smooth), grid.part, frame, request, filled=filled)
 
 
 def reached(handle: Handle, frame: Frame) -> Part | None:
@@ -233,11 +236,11 @@ def _interpolated(source: Source, at: tuple[Pixels, ...], nodata: float | None) 
     return np.clip(np.rint(drawn), limits.min, limits.max).astype(dtype)
 
 
-def _placed(drawn: Drawn, part: Part, frame: Frame, request: Request) -> Drawn:
+def _placed(drawn: Drawn, part: Part, frame: Frame, request: Request, *, filled: bool) -> Drawn:
     """Return a whole tile with a part of it drawn; masked pixels become the nodata value, or 0 without one."""
     pixels, mask = drawn.pixels, drawn.mask
     fill = kept_nodata(request.nodata, pixels.dtype)
-    if mask is not None:
+    if mask is not None and not filled:
         pixels[:, mask == 0] = fill
     if (part.height, part.width) == frame.shape:
         return Drawn(pixels, mask)
