@@ -61,10 +61,11 @@ class Pictures:
             return None
         try:
             tile = stored.tile(known.file.read_cached, address)
-        except BlockingIOError:
+            # Looked at afterwards: what was read then is of this version.
+            return tile if known.file.unchanged() else None
+        except OSError:
+            # A disk would have to be waited for, or another thread has just closed the file as the longest unused.
             return None
-        # Looked at afterwards: what was read then is of this version.
-        return tile if known.file.unchanged() else None
 
     def tile(
         self, dataset: Dataset, address: TileAddress, style: Style, format: TileFormat | None

@@ -61,6 +61,16 @@ def test_what_lies_ready_is_given_at_once_and_nothing_else(world, tmp_path):
     assert not pictures.holds(record)
 
 
+def test_a_file_that_is_closed_meanwhile_has_nothing_ready(world):
+    pictures, record, _ = world
+    drawn(pictures, record, ON_GRID, JPEG)
+    learned(pictures, record)
+    beside = replace(ON_GRID, x=ON_GRID.x + 1)
+    assert pictures.ready(record, beside, Style(), JPEG) is not None
+    pictures._known[record.id, record.version].file.close()
+    assert pictures.ready(record, beside, Style(), JPEG) is None
+
+
 def test_another_version_is_not_opened(world):
     pictures, record, _ = world
     with pytest.raises(VersionChanged):
