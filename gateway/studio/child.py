@@ -42,6 +42,7 @@ class Job:
     guilt: int = 0
     alone: bool = False
     begun: bool = False
+    slow: bool = False
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
 
     def close(self) -> None:

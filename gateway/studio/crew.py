@@ -165,6 +165,7 @@ class Place:
     def _again(self, job: Job, weight: int) -> None:
         """Have a job done again, by itself; `weight` is what the death of its painter says against it."""
         job.stop_clock()
+        job.slow = False
         job.deaths += 1
         job.guilt += weight
         job.alone = True
@@ -222,7 +223,8 @@ class Place:
 
     def _pump(self) -> None:
         while self._queue and not self._closed:
-            job = next((job for job in self._queue if self._child.takes(job)), None)
+            slow = {_kind(job) for child in self.children for job in child.jobs.values() if job.slow}
+            job = next((job for job in self._queue if self._child.takes(job) and _kind(job) not in slow), None)
             if job is None:
                 return
             self._queue.remove(job)
@@ -246,6 +248,8 @@ class Place:
         if left_seconds <= 0:
             self._overdue(child, job)
             return
+        # More of its kind wait for what becomes of it: else they would hold one painter after the other.
+        job.slow = True
         job.timer = self._loop.call_later(left_seconds, self._overdue, child, job)
         if child is self._child and self._next is None and len(self._leaving) < MOST_RETIRING:
             self._succeed()
@@ -259,8 +263,14 @@ class Place:
         self._give_up(job, self._tally.overdue(job))
         for other in reversed(jobs):
             other.stop_clock()
+            other.slow = False
             self._queue.appendleft(other)
         self._replace(child)
+
+
+def _kind(job: Job) -> tuple[object, ...]:
+    """Return what jobs have in common that take long together: their work, over the same version."""
+    return job.task.work, *((source.id, source.version) for source in job.task.sources)
 
 
 def place_of(job: Job, places: Sequence[Place]) -> Place:

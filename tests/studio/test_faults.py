@@ -95,6 +95,16 @@ def test_a_fresh_painter_takes_over_while_one_hangs(tmp_path):
         assert len(bench.studio._near[0].children) == 2
 
 
+def test_many_who_ask_for_what_hangs_hold_one_painter_only(tmp_path):
+    with near(tmp_path, paint_seconds=40.0) as bench:
+        bad = [bench.studio.submit(over("hang", "bad", n)) for n in range(12)]
+        began = time.monotonic()
+        assert bench.studio.submit(over("wait", "good", 0)).result(60)
+        assert bench.studio.submit(over("wait", "bad", 0)).result(60)
+        assert time.monotonic() - began < 25
+        assert sum(each.running() for each in bad) == 2
+
+
 def test_a_crash_over_one_dataset_costs_nobody_else_a_picture(tmp_path, caplog):
     with near(tmp_path) as bench:
         bad = bench.studio.submit(over("crash"))
