@@ -62,7 +62,7 @@ setup(
         "pydantic-settings>=2.10,<3",
         "limits>=5,<6",
         "prometheus-client>=0.22,<1",
-        "click>=8.3.1,<9",
+        "click>=8.4,<9",
         "rich>=13",
     ],
     extras_require={

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from gateway import __version__
 from gateway.errors import GatewayError
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Shelved] = {
     "users": Shelved("gateway.cli.users:users", "Disable and enable users."),
     "backup": Shelved("gateway.cli.backup:backup", "Copy the catalogue and the audit while the server runs."),
     "audit": Shelved("gateway.cli.audit:audit", "Read and export the audit."),
+    "completion": Shelved("gateway.cli.completion:completion", "Print what lets a shell complete these commands."),
 }
 
 
@@ -63,7 +65,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command, imported now, or None where there is none of that name."""
         if cmd_name not in COMMANDS:
-            return None
+            if cmd_name.startswith("-"):
+                return None
+            raise click.NoSuchCommand(cmd_name, possibilities=COMMANDS, ctx=ctx)
         module, _, attribute = COMMANDS[cmd_name].target.partition(":")
         command = getattr(importlib.import_module(module), attribute)
         if not isinstance(command, click.Command):
@@ -75,6 +79,12 @@ class LazyGroup(click.Group):
         """Write the list of commands from the shelf alone; nothing is imported for it."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, shelved.help) for name, shelved in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands that begin so, from the shelf alone, or the options."""
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(name, help=COMMANDS[name].help) for name in COMMANDS if name.startswith(incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Return what the command returns; errors of the gateway end in one line, Ctrl-C in silence."""

@@ -1,4 +1,4 @@
-"""JSON log lines, and the filter that keeps tokens and signatures out of every one of them."""
+"""JSON log lines, short ones for terminals, and the filter that keeps tokens and signatures out of all of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DOT = re.compile(r"\.|%2[Ee]")
 # The shortest header of a JWT that could be one.
 HEADER_CHARACTERS = 8
 # At DEBUG these write whole requests to a store, with the credentials that sign them; at INFO, where they found them.
-TALKATIVE = ("boto3", "botocore", "s3transfer", "urllib3")
+TALKATIVE = ("boto3", "botocore", "s3transfer", "urllib3", "numexpr")
 EXTRAS = ("request_id", "client_request_id", "method", "route", "path", "status", "bytes", "seconds", "user", "ip")
 
 
@@ -84,10 +84,30 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line)
 
 
+class PlainFormatter(logging.Formatter):
+    """One short line for people: the time here, what is worth a word of warning, and what was answered."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line, and below it the lines of its exception; nothing in it moves a cursor."""
+        facts = {name: record.__dict__.get(name) for name in EXTRAS}
+        text = record.getMessage()
+        if facts["method"] is not None and facts["status"] is not None:
+            seconds = facts["seconds"] or 0.0
+            user = f" {facts['user']}" if facts["user"] else ""
+            text = f"{facts['status']} {facts['method']} {facts['path']} {seconds * 1000:.0f} ms{user}"
+        word = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        at = datetime.fromtimestamp(record.created, UTC).astimezone()
+        lines = [f"{at:%H:%M:%S} {word}{text}", *(record.exc_text or "").splitlines()]
+        return "\n".join("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) for line in lines)
+
+
 def configure(level: str) -> None:
-    """Make the root logger write JSON lines to standard error; replaces what it wrote to before."""
+    """Make the root logger write to standard error, lines for people to a terminal and else JSON.
+
+    It replaces what it wrote to before.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(PlainFormatter() if sys.stderr.isatty() else JsonFormatter())
     # On the handler and not on the logger: a logger's filter does not see what its children send up.
     handler.addFilter(RedactingFilter())
     logging.root.handlers[:] = [handler]

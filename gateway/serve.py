@@ -32,7 +32,7 @@ from gateway.recording import listen, record_for_workers, recorder_socket
 from gateway.records import old_library
 from gateway.scratch import shared_folder
 from gateway.services import Services, open_services
-from gateway.settings import Settings, unknown_settings
+from gateway.settings import Settings, told_unknown
 from gateway.studio.process import ProcessStudio, plan_of
 from gateway.supervisor import CHILD_READY, CHILD_STOP, STOPS, Child, Supervisor
 from gateway.systemd import READY, STOPPING, notify, reloading
@@ -85,8 +85,8 @@ def serve(
         before = signal.pthread_sigmask(signal.SIG_BLOCK, KEPT)
         on_failure.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
         logs.configure(settings.log_level)
-        for name in unknown_settings(os.environ):
-            log.warning("%s names no setting and is ignored", name)
+        for told in told_unknown(os.environ):
+            log.warning("%s", told)
         warn_of_old_library(settings.processes)
         check_start(settings)
         code = serve_checked(settings, on_ready, reread or (lambda: settings))
@@ -184,11 +184,11 @@ def start_problem(settings: Settings) -> str:
                 try:
                     storage.ping()
                 except GatewayError as error:
-                    told = f"the root {name} ({settings.roots[name].uri}) cannot be read"
+                    told = f"the root {name} ({settings.roots[name].whole_uri}) cannot be read"
                     if isinstance(error, StorageUnavailable) and error.reason:
                         told += f": {error.reason}"
                     if not storage.remote:
-                        return told
+                        return f"{told}; make that folder, or name others as roots (GATEWAY_ROOTS, [roots.NAME])"
                     # A store may be away for a while, and what lies on disks is served without it.
                     log.warning("%s", told)
     except GatewayError as error:

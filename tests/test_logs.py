@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from gateway import logs
+from tests.cli.terminal import as_terminal
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl"
 
@@ -82,3 +83,25 @@ def test_libraries_that_log_whole_requests_never_do_so(level, least):
     assert root.level == getattr(logging, level)
     assert {logger.level for logger in own.values()} == {getattr(logging, least)}
     assert {"boto3", "botocore", "urllib3"} < set(own)
+
+
+def test_a_terminal_gets_short_lines_that_move_no_cursor(monkeypatch):
+    terminal = as_terminal(monkeypatch, "stderr")
+    handlers, level = logging.root.handlers[:], logging.root.level
+    try:
+        logs.configure("INFO")
+        extra = {"method": "GET", "path": "/x\x1b[2J", "status": 200, "seconds": 0.0123, "user": "ana"}
+        logging.getLogger("gateway").info("request", extra=extra)
+        logging.getLogger("gateway").warning("odd\n%s", TOKEN)
+        try:
+            raise ValueError(f"bad {TOKEN}")
+        except ValueError:
+            logging.getLogger("gateway").exception("failed")
+    finally:
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)
+    lines = terminal.getvalue().splitlines()
+    assert [line[9:] for line in lines[:3]] == [
+        "200 GET /x\\x1b[2J 12 ms ana", "warning: odd\\n[redacted]", "error: failed",
+    ]  # fmt: skip
+    assert lines[-1] == "ValueError: bad [redacted]"

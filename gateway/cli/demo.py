@@ -16,7 +16,7 @@ from urllib.parse import quote
 import click
 
 import gateway
-from gateway.cli.shared import printable, settings_of
+from gateway.cli.shared import printable, reached_at, settings_of
 from gateway.errors import SettingsError
 from gateway.ingest import Ingestor
 from gateway.ingest_options import IngestOptions
@@ -70,6 +70,7 @@ def demo(context: click.Context, /, host: str, port: int | None) -> None:
             click.echo(guide(settings, ready, port))
 
         code = run_server(settings, announce)
+    click.echo("Demo ended; nothing is left behind.")
     context.exit(code)
 
 
@@ -126,44 +127,67 @@ def prepare(settings: Settings, samples: Path) -> Ready:
 
 def guide(settings: Settings, ready: Ready, port: int) -> str:
     """Return the text that is printed when the server accepts on `port`."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared only
-    origin = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    base = f"{origin}{settings.prefix}"
+    origin = reached_at(settings, port)
     public, internal = (outcome.id for outcome in ready.outcomes[:2])
-    lines = ["", "COG Gateway demo", *map(told, ready.outcomes), "", f"Viewer: {origin}/", f"Base URL: {base}"]
-    lines += [f"Bearer token of the user {USER}, good for {TOKEN_SECONDS // 3600} hours:", ready.bearer, ""]
-    for title, line in recipes(base, ready.bearer, public, internal, settings.state_dir):
-        lines += [f"# {title}", line, ""]
+    exports = {"TOKEN": ready.bearer, "G": f"{origin}{settings.prefix}", "ID": public, "ELEVATION": internal}
+    lines = [
+        "",
+        "COG Gateway demo",
+        *map(told, ready.outcomes),
+        "",
+        f"Viewer: {origin}/",
+        f"Base URL: {exports['G']}",
+    ]
+    lines += ["", "# In another terminal, once: the datasets and a bearer token of the user"]
+    lines += [f"# {USER}, good for {TOKEN_SECONDS // 3600} hours"]
+    lines += ["export " + " ".join(f"{name}={value}" for name, value in exports.items()), ""]
+    for title, recipe in recipes(settings.state_dir):
+        lines += [f"# {title}", *recipe, ""]
     return "\n".join([*lines, "Ctrl-C ends the demo and removes its state."])
 
 
 def told(outcome: Ingested) -> str:
     """Return one line that says what became of a sample."""
-    errors = "; ".join(f.message for f in outcome.findings if f.severity.value == "error")
+    errors = "; ".join(f.message.partition(". ")[0] for f in outcome.findings if f.severity.value == "error")
     why = outcome.id or errors or outcome.message or ""
     scale = SAMPLES[outcome.source] if outcome.id else ""
     return printable(f"  {outcome.source:<16} {outcome.status:<11} {why} {scale}").rstrip()
 
 
-def recipes(
-    base: str, bearer: str, public: str | None, internal: str | None, state_dir: Path
-) -> tuple[tuple[str, str], ...]:
-    """Return titles and shell lines, each of which works as pasted in another terminal."""
-    header = f"-H 'Authorization: Bearer {bearer}'"
-    extract = """python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])'"""
-    minted = f"$(curl -sf -X POST {base}/auth/download-token/{public} | {extract})"
-    internal_url = f"{base}/datasets/{internal}/download/cog"
+def recipes(state_dir: Path) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return titles and shell lines, which work as pasted where the variables of the guide are set."""
+    header = '-H "Authorization: Bearer $TOKEN"'
     python = shlex.quote(sys.executable)
-    open_it = f"""import rasterio; print(rasterio.open("/vsicurl/{internal_url}").profile)"""
-    gdal = f"GDAL_DISABLE_READDIR_ON_OPEN=EMPTY_DIR GDAL_HTTP_HEADERS='Authorization: Bearer {bearer}'"
+    extract = """python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])'"""
     return (
-        ("The datasets that everybody may see", f"curl -s {base}/datasets"),
+        ("The datasets that everybody may see", ("curl -s $G/datasets | python3 -m json.tool",)),
         (
             "Without an account: mint a download token, then download",
-            f'curl -sf -o blue_marble.tif "{base}/datasets/{public}/download/cog?token={minted}"',
+            (
+                "T=$(curl -sf -X POST $G/auth/download-token/$ID |",
+                f"  {extract})",
+                'curl -sf -o blue_marble.tif "$G/datasets/$ID/download/cog?token=$T"',
+            ),
         ),
-        ("With the bearer token", f"curl -sf {header} -o elevation.tif {internal_url}"),
-        ("The first 16 bytes only", f"curl -s {header} -r 0-15 -D - -o /dev/null {internal_url}"),
-        ("Open it without downloading it", f"{gdal} {python} -c '{open_it}'"),
-        ("What is on record", f"GATEWAY_STATE_DIR={shlex.quote(str(state_dir))} {python} -m gateway audit list"),
+        (
+            "With the bearer token",
+            (f"curl -sf {header} -o elevation.tif \\", "  $G/datasets/$ELEVATION/download/cog"),
+        ),
+        (
+            "The first 16 bytes only",
+            (f"curl -s {header} -r 0-15 -D - -o /dev/null \\", "  $G/datasets/$ELEVATION/download/cog"),
+        ),
+        (
+            "Open it without downloading it",
+            (
+                "export GDAL_DISABLE_READDIR_ON_OPEN=EMPTY_DIR",
+                'export GDAL_HTTP_HEADERS="Authorization: Bearer $TOKEN"',
+                f"{python} -c 'import rasterio, sys; print(rasterio.open(sys.argv[1]).profile)' \\",
+                "  /vsicurl/$G/datasets/$ELEVATION/download/cog",
+            ),
+        ),
+        (
+            "What is on record",
+            (f"GATEWAY_STATE_DIR={shlex.quote(str(state_dir))} \\", f"  {python} -m gateway audit list"),
+        ),
     )

@@ -37,7 +37,7 @@ class Outside:
         lie = "1 file lies" if self._count == 1 else f"{self._count} files lie"
         advise(f"{lie} below no storage root. The roots are:")
         for name, root in self._settings.roots.items():
-            advise(f"  {name}: {whole_uri(root.uri)}")
+            advise(f"  {name}: {root.whole_uri}")
         advise("--copy-to ROOT copies files into one of them.")
         # Neither a bucket, whose root has more to say, nor the whole of a machine.
         if self._folder is not None and self._folder != "/":
@@ -52,9 +52,3 @@ class Outside:
         base = re.sub("[^a-z0-9]+", "-", Path(folder).name.lower()).strip("-") or "files"
         names = (base, *(f"{base}-{number}" for number in range(2, len(self._settings.roots) + 3)))
         return next(name for name in names if name not in self._settings.roots)
-
-
-def whole_uri(uri: str) -> str:
-    """Return the URI of a root, that of a folder with its whole path."""
-    path = uri.removeprefix("file:")
-    return uri if path == uri else f"file:{Path(path).absolute()}"

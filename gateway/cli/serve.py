@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import signal
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
 
 # Before anything that takes long to import: a signal that comes now waits for the server.
 KEPT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -22,12 +26,31 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     """Run the server until SIGTERM or Ctrl-C; open downloads may end first. SIGHUP rereads the keys."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, KEPT)
     try:
-        from gateway.cli.shared import settings_of  # noqa: PLC0415
+        from gateway.cli.shared import is_terminal, settings_of  # noqa: PLC0415
         from gateway.serve import serve as run_server  # noqa: PLC0415
 
         settings = settings_of(context, **flags)
-        code = run_server(settings, reread=lambda: settings_of(context, **flags))
+        greeting = {"on_ready": partial(greet, settings)} if is_terminal(err=True) else {}
+        code = run_server(settings, reread=lambda: settings_of(context, **flags), **greeting)
     except GatewayError:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise
     context.exit(code)
+
+
+def greet(settings: Settings, port: int) -> None:
+    """Print on stderr, for whoever has started the server, where it is and what it serves."""
+    from gateway.cli.administration import ALL, catalogue_file  # noqa: PLC0415
+    from gateway.cli.shared import printable, reached_at  # noqa: PLC0415
+    from gateway.records import open_records  # noqa: PLC0415
+
+    records = open_records(catalogue_file(settings), read_only=True)
+    try:
+        total = records.find_datasets(ALL).total
+    finally:
+        records.close()
+    count = "1 dataset" if total == 1 else f"{total} datasets"
+    roots = ", ".join(f"{name} ({root.whole_uri})" for name, root in settings.roots.items())
+    viewer = settings.public_url or reached_at(settings, port)
+    click.echo(printable(f"COG Gateway: {viewer}/ (Ctrl-C ends it)"), err=True)
+    click.echo(printable(f"State {settings.state_dir.absolute()}: {count}. Roots: {roots}"), err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -15,13 +16,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.settings import Settings, load_settings
+from gateway.settings import Settings, load_settings, told_unknown
 
 by_nul = click.option(
     "-0", "--null", is_flag=True, help="Names on stdin end with a NUL, as find -print0 writes them."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of text.")
 
+# Commands that become the server.
+LOGGING = ("serve", "demo")
 # One long title must not push all others apart.
 WIDEST_CELL = 40
 GAP = 2
@@ -42,9 +45,23 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in newer rel
 
 
 def settings_of(context: click.Context, **flags: Any) -> Settings:
-    """Return the settings, with those flags that are not None on top. Raises SettingsError."""
+    """Return the settings, with those flags that are not None on top. Raises SettingsError.
+
+    Variables that look like settings and are none are told on stderr; the server has a line of its log for them.
+    """
     config = flags.pop("config", None) or context.find_root().obj
-    return load_settings(flags, config=config)
+    settings = load_settings(flags, config=config)
+    if context.info_name not in LOGGING:
+        for told in told_unknown(os.environ):
+            click.echo(f"Warning: {printable(told)}", err=True)
+    return settings
+
+
+def reached_at(settings: Settings, port: int) -> str:
+    """Return the origin under which this machine reaches the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared only
+    scheme = "https" if settings.tls_certificate else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def print_json(value: Any) -> None:

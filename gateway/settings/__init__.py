@@ -1,6 +1,6 @@
 """What operators can set, and how it is found."""
 
-from gateway.settings.loading import load_settings, unknown_settings
+from gateway.settings.loading import load_settings, told_unknown, unknown_settings
 from gateway.settings.model import Settings
 from gateway.settings.origin import DEFAULT_PORTS, origin_of
 from gateway.settings.root import RootSettings
@@ -13,5 +13,6 @@ __all__ = [
     "load_settings",
     "origin_of",
     "read_secret",
+    "told_unknown",
     "unknown_settings",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,17 @@ def unknown_settings(environment: Mapping[str, str]) -> list[str]:
     known = {name.upper() for name in Settings.model_fields} | {"CONFIG"}
     given = {name for name in (*environment, *_names_in_dotenv()) if name.upper().startswith("GATEWAY_")}
     return sorted(name for name in given if name.upper().removeprefix("GATEWAY_") not in known)
+
+
+def told_unknown(environment: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each variable that looks like a setting and is none."""
+    names = sorted(f"GATEWAY_{name.upper()}" for name in Settings.model_fields)
+    told = []
+    for name in unknown_settings(environment):
+        nearest = get_close_matches(name.upper(), names, n=1)
+        hint = f": did you mean {nearest[0]}?" if nearest else ""
+        told.append(f"{name} names no setting and is ignored{hint}")
+    return told
 
 
 def _names_in_dotenv() -> list[str]:

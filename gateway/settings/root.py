@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -34,6 +35,12 @@ class RootSettings(BaseModel, frozen=True, extra="forbid"):
     delivery: Literal["redirect", "stream"] = Field(
         "redirect", description="redirect sends clients to the store, stream sends the bytes through the gateway"
     )
+
+    @property
+    def whole_uri(self) -> str:
+        """Return the URI, that of a folder with its whole path."""
+        path = self.uri.removeprefix("file:")
+        return self.uri if path == self.uri else f"file:{Path(path).absolute()}"
 
     @field_validator("uri")
     @classmethod

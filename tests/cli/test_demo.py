@@ -75,18 +75,22 @@ class Demo:
 
     def end(self, number):
         self.process.send_signal(number)
+        self.rest = self.process.stdout.read()
         code = self.process.wait(30)
         self.process.stdout.close()
         return code
 
     def recipe(self, title):
-        return re.search(rf"^# {title}\n(.*)$", self.text, re.MULTILINE)[1]
+        return re.search(rf"^# {title}\n(.*?)\n\n", self.text, re.MULTILINE | re.DOTALL)[1]
 
     def paste(self, title, folder):
-        """Run a printed line in a shell, as one would paste it in another terminal."""
+        """Run printed lines in a shell, as one would paste them in another terminal, after those that come first."""
         environment = {**os.environ, "PYTHONPATH": self.environment["PYTHONPATH"]}
-        line = self.recipe(title)
-        return subprocess.run(["sh", "-c", line], cwd=folder, env=environment, capture_output=True, check=True).stdout
+        exports = re.search("^export TOKEN=.*$", self.text, re.MULTILINE)[0]
+        lines = f"{exports}\n{self.recipe(title)}"
+        return subprocess.run(
+            ["sh", "-c", lines], cwd=folder, env=environment, capture_output=True, check=True
+        ).stdout
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
@@ -116,6 +120,16 @@ def test_ctrl_c_a_stop_and_a_closed_terminal_end_it_with_0_and_leave_nothing(sam
     running = Demo(samples, tmp_path / "tmp", "--port", "0")
     assert running.end(number) == 0
     assert list(running.temporary.iterdir()) == []
+    assert running.rest.endswith("Demo ended; nothing is left behind.\n")
+
+
+def test_all_lines_but_the_one_with_the_token_fit_a_terminal(ready):
+    settings, told = ready
+    text = demo.guide(settings, told, 8123)
+    # The paths of this machine and of its tests are longer than others.
+    lines = [line for line in text.splitlines() if "/" not in line or "$G" in line]
+    assert [line for line in lines if len(line) > 79] == []
+    assert text.count(told.bearer) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])

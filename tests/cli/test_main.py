@@ -122,3 +122,35 @@ def test_each_script_is_its_command(script, command, tmp_path):
 def test_json_is_readable(tmp_path):
     (tmp_path / "empty.tif").touch()
     assert json.loads(run("check", "--json", str(tmp_path / "empty.tif")).stdout)["valid"] is False
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"), [(["chek"], "check"), (["datasets", "lst"], "list"), (["ingest", "--dry-rum"], "--dry-run")]
+)
+def test_a_misspelt_command_or_option_is_told_the_nearest(words, meant):
+    result = run(*words)
+    assert result.exit_code == 2
+    assert f"Did you mean '{meant}'?" in result.stderr
+
+
+def commands(command, *names):
+    """Yield the names of a command and of those below it."""
+    yield names
+    if isinstance(command, click.Group):
+        with click.Context(command) as context:
+            for name in command.list_commands(context):
+                yield from commands(command.get_command(context, name), *names, name)
+
+
+def test_no_help_is_cut():
+    for names in commands(cli):
+        told = run(*names, "--help").output
+        assert [line for line in told.splitlines() if line.rstrip().endswith("...") and "Usage" not in line] == []
+
+
+def test_a_variable_that_is_no_setting_is_told_with_the_nearest(monkeypatch, tmp_path):
+    monkeypatch.setenv("GATEWAY_PROT", "9")
+    result = run("check", str(tmp_path / "none.tif"))
+    assert result.stderr.splitlines()[0] == (
+        "Warning: GATEWAY_PROT names no setting and is ignored: did you mean GATEWAY_PORT?"
+    )

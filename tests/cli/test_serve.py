@@ -70,3 +70,25 @@ def test_signals_are_kept_from_before_the_server_is_imported(gateway, monkeypatc
     monkeypatch.setattr("gateway.serve.serve", look)
     gateway.run("serve")
     assert {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} <= blocked[0]
+
+
+def test_people_are_greeted_with_the_address_the_state_and_the_roots(gateway, monkeypatch, capsys):
+    gateway.dataset()
+    ready = []
+    monkeypatch.setattr("gateway.cli.shared.is_terminal", lambda *, err: err)
+    monkeypatch.setattr("gateway.serve.serve", lambda _, reread, on_ready: ready.append(on_ready) or 0)
+    gateway.run("serve")
+    ready[0](8123)
+    assert capsys.readouterr().err.splitlines() == [
+        "COG Gateway: http://127.0.0.1:8123/ (Ctrl-C ends it)",
+        f"State {gateway.folder / 'state'}: 1 dataset. Roots: data (file:{gateway.data})",
+    ]
+
+
+def test_the_greeting_names_the_public_address_where_there_is_one(gateway, monkeypatch, capsys):
+    from gateway.cli.serve import greet
+    from gateway.settings import load_settings
+
+    gateway.catalogue()
+    greet(load_settings({"public_url": "https://rasters.example.org"}), 8123)
+    assert "COG Gateway: https://rasters.example.org/ " in capsys.readouterr().err

@@ -1,0 +1,44 @@
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.test_main import run
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_what_completes_the_command(shell):
+    told = run("completion", shell).stdout
+    assert "_COG_GATEWAY_COMPLETE" in told
+    assert "cog-gateway" in told
+    if shutil.which(shell):
+        assert subprocess.run([shell, "-n"], input=told, text=True, check=False).returncode == 0
+
+
+def test_an_unknown_shell_is_wrong_usage():
+    assert run("completion", "tcsh").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("ch", ["check"]),
+        ("datasets re", ["recheck", "remove"]),
+        ("check --de", ["--depth"]),
+        ("--ver", ["--version"]),
+    ],
+)
+def test_commands_and_options_are_completed(words, found):
+    code = "from gateway.__main__ import main; main()"
+    words = ["cog-gateway", *words.split(" ")]
+    asked = {
+        "_COG_GATEWAY_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True, check=False
+    )
+    assert [line.partition(",")[2] for line in done.stdout.splitlines()] == found
