@@ -27,7 +27,7 @@ MADE = {
     "RangeNotSatisfiable": lambda kind: kind(12),
     "StorageUnavailable": lambda kind: kind("away", retry_after_seconds=3).because("SlowDown"),
     "NotACog": lambda kind: kind("no", members={"errors": [1]}).about("an id"),
-    "Archived": lambda kind: kind(),
+    "Archived": lambda kind: kind(restoring=True),
     "NoPlace": lambda kind: kind(),
 }
 

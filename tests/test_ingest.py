@@ -518,14 +518,11 @@ def test_convert_into_another_root(bench):
 def test_a_target_folder_that_cannot_be_written_is_named_and_not_the_source(bench, monkeypatch, wishes):
     write = write_striped if "convert" in wishes else write_cog
     path = write((bench.outside if "copy_to" in wishes else bench.data) / "a.tif")
-    opened = os.open
 
-    def read_only(name, flags, *rest, **options):
-        if flags & os.O_CREAT:
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return opened(name, flags, *rest, **options)
+    def read_only(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(os, "open", read_only)
+    monkeypatch.setattr(os, "mkdir", read_only)
     outcome = bench.ingest(path, **wishes)
     assert (outcome.status, outcome.findings) == (FAILED, ())
     assert outcome.message == "The target folder cannot be written: permission denied."
