@@ -245,8 +245,18 @@ addEventListener("popstate", restore);
 
 const bare = share.read(location.hash);
 catalogue.restore(bare.list);
-catalogue.load();
-if (bare.dataset) restore();
 const optional = (error) => { if (!(error instanceof Refused || error instanceof Unreachable)) throw error; };
-if (page.basemap) ground.useTemplate(page.basemap, page.attribution);
-Promise.all([page.basemap ? null : ground.findMarble(api), ground.findLand(land)]).catch(optional).then(() => ground.hasPicture && map.offerGround(ground));
+
+// What the visitor came for is first: the list, or a dataset and then the list. The ground follows.
+async function start() {
+  try {
+    if (bare.dataset) await restore();
+  } finally {
+    await catalogue.load();
+    if (page.basemap) ground.useTemplate(page.basemap, page.attribution);
+    await Promise.all([page.basemap ? null : ground.findMarble(api), ground.findLand(land)]).catch(optional);
+    if (ground.hasPicture) map.offerGround(ground);
+  }
+}
+
+start();
