@@ -62,9 +62,9 @@ class Server:
 
 
 def tree(pid: int) -> list[int]:
-    """Return a process and its children."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(int(child) for child in children)]
+    """Return a process and all that it and its children have started."""
+    children = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [pid, *(each for found in children for child in found for each in tree(int(child)))]
 
 
 def free_port() -> int:
