@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from gateway.cog import is_deeper, usual_depth
 from gateway.errors import (
     BadCredential,
     Forbidden,
@@ -16,6 +17,7 @@ from gateway.errors import (
     NotFound,
     ObjectMissing,
     StorageUnavailable,
+    Unavailable,
     VersionChanged,
 )
 from gateway.model import (
@@ -112,10 +114,12 @@ class Gatekeeper:
         records: Records,
         storages: Mapping[str, Storage],
         inspect: Callable[[Dataset, OpenObject, frozenset[str]], Inspection],
+        judge_deep: Callable[[Dataset, ObjectStat], Unavailable],
     ) -> None:
         self._records = records
         self._storages = storages
         self._inspect = inspect
+        self._judge_deep = judge_deep
         self._judging = tuple(threading.Lock() for _ in range(LOCK_STRIPES))
 
     def admit(self, raw_id: str, principal: Principal, action: Action) -> Admitted:
@@ -162,11 +166,21 @@ class Gatekeeper:
     def judged(self, dataset: Dataset) -> tuple[Dataset, ObjectStat] | None:
         """Return the dataset and the facts of the version in the storage, or None where that is to be judged first.
 
-        Raises NotFound when the bytes are gone, StorageUnavailable, and NotACog with the findings.
+        Raises NotFound when the bytes are gone, StorageUnavailable, NotACog with the findings, and Unavailable for a
+        version that is being judged deeper than usual, as its predecessor was: nobody waits for that, and the first
+        who asks has it begun.
         """
         with _gone_is_not_found(dataset):
             stat = self.storage_of(dataset).stat(dataset.key)
-        return _if_valid(dataset, stat) if stat.version == dataset.version else None
+        if stat.version == dataset.version:
+            return _if_valid(dataset, stat)
+        self._leave_if_deep(dataset, stat)
+        return None
+
+    def _leave_if_deep(self, dataset: Dataset, stat: ObjectStat) -> None:
+        """Raise Unavailable for a new version that is to be judged deeper than usual, after that has begun."""
+        if is_deeper(dataset.report.depth, usual_depth(remote=self.storage_of(dataset).remote)):
+            raise self._judge_deep(dataset, stat)
 
     def vouch(self, dataset: Dataset) -> tuple[Dataset, ObjectStat]:
         """Return the dataset as judged in the version that lies in the storage now, and that version's facts.
@@ -190,20 +204,15 @@ class Gatekeeper:
                         raise NotFound("There is no such dataset.")
                     if known.version == opened.stat.version:
                         return known, opened.stat
+                    self._leave_if_deep(known, opened.stat)
                     try:
                         inspection = self._inspect(known, opened, storage.siblings(dataset.key))
                     except VersionChanged:
                         continue
-                    if opened.unchanged() and (judged := self._stored(known, opened.stat, inspection)):
+                    verdict = Verdict(opened.stat.version, opened.stat.size_bytes, inspection, origin=known.origin)
+                    if opened.unchanged() and (judged := verdict_stored(self._records, known, verdict)):
                         return judged, opened.stat
         raise StorageUnavailable("The file of this dataset is being written to.", retry_after_seconds=1)
-
-    def _stored(self, known: Dataset, stat: ObjectStat, inspection: Inspection) -> Dataset | None:
-        """Return the dataset with this verdict on record; None where it was judged by another process meanwhile."""
-        verdict = Verdict(stat.version, stat.size_bytes, inspection, origin=known.origin)
-        detail = {"valid": inspection.report.valid, "replaced": known.version}
-        row = AuditRow("dataset.judged", dataset_id=known.id, version=stat.version, detail=detail)
-        return self._records.judge_dataset(known, verdict, row)
 
 
 def vouched(gatekeeper: Gatekeeper, dataset: Dataset, may_wait: Wait) -> tuple[Dataset, ObjectStat] | Wait:
@@ -229,6 +238,14 @@ def admitted(
     found = gatekeeper.admit(dataset_id, principal, action)
     known = vouched(gatekeeper, found.dataset, may_wait)
     return known if isinstance(known, Wait) else (known[0], found)
+
+
+def verdict_stored(records: Records, known: Dataset, verdict: Verdict) -> Dataset | None:
+    """Return the dataset with this verdict on record; None where it was judged by another process meanwhile."""
+    report = verdict.inspection.report
+    detail = {"valid": report.valid, "depth": report.depth, "replaced": known.version}
+    row = AuditRow("dataset.judged", dataset_id=known.id, version=verdict.version, detail=detail)
+    return records.judge_dataset(known, verdict, row)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from gateway.buckets import BucketSource
-from gateway.cog import DEPTHS, inspect, not_regular_report
+from gateway.cog import DEPTHS, inspect, is_deeper, not_regular_report, usual_depth
 from gateway.cog.convert import convert
 from gateway.cog.sourcefile import local_copy
 from gateway.cog.stretch import with_stretch
@@ -184,15 +184,23 @@ def version_at(storage: Storage, key: str) -> str | None:
 
 
 def deepened(task: Task, known: Dataset | None) -> Task:
-    """Return the task, to be judged as deep as the record was that calls these very bytes bad.
+    """Return the task, to be judged as deep as the record was.
 
-    A shallower look would not see again what is wrong with them. Raises StorageUnavailable.
+    So is what has changed, unless a depth is asked for, and in any case the very bytes that the record calls bad: a
+    shallower look would not see again what is wrong with them. Raises StorageUnavailable.
     """
+    if known is not None and task.reading.depth is None:
+        task = at_depth(task, deeper_depth(known.report.depth, remote=task.reading.storage.remote))
     if known is None or known.report.valid or known.report.depth == "header":
         return task
     if not task.in_place or known.key != task.key or version_at(task.reading.storage, task.key) != known.version:
         return task
     return task if reaches(task.reading.depth, known.report.depth) else at_depth(task, known.report.depth)
+
+
+def deeper_depth(depth: str, *, remote: bool) -> str | None:
+    """Return a depth that is deeper than the usual one, None for all others."""
+    return depth if is_deeper(depth, usual_depth(remote=remote)) else None
 
 
 def at_depth(task: Task, depth: str | None) -> Task:

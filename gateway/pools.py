@@ -22,6 +22,7 @@ class Pool(StrEnum):
     JUDGE = "judge"
     STORE = "store"
     TRANSFER = "transfer"
+    DEEP = "deep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ def pool_table(worker_threads: int) -> Mapping[Pool, PoolSize]:
         Pool.JUDGE: PoolSize(2, 32, "files on disks that have changed and are judged anew"),
         Pool.STORE: PoolSize(8, 128, "a look at an object in a store, which takes three seconds at most"),
         Pool.TRANSFER: PoolSize(8, 512, "what takes long at a store: bodies, and objects that are judged anew"),
+        Pool.DEEP: PoolSize(1, 64, "files that are judged anew deeper than usual, behind their answers"),
     }
 
 

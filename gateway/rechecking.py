@@ -9,7 +9,7 @@ from typing import Any
 from gateway.cog import DEPTHS, inspect
 from gateway.cog.stretch import with_stretch
 from gateway.errors import GatewayError, ObjectMissing, VersionChanged
-from gateway.judging import JUDGE_TRIES, digest_of, sentence
+from gateway.judging import JUDGE_TRIES, deeper_depth, digest_of, sentence
 from gateway.model import AuditRow, Dataset, Finding, Inspection, ObjectStat, Report
 from gateway.records import Records, Verdict
 from gateway.storage import OpenObject, Storage
@@ -123,7 +123,7 @@ def _judge(task: Look, storage: Storage, opened: OpenObject) -> Seen | None:
     try:
         inspection = inspect(
             opened,
-            depth=task.depth,
+            depth=task.depth or _depth_of_new(task.dataset, opened),
             allow_missing_overviews=task.allow_missing_overviews,
             siblings=storage.siblings(task.dataset.key),
         )
@@ -133,6 +133,12 @@ def _judge(task: Look, storage: Storage, opened: OpenObject) -> Seen | None:
     sha256 = digest_of(opened) if wanted else None
     inspection = with_stretch(opened, inspection)
     return Seen(inspection, opened.stat, sha256) if opened.unchanged() else None
+
+
+def _depth_of_new(known: Dataset, opened: OpenObject) -> str | None:
+    """Return how deep a new version is looked into: as its predecessor was, where that is more than usual."""
+    new = known.version != opened.stat.version
+    return deeper_depth(known.report.depth, remote=opened.remote) if new else None
 
 
 def _needs_digest(known: Dataset, opened: OpenObject, report: Report) -> bool:

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from gateway import __version__
 from gateway.audit import AuditLog, RecorderLink
 from gateway.cog.sidecars import check_sidecars
+from gateway.deep import DeepJudgements, DeepRules
 from gateway.errors import SettingsError
 from gateway.files import FileSource
 from gateway.gatekeeper import Gatekeeper
@@ -33,8 +34,11 @@ from gateway.studio.tasks import verdict
 from gateway.tokens import HmacKeys, IssuerKeys, KeySet, TokenPolicy, fetcher
 
 Judge = Callable[[Dataset, OpenObject, frozenset[str]], Inspection]
+# As much as a painter may take for one task.
+WITHIN_TASK = 3
 StudioMaker = Callable[[Settings, Mapping[str, Storage]], Studio]
 Append = Callable[[Sequence[AuditRow]], None]
+Count = Callable[[str], None]
 
 
 class Closable(Protocol):
@@ -115,16 +119,15 @@ def open_services(
         refusals = kept(Refusals(records, rates, partial(audit.note, quietly=True)))
         sizes = pool_table(settings.worker_threads)
         pools = {pool: kept(BoundedPool(pool, size.threads, size.queue_limit)) for pool, size in sizes.items()}
-        # Closed before the pools: their threads may wait for it.
+        # These are closed before the pools: their threads may wait for them.
         studio = kept((make_studio or local_studio)(settings, storages))
-        judge = counted(inspector(studio, settings.allow_missing_overviews), metrics)
+        count, rules = metrics.validations.add, deep_rules(settings)
+        deep = kept(DeepJudgements(records, storages, pools[Pool.DEEP], rules, shared, count))
+        judge = counted(inspector(studio, settings.allow_missing_overviews), count)
         return Services(
             *(settings, metrics, rates, records, storages, audit, refusals, keys),
             kept(issuer) if (issuer := issuer_of(settings)) else None,
-            policy_of(settings),
-            Gatekeeper(records, storages, judge),
-            pools=pools,
-            studio=studio,
+            *(policy_of(settings), Gatekeeper(records, storages, judge, deep.begin), pools, studio),
             pictures=kept(Pictures(studio, storages, settings.tile_cache_mb << 20)),
             _closing=stack.pop_all(),
         )
@@ -181,6 +184,11 @@ def policy_of(settings: Settings) -> TokenPolicy:
     return TokenPolicy(settings.roles_claim, settings.oidc_issuer, settings.oidc_audience, lifetimes)
 
 
+def deep_rules(settings: Settings) -> DeepRules:
+    """Return how files are judged deeper than usual."""
+    return DeepRules(settings.allow_missing_overviews, WITHIN_TASK * settings.painter_mb)
+
+
 def inspector(studio: Studio, allow_missing_overviews: bool) -> Judge:
     """Return the COG check as the gatekeeper calls it: over an opened object and its siblings' names."""
 
@@ -196,15 +204,15 @@ def inspector(studio: Studio, allow_missing_overviews: bool) -> Judge:
     return judge
 
 
-def counted(judge: Judge, metrics: Metrics) -> Judge:
+def counted(judge: Judge, count: Count) -> Judge:
     """Return `judge`, whose verdicts are counted."""
 
-    def count(dataset: Dataset, opened: OpenObject, siblings: frozenset[str]) -> Inspection:
+    def judge_and_count(dataset: Dataset, opened: OpenObject, siblings: frozenset[str]) -> Inspection:
         found = judge(dataset, opened, siblings)
-        metrics.validations.add("valid" if found.report.valid else "invalid")
+        count("valid" if found.report.valid else "invalid")
         return found
 
-    return count
+    return judge_and_count
 
 
 def timed(append: Append, metrics: Metrics) -> Append:

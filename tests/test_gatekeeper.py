@@ -10,9 +10,10 @@ from gateway.errors import (
     NotACog,
     NotFound,
     StorageUnavailable,
+    Unavailable,
     VersionChanged,
 )
-from gateway.gatekeeper import Action, Gatekeeper, roles_needed
+from gateway.gatekeeper import Action, Gatekeeper, Wait, admitted, roles_needed, vouched
 from gateway.model import Dataset, Finding, Grant, Inspection, Level, Principal, RasterFacts, Report, Scale, TokenKind
 from gateway.records import Standing, Verdict
 from gateway.records.changes import same_verdict
@@ -75,7 +76,11 @@ def keeper(shelf, tmp_path, judged):
         answer = verdicts["next"]
         return answer() if callable(answer) else answer
 
-    made = Gatekeeper(shelf, {"data": open_storage("data", f"file:{tmp_path}")}, inspect)
+    def judge_deep(dataset, stat):
+        judged.append((dataset.id, stat.version))
+        return Unavailable("It is being judged.")
+
+    made = Gatekeeper(shelf, {"data": open_storage("data", f"file:{tmp_path}")}, inspect, judge_deep)
     made.verdicts = verdicts
     return made
 
@@ -167,7 +172,10 @@ def test_a_changed_file_is_judged_once_and_saved(keeper, shelf, judged, tmp_path
     keeper.vouch(before)
     assert judged == [stat.version]
     (row,) = shelf.rows
-    assert (row.action, row.detail) == ("dataset.judged", {"valid": True, "replaced": before.version})
+    assert (row.action, row.detail) == (
+        "dataset.judged",
+        {"valid": True, "depth": "blocks", "replaced": before.version},
+    )
 
 
 def test_a_version_that_another_process_judges_meanwhile_is_taken_as_it_was_judged_there(
@@ -185,6 +193,21 @@ def test_a_version_that_another_process_judges_meanwhile_is_taken_as_it_was_judg
     (tmp_path / "a.tif").write_bytes(b"other bytes")
     dataset, stat = keeper.vouch(before)
     assert (dataset.version, dataset.report.depth, dataset.sha256) == (stat.version, "full", "ab" * 32)
+    assert shelf.rows == []
+
+
+def test_what_was_judged_deeper_than_usual_is_not_waited_for_when_it_changes(keeper, shelf, judged, tmp_path):
+    deep = shelf.kept = replace(shelf.kept, report=Report("full"))
+    assert keeper.vouch(deep)[0] is deep
+    (tmp_path / "a.tif").write_bytes(b"other bytes")
+    version = open_storage("data", f"file:{tmp_path}").stat("a.tif").version
+    for ask in (keeper.judged, keeper.vouch):
+        with pytest.raises(Unavailable, match="being judged"):
+            ask(deep)
+    # Admitted by a record that has been judged deeper by the time that it is its turn.
+    with pytest.raises(Unavailable, match="being judged"):
+        keeper.vouch(replace(deep, report=GOOD.report))
+    assert judged == [(ID, version)] * 3
     assert shelf.rows == []
 
 
@@ -210,6 +233,23 @@ def test_what_is_no_cog_is_refused_with_findings_until_it_changes(keeper, shelf,
         assert caught.value.dataset_id == ID
         assert [f["rule"] for f in caught.value.members["errors"]] == ["strips"]
     assert (len(judged), len(shelf.rows)) == (1, 1)
+
+
+@pytest.mark.parametrize(("store", "judgement"), [(Wait.DISK, Wait.JUDGEMENT), (Wait.STORE, Wait.STORE_JUDGEMENT)])
+def test_what_a_decision_must_wait_for_is_told_step_by_step(keeper, shelf, tmp_path, monkeypatch, store, judgement):
+    remote = store.for_store
+    shelf.kept = replace(shelf.kept, report=Report("header"))
+    monkeypatch.setattr(keeper.storage_of(shelf.kept), "remote", remote)
+    assert {wait for wait in Wait if wait.for_store} == {Wait.STORE, Wait.STORE_JUDGEMENT}
+    assert {wait for wait in Wait if wait.for_judgement} == {Wait.JUDGEMENT, Wait.STORE_JUDGEMENT}
+    if remote:
+        assert vouched(keeper, shelf.kept, Wait.NOTHING) is Wait.STORE
+    assert vouched(keeper, shelf.kept, store)[0] is shelf.kept
+    (tmp_path / "a.tif").write_bytes(b"other bytes")
+    assert admitted(keeper, ID, ANA, Action.VIEW, store) is judgement
+    dataset, found = admitted(keeper, ID, ANA, Action.VIEW, judgement)
+    assert (dataset.version, found.dataset.id) == (shelf.kept.version, ID)
+    assert vouched(keeper, dataset, store)[0] is dataset
 
 
 def test_a_file_that_is_gone_or_in_an_unknown_root(keeper, shelf, tmp_path):

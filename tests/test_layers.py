@@ -17,7 +17,7 @@ FLOORS = (
     ("routes",),
     ("handlers",),
     ("services",),
-    ("download",),
+    ("download", "deep"),
     ("gatekeeper", "ingest", "rechecking", "refusals"),
     ("ingest_options", "ingest_outcome", "judging"),
     ("studio", "buckets"),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gateway.cog.decode import Damage, check_payload, find_damage, findings_of
-    from gateway.cog.inspection import DEPTHS, inspect, not_regular_report
+    from gateway.cog.depths import DEPTHS, is_deeper, usual_depth
+    from gateway.cog.inspection import inspect, not_regular_report
     from gateway.cog.layout import Layout, read_layout
 
 __all__ = [
@@ -21,12 +22,15 @@ __all__ = [
     "find_damage",
     "findings_of",
     "inspect",
+    "is_deeper",
     "not_regular_report",
     "read_layout",
+    "usual_depth",
 ]
 MODULES = {
     "decode": ("Damage", "check_payload", "find_damage", "findings_of"),
-    "inspection": ("DEPTHS", "inspect", "not_regular_report"),
+    "depths": ("DEPTHS", "is_deeper", "usual_depth"),
+    "inspection": ("inspect", "not_regular_report"),
     "layout": ("Layout", "read_layout"),
 }
 MODULE_OF = {name: module for module, names in MODULES.items() for name in names}

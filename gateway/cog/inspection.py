@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from gateway.cog.checks import judge
 from gateway.cog.decode import check_payload
+from gateway.cog.depths import DEPTHS, usual_depth
 from gateway.cog.layout import Layout, read_layout
 from gateway.cog.leaders import check_leaders
 from gateway.cog.raster import open_raster
@@ -28,17 +29,11 @@ PAYLOAD_CHECKS: dict[str, tuple[PayloadCheck, ...]] = {
 }
 # Of each severity.
 MAX_FINDINGS = 200
-DEPTHS = tuple(PAYLOAD_CHECKS)
 
 
 def not_regular_report(depth: str) -> Report:
     """Return the report on a pipe, device, socket or folder, which has no bytes to judge."""
     return Report(depth, (finding("not-a-regular-file", "This is no regular file."),))
-
-
-def usual_depth(source: ByteSource) -> str:
-    """Return how far a source is looked into when nobody says: the leaders of remote blocks cost a request each."""
-    return "header" if source.remote else "blocks"
 
 
 def inspect(
@@ -57,7 +52,7 @@ def inspect(
     wanted, because there the structure alone is judged. `decode` looks at every block at
     depth full. Raises ValueError for a depth that is not in DEPTHS, and OSError when the source cannot be read.
     """
-    depth = depth or usual_depth(source)
+    depth = depth or usual_depth(remote=source.remote)
     if depth not in DEPTHS:
         raise ValueError(f"depth is one of {', '.join(DEPTHS)}")
     findings: list[Finding] = []
