@@ -20,8 +20,21 @@ README = (ROOT / "README.md").read_text()
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_every_link_to_a_file_leads_somewhere(page):
-    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-        assert (page.parent / target).exists(), target
+    for target, _, name in re.findall(r"\]\(([^)#:\s]*)(#([^)\s]*))?\)", page.read_text()):
+        leads = page.parent / target if target else page
+        assert leads.exists(), target
+        assert not name or name in headings(leads), (target, name)
+
+
+def headings(page: Path) -> set[str]:
+    """Return the names of a page's headings as GitHub and the site make them."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+def test_every_guide_stands_in_the_site():
+    named = re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert sorted(named) == sorted(str(p.relative_to(ROOT / "docs")) for p in (ROOT / "docs").rglob("*.md"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -103,3 +116,15 @@ def test_the_way_of_a_download_names_what_is_there():
         assert not member or f"def {member}(" in sources, member
     for function in re.findall(r"`([a-z_]+)`", page):
         assert f"def {function}(" in sources or function in ("sendfile",), function
+
+
+def test_the_readme_shows_what_check_prints(monkeypatch):
+    from click.testing import CliRunner
+
+    from gateway.__main__ import cli
+
+    command, sample = re.search(r"^\$ cog-gateway (.*?)\n(.*?)```", README, re.MULTILINE | re.DOTALL).groups()
+    monkeypatch.chdir(ROOT)
+    done = CliRunner().invoke(cli, shlex.split(command))
+    assert done.exit_code == 1, done.output
+    assert [line.split() for line in done.output.splitlines()] == [line.split() for line in sample.splitlines()]
