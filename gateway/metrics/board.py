@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -113,15 +113,27 @@ class Board:
 
 
 class Counter:
-    """A number that only rises, for each combination of labels."""
+    """A number that only rises, for each combination of labels; those that are `known` begin at 0.
+
+    What appears with its first event has not risen: Prometheus' increase() does not see that event.
+    """
 
     kind = "counter"
 
-    def __init__(self, board: Board, name: str, help: str, labels: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        board: Board,
+        name: str,
+        help: str,
+        labels: Sequence[str] = (),
+        known: Iterable[tuple[str, ...]] | None = None,
+    ) -> None:
         self.name, self.help, self.labels = name, help, tuple(labels)
         self._board = board
         self._keys: dict[tuple[str, ...], str] = {}
         self._told: dict[tuple[str, ...], float] = {}
+        for values in known if known is not None else () if labels else ((),):
+            self.add(*values, amount=0.0)
 
     def add(self, *values: str, amount: float = 1.0) -> None:
         """Raise the number that belongs to the labels' values."""
@@ -156,17 +168,29 @@ class Gauge:
 
 
 class Histogram:
-    """How often something was how large, for each combination of labels; `bounds` are upper bounds, rising."""
+    """How often something was how large, for each combination of labels; `bounds` are upper bounds, rising.
+
+    Those combinations that are `known` are there from the beginning.
+    """
 
     kind = "histogram"
 
     def __init__(
-        self, board: Board, name: str, help: str, labels: Sequence[str] = (), *, bounds: Sequence[float]
+        self,
+        board: Board,
+        name: str,
+        help: str,
+        labels: Sequence[str] = (),
+        *,
+        bounds: Sequence[float],
+        known: Iterable[tuple[str, ...]] | None = None,
     ) -> None:
         self.name, self.help, self.labels = name, help, tuple(labels)
         self._board = board
         self._bounds = (*bounds, float("inf"))
         self._keys: dict[tuple[str, ...], tuple[str, list[str]]] = {}
+        for values in known if known is not None else () if labels else ((),):
+            self._key(values)
 
     def observe(self, value: float, *values: str) -> None:
         """Count one value."""

@@ -6,6 +6,7 @@ import os
 import resource
 import tempfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST as CONTENT_TYPE
@@ -17,6 +18,18 @@ __all__ = ["CONTENT_TYPE", "Metrics"]
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 512)
 METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
+NOT_READY = ("GET", "/readyz", "503")
+BACKENDS = ("local", "s3")
+OUTCOMES = (*product(BACKENDS, ("completed", "aborted")), ("s3", "redirected"))
+# How a tile comes about; the last three draw none.
+DRAWN_WAYS = ("hot", "rio-tiler", "passthrough", "empty")
+WAYS = (*DRAWN_WAYS, "cached")
+FORMATS = ("png", "jpeg", "webp")
+
+
+def each(*values: str) -> tuple[tuple[str], ...]:
+    """Return the values of a single label."""
+    return tuple((value,) for value in values)
 
 
 class Metrics:
@@ -29,25 +42,39 @@ class Metrics:
         self._own = None if folder else tempfile.TemporaryDirectory(prefix="cog-gateway-metrics-")
         self._folder = folder or Path(self._own.name if self._own else "")
         self._board = board = Board(self._folder)
-        self.requests = Counter(board, "http_requests", "Requests that were answered.", ("method", "route", "status"))
+        self.requests = Counter(board, "http_requests", "Requests that were answered.", ("method", "route", "status"),
+            known=(NOT_READY,))  # fmt: skip
         self.durations = Histogram(
             board, "http_request_duration_seconds", "From the request to the end of its answer.", ("route",),
             bounds=SECONDS,
         )  # fmt: skip
         self.problems = Counter(board, "cog_gateway_problems", "Errors told to clients.", ("status", "problem"))
         self.downloads = Counter(
-            board, "cog_gateway_downloads", "Granted downloads, by how they ended.", ("backend", "outcome")
+            board,
+            "cog_gateway_downloads",
+            "Granted downloads, by how they ended.",
+            ("backend", "outcome"),
+            known=OUTCOMES,
         )
         self.download_bytes = Counter(
-            board, "cog_gateway_download_bytes", "Bytes of files that were sent.", ("backend",)
+            board, "cog_gateway_download_bytes", "Bytes of files that were sent.", ("backend",), known=each(*BACKENDS)
         )
-        self.tiles = Counter(board, "cog_gateway_tiles", "Tiles by how they were made.", ("way", "format"))
+        self.tiles = Counter(board, "cog_gateway_tiles", "Tiles by how they were made.", ("way", "format"),
+            known=product(WAYS, FORMATS))  # fmt: skip
         self.tile_seconds = Histogram(
-            board, "cog_gateway_tile_seconds", "From the queue to the finished tile.", ("way",), bounds=SECONDS
+            board,
+            "cog_gateway_tile_seconds",
+            "From the queue to the finished tile.",
+            ("way",),
+            bounds=SECONDS,
+            known=each(*DRAWN_WAYS),
         )
-        self.tile_cache = Counter(board, "cog_gateway_tile_cache", "Look-ups of kept tiles.", ("result",))
-        self.tokens = Counter(board, "cog_gateway_tokens_minted", "Scoped tokens that were minted.", ("typ",))
-        self.validations = Counter(board, "cog_gateway_validations", "Files that the server judged.", ("result",))
+        self.tile_cache = Counter(board, "cog_gateway_tile_cache", "Look-ups of kept tiles.", ("result",),
+            known=each("hit", "miss", "passthrough"))  # fmt: skip
+        self.tokens = Counter(board, "cog_gateway_tokens_minted", "Scoped tokens that were minted.", ("typ",),
+            known=each("download", "tiles"))  # fmt: skip
+        self.validations = Counter(board, "cog_gateway_validations", "Files that the server judged.", ("result",),
+            known=each("valid", "invalid"))  # fmt: skip
         self.storage_failures = Counter(
             board, "cog_gateway_storage_failures", "Calls that a store did not answer.", ("root",)
         )

@@ -13,6 +13,7 @@ from gateway.metrics import Metrics
 from gateway.metrics.board import Counter, Gauge, Histogram
 
 OPERATING = Path(__file__).parent.parent.parent / "docs" / "operating"
+UNIT_TESTS = Path(__file__).parent / "alerts.test.yml"
 DASHBOARD = json.loads((OPERATING / "grafana.json").read_text())
 RULES = [
     rule for group in yaml.safe_load((OPERATING / "alerts.yml").read_text())["groups"] for rule in group["rules"]
@@ -90,3 +91,34 @@ def test_prometheus_takes_the_rules():
         [promtool, "check", "rules", OPERATING / "alerts.yml"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_rule_is_quiet_where_all_is_well_and_fires_where_it_is_to():
+    if (promtool := shutil.which("promtool")) is None:
+        pytest.skip("promtool is not installed")
+    done = subprocess.run([promtool, "test", "rules", UNIT_TESTS], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_rule_has_a_test_of_both():
+    seen = {}
+    for test in yaml.safe_load(UNIT_TESTS.read_text())["tests"]:
+        for asked in test["alert_rule_test"]:
+            seen.setdefault(asked["alertname"], set()).add(bool(asked["exp_alerts"]))
+    assert seen == {rule["alert"]: {True, False} for rule in RULES}
+
+
+# What has no event before its label's value is known: paths, errors and roots.
+OPEN = {"http_request_duration_seconds", "cog_gateway_problems_total", "cog_gateway_storage_failures_total"}
+
+
+def test_what_is_counted_is_there_before_its_first_event(known):
+    metrics = Metrics("1.0")
+    metrics.look()
+    text = metrics.text().decode()
+    metrics.close()
+    gauges = {each.name for each in vars(metrics.gauges).values()}
+    absent = {name for name in known if not re.search(rf"^{name}(_bucket)?[{{ ]", text, re.MULTILINE)}
+    assert absent - gauges == OPEN
+    for line in ('validations_total{result="invalid"}', 'downloads_total{backend="local",outcome="aborted"}'):
+        assert f"cog_gateway_{line} 0.0\n" in text
