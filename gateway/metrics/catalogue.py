@@ -49,6 +49,28 @@ class Metrics:
             bounds=SECONDS,
         )  # fmt: skip
         self.problems = Counter(board, "cog_gateway_problems", "Errors told to clients.", ("status", "problem"))
+        self._answers(board)
+        self.tokens = Counter(board, "cog_gateway_tokens_minted", "Scoped tokens that were minted.", ("typ",),
+            known=each("download", "tiles"))  # fmt: skip
+        self.validations = Counter(board, "cog_gateway_validations", "Files that the server judged.", ("result",),
+            known=each("valid", "invalid"))  # fmt: skip
+        self.storage_failures = Counter(
+            board, "cog_gateway_storage_failures", "Calls that a store did not answer.", ("root",)
+        )
+        self._painters(board)
+        self.audit_rows = Histogram(board, "cog_gateway_audit_batch_rows", "Audit rows of one commit.", bounds=ROWS)
+        self.audit_seconds = Histogram(
+            board, "cog_gateway_audit_commit_seconds", "How long a commit of the audit took.", bounds=SECONDS
+        )
+        self.audit_failures = Counter(board, "cog_gateway_audit_failures", "Commits of the audit that failed.")
+        self.audit_dropped = Counter(
+            board, "cog_gateway_audit_dropped_rows", "Rows that no answer waited for and that were given up."
+        )
+        self.cpu = Counter(board, "cog_gateway_cpu_seconds", "Processor time of workers and recorder.", ("mode",))
+        self.gauges = Gauges(board)
+        self.gauges.build.set(1, version)
+
+    def _answers(self, board: Board) -> None:
         self.downloads = Counter(
             board,
             "cog_gateway_downloads",
@@ -71,25 +93,6 @@ class Metrics:
         )
         self.tile_cache = Counter(board, "cog_gateway_tile_cache", "Look-ups of kept tiles.", ("result",),
             known=each("hit", "miss", "passthrough"))  # fmt: skip
-        self.tokens = Counter(board, "cog_gateway_tokens_minted", "Scoped tokens that were minted.", ("typ",),
-            known=each("download", "tiles"))  # fmt: skip
-        self.validations = Counter(board, "cog_gateway_validations", "Files that the server judged.", ("result",),
-            known=each("valid", "invalid"))  # fmt: skip
-        self.storage_failures = Counter(
-            board, "cog_gateway_storage_failures", "Calls that a store did not answer.", ("root",)
-        )
-        self._painters(board)
-        self.audit_rows = Histogram(board, "cog_gateway_audit_batch_rows", "Audit rows of one commit.", bounds=ROWS)
-        self.audit_seconds = Histogram(
-            board, "cog_gateway_audit_commit_seconds", "How long a commit of the audit took.", bounds=SECONDS
-        )
-        self.audit_failures = Counter(board, "cog_gateway_audit_failures", "Commits of the audit that failed.")
-        self.audit_dropped = Counter(
-            board, "cog_gateway_audit_dropped_rows", "Rows that no answer waited for and that were given up."
-        )
-        self.cpu = Counter(board, "cog_gateway_cpu_seconds", "Processor time of workers and recorder.", ("mode",))
-        self.gauges = Gauges(board)
-        self.gauges.build.set(1, version)
 
     def _painters(self, board: Board) -> None:
         self.painter_deaths = Counter(board, "cog_gateway_painter_deaths", "Painters that died.")
