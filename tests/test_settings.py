@@ -263,6 +263,27 @@ def test_a_settings_file_with_secrets_is_closed_to_others(tmp_path, text):
         load_settings(config=str(config))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"GATEWAY_SECRET_KEYS={KEYS}",
+        f"gateway_secret_keys={KEYS}",
+        'GATEWAY_ROOTS={"a": {"uri": "s3://b/c", "access_key_id": "i", "secret_access_key": "k"}}',
+    ],
+)
+def test_a_file_dot_env_with_secrets_is_closed_to_others(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / ".env"
+    path.write_text(text)
+    path.chmod(0o640)
+    assert load_settings()
+    path.chmod(0o644)
+    with pytest.raises(SettingsError, match=r"\.env holds secret_.* and is open to every user"):
+        load_settings()
+    path.write_text("GATEWAY_PORT=1\n")
+    assert load_settings().port == 1
+
+
 def test_misspelt_settings_of_the_file_dot_env_are_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert unknown_settings({}) == []

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from gateway.errors import BadParameter
 from gateway.gatekeeper import Admitted
 from gateway.ground.bounds import GeographicBounds
-from gateway.handlers.access import METADATA, OPEN, access
+from gateway.handlers.access import CALLER, METADATA, access
 from gateway.handlers.base import BaseHandler
 from gateway.handlers.handed import HandingHandler
 from gateway.handlers.problems import json_bytes
@@ -39,6 +39,11 @@ def within(bounds: GeographicBounds, tms: str) -> GeographicBounds:
 
 class StudioHandler(BaseHandler):
     """A resource that the studio has the answer of."""
+
+    async def let_in(self) -> None:
+        """Return when the caller is nobody in particular or may use tokens; raises BadCredential."""
+        if self.principal.user is not None:
+            await self.in_thread(self.services.gatekeeper.check_enabled, self.principal)
 
     async def worked_out(self, task: Task[T]) -> T:
         """Return what a task without a dataset comes to; raises Unavailable when too much waits."""
@@ -126,9 +131,10 @@ class TileJsonHandler(DocumentHandler):
 class GridsHandler(StudioHandler):
     """The tile matrix sets."""
 
-    @access(OPEN)
+    @access(CALLER)
     async def get(self, name: str | None = None) -> None:
         """Send the ids of all, or one of them."""
+        await self.let_in()
         if name is None:
             ids = await self.worked_out(tasks.grids())
             found: Any = [{"id": each, "links": [self.link(each)]} for each in ids]
@@ -146,9 +152,10 @@ class GridsHandler(StudioHandler):
 class ColormapsHandler(StudioHandler):
     """The colour maps, and one of them as JSON or as a picture for a legend."""
 
-    @access(OPEN)
+    @access(CALLER)
     async def get(self, name: str | None = None) -> None:
         """Send the names of all, or the colours of one; `format=png` draws it."""
+        await self.let_in()
         if name is None:
             names = await self.worked_out(tasks.colormaps())
             links = [{"href": self.public_url(f"/colorMaps/{each}"), "rel": "data"} for each in names]

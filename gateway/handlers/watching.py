@@ -14,7 +14,9 @@ from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.services import Services
 from gateway.studio.base import Load as StudioLoad
 
-FORWARDED = frozenset(("forwarded", "via", "x-forwarded-for", "x-real-ip"))
+# Fields by which a proxy shows itself, and how others begin.
+FORWARDED = frozenset(("forwarded", "via", "x-real-ip"))
+X_FORWARDED = "x-forwarded-"
 
 
 class MetricsHandler(BaseHandler):
@@ -23,7 +25,8 @@ class MetricsHandler(BaseHandler):
     @access(OPEN)
     async def get(self) -> None:
         """Send all metrics; raises Forbidden for an address that may not have them."""
-        peer, forwarded = self.request.remote_ip or "", FORWARDED & {name.lower() for name in self.request.headers}
+        peer, names = self.request.remote_ip or "", {name.lower() for name in self.request.headers}
+        forwarded = FORWARDED & names or any(name.startswith(X_FORWARDED) for name in names)
         # Behind a proxy that is not trusted everybody has the proxy's address, which mostly is this machine's.
         unknown = forwarded and not self.proxies.trusts(peer)
         if unknown or not Proxies(self.services.settings.metrics_networks).trusts(self.client_ip):

@@ -254,5 +254,8 @@ class Settings(BaseSettings):
             raise SettingsError(f"the settings file {config} has an unknown key: {unknown[0]}")
         if config is not None:
             require_closed(Path(config), toml.toml_data)
+        dotenv = getattr(dotenv_settings, "env_file", None)
+        if dotenv is not None and Path(dotenv).is_file():
+            require_closed(Path(dotenv), dotenv_settings())
         sources = (lambda: flags, env_settings, dotenv_settings, toml)
         return tuple(with_secrets(source) for source in sources)  # type: ignore[misc]

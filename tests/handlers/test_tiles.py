@@ -14,7 +14,7 @@ import pytest
 
 from gateway.model import Level, Scale
 from gateway.studio import tasks
-from tests.handlers.conftest import UNKNOWN_ID, grant, problem
+from tests.handlers.conftest import UNKNOWN_ID, act, grant, problem
 
 pytestmark = pytest.mark.gen_test
 WMTS = "{http://www.opengis.net/wmts/1.0}"
@@ -299,3 +299,14 @@ async def test_the_record_links_to_its_maps(fetch, world):
     for rel in ("tilejson", "wmts", "preview"):
         path = "/api/" + links[rel].partition("/api/")[2]
         assert (await fetch(path)).code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/colorMaps", "/api/colorMaps/viridis", "/api/tileMatrixSets", "/api/datasets"])
+async def test_a_bad_credential_is_never_passed_over_where_no_dataset_is_asked_for(fetch, world, path):
+    assert (await fetch(path)).code == 200
+    assert (await fetch(path, token=world.bearer("ana"))).code == 200
+    for token in ("nonsense", world.bearer("ana", seconds=-5)):
+        assert problem(await fetch(path, token=token))["status"] == 401
+    assert (await fetch(f"{path}?token=nonsense")).code == 401
+    world.services.records.set_disabled("ana", True, act())
+    assert (await fetch(path, token=world.bearer("ana"))).code == 401

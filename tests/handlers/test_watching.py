@@ -106,6 +106,12 @@ async def test_whoever_comes_through_a_proxy_is_asked_for_by_his_own_address(fet
     assert (await fetch("/metrics")).code == 200
 
 
-@pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X-Forwarded-For", "Forwarded", "Via", "X-Real-IP",
+        *(f"X-Forwarded-{what}" for what in ("Host", "Proto", "Port", "Prefix", "Server")),
+    ],
+)  # fmt: skip
 async def test_whoever_comes_through_an_unknown_proxy_on_this_machine_may_not_read_it(fetch, name):
     assert (await fetch("/metrics", headers={name: "127.0.0.1"})).code == 403
