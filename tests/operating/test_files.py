@@ -18,6 +18,7 @@ from gateway.settings import Settings, load_settings, unknown_settings
 ROOT = Path(__file__).parent.parent.parent
 OPERATING = ROOT / "docs" / "operating"
 UNIT = OPERATING / "cog-gateway.service"
+UNITS = sorted(OPERATING.glob("*.service"))
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
@@ -34,7 +35,7 @@ def sections() -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-@pytest.mark.parametrize("path", [UNIT, ROOT / "Dockerfile", ROOT / "compose.yaml", *sorted(OPERATING.glob("*.md"))],
+@pytest.mark.parametrize("path", [*UNITS, OPERATING / "cog-gateway-admin", ROOT / "Dockerfile", ROOT / "compose.yaml", *sorted(OPERATING.glob("*.md"))],
                          ids=lambda path: path.name)  # fmt: skip
 def test_every_setting_that_is_named_is_one(path):
     named = re.findall(r"\bGATEWAY_[A-Z_]+", path.read_text())
@@ -45,8 +46,16 @@ def test_every_setting_that_is_named_is_one(path):
 def test_every_piece_of_toml_is_read(page, tmp_path):
     for block in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL):
         assert set(tomllib.loads(block)) <= set(Settings.model_fields)
-        (tmp_path / "gateway.toml").write_text(block)
+        keys = tmp_path / "secret-keys"
+        keys.write_text("k" * 32)
+        keys.chmod(0o600)
+        (tmp_path / "gateway.toml").write_text(block.replace("/etc/cog-gateway/secret-keys", str(keys)))
         load_settings({}, config=str(tmp_path / "gateway.toml"))
+
+
+def test_the_settings_file_that_is_installed_is_the_one_that_the_guide_shows():
+    text = (OPERATING / "gateway.toml").read_text()
+    assert f"```toml\n{text.partition(chr(10))[2]}```" in (OPERATING / "README.md").read_text()
 
 
 @pytest.mark.parametrize("page", sorted(OPERATING.glob("*.md")), ids=lambda path: path.name)
@@ -69,10 +78,20 @@ def test_the_unit_starts_what_there_is_and_gives_downloads_time_to_end():
     configparser.ConfigParser(strict=False, interpolation=None, allow_no_value=True).read(UNIT)
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_the_documents_that_a_unit_names_are_there(unit):
+    (page,) = re.findall("^Documentation=file:///opt/cog-gateway/share/doc/cog-gateway/(.*)$", unit.read_text(), re.M)
+    assert (ROOT / "docs" / page).is_file()
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
-def test_systemd_reads_the_unit(tmp_path):
-    here = tmp_path / UNIT.name
-    here.write_text(UNIT.read_text().replace("/opt/cog-gateway/bin/cog-gateway", sys.executable))
+@pytest.mark.parametrize("unit", [*UNITS, *sorted(OPERATING.glob("*.timer"))], ids=lambda path: path.name)
+def test_systemd_reads_the_unit(tmp_path, unit):
+    # A timer's service must lie beside it.
+    for path in (unit, unit.with_suffix(".service")):
+        text = path.read_text().replace("/opt/cog-gateway/bin/cog-gateway", sys.executable)
+        (tmp_path / path.name).write_text(text)
+    here = tmp_path / unit.name
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", here], capture_output=True, text=True, check=False
     )

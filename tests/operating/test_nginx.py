@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 import time
-from http.client import HTTPSConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
 import pytest
@@ -32,12 +32,13 @@ class Front:
     def __init__(self, folder: Path, gateway_port: int) -> None:  # noqa: F811
         certificate, key = write_certificate(folder)
         self.trust = ssl.create_default_context(cafile=str(certificate))
-        self.port, self.logs = free_port(), folder / "logs"
+        self.port, self.plain_port, self.logs = free_port(), free_port(), folder / "logs"
         self.logs.mkdir()
         text = CONFIGURATION.read_text()
         for old, new in (
             ("127.0.0.1:8080", f"127.0.0.1:{gateway_port}"), ("listen 443", f"listen 127.0.0.1:{self.port}"),
-            ("    listen [::]:443 ssl http2;\n", ""), ("rasters.example.org", "localhost"),
+            ("    listen [::]:443 ssl http2;\n", ""), ("    listen [::]:80;\n", ""),
+            ("listen 80", f"listen 127.0.0.1:{self.plain_port}"), ("rasters.example.org", "localhost"),
             ("/etc/ssl/cog-gateway/fullchain.pem", str(certificate)),
             ("/etc/ssl/cog-gateway/privkey.pem", str(key)), ("/var/log/nginx", str(self.logs)),
         ):  # fmt: skip
@@ -93,6 +94,16 @@ def front(start, folder):  # noqa: F811
     front = Front(folder, server.port)
     yield server, front
     front.stop()
+
+
+def test_whoever_comes_without_tls_is_sent_on(front):
+    _, nginx = front
+    connection = HTTPConnection("127.0.0.1", nginx.plain_port, timeout=20)
+    connection.request("GET", "/api/datasets?q=a%0d%0aX-Evil:%201", headers={"Host": "localhost"})
+    response = connection.getresponse()
+    told = (response.status, response.headers["Location"], response.headers["X-Evil"])
+    connection.close()
+    assert told == (301, "https://localhost/api/datasets?q=a%0d%0aX-Evil:%201", None)
 
 
 def test_downloads_pass_unchanged_and_no_token_is_logged(front, folder):  # noqa: F811
