@@ -60,7 +60,7 @@ def test_the_settings_file_that_is_installed_is_the_one_that_the_guide_shows():
 
 @pytest.mark.parametrize("page", sorted(OPERATING.glob("*.md")), ids=lambda path: path.name)
 def test_every_command_has_its_options(page):
-    for line in re.findall(r"(?:^|/)cog-gateway ([a-z].*?)(?:`|$)", page.read_text(), re.MULTILINE):
+    for line in re.findall(r"(?:^|/)cog-gateway(?:-admin)? ([a-z].*?)(?:`|$)", page.read_text(), re.MULTILINE):
         words = line.split()
         assert words[0] in COMMANDS, line
         command = words[:2] if words[0] in ("audit", "datasets", "grants", "users") else words[:1]
