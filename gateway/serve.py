@@ -24,9 +24,10 @@ from tornado.netutil import bind_sockets
 
 from gateway import logs
 from gateway.app import GatewayServer, make_app, make_server, tls_context
+from gateway.audit import written_here
 from gateway.errors import GatewayError, SettingsError, StorageUnavailable
 from gateway.handlers.load import Load
-from gateway.handlers.watching import look_around
+from gateway.handlers.watching import keep_looking
 from gateway.keyring import Keys
 from gateway.recording import listen, record_for_workers, recorder_socket
 from gateway.records import old_library
@@ -44,8 +45,6 @@ DESCRIPTORS_RESERVED = 256
 POLL_SECONDS = 0.02
 # How long requests that were cut may take to notice.
 END_SECONDS = 2.0
-# How old the gauges of another worker may be.
-LOOK_SECONDS = 2.0
 # A database of many gigabytes is not read to its end before the start.
 QUICK_CHECK_SECONDS = 5.0
 # What must wait until it can be served.
@@ -226,7 +225,7 @@ def run_worker(worker: Worker) -> None:
 
     with open_services(settings, worker.counts, make_studio, recorder=worker.recorder) as services:
         services.rates.load()
-        asyncio.run(_serve_until_told(services, worker))
+        asyncio.run(_serve_and_record(services, worker))
 
 
 def renew_keys(services: Services, worker: Worker) -> None:
@@ -239,6 +238,11 @@ def renew_keys(services: Services, worker: Worker) -> None:
     except SettingsError as error:
         log.error("the keys stay as they are: %s", error.detail)
     worker.tell(READY)
+
+
+async def _serve_and_record(services: Services, worker: Worker) -> None:
+    async with written_here(services.audit):
+        await _serve_until_told(services, worker)
 
 
 async def _serve_until_told(services: Services, worker: Worker) -> None:
@@ -271,13 +275,6 @@ async def _serve_until_told(services: Services, worker: Worker) -> None:
     await drain(server, app.settings["load"], settings.drain_seconds, hurried)
     # The loop gives its handlers up as it closes: a signal would then cut the flush of the audit short.
     signal.pthread_sigmask(signal.SIG_BLOCK, worker.stops)
-
-
-async def keep_looking(services: Services, load: Load) -> None:
-    """Take note of what this worker uses, again and again, for whichever worker is asked for the metrics."""
-    while True:
-        look_around(services, load)
-        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def drain(server: GatewayServer, load: Load, seconds: float, hurried: asyncio.Event) -> None:

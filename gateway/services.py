@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from gateway import __version__
-from gateway.audit import AuditLog, RecorderLink
+from gateway.audit import AuditLog, LoopAuditLog, RecorderLink
 from gateway.cog.sidecars import check_sidecars
 from gateway.deep import DeepJudgements, DeepRules
 from gateway.errors import SettingsError
@@ -60,7 +60,7 @@ class Services:
     rates: RateLimits
     records: Records
     storages: Mapping[str, Storage]
-    audit: AuditLog
+    audit: AuditLog | LoopAuditLog
     refusals: Refusals
     keys: HmacKeys
     issuer: IssuerKeys | None
@@ -134,11 +134,11 @@ def open_services(
     raise AssertionError("unreachable: ExitStack swallows nothing")
 
 
-def audit_of(records: Records, metrics: Metrics, recorder: Path | None, stack: ExitStack) -> AuditLog:
+def audit_of(records: Records, metrics: Metrics, recorder: Path | None, stack: ExitStack) -> AuditLog | LoopAuditLog:
     """Return the audit log of a process, over its own database or over the recorder; `stack` closes the way there."""
     if recorder is None:
         return AuditLog(timed(records.append_audit, metrics))
-    return AuditLog(stack.enter_context(closing(RecorderLink(recorder))).append)
+    return LoopAuditLog(stack.enter_context(closing(RecorderLink(recorder))).append)
 
 
 def rates_of(settings: Settings) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from gateway.audit.link import RecorderLink
 from gateway.audit.log import AuditLog
+from gateway.audit.looplog import LoopAuditLog, written_here
 from gateway.audit.recorder import Recorder
 
-__all__ = ["AuditLog", "Recorder", "RecorderLink"]
+__all__ = ["AuditLog", "LoopAuditLog", "Recorder", "RecorderLink", "written_here"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +19,7 @@ CHUNK_BYTES = 1 << 16
 
 
 class RecorderLink:
-    """Appends rows by the recorder that listens at `path`; for one thread at a time. Make it after a fork.
+    """Appends rows by the recorder that listens at `path`, one batch after another. Make it after a fork.
 
     A batch whose answer does not come because the recorder has ended is sent to the next one: the rows' own keys keep
     it from being stored twice.
@@ -31,43 +31,48 @@ class RecorderLink:
         self._socket: socket.socket | None = None
         # The recorder stays as long as somebody is connected.
         with suppress(OSError):
-            self._connect(time.monotonic() + answer_seconds)
+            self._connect()
 
-    def append(self, rows: Sequence[AuditRow]) -> None:
+    async def append(self, rows: Sequence[AuditRow]) -> None:
         """Return when all rows are durable; without rows, when one could be written.
 
         Raises RecordsUnavailable when they are not, also when no recorder answers in time, and ValueError for rows
         that can never be stored.
         """
-        request, until = request_of(rows), time.monotonic() + self._answer_seconds
-        while True:
-            try:
-                answer = self._ask(request, until)
-                break
-            except OSError as error:
-                # An answer that comes late must not be taken for that of the next batch.
-                self.close()
-                if isinstance(error, TimeoutError) or time.monotonic() >= until:
-                    raise RecordsUnavailable("The recorder does not answer.") from error
-            time.sleep(PAUSE_SECONDS)
+        request = request_of(rows)
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                answer = await self._answer(request)
+        except TimeoutError as error:
+            # An answer that comes late must not be taken for that of the next batch.
+            self.close()
+            raise RecordsUnavailable("The recorder does not answer.") from error
         require_durable(answer)
 
-    def _ask(self, request: bytes, until: float) -> bytes:
-        link, frames = self._socket or self._connect(until), Frames()
-        link.settimeout(_left(until))
-        link.sendall(request)
+    async def _answer(self, request: bytes) -> bytes:
+        """Return the answer of a recorder, the next one's where one has ended."""
         while True:
-            link.settimeout(_left(until))
-            chunk = link.recv(CHUNK_BYTES)
+            try:
+                return await self._ask(request)
+            except OSError:
+                self.close()
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _ask(self, request: bytes) -> bytes:
+        loop, link, frames = asyncio.get_running_loop(), self._socket or self._connect(), Frames()
+        await loop.sock_sendall(link, request)
+        while True:
+            chunk = await loop.sock_recv(link, CHUNK_BYTES)
             if not chunk:
                 raise ConnectionResetError("the recorder has ended")
             for answer in frames.take(chunk):
                 return answer
 
-    def _connect(self, until: float) -> socket.socket:
+    def _connect(self) -> socket.socket:
         link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            link.settimeout(_left(until))
+            # Of a full backlog it is told at once, and tries again.
+            link.setblocking(False)
             link.connect(self._path)
         except OSError:
             link.close()
@@ -80,11 +85,3 @@ class RecorderLink:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-
-
-def _left(until: float) -> float:
-    """Return the seconds that are left; raises TimeoutError when there are none."""
-    left = until - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("no answer in time")
-    return left

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import abc
 import logging
 import math
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ NOTE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
+    """A row that waits, and who waits for it."""
+
     # None only asks whether a row could be written.
     row: AuditRow | None
     done: Future[None] | None
@@ -42,6 +45,11 @@ class _Entry:
             self.done.set_exception(unwritten(error))
 
 
+def rows_of(entries: Sequence[Entry]) -> list[AuditRow]:
+    """Return the rows of a batch; those who only ask whether one could be written have none."""
+    return [entry.row for entry in entries if entry.row is not None]
+
+
 def unwritten(cause: BaseException | None = None) -> RecordsUnavailable:
     """Return a new error for one row; errors that threads raise must not be shared."""
     error = RecordsUnavailable("The audit cannot be written.")
@@ -49,34 +57,37 @@ def unwritten(cause: BaseException | None = None) -> RecordsUnavailable:
     return error
 
 
-class AuditLog:
-    """Appends audit rows in groups: one thread takes what has come in while the last commit ran.
+async def fault_of(appending: Awaitable[None]) -> Exception | None:
+    """Return why a batch was not appended, None where it was."""
+    try:
+        await appending
+    # Whatever went wrong must reach those who wait, and the writer must live on.
+    except Exception as caught:  # noqa: BLE001
+        return caught
+    return None
 
-    `append` stores all rows or none and returns when they are durable: in the database, or by the recorder of the
-    machine. `queue_limit` rows may wait; more are refused at once. While the last batch failed, another one, empty
-    where nothing waits, is tried every `probe_seconds`, so that `failing` ends without a restart and without a
-    request. Make it after a fork, never before.
+
+class Rows(abc.ABC):
+    """The rows that wait to be appended in groups, and what becomes of them; who appends them is for the kinds of it.
+
+    `queue_limit` rows may wait; more are refused at once. While the last batch failed, another one, empty where
+    nothing waits, is tried every `probe_seconds`, so that `failing` ends without a restart and without a request.
+    Make it after a fork, never before.
     """
 
-    def __init__(
-        self, append: Callable[[Sequence[AuditRow]], None], *, queue_limit: int = 10_000, probe_seconds: float = 1.0
-    ) -> None:
-        self._append = append
+    def __init__(self, queue_limit: int, probe_seconds: float) -> None:
         self._queue_limit = queue_limit
         self._probe_seconds = probe_seconds
-        self._entries: deque[_Entry] = deque()
+        self._entries: deque[Entry] = deque()
         # Noted rows of batches that failed, oldest first.
-        self._kept: deque[_Entry] = deque()
+        self._kept: deque[Entry] = deque()
         self._gate = threading.Lock()
-        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._woken = False
         self._closed = False
         self._failing = False
         self._written_at = -math.inf
         self._dropped = 0
         self._told_dropped = 0
-        self._writer = threading.Thread(target=self._run, name="audit-writer")
-        self._writer.start()
 
     @property
     def failing(self) -> bool:
@@ -109,7 +120,7 @@ class AuditLog:
 
     def _expect(self, row: AuditRow | None) -> Future[None]:
         done: Future[None] = Future()
-        if not self._put(_Entry(row, done), self._queue_limit):
+        if not self._put(Entry(row, done), self._queue_limit):
             done.set_exception(unwritten())
         else:
             self._rouse()
@@ -123,7 +134,7 @@ class AuditLog:
         each end of a small transfer would cost more than writing it.
         """
         # Half: a storm of refused requests must leave room for the rows that answers wait for.
-        if not self._put(_Entry(row, None), self._queue_limit // 2):
+        if not self._put(Entry(row, None), self._queue_limit // 2):
             self._give_up(1)
         elif not quietly:
             self._rouse()
@@ -131,16 +142,17 @@ class AuditLog:
     def _rouse(self) -> None:
         if not self._woken:
             self._woken = True
-            self._wake.put(None)
+            self._wake_writer()
 
+    @abc.abstractmethod
+    def _wake_writer(self) -> None:
+        """Let who appends look at what has come in."""
+
+    @abc.abstractmethod
     def close(self) -> None:
         """Return when all rows that were taken are written or failed; further calls do nothing."""
-        with self._gate:
-            self._closed = True
-        self._wake.put(None)
-        self._writer.join()
 
-    def _put(self, entry: _Entry, limit: int) -> bool:
+    def _put(self, entry: Entry, limit: int) -> bool:
         # The gate keeps every row before the end that `close` marks.
         with self._gate:
             if self._closed or len(self._entries) + len(self._kept) >= limit:
@@ -148,49 +160,41 @@ class AuditLog:
             self._entries.append(entry)
             return True
 
-    def _run(self) -> None:
-        more = running = True
-        while running or more:
-            if not more:
-                self._wait()
-            batch, more, running = self._take()
-            entries = [entry for entry in batch if entry.wanted()]
-            # An empty batch is worth a commit only as a probe.
-            if entries or (self._failing and running and not more):
-                self._write(entries)
+    def _end(self) -> None:
         if self._kept:
             self._give_up(len(self._kept))
+            self._kept.clear()
 
-    def _wait(self) -> None:
-        """Return when somebody waits for a row, the log is closed, or it is time for notes or for a probe."""
-        with suppress(queue.Empty):
-            self._wake.get(timeout=self._probe_seconds if self._failing else NOTE_SECONDS)
+    @property
+    def _pause_seconds(self) -> float:
+        return self._probe_seconds if self._failing else NOTE_SECONDS
 
-    def _take(self) -> tuple[list[_Entry], bool, bool]:
-        """Return a batch of what has come in, whether there is more, and whether more may still come."""
+    def _take(self) -> tuple[list[Entry] | None, bool, bool]:
+        """Return a batch of what has come in, whether there is more, and whether more may still come.
+
+        The batch is None where nothing is to be written, and empty where a probe is due.
+        """
         # The flag first: a row that comes in after the look at the entries wakes the writer again.
         self._woken = False
         with self._gate:
             kept = [self._kept.popleft() for _ in range(min(len(self._kept), BATCH_ROWS // 2))]
             new = [self._entries.popleft() for _ in range(min(len(self._entries), BATCH_ROWS - len(kept)))]
-            more = bool(self._entries) or (bool(self._kept) and not self._failing)
-            return kept + new, more, not self._closed
+            more, running = bool(self._entries) or (bool(self._kept) and not self._failing), not self._closed
+        entries = [entry for entry in kept + new if entry.wanted()]
+        probing = self._failing and running and not more
+        return entries if entries or probing else None, more, running
 
-    def _write(self, entries: list[_Entry]) -> None:
-        error: Exception | None = None
-        try:
-            self._append([entry.row for entry in entries if entry.row is not None])
+    def _settle(self, entries: list[Entry], error: Exception | None) -> None:
+        """Tell all who wait for a batch how it went, and keep of one that failed what nobody waits for."""
+        if error is None:
             self._written_at = time.monotonic()
-        # Whatever went wrong must reach those who wait, and the thread must live on.
-        except Exception as caught:  # noqa: BLE001
-            error = caught
         self._tell(error)
         for entry in entries:
             entry.settle(error)
         if error is not None:
             self._keep([entry for entry in entries if entry.done is None], error)
 
-    def _keep(self, noted: list[_Entry], error: Exception) -> None:
+    def _keep(self, noted: list[Entry], error: Exception) -> None:
         """Put rows that nobody waits for back at the front, as many as there is room for; give the others up."""
         # Any other error is one of the rows, which would fail the next batch as well.
         room = 0
@@ -216,3 +220,52 @@ class AuditLog:
             LOG.warning("The audit can be written again; %d rows were given up so far.", self._dropped)
             self._told_dropped = 0
         self._failing = error is not None
+
+
+class AuditLog(Rows):
+    """Appends audit rows in groups: one thread takes what has come in while the last commit ran.
+
+    `append` stores all rows or none and returns when they are durable.
+    """
+
+    def __init__(
+        self, append: Callable[[Sequence[AuditRow]], None], *, queue_limit: int = 10_000, probe_seconds: float = 1.0
+    ) -> None:
+        super().__init__(queue_limit, probe_seconds)
+        self._append = append
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._run, name="audit-writer")
+        self._writer.start()
+
+    def _wake_writer(self) -> None:
+        self._wake.put(None)
+
+    def close(self) -> None:
+        """Return when all rows that were taken are written or failed; further calls do nothing."""
+        with self._gate:
+            self._closed = True
+        self._wake.put(None)
+        self._writer.join()
+
+    def _run(self) -> None:
+        more = running = True
+        while running or more:
+            if not more:
+                self._wait()
+            entries, more, running = self._take()
+            if entries is not None:
+                self._settle(entries, self._write(entries))
+        self._end()
+
+    def _wait(self) -> None:
+        """Return when somebody waits for a row, the log is closed, or it is time for notes or for a probe."""
+        with suppress(queue.Empty):
+            self._wake.get(timeout=self._pause_seconds)
+
+    def _write(self, entries: list[Entry]) -> Exception | None:
+        try:
+            self._append(rows_of(entries))
+        # Whatever went wrong must reach those who wait, and the thread must live on.
+        except Exception as caught:  # noqa: BLE001
+            return caught
+        return None

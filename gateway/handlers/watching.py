@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from contextlib import suppress
 
@@ -14,6 +15,8 @@ from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.services import Services
 from gateway.studio.base import Load as StudioLoad
 
+# How old what is known of a worker may be.
+LOOK_SECONDS = 2.0
 # Fields by which a proxy shows itself, and how others begin.
 FORWARDED = frozenset(("forwarded", "via", "x-real-ip"))
 X_FORWARDED = "x-forwarded-"
@@ -60,6 +63,13 @@ def look_around(services: Services, load: Load) -> None:
             gauges.database.set((settings.state_dir / name).stat().st_size, name)
     with suppress(OSError):
         gauges.state_free.set(shutil.disk_usage(settings.state_dir).free)
+
+
+async def keep_looking(services: Services, load: Load) -> None:
+    """Take note of what this worker uses, again and again, for whichever worker is asked for the metrics."""
+    while True:
+        look_around(services, load)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def look_at_studio(metrics: Metrics, studio: StudioLoad) -> None:

@@ -1,5 +1,6 @@
 """The recorder and the way to it, over real sockets; the process of its own runs in tests/e2e."""
 
+import asyncio
 import os
 import socket
 import threading
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from gateway.audit import AuditLog, Recorder, RecorderLink, recorder, wire
+from gateway.audit import LoopAuditLog, Recorder, RecorderLink, recorder, wire
 from gateway.audit import link as link_module
 from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow
@@ -95,19 +96,23 @@ def linked(folder, **options):
         link.close()
 
 
+def append(link, *rows):
+    asyncio.run(link.append(rows))
+
+
 def test_rows_of_a_link_are_appended_as_they_were(folder, listener):
     taken, row = [], AuditRow("a", user_id="ü", status=206, detail={"free": [1, None]})
     with running(listener, taken.extend), linked(folder) as link:
-        link.append([row])
+        append(link, row)
     assert taken == [row]
 
 
 def test_no_rows_ask_whether_one_could_be_written(folder, listener, store):
     with running(listener, store.append), linked(folder) as link:
-        link.append([])
+        append(link)
         store.error = RecordsUnavailable("locked")
         with pytest.raises(RecordsUnavailable, match="locked"):
-            link.append([])
+            append(link)
         store.error = None
     assert store.batches == [[]]
 
@@ -193,16 +198,16 @@ def test_an_answer_may_come_in_pieces(folder, listener, store, monkeypatch, capl
     monkeypatch.setattr(link_module, "CHUNK_BYTES", 1)
     store.error = RecordsUnavailable("locked")
     with running(listener, store.append), linked(folder) as link, pytest.raises(RecordsUnavailable, match="locked"):
-        link.append([AuditRow("a")])
+        append(link, AuditRow("a"))
 
 
 def test_a_lone_unfit_batch_is_told_so(folder, listener, store, caplog):
     store.error = ValueError("no JSON")
     with running(listener, store.append), linked(folder) as link:
         with pytest.raises(ValueError, match="no JSON"):
-            link.append([AuditRow("a")])
+            append(link, AuditRow("a"))
         store.error = None
-        link.append([AuditRow("b")])
+        append(link, AuditRow("b"))
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
 
 
@@ -218,7 +223,7 @@ def test_a_recorder_that_ends_leaves_the_batch_to_the_next_one(folder, listener,
     dying = threading.Thread(target=die)
     with linked(folder) as link:
         dying.start()
-        asking = threading.Thread(target=link.append, args=([AuditRow("a")],))
+        asking = threading.Thread(target=append, args=(link, AuditRow("a")))
         asking.start()
         dying.join(WAIT_SECONDS)
         with running(listener, store.append):
@@ -233,31 +238,31 @@ def test_a_recorder_that_is_frozen_is_not_waited_for_for_ever(folder, listener):
     with linked(folder, answer_seconds=0.05) as link:
         for _ in range(2):
             with pytest.raises(RecordsUnavailable, match="does not answer"):
-                link.append([AuditRow("a")])
+                append(link, AuditRow("a"))
 
 
 def test_a_socket_that_is_full_is_not_waited_for_for_ever(folder, listener):
     with linked(folder, answer_seconds=0.05) as link, pytest.raises(RecordsUnavailable, match="does not answer"):
-        link.append([AuditRow("a", user_agent="x" * (8 << 20))])
+        append(link, AuditRow("a", user_agent="x" * (8 << 20)))
 
 
 def test_without_a_recorder_rows_are_refused_after_a_while(tmp_path):
     with linked(tmp_path, answer_seconds=0.05) as link, pytest.raises(RecordsUnavailable, match="does not answer"):
-        link.append([AuditRow("a")])
+        append(link, AuditRow("a"))
 
 
 def test_a_large_batch_goes_through_a_small_socket(folder, listener, store):
     with running(listener, store.append), linked(folder) as link:
-        link.append([AuditRow("a", user_agent="x" * 100_000)] * 50)
+        append(link, *[AuditRow("a", user_agent="x" * 100_000)] * 50)
     assert [len(batch) for batch in store.batches] == [50]
 
 
 def test_a_recorder_that_is_told_to_stop_waits_for_those_who_are_connected(folder, listener, store):
     started = Running(listener, store.append)
     with linked(folder) as link:
-        link.append([AuditRow("a")])
+        append(link, AuditRow("a"))
         started.tell()
-        link.append([AuditRow("b")])
+        append(link, AuditRow("b"))
         assert started._thread.is_alive()
     started.join()
     assert store.batches == [["a"], ["b"]]
@@ -266,17 +271,24 @@ def test_a_recorder_that_is_told_to_stop_waits_for_those_who_are_connected(folde
 def test_time_is_taken_to_look_around_also_under_load(folder, listener, store):
     with running(listener, store.append, look_seconds=0.0) as started, linked(folder) as link:
         for _ in range(3):
-            link.append([])
+            append(link)
         assert started.looks
 
 
 def test_a_log_over_a_recorder_keeps_its_promises(folder, listener, store):
-    with running(listener, store.append), linked(folder) as link:
-        log = AuditLog(link.append)
+    async def work(log):
+        writing = asyncio.create_task(log.write())
         log.note(AuditRow("noted"), quietly=True)
-        assert log.record(AuditRow("a")).result(WAIT_SECONDS) is None
+        await asyncio.wrap_future(log.record(AuditRow("a")))
+        log.leave()
+        await writing
+
+    with running(listener, store.append), linked(folder) as link:
+        log = LoopAuditLog(link.append)
+        asyncio.run(work(log))
+        log.note(AuditRow("after the loop"))
         log.close()
-    assert [action for batch in store.batches for action in batch] == ["noted", "a"]
+    assert [action for batch in store.batches for action in batch] == ["noted", "a", "after the loop"]
 
 
 def test_frames_are_whole_however_their_bytes_come():
