@@ -117,9 +117,11 @@ class Supervisor:
                 child.work(child.starts)
             code = 0
         finally:
-            sys.stderr.flush()
-            # Not sys.exit: the parent's clean-up must not run in the child as well.
-            os._exit(code)
+            # Not sys.exit: the parent's clean-up must not run in the child as well, whoever reads the log or not.
+            try:
+                sys.stderr.flush()
+            finally:
+                os._exit(code)
 
     def _pause(self) -> float:
         """Return how long nothing is due, in seconds."""

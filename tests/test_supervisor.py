@@ -103,6 +103,31 @@ print(Supervisor([child], 5).run(), child.starts)
     ]  # fmt: skip
 
 
+def test_a_child_that_fails_ends_as_a_child_though_nobody_reads_the_log_any_more():
+    told = run("""
+from gateway.errors import SettingsError
+reader, log = os.pipe()
+os.close(reader)
+sys.stderr = os.fdopen(log, "w")
+
+def work(starts):
+    if starts > 1:
+        return ready_then_stop(starts)
+    sys.stderr.write("why")
+    raise SettingsError("no key")
+
+child, parent = Child("worker", work), os.getpid()
+try:
+    print(Supervisor([child], 5).run(), child.starts)
+finally:
+    # What the parent cleans up in the end.
+    print("cleaned up by", "the parent" if os.getpid() == parent else "a child", flush=True)
+""")
+    assert told[0] == "the worker cannot go on: no key"
+    assert "ended (exit code 1), again in 0.05 s" in told[1]
+    assert told[2:] == ["READY=1", "STOPPING=1", "0 2", "cleaned up by the parent"]
+
+
 def test_what_others_need_is_started_again_until_they_have_ended():
     told = run("""
 born, tell = os.pipe()

@@ -38,8 +38,11 @@ class AuditedHandler(BaseHandler):
 
         The work until then is the same for a dataset that may not be seen and for one that does not exist.
         """
+        # The method first: what Tornado refuses by its method alone has no path yet.
+        if self.request.method != "GET" or not self.gives_file or error.status not in REFUSALS:
+            return
         named = dataset_uuid(self.path_args[0]) if self.path_args else None
-        if not self.gives_file or self.request.method != "GET" or error.status not in REFUSALS or named is None:
+        if named is None:
             return
         range_header, detail = self.trace.range_header, {"reason": error.detail}
         self.services.refusals.take(
