@@ -167,7 +167,8 @@ class WmtsHandler(LayersHandler, TileHandler):
         pixel = int(self.whole(asked, "i")), int(self.whole(asked, "j"))
         if max(pixel) >= address.size:
             raise BadParameter(f"The parameters I and J must be less than {address.size}.")
-        kind = asked.get("infoformat", INFO_FORMATS[0])
+        # A client that does not encode the plus sign sends a space.
+        kind = asked.get("infoformat", INFO_FORMATS[0]).replace(" ", "+")
         if kind not in INFO_FORMATS:
             raise BadParameter(f"The parameter INFOFORMAT must be one of {', '.join(INFO_FORMATS)}.")
 
@@ -224,10 +225,16 @@ class CatalogueWmtsHandler(LayersHandler):
 
 
 def told(found: dict[str, Any], kind: str) -> bytes | str:
-    """Return the values of a point in one of the formats of GetFeatureInfo."""
+    """Return the values of a point in one of the formats of GetFeatureInfo; as GeoJSON a feature (RFC 7946)."""
     if kind == "application/json":
         return json_bytes(found)
     pairs = list(zip(found["band_descriptions"], found["values"], strict=True))
+    if kind == "application/geo+json":
+        point = {"type": "Point", "coordinates": found["coordinates"]}
+        distinct = len(set(found["band_descriptions"])) == len(pairs)
+        names = found["band_descriptions" if distinct else "band_names"]
+        feature = {"type": "Feature", "geometry": point, "properties": dict(zip(names, found["values"], strict=True))}
+        return json_bytes({"type": "FeatureCollection", "features": [feature]})
     if kind == "text/plain":
         return "".join(f"{name}: {'no data' if value is None else value}\n" for name, value in pairs)
     rows = "".join(

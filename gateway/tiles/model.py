@@ -115,7 +115,7 @@ class OnMap:
 
 
 # What GetFeatureInfo answers in.
-INFO_FORMATS = ("application/json", "text/plain", "text/html")
+INFO_FORMATS = ("application/json", "text/plain", "text/html", "application/geo+json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 import morecantile
@@ -83,7 +84,7 @@ def _layer(layer: Layer, grid_name: str) -> str:
     formats = "".join(f"<InfoFormat>{kind}</InfoFormat>" for kind in INFO_FORMATS)
     values = "".join(
         f'   <ResourceURL format="{kind}" resourceType="FeatureInfo" '
-        f"template={quoteattr(f'{layer.values}&infoformat={kind}')}/>\n"
+        f"template={quoteattr(f'{layer.values}&infoformat={quote(kind)}')}/>\n"
         for kind in INFO_FORMATS
     )
     return f"""  <Layer>

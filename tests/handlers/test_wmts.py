@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from gateway.handlers.wmts import told
 from gateway.model import Level, Scale
 from tests.handlers.conftest import grant, problem
 
@@ -89,7 +90,7 @@ async def test_named_styles_of_one_band_have_a_legend_and_are_drawn(fetch, world
     assert tiles["default"] != tiles["viridis"] == by_kvp.body
 
 
-@pytest.mark.parametrize("kind", ["application/json", "text/plain", "text/html"])
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", "text/html", "application/geo+json"])
 async def test_values_under_a_pixel_are_those_of_the_point(fetch, world, kind):
     dataset = world.add()
     west, south, east, north = dataset.raster.bounds
@@ -107,6 +108,22 @@ async def test_values_under_a_pixel_are_those_of_the_point(fetch, world, kind):
     found = json.loads(response.body)
     place = ",".join(map(str, found["coordinates"]))
     assert found == json.loads((await fetch(f"/api/datasets/{dataset.id}/point/{place}")).body)
+
+
+@pytest.mark.parametrize(
+    ("descriptions", "properties"),
+    [(["red", "green"], {"red": 7, "green": None}), (["dB", "dB"], {"b1": 7, "b2": None})],
+)
+def test_values_as_a_feature_keep_each_band(descriptions, properties):
+    found = {
+        "coordinates": [1, 2],
+        "values": [7, None],
+        "band_names": ["b1", "b2"],
+        "band_descriptions": descriptions,
+    }
+    (feature,) = json.loads(told(found, "application/geo+json"))["features"]
+    assert feature["properties"] == properties
+    assert feature["geometry"] == {"type": "Point", "coordinates": [1, 2]}
 
 
 @pytest.mark.parametrize("query", ["&I=256&J=0", "&I=x&J=0", "&I=0&J=0&INFOFORMAT=text/xml", ""])
