@@ -186,7 +186,9 @@ def tell_refused(outcome: Ingested, manner: Manner) -> None:
     if outcome.message:
         tell_line("refused", outcome.source, outcome.message.rstrip("."), colour="red", err=True)
     if not outcome.message or manner.verbosity or manner.alone:
-        in_full = replace(manner, verbosity=max(manner.verbosity, int(manner.alone)))
-        tell_findings(outcome.source, report, in_full if outcome.mend else replace(in_full, verbosity=1))
+        # A conversion that has failed would fail by hand as well.
+        most = 2 if outcome.mend else 1
+        least = 1 if manner.alone else 0
+        tell_findings(outcome.source, report, replace(manner, verbosity=max(least, min(most, manner.verbosity))))
     if manner.alone and outcome.mend and manner.verbosity < 2:
         click.echo(f"mend it with --convert, or: {outcome.mend}", err=True)

@@ -16,7 +16,7 @@ from gateway.cli.shared import GAP, end_of, is_terminal, printable
 from gateway.model import Finding, Report, Severity
 
 # Most rules and outcomes are no longer, so that names stand below each other.
-WORD_CELLS = 14
+WORD_CELLS = 16
 # So much of a reason is shown on a terminal before a long name is cut.
 REASON_CELLS = 24
 NAME_CELLS = 12

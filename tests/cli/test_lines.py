@@ -9,7 +9,7 @@ REASON = "An image is stored in strips"
 
 def test_a_file_or_pipe_gets_all_of_a_line_and_no_colour(capsys):
     tell("not-tiled", "folder/" * 30 + "a.tif", REASON * 5, colour="red")
-    assert capsys.readouterr().out == f"not-tiled       {'folder/' * 30}a.tif  {REASON * 5}\n"
+    assert capsys.readouterr().out == f"not-tiled         {'folder/' * 30}a.tif  {REASON * 5}\n"
 
 
 @pytest.mark.parametrize("name", ["a.tif", "2023/north/scene_003.tif", "folder/" * 30 + "a.tif", "漢" * 60 + ".tif"])
@@ -32,7 +32,7 @@ def test_the_word_is_coloured_on_a_terminal_unless_its_owner_says_no(monkeypatch
     tell("failed", "a.tif", colour="red")
     coloured, plain = terminal.getvalue().splitlines()
     assert coloured.startswith("\x1b[31mfailed\x1b[0m ")
-    assert plain == "failed          a.tif"
+    assert plain == "failed            a.tif"
 
 
 @pytest.mark.parametrize(
