@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from typing import Any
 
 import morecantile
 import numpy as np
 from rasterio.crs import CRS
 from rasterio.io import DatasetReader
+from rasterio.rio.overview import get_maximum_overview_level
 from rasterio.windows import Window
-from rio_tiler.errors import RioTilerError
-from rio_tiler.io import Reader
 from rio_tiler.utils import CRS_to_uri
 
 from gateway.errors import CannotBeDrawn, NotFound
@@ -27,7 +25,7 @@ from gateway.tiles.model import OnMap, Style
 from gateway.tiles.pictures import Size, whole
 from gateway.tiles.source import read_source
 from gateway.tiles.values import Ground, image_of
-from gateway.tiles.warp import Drawn
+from gateway.tiles.warp import Drawn, placed
 from gateway.tiles.wmts import grid
 
 
@@ -96,20 +94,18 @@ def on_map(handle: Handle, tms: str) -> OnMap:
     """Return where a dataset lies, and the zoom levels of a grid that fit it; raises NoPlace and NotFound."""
     chosen = grid(tms)
     bounds = handle.once("bounds", lambda: geographic_bounds(handle.view.placed))
-    transform_of(handle.view.placed.crs, chosen.crs.to_wkt())
-    try:
-        least, most = handle.lend(lambda raster: _zooms(raster, tms))
-    except (RioTilerError, ValueError, ArithmeticError, LookupError, RuntimeError):
-        least, most = chosen.minzoom, chosen.maxzoom
+    least, most = _zooms(handle, chosen)
     most = min(max(most, chosen.minzoom), chosen.maxzoom)
     return OnMap(bounds, min(max(least, chosen.minzoom), most), most, (chosen.minzoom, chosen.maxzoom))
 
 
-def _zooms(raster: DatasetReader, tms: str) -> tuple[int, int]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with Reader(None, dataset=raster, tms=morecantile.tms.get(tms)) as reader:
-            return reader.minzoom, reader.maxzoom
+def _zooms(handle: Handle, chosen: morecantile.TileMatrixSet) -> tuple[int, int]:
+    """Return the zoom levels at which all of a raster is about one tile, and at which tiles are as fine as it."""
+    placing = placed(handle, chosen.crs.to_wkt())
+    width, height = placing.size or handle.view.size
+    coarsest = get_maximum_overview_level(width, height, minsize=chosen.tileMatrices[0].tileWidth)
+    finest = max(placing.pixel)
+    return chosen.zoom_for_res(finest * 2**coarsest), chosen.zoom_for_res(finest)
 
 
 def statistics(

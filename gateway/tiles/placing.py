@@ -12,7 +12,7 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.warp import calculate_default_transform
 
-from gateway.ground.extent import extent
+from gateway.ground.extent import extent, net
 from gateway.ground.georeference import Georeference
 from gateway.ground.systems import Bounds, Floats, Transform, circle, transform_of
 from gateway.tiles.grid import Frame
@@ -27,6 +27,8 @@ MERCATOR_LATITUDE = 85.06
 WORLD = 4e7
 # Of pixels of a picture, round an extent that is exact.
 MARGIN = 1e-3
+# Pixels along one side of a raster that are measured; and how far beyond them GDAL's estimate is taken for true.
+SPREAD, OFF = 9, 1.5
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,14 @@ class Placing:
     pixel: tuple[float, float]
     to_crs: Transform
     half: float = math.inf
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Return width and height in such pixels, or None where the extent cannot be told."""
+        if self.extent is None:
+            return None
+        west, south, east, north = self.extent
+        return max(1, round((east - west) / self.pixel[0])), max(1, round((north - south) / self.pixel[1]))
 
     def straight(self, frame: Frame) -> bool:
         """Return whether the pixels of a tile are those of the raster but for a scale and an offset."""
@@ -117,23 +127,42 @@ def to_source(view: View, placing: Placing, frame: Frame, level: int) -> ToSourc
 
 
 def _resolution(view: View, place: Georeference, source: CRS, target: CRS) -> tuple[float, float]:
-    """Return the pixel size that GDAL would give the raster in another CRS, else that of its middle."""
+    """Return the pixel size that GDAL would give the raster in another CRS, else the median of its pixels there."""
     (width, height), (west, south, east, north) = view.size, place.bounds
     if source.to_epsg() == 4326 and target.to_epsg() == 3857:
         rows = height / (north - south)
         south, north = max(south, -MERCATOR_LATITUDE), min(north, MERCATOR_LATITUDE)
         height = max(1, round(rows * (north - south)))
+    each = _pixels(place, target)
     try:
         found, _, _ = calculate_default_transform(source, target, width, height, west, south, east, north)
     except (RasterioError, CPLE_BaseError):
-        return _middle_pixel(place, target)
-    return abs(found.a), abs(found.e)
+        found = None
+    sizes = [side for side in each if side.size]
+    if found is not None and all(_plausible(abs(side), sizes) for side in (found.a, found.e)):
+        return abs(found.a), abs(found.e)
+    across, down = (float(np.median(side)) if side.size else WORLD for side in each)
+    return across, down
 
 
-def _middle_pixel(place: Georeference, target: CRS) -> tuple[float, float]:
-    """Return the size that the pixel in the middle has in another CRS; that of the whole world where it has none."""
-    columns, rows = (np.array([size / 2, size / 2 + 1, size / 2]) for size in place.size)
-    rows = rows[[0, 2, 1]]
-    x, y = transform_of(place.crs, target.to_wkt())(*place.at(columns, rows))
-    across, down = np.hypot(x[1] - x[0], y[1] - y[0]), np.hypot(x[2] - x[0], y[2] - y[0])
-    return (float(across) or 1.0, float(down) or 1.0) if np.isfinite(across + down) else (WORLD, WORLD)
+def _plausible(side: float, sizes: list[Floats]) -> bool:
+    """Return whether some pixel of a raster is about so large; GDAL's estimate over a seam of the map is not."""
+    if not sizes:
+        return True
+    least, most = min(each.min() for each in sizes), max(each.max() for each in sizes)
+    return bool(least / OFF <= side <= most * OFF)
+
+
+def _pixels(place: Georeference, target: CRS) -> tuple[Floats, Floats]:
+    """Return the widths and the heights that pixels all over the raster have in another CRS, where they have any."""
+    axis, way = circle(target.to_wkt()), transform_of(place.crs, target.to_wkt())
+    columns, rows = net((0.5, 0.5, max(place.size[0] - 1.5, 0.5), max(place.size[1] - 1.5, 0.5)), SPREAD)
+    x, y = way(*place.at(columns, rows))
+    found = []
+    for right, lower in ((1, 0), (0, 1)):
+        beside_x, beside_y = way(*place.at(columns + right, rows + lower))
+        with np.errstate(invalid="ignore"):
+            step = beside_x - x
+            side = np.hypot(step if axis is None else step - axis.turn * np.round(step / axis.turn), beside_y - y)
+        found.append(side[np.isfinite(side) & (side > 0)])
+    return found[0], found[1]
