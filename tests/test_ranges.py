@@ -15,6 +15,7 @@ from gateway.ranges import (
     ByteRange,
     Conditions,
     Outcome,
+    conditions_of,
     content_disposition,
     evaluate,
     parse_range,
@@ -368,3 +369,9 @@ def test_any_title_gives_a_safe_file_name_that_other_parsers_read(title):
         assert not text.lower().endswith((".tif.tif", ".tiff.tif"))
         assert not text.startswith(".")
         assert not set(text) & set("/\\\r\n\0\u202e")
+
+
+def test_the_conditions_of_a_request_are_its_fields():
+    fields = {"If-Match": "a", "If-None-Match": "b", "If-Range": "c", "If-Modified-Since": "d"}
+    assert conditions_of(fields.get) == Conditions("a", "b", "c", "d")
+    assert conditions_of({"If-Unmodified-Since": "e"}.get) == Conditions(if_unmodified_since="e")

@@ -3,6 +3,7 @@ import socket
 
 import pytest
 
+from gateway import cog
 from gateway.cog import DEPTHS, inspect, not_regular_report
 from gateway.cog.layout import read_layout
 from gateway.files import NotRegular, open_file
@@ -82,6 +83,12 @@ def test_what_gdal_cannot_open_is_a_finding_without_any_text_of_gdal():
     assert found.rule == "gdal-cannot-open"
     assert "secret" not in found.message
     assert inspection.raster is None
+
+
+def test_the_room_of_the_check_has_what_it_names_and_nothing_else():
+    assert all(getattr(cog, name) for name in cog.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        cog.nothing  # noqa: B018 - the look itself raises
 
 
 def test_the_depths_are_the_three_of_the_command_line():

@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from gateway.cog import raster
 from gateway.cog.layout import read_layout
 from gateway.cog.raster import open_raster, strict_options
 from gateway.files import open_file
@@ -74,3 +75,13 @@ def test_local_files_are_opened_without_network():
     assert "CPL_VSIL_CURL_ALLOWED_FILENAME" not in strict_options("/vsis3/bucket/a.tif")
     assert strict_options("/vsis3/bucket/a.tif")["GDAL_PAM_ENABLED"] == "NO"
     assert math.isfinite(int(strict_options("x")["GDAL_NUM_THREADS"]))
+
+
+def test_a_file_in_which_gdal_finds_another_one_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "a.tif"
+    path.write_bytes(write(pyramid(tags=GEO)))
+    monkeypatch.setattr(raster, "refers_elsewhere", lambda _: True)
+    with open_file(path) as source:
+        facts, problems = open_raster(source, read_layout(source))
+    assert facts is None
+    assert [found.rule for found in problems] == ["refers-to-other-file"]

@@ -7,7 +7,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-from gateway.cog import inspect
+from gateway.cog import inspect, stretch
 from gateway.cog.layout import read_layout
 from gateway.cog.stretch import ranges_of, with_stretch
 from gateway.files import open_file
@@ -42,6 +42,11 @@ def test_of_a_large_level_pieces_are_read(tmp_path):
     (found,) = judged(tmp_path / "a.tif", allow_missing_overviews=True).stretch
     assert 5_000 < found[0] < 20_000
     assert 45_000 < found[1] < 60_000
+
+
+def test_a_band_without_a_value_has_a_range_that_is_none_of_its_own():
+    assert stretch._range(np.ma.MaskedArray(np.full((4, 4), np.nan), False)) == (0.0, 1.0)
+    assert stretch._range(np.ma.MaskedArray(np.ones((2, 2)), True)) == (0.0, 1.0)
 
 
 def test_what_needs_none_has_none(tmp_path):
