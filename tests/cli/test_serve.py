@@ -92,3 +92,13 @@ def test_the_greeting_names_the_public_address_where_there_is_one(gateway, monke
     gateway.catalogue()
     greet(load_settings({"public_url": "https://rasters.example.org"}), 8123)
     assert "COG Gateway: https://rasters.example.org/ " in capsys.readouterr().err
+
+
+def test_a_root_whose_folder_is_missing_is_told_with_its_whole_path_and_what_can_be_done(gateway):
+    from gateway.serve import start_problem
+    from gateway.settings import load_settings
+
+    gateway.data.rmdir()
+    told = start_problem(load_settings({}))
+    assert told.startswith(f"the root data (file:{gateway.data}) cannot be read")
+    assert told.endswith("make that folder, or name others as roots (GATEWAY_ROOTS, [roots.NAME])")
