@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -20,8 +20,7 @@ from gateway.files import FileSource
 from gateway.gatekeeper import Action, Gatekeeper, Wait, vouched
 from gateway.model import Dataset, ObjectStat, Principal
 from gateway.ranges import ByteRange, Conditions, Outcome, content_disposition, evaluate, parse_range, range_applies
-from gateway.records import Standing
-from gateway.storage import Redirect, RemoteObject, Storage, Stream
+from gateway.storage import Redirect, RemoteObject, Stream
 
 # Up to this a body is read at once: one write with the headers costs less than a sendfile of its own.
 SMALL_BYTES = 128 * 1024
@@ -63,7 +62,7 @@ class Redirected:
 
 @dataclass(frozen=True, slots=True)
 class SmallBody:
-    """200 or 206 whose bytes are here. `standing` is what the caller was admitted by."""
+    """200 or 206 whose bytes are here."""
 
     status: int
     dataset: Dataset
@@ -71,7 +70,6 @@ class SmallBody:
     headers: Mapping[str, str]
     span: ByteRange
     body: bytes
-    standing: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,40 +105,31 @@ def prepare(gatekeeper: Gatekeeper, request: DownloadRequest, may_wait: Wait) ->
             continue
         if isinstance(found, Wait):
             return found
-        with ExitStack() as unless_sent:
-            unless_sent.callback(found.close)
-            planned = _planned(gatekeeper, request, found)
-            if isinstance(planned, HeadersOnly):
-                return planned
-            if isinstance(found.delivery, Redirect) and not _hides_range(request, planned):
-                return _redirected(planned, found.delivery)
-            if planned.span.length > SMALL_BYTES:
-                unless_sent.pop_all()
-                return LargeBody(*planned, found.source)
-            try:
-                body = found.read(planned.span, may_wait)
-            except BlockingIOError:
-                return Wait.DISK
-            if body is not None:
-                return SmallBody(*planned, body, right.standing)
+        answer: Answer | Wait | None = None
+        try:
+            answer = _answer(gatekeeper, request, found, may_wait)
+        finally:
+            if not isinstance(answer, LargeBody):
+                found.close()
+        if answer is not None:
+            return answer
     raise StorageUnavailable("The file of this dataset is being replaced.", retry_after_seconds=1)
 
 
-def read_small(storage: Storage, dataset: Dataset, range_header: str) -> tuple[ByteRange, bytes] | None:
-    """Return a small range and its bytes, if they are those of the judged version and in the page cache.
-
-    None for what the whole walk must decide. Raises what `Storage.deliver` raises, RangeNotSatisfiable, and
-    BlockingIOError where a disk would have to be waited for.
-    """
-    delivery = storage.deliver(dataset.key, dataset.version)
-    if not isinstance(delivery, Stream) or not isinstance(delivery.source, FileSource):
-        return None
-    with delivery.source as source:
-        span = parse_range(range_header, delivery.stat.size_bytes)
-        if span is None or span.length > SMALL_BYTES:
-            return None
-        body = source.read_cached(span.start, span.length)
-        return (span, body) if len(body) == span.length and source.unchanged() else None
+def _answer(gatekeeper: Gatekeeper, request: DownloadRequest, found: _Found, may_wait: Wait) -> Answer | Wait | None:
+    """Return the answer, or what would have to be waited for; None when the judged version is there no longer."""
+    planned = _planned(gatekeeper, request, found)
+    if isinstance(planned, HeadersOnly):
+        return planned
+    if isinstance(found.delivery, Redirect) and not _hides_range(request, planned):
+        return _redirected(planned, found.delivery)
+    if planned.span.length > SMALL_BYTES:
+        return LargeBody(*planned, found.source)
+    try:
+        body = found.read(planned.span, may_wait)
+    except BlockingIOError:
+        return Wait.DISK
+    return None if body is None else SmallBody(*planned, body)
 
 
 @dataclass(frozen=True, slots=True)

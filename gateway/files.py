@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from gateway.errors import GatewayError
+
+S = TypeVar("S", bound="FileSource")
 
 
 class NotRegular(GatewayError):
@@ -46,16 +49,13 @@ class FileSource:
         if not stat.S_ISREG(self.facts.st_mode):
             os.close(fd)
             raise NotRegular("This is no regular file.")
+        # The version of the file when it was opened.
+        self.version = version_of(self.facts)
 
     @property
     def size_bytes(self) -> int:
         """Return the length of the file when it was opened."""
         return self.facts.st_size
-
-    @property
-    def version(self) -> str:
-        """Return the version of the file when it was opened."""
-        return version_of(self.facts)
 
     @property
     def gdal_path(self) -> str:
@@ -84,11 +84,6 @@ class FileSource:
     def unchanged(self) -> bool:
         """Return whether the file still has the version that it was opened with."""
         return version_of(os.fstat(self.fd)) == self.version
-
-    def detach(self) -> int:
-        """Return the descriptor and give up its ownership."""
-        fd, self.fd = self.fd, -1
-        return fd
 
     def close(self) -> None:
         """Close the descriptor; further calls do nothing."""
@@ -147,10 +142,10 @@ def _existing_is_fine() -> Iterator[None]:
         return
 
 
-def open_beneath(root: Path, parts: tuple[str, ...]) -> FileSource:
-    """Return the opened file `parts` below `root`, no link followed. Raises NotRegular or OSError."""
+def open_beneath(root: Path, parts: tuple[str, ...], made: Callable[[int], S]) -> S:
+    """Return what is made of the opened file `parts` below `root`, no link followed. Raises NotRegular or OSError."""
     with folder_beneath(root, parts[:-1]) as folder:
-        return FileSource(os.open(parts[-1], READ_FLAGS | os.O_NOFOLLOW, dir_fd=folder))
+        return made(os.open(parts[-1], READ_FLAGS | os.O_NOFOLLOW, dir_fd=folder))
 
 
 def sidecars_of(name: str, folder: int | None = None) -> frozenset[str]:

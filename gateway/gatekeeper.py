@@ -99,8 +99,10 @@ def roles_needed(
         return frozenset()
     if principal.user is None:
         return None
+    if scale is Scale.INTERNAL or dataset.owner == principal.user:
+        return frozenset()
     granted = _grants_for(principal, action, grants)
-    if scale is Scale.INTERNAL or dataset.owner == principal.user or any(g.role is None for g in granted):
+    if any(g.role is None for g in granted):
         return frozenset()
     roles = {g.role for g in granted if g.role is not None} | ({ADMIN} & principal.roles)
     return frozenset(roles) or None

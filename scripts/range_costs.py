@@ -14,12 +14,14 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +32,10 @@ from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from gateway import download
+from gateway import download, recording
 from gateway.app import make_app, make_server
-from gateway.audit import AuditLog
+from gateway.audit import link, written_here
+from gateway.audit.log import Rows
 from gateway.files import FileSource
 from gateway.handlers import base, downloads
 from gateway.handlers.base import BaseHandler
@@ -51,10 +54,11 @@ STEPS: tuple[tuple[str, Any, str], ...] = (
     ("opening and checking the file", download, "_found"),
     ("reading the file", FileSource, "read_cached"),
     ("making a row", Trace, "row"),
-    ("handing the row over", AuditLog, "record"),
-    ("noting the end", AuditLog, "note"),
+    ("handing the row over", Rows, "record"),
+    ("noting the end", Rows, "note"),
     ("writing head and body", RequestHandler, "finish"),
     ("of that the kernel", IOStream, "write_to_fd"),
+    ("rows into one frame", link, "request_of"),
     ("counting and the access line", base, "log_request"),
 )
 
@@ -101,22 +105,39 @@ def instrument(clock: Clock) -> None:
             setattr(owner, name, clock.timed(step, found))
 
 
-async def serve(settings: Settings, path: str, token: str, script: Path, seconds: int) -> tuple[int, float]:
+@contextmanager
+def recorder(settings: Settings, folder: Path) -> Iterator[Path]:
+    """Yield where a recorder of its own process listens; it is killed at the end."""
+    with recording.listen(folder) as listener:
+        process = os.fork()
+        if process == 0:
+            recording.record_for_workers(settings, folder, listener)
+        try:
+            yield recording.recorder_socket(folder)
+        finally:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+
+
+async def serve(
+    settings: Settings, socket: Path, path: str, token: str, script: Path, seconds: int
+) -> tuple[int, float]:
     """Return how many requests were answered, and the processor time of the loop's thread meanwhile."""
-    with open_services(settings) as services:
-        server = make_server(make_app(services), services)
-        sockets = bind_sockets(0, "127.0.0.1")
-        url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}{path}"
-        server.add_sockets(sockets)
-        before = time.thread_time()
-        process = await asyncio.create_subprocess_exec(
-            "wrk", "-t1", "-c16", f"-d{seconds}s", "-s", str(script), "-H", f"Authorization: Bearer {token}", url,
-            stdout=subprocess.PIPE,
-        )  # fmt: skip
-        printed, _ = await process.communicate()
-        took = time.thread_time() - before
-        server.stop()
-        await server.close_all_connections()
+    with open_services(settings, recorder=socket) as services:
+        async with written_here(services.audit):
+            server = make_server(make_app(services), services)
+            sockets = bind_sockets(0, "127.0.0.1")
+            url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}{path}"
+            server.add_sockets(sockets)
+            before = time.thread_time()
+            process = await asyncio.create_subprocess_exec(
+                "wrk", "-t1", "-c16", f"-d{seconds}s", "-s", str(script), "-H", f"Authorization: Bearer {token}", url,
+                stdout=subprocess.PIPE,
+            )  # fmt: skip
+            printed, _ = await process.communicate()
+            took = time.thread_time() - before
+            server.stop()
+            await server.close_all_connections()
         if b"Non-2xx" in printed:
             raise RuntimeError(printed.decode())
         return int(printed.split(b" requests in")[0].split()[-1]), took
@@ -144,7 +165,8 @@ def main() -> None:
         overhead = clock.cost_seconds()
         instrument(clock)
         path = f"/api/datasets/{dataset}/download/cog"
-        requests, total = asyncio.run(serve(settings, path, token, script, options.seconds))
+        with recorder(settings, folder) as socket:
+            requests, total = asyncio.run(serve(settings, socket, path, token, script, options.seconds))
     report(clock, overhead, requests, total)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.cog.rules import finding
 from gateway.errors import GatewayError
-from gateway.files import open_beneath
+from gateway.files import FileSource, open_beneath
 from gateway.model import ByteSource, Finding
 
 GEOREFERENCING = re.compile(rb"<\s*(SRS|GeoTransform|GCPList)\b")
@@ -36,7 +36,7 @@ def check_sidecars(source: ByteSource, siblings: frozenset[str]) -> Iterator[Fin
 def _content(folder: Path, name: str) -> bytes:
     """Return the beginning of a file, or nothing where it cannot be read."""
     try:
-        with open_beneath(folder, (name,)) as file:
+        with open_beneath(folder, (name,), FileSource) as file:
             return file.read_at(0, MAX_AUX_BYTES)
     except (OSError, GatewayError):
         return b""

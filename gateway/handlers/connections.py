@@ -102,6 +102,10 @@ class Connections:
         self._timer = loop.call_later(self.stall_seconds / 8, self._look) if self._open else None
 
 
+def _as_it_is(value: bool) -> None:
+    """Leave an option of a socket as it is."""
+
+
 class ClientConnection:
     """One connection: how it is closed, a descriptor for a transfer, and how much its client has taken.
 
@@ -118,6 +122,9 @@ class ClientConnection:
         self._writable: asyncio.Future[None] | None = None
         self._acknowledged_bytes, self._since = 0, 0.0
         if watched:
+            # Each answer leaves at once. Tornado would ask the kernel for that anew at the end of every one.
+            stream.set_nodelay(True)
+            stream.set_nodelay = _as_it_is  # type: ignore[method-assign]
             self._close_fd, self._write = stream.close_fd, stream.write
             stream.close_fd, stream.write = self._close, self._write_or_refuse  # type: ignore[method-assign]
 

@@ -73,17 +73,23 @@ class Board:
 
     def add(self, kind: str, key: str, amount: float) -> None:
         """Raise the value of a key in the file of its kind."""
-        with self._gate, self._room():
-            file, before = self._file(kind), self._sums.get(key)
-            if before is None:
-                before = file.read_value(key)[0]
-            file.write_value(key, before + amount, 0.0)
-            self._sums[key] = before + amount
+        with self._gate:
+            try:
+                file, before = self._file(kind), self._sums.get(key)
+                if before is None:
+                    before = file.read_value(key)[0]
+                file.write_value(key, before + amount, 0.0)
+                self._sums[key] = before + amount
+            except OSError as error:
+                self._lose(error)
 
     def put(self, kind: str, key: str, value: float) -> None:
         """Set the value of a key in the file of its kind."""
-        with self._gate, self._room():
-            self._file(kind).write_value(key, value, time.time())
+        with self._gate:
+            try:
+                self._file(kind).write_value(key, value, time.time())
+            except OSError as error:
+                self._lose(error)
 
     def close(self) -> None:
         """Close the files; the gauges of this process are gone then."""
@@ -101,15 +107,11 @@ class Board:
             found = self._files[kind] = ValueFile(self._folder / f"{kind}_{process_name(os.getpid())}.db")
         return found
 
-    @contextmanager
-    def _room(self) -> Iterator[None]:
+    def _lose(self, error: OSError) -> None:
         """Let what is counted go where there is no room for it: no answer is to fail for that."""
-        try:
-            yield
-        except OSError as error:
-            if not self._full:
-                log.warning("some counts are lost: no room in %s (%s)", self._folder, error.strerror)
-            self._full = True
+        if not self._full:
+            log.warning("some counts are lost: no room in %s (%s)", self._folder, error.strerror)
+        self._full = True
 
 
 class Counter:

@@ -87,8 +87,7 @@ class LocalStorage:
         """Return the file opened for reading."""
         parts = parts_of(key)
         with self._mapped():
-            opened = open_beneath(self.path, parts)
-            return LocalObject(opened.detach())
+            return open_beneath(self.path, parts, LocalObject)
 
     def siblings(self, key: str) -> frozenset[str]:
         """Return the names of the file's sidecars."""

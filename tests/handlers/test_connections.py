@@ -38,6 +38,19 @@ async def until(condition, seconds: float = 15) -> None:
             await asyncio.sleep(0.02)
 
 
+async def test_the_kernel_is_asked_once_to_let_every_answer_leave_at_once():
+    server, client = pair()
+    stream, asked = IOStream(server), []
+    stream.set_nodelay = asked.append
+    group().adopt(stream)
+    # As Tornado does after every answer.
+    stream.set_nodelay(True)
+    stream.set_nodelay(False)
+    assert asked == [True]
+    stream.close()
+    client.close()
+
+
 async def test_what_is_used_of_tornados_inside_is_still_there():
     server, client = pair()
     stream = IOStream(server)
