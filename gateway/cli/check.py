@@ -22,7 +22,7 @@ from gateway.cli.progress import PACE, ReadAhead, Underway, with_progress
 from gateway.cli.shared import Moment, as_json, by_nul, complain, print_json, printable, settings_of
 from gateway.cli.summary import Summary
 from gateway.cli.workers import as_they_come, in_order
-from gateway.cog import DEPTHS, check_payload, inspect, not_regular_report
+from gateway.cog.inspection import DEPTHS, decoded, inspect, not_regular_report
 from gateway.errors import GatewayError
 from gateway.files import NotRegular, open_file, sidecars_of
 from gateway.model import Finding, Report
@@ -120,7 +120,7 @@ def judge_file(source: Source, depth: str, allow_missing_overviews: bool, jobs: 
     """Return the report on a file, or a sentence when it may not be read."""
     try:
         with open_file(source.path) as file:
-            decode = partial(decode_in_processes, source.path, file.version, jobs) if jobs > 1 else check_payload
+            decode = partial(decode_in_processes, source.path, file.version, jobs) if jobs > 1 else decoded
             return inspect(
                 file,
                 depth=depth,

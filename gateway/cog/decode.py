@@ -19,7 +19,7 @@ from gateway.cog.ifd import Ifd
 from gateway.cog.layout import Layout
 from gateway.cog.raster import GDAL_ERRORS, strict_options
 from gateway.cog.rules import finding
-from gateway.cog.tags import DEFLATE_CODECS, JPEG, PLANAR_SEPARATE, YCBCR, Tag
+from gateway.cog.tags import DEFLATE_CODECS, JPEG, NO_COMPRESSION, PLANAR_SEPARATE, YCBCR, Tag
 from gateway.model import ByteSource, Finding
 
 # Takes the number of a tile and returns the rule that it breaks, or None.
@@ -47,8 +47,8 @@ class Damage:
 def check_payload(source: ByteSource, layout: Layout) -> Iterator[Finding]:
     """Yield a finding for each IFD with tiles that do not decode, and with tiles of a wrong Adler-32.
 
-    DEFLATE is inflated here, because libtiff does not look at the checksum; all else, and the first tile of each
-    IFD, is read through GDAL.
+    DEFLATE is inflated here, because libtiff does not look at the checksum, and of tiles without compression there
+    is nothing to decode: they are read. All else, and the first tile of each IFD, is read through GDAL.
     Memory is bounded by one tile. Raises the OSError of the source.
     """
     yield from findings_of(layout, find_damage(source, layout))
@@ -59,10 +59,11 @@ def find_damage(source: ByteSource, layout: Layout, part: int = 0, parts: int = 
     for index, ifd in enumerate(layout.ifds):
         blocks = np.flatnonzero(ifd.counts)
         mine = blocks[len(blocks) * part // parts : len(blocks) * (part + 1) // parts].tolist()
-        if ifd.compression in DEFLATE_CODECS:
-            damage = list(_judge(index, mine, partial(_inflate, source, ifd)))
+        own = _own_verdict(ifd)
+        if own is not None:
+            damage = list(_judge(index, mine, partial(own, source, ifd)))
             yield from damage
-            # What libtiff does after inflating is looked at once.
+            # What libtiff makes of the bytes is looked at once.
             mine = mine[:1] if part == 0 and not damage else []
         if not mine:
             continue
@@ -97,6 +98,21 @@ def findings_of(layout: Layout, damage: Iterable[Damage]) -> Iterator[Finding]:
         what = "is damaged" if rule == "tile-does-not-decode" else "has a wrong checksum"
         text = f"Tile {first} {what}{f', and {more} more' if more else ''}."
         yield finding(rule, text, ifd=ifd.index, block=first, offset=int(ifd.offsets[first]))
+
+
+def _own_verdict(ifd: Ifd) -> Callable[[ByteSource, Ifd, int], str | None] | None:
+    """Return how a tile is judged without GDAL, or None where only GDAL can."""
+    if ifd.compression in DEFLATE_CODECS:
+        return _inflate
+    # Their sizes are those of their pixels (uncompressed-tile-size), but for subsampled YCbCr.
+    plain = ifd.compression == NO_COMPRESSION and ifd.number(Tag.PHOTOMETRIC, 1) != YCBCR
+    return _take if plain else None
+
+
+def _take(source: ByteSource, ifd: Ifd, block: int) -> str | None:
+    """Return the rule that a tile breaks whose bytes are not all there: a file that shrinks."""
+    size = int(ifd.counts[block])
+    return None if len(source.read_at(int(ifd.offsets[block]), size)) == size else "tile-does-not-decode"
 
 
 def _inflate(source: ByteSource, ifd: Ifd, block: int) -> str | None:

@@ -7,11 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from gateway.cog.checks import judge
-from gateway.cog.decode import check_payload
 from gateway.cog.depths import DEPTHS, usual_depth
 from gateway.cog.layout import Layout, read_layout
 from gateway.cog.leaders import check_leaders
-from gateway.cog.raster import open_raster
 from gateway.cog.recipe import recipe_of
 from gateway.cog.rules import finding
 from gateway.cog.sidecars import check_sidecars
@@ -21,11 +19,19 @@ from gateway.model import ByteSource, Finding, Inspection, RasterFacts, Report, 
 
 PayloadCheck = Callable[[ByteSource, Layout], Iterator[Finding]]
 
+
+def decoded(source: ByteSource, layout: Layout) -> Iterator[Finding]:
+    """Yield what `check_payload` yields; rasterio takes long to import, and depth header needs none of it."""
+    from gateway.cog.decode import check_payload  # noqa: PLC0415
+
+    yield from check_payload(source, layout)
+
+
 # What each depth reads beyond the header.
 PAYLOAD_CHECKS: dict[str, tuple[PayloadCheck, ...]] = {
     "header": (),
     "blocks": (check_leaders,),
-    "full": (check_leaders, check_payload),
+    "full": (check_leaders, decoded),
 }
 # Of each severity.
 MAX_FINDINGS = 200
@@ -43,7 +49,7 @@ def inspect(
     allow_missing_overviews: bool = False,
     siblings: frozenset[str] = frozenset(),
     facts: bool = True,
-    decode: PayloadCheck = check_payload,
+    decode: PayloadCheck = decoded,
 ) -> Inspection:
     """Return the verdict over a source and, where it is a true COG, what rasterio knows of it.
 
@@ -64,13 +70,15 @@ def inspect(
         findings += (_lenient(found) if allow_missing_overviews else found for found in judge(layout))
         with _payload(source, depth) if _sound(findings) else nullcontext(source) as payload:
             for check in PAYLOAD_CHECKS[depth]:
-                run = decode if check is check_payload else check
+                run = decode if check is decoded else check
                 findings += run(payload, layout) if _sound(findings) else ()
         recipe = recipe_of(source, layout, findings)
     except StructureError as error:
         findings.append(error.finding)
     findings += check_sidecars(source, siblings)
     if layout is not None and _sound(findings) and (facts or depth != "header"):
+        from gateway.cog.raster import open_raster  # noqa: PLC0415 - rasterio takes long to import
+
         raster, problems = open_raster(source, layout)
         findings += problems
     return Inspection(Report(depth, tuple(_bounded(findings)), recipe), raster)

@@ -7,9 +7,15 @@ import os
 import re
 import secrets
 import shutil
+import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+# Files, by their names before such folders: of a copy, and of the overviews and the mask that GDAL makes of one.
+OLDER_PART = re.compile(r"\..{1,100}\.[0-9a-f]{16}\.part(\.(ovr|msk)){0,2}(\.tmp)?", re.DOTALL)
+# Nobody locked them; after so long nobody writes to one either.
+OLDER_SECONDS = 24 * 3600
 PART = re.compile(r"\.cog-gateway-[0-9a-f]{16}\.part")
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -32,11 +38,20 @@ def part_folder(folder: int) -> Iterator[int]:
 
 def sweep(folder: int) -> None:
     """Remove the parts that were left in a folder by processes that ended."""
-    for name in filter(PART.fullmatch, os.listdir(folder)):
-        part = _lock(name, folder)
-        if part is not None:
+    for name in os.listdir(folder):
+        if PART.fullmatch(name) and (part := _lock(name, folder)) is not None:
             shutil.rmtree(name, ignore_errors=True, dir_fd=folder)
             os.close(part)
+        elif OLDER_PART.fullmatch(name):
+            _sweep_older(name, folder)
+
+
+def _sweep_older(name: str, folder: int) -> None:
+    """Remove a file that was written under a part's older name, when it was not touched for a day."""
+    with suppress(OSError):
+        facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISREG(facts.st_mode) and facts.st_mtime < time.time() - OLDER_SECONDS:
+            os.unlink(name, dir_fd=folder)
 
 
 def _locked(folder: int) -> tuple[str, int]:

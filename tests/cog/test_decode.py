@@ -3,6 +3,7 @@ import zlib
 
 import pytest
 
+from gateway.cog import decode
 from gateway.cog.decode import _inflate, check_payload
 from gateway.cog.layout import read_layout
 from gateway.files import open_file
@@ -137,3 +138,34 @@ def test_an_image_that_gdal_cannot_open_is_a_finding(cogs):
     found = list(check_payload(lost, layout))
     assert [(f.rule, f.ifd) for f in found] == [("gdal-cannot-open", n) for n in range(len(layout.ifds))]
     assert all("secret" not in f.message for f in found)
+
+
+class Shrunken(BytesSource):
+    """A source that ends before the last tile of the full image, after it was opened."""
+
+    def read_at(self, offset_bytes, length_bytes):
+        return super().read_at(offset_bytes, length_bytes)[: max(len(self.data) - 1 - offset_bytes, 0)]
+
+
+def test_a_tile_without_compression_that_is_not_all_there_is_damaged(tmp_path):
+    path = tmp_path / "a.tif"
+    path.write_bytes(write([Image(32, 16, tags=GEO)]))
+    source = Shrunken(path.read_bytes(), str(path))
+    (found,) = check_payload(source, read_layout(BytesSource(path.read_bytes())))
+    assert (found.rule, found.block) == ("tile-does-not-decode", 1)
+
+
+def test_of_tiles_without_compression_gdal_is_asked_for_the_first_of_each_image_only(cogs, monkeypatch):
+    asked = []
+
+    def count(*arguments):
+        asked.append(arguments[-1])
+        return read(*arguments)
+
+    read = decode._read
+    monkeypatch.setattr(decode, "_read", count)
+    with open_file(cogs["plain"]) as source:
+        layout = read_layout(source)
+        assert list(check_payload(source, layout)) == []
+    assert len(layout.tiles.starts) > len(layout.ifds)
+    assert asked == [0] * len(layout.ifds)

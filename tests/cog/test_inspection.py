@@ -1,5 +1,7 @@
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -154,3 +156,15 @@ def test_a_remote_source_is_judged_by_its_header_when_nobody_says(cogs):
     found = inspect(source, siblings=frozenset({"elevation.tif.ovr"}))
     assert found.report.depth == "header"
     assert [finding.rule for finding in found.report.warnings] == ["sidecar-overviews"]
+
+
+@pytest.mark.parametrize(("depth", "loaded"), [("header", False), ("blocks", True)])
+def test_rasterio_is_loaded_by_the_first_depth_that_needs_it(cogs, depth, loaded):
+    code = (
+        "import sys; from gateway.__main__ import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: print(end.code, 'rasterio' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "check", "--depth", depth, str(cogs["deflate"])]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told.splitlines()[-1] == f"0 {loaded}"

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -87,3 +88,29 @@ def test_a_part_that_is_swept_before_it_is_locked_is_made_anew(tmp_path, folder,
     monkeypatch.setattr(parts, "sweep", lambda _folder: None)
     with part_folder(folder):
         assert len(calls) == 3
+
+
+DAY_SECONDS = 24 * 3600
+OLD_NAME = ".a.tif.0123456789abcdef.part"
+
+
+@pytest.mark.parametrize("suffix", ["", ".ovr.tmp", ".ovr", ".msk", ".msk.ovr.tmp"])
+def test_halves_of_older_versions_go_when_nobody_touched_them_for_a_day(tmp_path, folder, suffix):
+    left, fresh = tmp_path / (OLD_NAME + suffix), tmp_path / f".b.tif.0123456789abcdef.part{suffix}"
+    for path, age_seconds in ((left, DAY_SECONDS + 60), (fresh, DAY_SECONDS - 60)):
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - age_seconds,) * 2)
+    sweep(folder)
+    assert sorted(tmp_path.iterdir()) == [fresh]
+
+
+def test_of_older_names_only_files_go(tmp_path, folder):
+    target = tmp_path / "kept.tif"
+    target.write_bytes(b"whole")
+    (tmp_path / OLD_NAME).symlink_to(target)
+    (tmp_path / f"{OLD_NAME}.ovr").mkdir()
+    (tmp_path / f"{OLD_NAME}.tif").write_bytes(b"another's")
+    for name in os.listdir(tmp_path):
+        os.utime(tmp_path / name, (0, 0), follow_symlinks=False)
+    sweep(folder)
+    assert len(os.listdir(tmp_path)) == 4
