@@ -117,10 +117,6 @@ def test_keys_with_empty_parts_are_objects_of_their_own(gateway, bucket, moto_st
     keys = ("cogs/deep//a.tif", "cogs//top.tif")
     for key in keys:
         moto_store.client.put_object(Bucket=bucket, Key=key, Body=cog)
-    if [
-        found["Key"] for found in moto_store.client.list_objects_v2(Bucket=bucket, Prefix="cogs/deep")["Contents"]
-    ] != [keys[0]]:
-        pytest.skip("this store takes empty parts out of keys")
     for key in keys:
         assert lines(gateway.run("check", f"s3://{bucket}/{key}", "--json"))[f"s3://{bucket}/{key}"]["valid"]
         (told,) = lines(gateway.run("ingest", f"s3://{bucket}/{key}", "--json")).values()
