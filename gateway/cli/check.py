@@ -22,7 +22,8 @@ from gateway.cli.progress import PACE, ReadAhead, Underway, with_progress
 from gateway.cli.shared import Moment, as_json, by_nul, complain, print_json, printable, settings_of
 from gateway.cli.summary import Summary
 from gateway.cli.workers import as_they_come, in_order
-from gateway.cog.inspection import DEPTHS, decoded, inspect, not_regular_report
+from gateway.cog.depths import DEPTHS
+from gateway.cog.inspection import decoded, inspect, not_regular_report
 from gateway.errors import GatewayError
 from gateway.files import NotRegular, open_file, sidecars_of
 from gateway.model import Finding, Report
