@@ -152,13 +152,19 @@ class _Found:
     def read(self, span: ByteRange, may_wait: Wait) -> bytes | None:
         """Return the bytes of `span`, or None when they are no longer those of the judged version.
 
-        Raises BlockingIOError where a disk would have to be waited for and may not be.
+        Raises BlockingIOError where a disk would have to be waited for and may not be, and StorageUnavailable where
+        it fails.
         """
         if not isinstance(self.source, FileSource):
             # Its reads are pinned to the version.
             return self.source.read_at(span.start, span.length)
         read = self.source.read_cached if may_wait is Wait.NOTHING else self.source.read_at
-        body = read(span.start, span.length)
+        try:
+            body = read(span.start, span.length)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise StorageUnavailable("The file of this dataset cannot be read.").because(str(error)) from error
         return body if len(body) == span.length and self.source.unchanged() else None
 
 

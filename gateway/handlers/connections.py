@@ -242,7 +242,11 @@ class ClientConnection:
         if self.stalled:
             with suppress(OSError):
                 stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DROP)
-        elif self._answered_early() and not isinstance(stream, SSLIOStream):
+        elif isinstance(stream, SSLIOStream):
+            # The closure alert (RFC 9112 section 9.8); the client's own is not waited for.
+            with suppress(OSError, ValueError):
+                stream.socket.unwrap()
+        elif self._answered_early():
             # As Tornado's own close_fd leaves it.
             left, stream.socket = stream.socket, None  # type: ignore[assignment]
             self._connections.half_closed.add(left)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
 import os
 from contextlib import suppress
 
@@ -12,6 +14,10 @@ from gateway.files import FileSource
 from gateway.handlers.connections import ClientConnection, Exchange
 from gateway.ranges import ByteRange
 
+log = logging.getLogger("gateway")
+# What a connection may fail of besides its client's end (connect(2), tcp(7)); all else is the file's.
+OF_NETWORKS = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ENOTCONN}
+UNREADABLE = "the file could not be read"
 # One sendfile call moves at most this much before other connections get their turn.
 STEP_BYTES = 2 << 20
 # What a TLS connection holds of a body in memory, so that many clients who do not read stay affordable.
@@ -44,6 +50,15 @@ class FileTransfer:
         Raises Aborted, OSError and StreamClosedError; the connection must be closed then, because a body that is not
         the one promised must not end like a complete one (RFC 9112 section 8).
         """
+        try:
+            await self._send()
+        except OSError as error:
+            if not of_file(error):
+                raise
+            log.warning("a download ends early, because its file cannot be read: %s", error.strerror)
+            raise Aborted(UNREADABLE) from error
+
+    async def _send(self) -> None:
         if isinstance(self._exchange.stream, SSLIOStream):
             await self._copy_until(self._stop - TAIL_BYTES)
         else:
@@ -106,3 +121,10 @@ class FileTransfer:
         if self._offset + AHEAD_BYTES // 2 > self._ahead:
             os.posix_fadvise(self._source.fd, self._ahead, AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
             self._ahead += AHEAD_BYTES
+
+
+def of_file(error: OSError) -> bool:
+    """Return whether it is the file that failed, and not the connection or its client."""
+    return (
+        not isinstance(error, ConnectionError | TimeoutError | StreamClosedError) and error.errno not in OF_NETWORKS
+    )

@@ -58,7 +58,8 @@ class Painter:
 
     def _send(self, number: int, kind: Kind, value: Any) -> None:
         parts = answer_parts(number, kind, value, self._resident_mb())
-        with self._gate:
+        # Where nobody is left to be told, `run` ends as well.
+        with self._gate, suppress(ConnectionError):
             send_all(self._sock, parts)
 
     def _resident_mb(self) -> int:
@@ -69,16 +70,21 @@ def main(descriptor: int) -> None:
     """Run as the child of the process at the other end of a socket."""
     sock = socket.socket(fileno=descriptor)
     arrived = tasks_from(sock)
-    setup: Setup = next(arrived)[1]
+    # A server that stops as soon as it has begun leaves painters that have not begun.
+    with suppress(ConnectionError, EOFError):
+        for _, setup, _ in arrived:
+            work(sock, setup, arrived)
+
+
+def work(sock: socket.socket, setup: Setup, arrived: Iterator[tuple[int, Any, list[int]]]) -> None:
+    """Be a painter until the other end of the socket is closed; raises ConnectionError or EOFError within a task."""
     die_with(setup.parent, signal.SIGKILL)
     named("cog-painter")
     # What a terminal or a service manager tells a whole group is for the server, which ends its painters itself.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     logs.configure(setup.log_level)
-    painter = Painter(sock, setup)
-    with suppress(ConnectionError, EOFError):
-        painter.run(arrived)
+    Painter(sock, setup).run(arrived)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """How bodies travel: the attribute of Tornado's that is leaned on, TLS, full sockets, pipelines, lost clients."""
 
 import asyncio
+import errno
+import logging
 import os
 import random
 import socket
@@ -247,6 +249,64 @@ async def test_a_body_over_tls_is_the_file_and_little_of_it_is_in_memory(world, 
     assert isinstance(connection.stream, SSLIOStream)
     writer.close()
     await finished(world, "completed")
+
+
+async def test_the_last_answer_of_a_tls_connection_ends_with_a_closure_alert(world, tls_server):
+    server, trust = tls_server
+    asked = request(world.add(), world.bearer(), "Connection: close")
+
+    def exchange():
+        raw = socket.create_connection(("127.0.0.1", port_of(server)), 10)
+        # Without the alert this raises SSLEOFError in the end.
+        with trust.wrap_socket(raw, server_hostname="localhost", suppress_ragged_eofs=False) as client:
+            client.sendall(asked)
+            return read_all(client)
+
+    got = await asyncio.get_running_loop().run_in_executor(None, exchange)
+    assert got.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+async def test_a_disk_that_fails_under_a_transfer_is_named_on_record_and_in_the_log(
+    world, http_server, tls_server, over_tls, monkeypatch, caplog
+):
+    dataset, token = big(world), world.bearer()
+
+    def failing(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "sendfile", failing)
+    monkeypatch.setattr(os, "pread", failing)
+    if over_tls:
+        reader, writer = await connect(tls_server, token, dataset)
+    else:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(http_server))
+        writer.write(request(dataset, token))
+    await reader.read()
+    writer.close()
+    await finished(world, "aborted")
+    (end,) = world.audit("download.finished")
+    assert end.detail["reason"] == "the file could not be read"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "a download ends early, because its file cannot be read: Input/output error"
+    ]
+    caplog.clear()
+
+
+async def test_a_disk_that_fails_under_a_small_range_is_a_503_and_no_grant(world, fetch, monkeypatch, caplog):
+    dataset = world.add()
+
+    def failing(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "preadv", failing)
+    monkeypatch.setattr(os, "pread", failing)
+    response = await fetch(url(dataset), token=world.bearer(), headers={"Range": "bytes=0-9"})
+    assert (response.code, response.headers["Retry-After"]) == (503, "2")
+    assert b"Input/output" not in response.body
+    assert world.audit("download.cog") == []
+    assert [record.exc_info for record in caplog.records if record.levelno >= logging.WARNING] == [None]
+    caplog.clear()
 
 
 async def test_a_file_that_changes_under_a_tls_transfer_breaks_the_connection(world, tls_server):

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import CannotBeDrawn, GatewayError, Unavailable
-from gateway.studio import Source, Task, child, crew, tasks
+from gateway.studio import Source, Task, child, crew, tasks, wire
+from gateway.studio.confinement import Confinement
 from gateway.studio.tasks import Lane
 from tests.studio.conftest import processes
 
@@ -244,6 +245,22 @@ def test_painters_that_cannot_start_are_tried_more_and_more_slowly(tmp_path, mon
         monkeypatch.setattr(child, "PROGRAM", "tests.studio.painter")
         assert pid_of(bench)
     assert any("exit code 1" in text for text in errors(caplog))
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_painter_whose_server_has_stopped_ends_without_a_word(told):
+    ours, theirs = wire.pair()
+    with ours, theirs:
+        if told:
+            lanes = {Lane.PAINT: 1}
+            setup = wire.Setup(os.getpid(), lanes, 64, 0, "INFO", Confinement((), False, 512), {})
+            ours.sendall(wire.task_bytes(0, setup, 0))
+        ours.close()
+        line = [sys.executable, "-m", "gateway.studio.painter", str(theirs.fileno())]
+        ended = subprocess.run(
+            line, check=False, pass_fds=(theirs.fileno(),), capture_output=True, text=True, timeout=60, cwd=ROOT
+        )
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_no_painter_outlives_a_process_that_is_killed(tmp_path):
