@@ -233,8 +233,9 @@ def timed(append: Append, metrics: Metrics) -> Append:
 
 
 def secret_keys(settings: Settings) -> list[bytes]:
-    """Return the keys for the gateway's own tokens: those of the settings, else the one of the state folder."""
-    return [key.encode() for key in settings.secret_keys or (own_key(settings.state_dir),)]
+    """Return the keys for the gateway's own tokens: those of the settings, else those of the state folder's file."""
+    keys = settings.secret_keys or [part.strip() for part in own_key(settings.state_dir).split(",") if part.strip()]
+    return [key.encode() for key in keys]
 
 
 def new_state(settings: Settings) -> Path:

@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.errors import SettingsError
-from gateway.services import open_services
+from gateway.services import open_services, secret_keys
 from gateway.settings import RootSettings, Settings
 
 
@@ -20,6 +20,13 @@ def test_the_gateways_own_key_is_made_once_and_closed_to_others(settings):
     open_services(settings).close()
     assert key.read_text() == first
     assert len(first.strip()) >= 32
+
+
+def test_an_own_key_is_rotated_as_configured_ones_are(settings):
+    old = secret_keys(settings)
+    path = settings.state_dir / "secret.key"
+    path.write_text(f"{'n' * 31}ew, {path.read_text()}")
+    assert secret_keys(settings) == [b"n" * 31 + b"ew", *old]
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o644])
