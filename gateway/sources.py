@@ -24,6 +24,8 @@ SUFFIXES = (".tif", ".tiff", ".gtiff")
 # TIFF 6.0 section 2 and the BigTIFF header (version 43), in both byte orders.
 UTF_16_MARKS = (BOM_UTF16_LE, BOM_UTF16_BE)
 LIST_BYTES = 64 * 1024
+# Of a name on a list; no system takes a longer path.
+LONGEST_NAME = 64 * 1024
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -79,12 +81,16 @@ def names_in(stream: BinaryIO, null: bool = False) -> Iterator[str]:
     coding, errors = ("utf-16", "replace") if mark in UTF_16_MARKS else ("utf-8-sig", "surrogateescape")
     decoder = getincrementaldecoder(coding)(errors)
     begun: list[str] = []
+    length = 0
     for chunk in chain(chunks, (b"",)):
         first, *others = decoder.decode(chunk, final=not chunk).split("\0" if null else "\n")
-        begun.append(first)
+        # No path is so long, and a list may be anything: of a longer name the rest is left out.
+        if length < LONGEST_NAME:
+            begun.append(first)
+            length += len(first)
         for other in others:
             yield "".join(begun) if null else "".join(begun).rstrip("\r")
-            begun = [other]
+            begun, length = [other], len(other)
     yield "".join(begun) if null else "".join(begun).rstrip("\r")
 
 

@@ -217,3 +217,9 @@ def test_a_folder_with_hidden_rasters_only_says_so(tmp_path):
         (told,) = problems(tmp_path)
         assert told.message.startswith("the folder has no raster in it; hidden names are passed over: .")
     assert told.message.endswith(" and 1 more")
+
+
+def test_of_a_name_that_is_longer_than_any_path_the_rest_is_left_out():
+    names = list(names_in(io.BytesIO(b"a.tif\n" + b"x" * 10_000_000 + b"\nb.tif\n")))
+    assert [name for name in names if len(name) < 10] == ["a.tif", "b.tif", ""]
+    assert len(max(names, key=len)) < 1_000_000
