@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,7 +38,16 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     except GatewayError:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise
+    let_go_of_log()
     context.exit(code)
+
+
+def let_go_of_log() -> None:
+    """Let a log that nobody reads any more not change the exit code: Python would end with 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
 def greet(settings: Settings, port: int) -> None:

@@ -2,6 +2,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from contextlib import chdir, contextmanager, suppress
 from hashlib import sha256
@@ -12,6 +14,7 @@ from click.testing import CliRunner
 
 from gateway.__main__ import cli
 from tests.certificates import write_certificate
+from tests.e2e.conftest import KEY, ROOT
 
 
 def beside(server, *arguments: str) -> str:
@@ -371,6 +374,23 @@ def test_no_more_connections_than_the_cap(start):
     for connection in held:
         connection.close()
     until(lambda: server.ask("/livez")[0] == 200)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_server_whose_log_nobody_reads_any_more_ends_with_exit_code_0(tmp_path, processes):
+    (tmp_path / "data").mkdir()
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "serve", "--port", "0", "--processes", str(processes)], stderr=writer,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "GATEWAY_SECRET_KEYS": KEY}, cwd=tmp_path,
+    )  # fmt: skip
+    os.close(writer)
+    with os.fdopen(reader) as log:
+        accepting = 0
+        while accepting < processes:
+            accepting += "accepting" in log.readline()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
 
 
 def test_the_parent_of_the_workers_holds_no_database_and_no_thread(start):
