@@ -61,6 +61,7 @@ setup(
         "pysqlite3>=0.6; sys_platform == 'linux'",
         "pydantic-settings>=2.10,<3",
         "limits>=5,<6",
+        "msgspec>=0.19,<1",
         "prometheus-client>=0.22,<1",
         "click>=8.4,<9",
         "rich>=13",

@@ -75,7 +75,8 @@ class FileSource:
         buffer = bytearray(length_bytes)
         try:
             length = os.preadv(self.fd, [buffer], offset_bytes, os.RWF_NOWAIT)
-        except (AttributeError, OSError) as error:
+        except (AttributeError, OSError, OverflowError) as error:
+            # An offset beyond what a file can have is found out by who reads without haste.
             raise BlockingIOError from error
         if length < length_bytes and offset_bytes + length < self.size_bytes:
             raise BlockingIOError

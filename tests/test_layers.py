@@ -49,6 +49,7 @@ HOMES = {
     "rich": {"__main__", "cli"},
     "prometheus_client": {"metrics"},
     "limits": {"rates"},
+    "msgspec": {"studio"},
     "pydantic": {"settings"},
     "pydantic_settings": {"settings"},
 }

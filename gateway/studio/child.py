@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.studio.tasks import Task
-from gateway.studio.wire import Answer, Answers, Kind, Setup, pair, task_bytes
+from gateway.studio.wire import Answer, Answers, Arrived, Garbled, Kind, Setup, pair, task_bytes
 
 PROGRAM = "gateway.studio.painter"
 # What of the environment a painter may have; those of a store in a network only where it reads from one.
@@ -62,7 +62,7 @@ class Job:
 class Owner(Protocol):
     """Who has painters, and is told what becomes of their jobs."""
 
-    def started(self, child: Child, missing: tuple[str, ...]) -> None:
+    def started(self, child: Child, missing: Sequence[str]) -> None:
         """Take note that a painter is ready; `missing` is what of its confinement this system does not have."""
 
     def answered(self, child: Child, job: Job, answer: Answer) -> None:
@@ -82,6 +82,7 @@ class Child:
         self.ready = False
         self.retiring = False
         self.resident_mb = 0
+        self.garbled = ""
         self.jobs: dict[int, Job] = {}
         self._threads = setup.threads
         self._numbers = 0
@@ -160,11 +161,13 @@ class Child:
 
     @property
     def killed(self) -> bool:
-        """Return whether the process was ended by SIGKILL."""
-        return self._process.poll() == -signal.SIGKILL
+        """Return whether the process was ended by SIGKILL, and not by us for what it answered."""
+        return not self.garbled and self._process.poll() == -signal.SIGKILL
 
     def why(self) -> str:
         """Return how the process ended, in words."""
+        if self.garbled:
+            return f"an answer that no painter gives: {self.garbled}"
         code = self._process.poll()
         return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
@@ -174,20 +177,36 @@ class Child:
             self._loop.call_later(REAP_SECONDS, self._reap)
 
     def _readable(self) -> None:
-        for answer in self._answers.arrived():
-            self.resident_mb = answer.resident_mb
-            if answer.kind is Kind.READY:
-                self.ready = True
-                self._owner.started(self, answer.value)
-                continue
-            self._owner.answered(self, self.jobs.pop(answer.number), answer)
-            if self.retiring and not self.jobs:
-                self.end()
+        try:
+            for arrived in self._answers.arrived():
+                self._take(arrived)
+        except Garbled as error:
+            self.garbled = str(error)[:200]
+            self.kill()
+            self._owner.ended(self)
+            return
         if self._answers.closed and self._sock.fileno() >= 0:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(REAP_SECONDS)
             self.kill()
             self._owner.ended(self)
+
+    def _take(self, arrived: Arrived) -> None:
+        """Hand what has arrived on; raises Garbled for what was not asked for."""
+        self.resident_mb = arrived.resident_mb
+        if arrived.kind is Kind.READY:
+            if self.ready:
+                raise Garbled("it has started before")
+            missing = arrived.read("").value
+            self.ready = True
+            self._owner.started(self, missing)
+            return
+        if arrived.number not in self.jobs:
+            raise Garbled("nobody has asked for it")
+        answer = arrived.read(self.jobs[arrived.number].task.work)
+        self._owner.answered(self, self.jobs.pop(arrived.number), answer)
+        if self.retiring and not self.jobs:
+            self.end()
 
     def _flush(self) -> None:
         try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import resource
 import struct
 import sys
@@ -17,8 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 1, 15, 38, 22
-SECCOMP_MODE_FILTER = 2
+from gateway.studio import seccomp
+
+PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_NO_NEW_PRIVS = 1, 15, 38
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
 LANDLOCK_VERSION_FLAG, LANDLOCK_PATH_BENEATH = 1, 1
 READ_FILE, READ_DIR = 1 << 2, 1 << 3
@@ -27,13 +27,6 @@ FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 TCP_FROM, TCP_RIGHTS = 4, 3
 SCOPES_FROM, SCOPES = 6, 3
 O_PATH = 0o10000000
-# socket, socketpair, connect, ptrace, process_vm_readv, process_vm_writev, io_uring_setup; and the audit number.
-CALLS = {
-    "x86_64": (0xC000003E, (41, 53, 42, 101, 310, 311, 425)),
-    "aarch64": (0xC00000B7, (198, 199, 203, 117, 270, 271, 425)),
-}
-LOAD, JUMP_EQUAL, RETURN = 0x20, 0x15, 0x06
-ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +72,7 @@ def confine(what: Confinement) -> tuple[str, ...]:
         missing.append("no_new_privs")
     if not _landlock((*library_folders(), *what.readable), network=what.network):
         missing.append("Landlock")
-    if not what.network and not _seccomp():
+    if not seccomp.install(network=what.network):
         missing.append("seccomp")
     return tuple(missing)
 
@@ -128,18 +121,3 @@ def _allow(libc: ctypes.CDLL, rules: int, path: str) -> None:
             libc.syscall(LANDLOCK_ADD, rules, LANDLOCK_PATH_BENEATH, struct.pack("<Qi", rights, fd), 0)
         finally:
             os.close(fd)
-
-
-def _seccomp() -> bool:
-    """Return whether this thread can from now on make no socket and look into no other process."""
-    if platform.machine() not in CALLS:
-        return False
-    audit, calls = CALLS[platform.machine()]
-    # seccomp_data: the number of the call at 0, the architecture at 4. Calls of another one are refused.
-    steps = [(LOAD, 0, 0, 4), (JUMP_EQUAL, 0, len(calls) + 2, audit), (LOAD, 0, 0, 0)]
-    steps += [(JUMP_EQUAL, len(calls) - at, 0, call) for at, call in enumerate(calls)]
-    steps += [(RETURN, 0, 0, ALLOW), (RETURN, 0, 0, REFUSE)]
-    code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *step) for step in steps))
-    # struct sock_fprog
-    program = struct.pack("HxxxxxxQ", len(steps), ctypes.addressof(code))
-    return bool(ctypes.CDLL(None).prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) == 0)

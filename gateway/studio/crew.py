@@ -100,7 +100,7 @@ class Place:
                 self._give_up(child.jobs.popitem()[1], Unavailable("The server is shutting down."))
             child.end()
 
-    def started(self, child: Child, missing: tuple[str, ...]) -> None:
+    def started(self, child: Child, missing: Sequence[str]) -> None:
         """Give the painter that is ready its first jobs."""
         self._backoff_seconds = 0.0
         for what in set(missing) - self._tally.told:

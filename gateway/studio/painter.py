@@ -57,7 +57,10 @@ class Painter:
         self._send(number, kind, error if kind is Kind.ERROR else "".join(traceback.format_exception(error)))
 
     def _send(self, number: int, kind: Kind, value: Any) -> None:
-        parts = answer_parts(number, kind, value, self._resident_mb())
+        try:
+            parts = answer_parts(number, kind, value, self._resident_mb())
+        except (TypeError, ValueError, OverflowError) as error:
+            parts = answer_parts(number, Kind.FAILURE, f"it cannot travel: {error}", self._resident_mb())
         # Where nobody is left to be told, `run` ends as well.
         with self._gate, suppress(ConnectionError):
             send_all(self._sock, parts)

@@ -1,6 +1,6 @@
-"""What travels between a process and its painters: a header, pickled values, and a body as it is.
+"""What travels between a process and its painters: a header, values, and a body as it is.
 
-pickle is used on a socket that a parent has made for its own child, and nowhere else.
+Tasks go to a painter pickled, by its own parent. What comes back is never unpickled: see `results`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import GatewayError
+from gateway.studio import results
 from gateway.studio.confinement import Confinement
 from gateway.studio.tasks import Lane
 from gateway.tiles.model import Encoded, TileFormat
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
 
 # Number of the task, bytes of its pickle, descriptors that come with it.
 TASK = struct.Struct("<QIB")
-# Number of the task, kind, bytes of the pickle, bytes of the body, resident memory of the painter in MiB.
+# Number of the task, kind, bytes of its value, bytes of the body, resident memory of the painter in MiB.
 ANSWER = struct.Struct("<QBIQI")
 BUFFER_BYTES = 1 << 20
 READ_BYTES = 256 << 10
+# More than any answer has; a painter that announces more is not waited for.
+MOST_VALUE_BYTES, MOST_BODY_BYTES = 64 << 20, 512 << 20
 
 
 class Kind(IntEnum):
@@ -41,14 +44,52 @@ class Kind(IntEnum):
     FAILURE = 5
 
 
+KINDS = frozenset(Kind)
+
+
+class Garbled(Exception):
+    """What came is no answer of a painter."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What became of the task of that number; `value` is as `kind` says."""
 
-    number: int
     kind: Kind
     value: Any
     resident_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What came for the task of that number, before it is read."""
+
+    number: int
+    kind: Kind
+    head: bytes
+    body: bytes
+    resident_mb: int
+
+    def read(self, work: str) -> Answer:
+        """Return it as the answer to a task of that work; raises Garbled."""
+        try:
+            return Answer(self.kind, self._value(work), self.resident_mb)
+        except ValueError as error:
+            raise Garbled(str(error)) from None
+
+    def _value(self, work: str) -> Any:
+        if self.kind is Kind.READY:
+            return results.texts_of(self.head)
+        if self.kind is Kind.ERROR:
+            return results.error_of(self.head)
+        if self.kind is Kind.FAILURE:
+            return results.text_of(self.head)
+        if self.kind is Kind.BYTES:
+            return self.body
+        if self.kind is Kind.PICTURE:
+            format, way = results.texts_of(self.head)
+            return Encoded(self.body, TileFormat(format), way)
+        return results.value_of(work, self.head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +132,19 @@ def tasks_from(sock: socket.socket) -> Iterator[tuple[int, Any, list[int]]]:
 
 
 def answer_parts(number: int, kind: Kind, value: Any, resident_mb: int) -> list[bytes]:
-    """Return an answer as it travels: header and pickle, then the body."""
+    """Return an answer as it travels: header and value, then the body.
+
+    Raises TypeError, ValueError or OverflowError for a value that cannot travel.
+    """
     head, body = value, b""
     if kind is Kind.BYTES:
         head, body = None, value
     elif kind is Kind.PICTURE:
         head, body = (value.format.value, value.way), value.body
-    pickled = pickle.dumps(head, pickle.HIGHEST_PROTOCOL)
-    return [ANSWER.pack(number, kind, len(pickled), len(body), resident_mb) + pickled, body]
+    packed = results.packed_error(head) if kind is Kind.ERROR else results.packed(head)
+    if len(packed) > MOST_VALUE_BYTES or len(body) > MOST_BODY_BYTES:
+        raise ValueError("an answer that is too long")
+    return [ANSWER.pack(number, kind, len(packed), len(body), resident_mb) + packed, body]
 
 
 def kind_of(value: object) -> Kind:
@@ -132,10 +178,14 @@ class Answers:
         self._buffer = bytearray()
         self.closed = False
 
-    def arrived(self) -> Iterator[Answer]:
-        """Yield the answers that are whole by now; `closed` is set at the end of the connection."""
+    def arrived(self) -> Iterator[Arrived]:
+        """Yield the answers that are whole by now; `closed` is set at the end of the connection.
+
+        Raises Garbled for what is no answer.
+        """
         with suppress(BlockingIOError):
-            while not self.closed:
+            # Who takes an answer may close the socket, after the last one of a painter that is to end.
+            while not self.closed and self._sock.fileno() >= 0:
                 self._read()
                 while (answer := self._next()) is not None:
                     yield answer
@@ -148,23 +198,21 @@ class Answers:
         self.closed = not found
         self._buffer += found
 
-    def _next(self) -> Answer | None:
+    def _next(self) -> Arrived | None:
         if len(self._buffer) < ANSWER.size:
             return None
         number, kind, head, body, resident_mb = ANSWER.unpack_from(self._buffer)
+        if kind not in KINDS or head > MOST_VALUE_BYTES or body > MOST_BODY_BYTES:
+            raise Garbled("a header that none has")
         start, end = ANSWER.size + head, ANSWER.size + head + body
         if len(self._buffer) < end:
             return None
         with memoryview(self._buffer) as whole:
-            value = _value(Kind(kind), pickle.loads(whole[ANSWER.size : start]), bytes(whole[start:end]))  # noqa: S301
+            found = Arrived(
+                number, Kind(kind), bytes(whole[ANSWER.size : start]), bytes(whole[start:end]), resident_mb
+            )
         del self._buffer[:end]
-        return Answer(number, Kind(kind), value, resident_mb)
-
-
-def _value(kind: Kind, head: Any, body: bytes) -> Any:
-    if kind is Kind.PICTURE:
-        return Encoded(body, TileFormat(head[0]), head[1])
-    return body if kind is Kind.BYTES else head
+        return found
 
 
 def _exactly(sock: socket.socket, length: int) -> bytes:

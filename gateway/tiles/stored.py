@@ -26,6 +26,11 @@ class Numbers:
     bytes: int
     little: bool
 
+    def __post_init__(self) -> None:
+        # It is a painter that says so.
+        if self.bytes not in NUMBER_BYTES.values() or self.start < 0:
+            raise ValueError("no array of numbers of a TIFF")
+
     def at(self, read: Read, index: int) -> int:
         """Return one of them."""
         return int.from_bytes(read(self.start + index * self.bytes, self.bytes), "little" if self.little else "big")

@@ -1,16 +1,25 @@
 """A painter with works that no task of the gateway asks for: they hang, crash, grow, and try what is forbidden."""
 
+import ctypes
+import gc
 import os
+import pickle
+import platform
 import re
+import resource
 import signal
 import socket
+import struct
 import sys
+import threading
 import time
 from pathlib import Path
 
 from gateway.studio import painter, works
 
-GROWN = []
+GROWN, NUMBERS = [], []
+HEADER = struct.Struct("<QBIQI")
+VALUE, READY = 1, 0
 
 
 def freeze(*_):
@@ -52,6 +61,67 @@ def connect(family, address):
         sock.connect(address)
 
 
+class Code:
+    """What runs where it is unpickled."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self._path,)
+
+
+def noted(sock, tasks_from=painter.tasks_from):
+    """Yield what arrives, and keep the number of what is to be forged."""
+    for number, task, fds in tasks_from(sock):
+        if getattr(task, "work", "") == "forge":
+            NUMBERS.append(number)
+        yield number, task, fds
+
+
+def forge(_engine, _source, what, *how):
+    """Write to who asks what no painter writes, as code that has taken a painter over could."""
+    mine = next(each for each in gc.get_objects() if isinstance(each, painter.Painter))
+    mine._sock.sendall(FORGED[what](NUMBERS[-1], *how))
+    time.sleep(60)
+
+
+def answers(number, kind, head, body=b"", head_bytes=None, body_bytes=None):
+    """Return an answer whose header may lie."""
+    lengths = head_bytes or len(head), body_bytes or len(body)
+    return HEADER.pack(number, kind, *lengths, 1) + head + body
+
+
+FORGED = {
+    "code": lambda number, path: answers(number, VALUE, pickle.dumps(Code(path))),
+    "code in an error": lambda number, path: answers(number, 4, pickle.dumps(Code(path))),
+    "no answer at all": lambda _: os.urandom(1 << 16),
+    "another number": lambda _: answers(1 << 40, VALUE, b"\xc0"),
+    "another kind": lambda number: answers(number, 77, b"\xc0"),
+    "a second start": lambda _: answers(0, READY, b"\x90"),
+    "more than there is": lambda number: answers(number, 2, b"\xc0", body_bytes=1 << 50),
+    "a head without end": lambda number: answers(number, VALUE, b"\xc0", head_bytes=(1 << 32) - 1),
+    "half a value": lambda number: answers(number, VALUE, b"\x92\xc0"),
+    "nested too deep": lambda number: answers(number, VALUE, b"\x91" * 1_000_000),
+    "an error of another kind": lambda number: answers(number, 4, b"\x81\xa4kind\xaaSystemExit"),
+    "a picture of no format": lambda number: answers(number, 3, b"\x92\xa3exe\xa3hot", b"MZ"),
+}
+
+
+def called(number, *how):
+    """Make a call by its number on this machine; raises OSError."""
+    if platform.machine() != "x86_64":
+        raise PermissionError
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(number, *how) < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+
+
+def started(thread):
+    thread.start()
+    thread.join()
+
+
 ATTEMPTS = {
     "read": lambda path: Path(path).read_bytes(),
     "list": lambda path: list(Path(path).iterdir()),
@@ -60,12 +130,27 @@ ATTEMPTS = {
     "pair": lambda: socket.socketpair(),
     "kill": lambda pid: os.kill(pid, signal.SIGKILL),
     "memory": lambda pid: Path(f"/proc/{pid}/mem").read_bytes(),
+    "limit": lambda pid: resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, 3)),
+    "rank": lambda pid: os.setpriority(os.PRIO_PROCESS, pid, 19),
+    "freeze": lambda pid: signal.pidfd_send_signal(os.pidfd_open(pid), signal.SIGSTOP),
+    "mode": lambda path: Path(path).chmod(0o777),
+    "times": lambda path: os.utime(path),
+    "attribute": lambda path: os.setxattr(path, "user.x", b"y"),
+    "fork": lambda: os.fork() or os._exit(0),
+    "group": lambda: os.killpg(os.getpgid(0), 0),
+    "shared": lambda: called(29, 0, 4096, 0o1600),
+    # The same kernel's calls of 32 bits: socket.
+    "far call": lambda: called(0x40000000 + 41, 1, 1, 0),
+    "unshare": lambda: called(272, 0x10000000),
+    "ring": lambda: called(425, 1, 0),
+    "thread": lambda: started(threading.Thread(target=int)),
     "environment": lambda pid: Path(f"/proc/{pid}/environ").read_bytes(),
 }
 
+painter.tasks_from = noted
 works.WORKS.update(
     hang=lambda *_: time.sleep(3600), freeze=freeze, crash=crash, grow=grow, balloon=balloon, wait=wait,
-    attempt=attempt, environment=lambda _: dict(os.environ), fail=lambda *_: {}["a key that is not there"],
+    attempt=attempt, forge=forge, environment=lambda _: dict(os.environ), fail=lambda *_: {}["a key that is not there"],
     priority=lambda _: os.getpriority(os.PRIO_PROCESS, 0),
 )  # fmt: skip
 

@@ -18,6 +18,7 @@ from gateway.studio import Source, Task, child, crew, tasks, wire
 from gateway.studio.confinement import Confinement
 from gateway.studio.tasks import Lane
 from tests.studio.conftest import processes
+from tests.studio.painter import FORGED
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -293,6 +294,23 @@ def alive(pid):
         return False
 
 
+def test_what_a_painter_answers_runs_no_code_in_who_asks_and_ends_the_painter(tmp_path, monkeypatch, caplog):
+    # The painter may not write; only who reads its answer could make the folder.
+    monkeypatch.setattr(crew, "OFFENCES", 1)
+    with near(tmp_path) as bench:
+        for what in FORGED:
+            told = (str(tmp_path / "made"),) if what.startswith("code") else ()
+            first = pid_of(bench)
+            with pytest.raises(CannotBeDrawn):
+                bench.studio.submit(over("forge", what, what, *told)).result(60)
+            assert pid_of(bench) != first
+            assert not Path(f"/proc/{first}").exists()
+            assert any("that no painter gives" in e and f"forge of dataset {what}" in e for e in errors(caplog))
+        assert bench.studio.load().deaths == len(FORGED)
+    assert not any("callback" in text for text in errors(caplog))
+    assert not (tmp_path / "made").exists()
+
+
 @pytest.fixture
 def state(tmp_path):
     """What is worth stealing: a database and a key."""
@@ -322,8 +340,13 @@ def test_code_in_a_painter_cannot_read_write_connect_or_reach_its_parent(tmp_pat
         assert attempt("connect", socket.AF_INET, address) == "PermissionError"
         assert attempt("connect", socket.AF_UNIX, "\0a name") == "PermissionError"
         assert attempt("pair") == "PermissionError"
-        for what in ("kill", "memory", "environment"):
+        for what in ("kill", "memory", "environment", "limit", "rank", "freeze"):
             assert attempt(what, os.getpid()) == "PermissionError", what
+        for what in ("mode", "times", "attribute"):
+            assert attempt(what, str(state / "gateway.db")) == "PermissionError", what
+        for what in ("fork", "group", "shared", "far call", "unshare", "ring"):
+            assert attempt(what) == "PermissionError", what
+        assert attempt("thread") == "done"
         found = bench.do(ask("environment"))
         assert not any("secret" in value for value in found.values())
         assert bench.do(ask("priority")) == 10
