@@ -36,11 +36,11 @@ class Painter:
         self._worker = Worker(far, Limits(setup.gdal_cache_mb))
         missing = confine(setup.confinement)
         self._lanes = {lane: ThreadPoolExecutor(count, lane) for lane, count in setup.threads.items()}
-        self._send(0, Kind.READY, missing)
         # Who waits for a file goes before who waits for a picture, but a start is waited for by all. Threads inherit.
         os.nice(setup.nice)
-        # What the first tile would wait for.
-        next(iter(self._lanes.values())).submit(self._worker.warm)
+        # What the first tile would wait for is no part of its time.
+        warm = next(iter(self._lanes.values())).submit(self._worker.warm)
+        warm.add_done_callback(lambda _: self._send(0, Kind.READY, missing))
 
     def run(self, arrived: Iterator[tuple[int, Any, list[int]]]) -> None:
         """Work until the other end is closed."""
