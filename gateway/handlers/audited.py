@@ -93,8 +93,10 @@ class AuditedHandler(BaseHandler):
         for their readers.
         """
         backend = self.services.gatekeeper.storage_of(dataset).backend
-        granted = Granted(action, dataset, backend, self.get_status(), len(body), detail=detail or {})
-        self.clients.make_room(len(body))
+        size = len(body)
+        granted = Granted(
+            action, dataset, backend, self.get_status(), size, detail=detail or {}, in_memory_bytes=size
+        )
         async with self.delivery(granted) as delivery:
             await self.send_at_once(delivery, body)
 

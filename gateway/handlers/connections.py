@@ -13,7 +13,7 @@ import socket
 import struct
 import termios
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Protocol
 
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError, UnsatisfiableReadError
@@ -57,8 +57,8 @@ class Connections:
         self.half_closed = HalfClosed()
         self.refusal = refusal
         self._unread_limit_bytes = unread_limit_bytes
-        # Never less than what waits; counted anew when it reaches the limit.
-        self._unread_at_most = 0
+        # Never less than what waits, counted anew when it reaches the limit; and of that what is not written yet.
+        self._unread_at_most, self._unwritten_bytes = 0, 0
         self._open: dict[IOStream, ClientConnection] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -89,10 +89,20 @@ class Connections:
         if length_bytes <= SMALL_ANSWER_BYTES:
             return
         if self._unread_at_most + length_bytes > self._unread_limit_bytes:
-            self._unread_at_most = self.unread_bytes
+            self._unread_at_most = self.unread_bytes + self._unwritten_bytes
             if self._unread_at_most and self._unread_at_most + length_bytes > self._unread_limit_bytes:
                 raise Unavailable("Too many answers wait for their readers.", retry_after_seconds=1)
         self._unread_at_most += length_bytes
+
+    @contextmanager
+    def room(self, length_bytes: int) -> Iterator[None]:
+        """Keep room for a body that waits before it is written, for its row, say; raises what `make_room` raises."""
+        self.make_room(length_bytes)
+        self._unwritten_bytes += length_bytes
+        try:
+            yield
+        finally:
+            self._unwritten_bytes -= length_bytes
 
     def _look(self) -> None:
         """Look at every connection now and then, as long as there are any."""
@@ -127,6 +137,11 @@ class ClientConnection:
             stream.set_nodelay = _as_it_is  # type: ignore[method-assign]
             self._close_fd, self._write = stream.close_fd, stream.write
             stream.close_fd, stream.write = self._close, self._write_or_refuse  # type: ignore[method-assign]
+
+    @property
+    def room(self) -> Callable[[int], AbstractContextManager[None]]:
+        """Return what keeps room among all answers of the server; see `Connections.room`."""
+        return self._connections.room
 
     @property
     def closed(self) -> bool:

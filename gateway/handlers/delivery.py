@@ -32,6 +32,7 @@ class Granted:
     """What was granted to whom, as both rows say it; `action` is that of the first.
 
     `bytes_expected` are those that the answer promises, of a redirect those that the client will find elsewhere.
+    `in_memory_bytes` are those of a body that waits in memory for the row.
     """
 
     action: str
@@ -41,12 +42,20 @@ class Granted:
     bytes_expected: int
     range_header: str | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
+    in_memory_bytes: int = 0
 
 
 def granted_file(answer: SmallBody | LargeBody | Redirected, trace: Trace) -> Granted:
     """Return what was granted with the file of a dataset or a range of it."""
-    length = answer.span.length
-    return Granted("download.cog", answer.dataset, answer.backend, answer.status, length, trace.range_header)
+    return Granted(
+        "download.cog",
+        answer.dataset,
+        answer.backend,
+        answer.status,
+        answer.span.length,
+        trace.range_header,
+        in_memory_bytes=len(answer.body) if isinstance(answer, SmallBody) else 0,
+    )
 
 
 class Sending(Protocol):
@@ -85,8 +94,13 @@ class Delivery:
         self.sent = 0
 
     async def __aenter__(self) -> Self:
-        """Return when the row of the grant is durable; raises RecordsUnavailable, and then nothing may be sent."""
-        await on_record(self._services, self._results, self._row(self._granted.action, self._granted.detail))
+        """Return when the row of the grant is durable.
+
+        Raises RecordsUnavailable, and Unavailable where too many answers wait for their readers; then nothing may be
+        sent.
+        """
+        with self._connection.room(self._granted.in_memory_bytes):
+            await on_record(self._services, self._results, self._row(self._granted.action, self._granted.detail))
         self._before = self._connection.written_bytes
         return self
 

@@ -65,7 +65,6 @@ class DownloadHandler(AuditedHandler):
 
     async def send_small(self, answer: SmallBody) -> None:
         """Send headers and body in one write."""
-        self.clients.make_room(len(answer.body))
         async with self.delivery(granted_file(answer, self.trace)) as delivery:
             self.begin(answer.status, answer.headers)
             await self.send_at_once(delivery, answer.body)

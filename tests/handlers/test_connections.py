@@ -156,6 +156,14 @@ async def test_the_bound_counts_what_waits_and_not_what_was_ever_sent():
     client.close()
 
 
+def test_a_body_that_waits_for_its_row_keeps_its_room():
+    connections = group(100_000)
+    with connections.room(60_000), pytest.raises(Unavailable), connections.room(60_000):
+        pass
+    with connections.room(60_000):
+        pass
+
+
 REFUSED = {
     "no Host": (400, b"GET /livez HTTP/1.1\r\n\r\n"),
     "HTTP/2.0": (400, b"GET /livez HTTP/2.0\r\nHost: x\r\n\r\n"),
