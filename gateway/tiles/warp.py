@@ -26,6 +26,8 @@ MAX_SOURCE_VALUES = 1 << 29
 # So little before a boundary between two source pixels, GDAL takes the next one.
 NUDGE = 1e-4
 WHOLE = 1e-3
+# A window so many times as wide as the picture may be one over a seam; beside one some columns more are read.
+WIDE, SPARE = 8, 4
 # OpenCV counts the pixels of a side in 15 bits.
 MAX_SIDE = 32_000
 
@@ -68,6 +70,9 @@ def draw(handle: Handle, frame: Frame, request: Request) -> Drawn | None:
     window = grid and _window(grid, size, margin=1 if smooth else 0)
     if not grid or not window:
         return None
+    if (halves := _halves(grid, window)) is not None:
+        drawn = _over_seam(handle, level, grid, halves, request, smooth=smooth)
+        return _placed(drawn, grid.part, frame, request, filled=False)
     source = _read(handle, level, window, request)
     if not smooth and _is_copy(grid, source, frame):
         return Drawn(source.pixels, source.mask)
@@ -163,6 +168,43 @@ def _read(handle: Handle, level: int, window: Window, request: Request) -> Sourc
     pixels = window.width * window.height * max(1, len(request.bands) // 4)
     thinning = max(math.ceil(math.sqrt(pixels / MAX_PIXELS)), math.ceil(max(window.width, window.height) / MAX_SIDE))
     return read_source(handle, level, window, request.bands, request.nodata, thinning)
+
+
+def _halves(grid: ControlGrid, window: Window) -> tuple[Window, Window] | None:
+    """Return the two windows of a picture in which the eastern and the western end of a raster meet.
+
+    None where one window is hardly wider than what lies in them; between the two nothing is read.
+    """
+    if window.width <= WIDE * grid.part.width:
+        return None
+    columns = np.unique(np.clip(grid.dense(0.0, 0.0)[0], window.col_off, window.col_off + window.width))
+    gaps = np.diff(columns)
+    if not gaps.size or (gap := float(gaps.max())) < window.width / 2:
+        return None
+    if gap <= 2 * (SPARE + 1):
+        return None
+    west, east = window.col_off, window.col_off + window.width
+    end = min(math.ceil(columns[gaps.argmax()]) + SPARE, east)
+    begin = max(math.floor(columns[gaps.argmax() + 1]) - SPARE, west)
+    return (
+        Window(west, window.row_off, end - west, window.height),
+        Window(begin, window.row_off, east - begin, window.height),
+    )
+
+
+def _over_seam(
+    handle: Handle, level: int, grid: ControlGrid, halves: tuple[Window, Window], request: Request, *, smooth: bool
+) -> Drawn:
+    """Return the pixels of the grid's part, each from the half in which it lies."""
+    size = handle.view.levels[level]
+    first, second = (
+        _sampled(grid, _read(handle, level, half, request), size, request, smooth=smooth) for half in halves
+    )
+    middle = (halves[0].col_off + halves[0].width + halves[1].col_off) / 2
+    eastern = grid.dense(middle, 0.0)[0] > 0
+    pixels = np.where(eastern, second.pixels, first.pixels)
+    masks = (np.full(eastern.shape, 255, np.uint8) if each.mask is None else each.mask for each in (second, first))
+    return Drawn(pixels, np.where(eastern, *masks))
 
 
 def _is_copy(grid: ControlGrid, source: Source, frame: Frame) -> bool:

@@ -9,7 +9,7 @@ from gateway.tiles.facts import on_map
 from gateway.tiles.grid import Grids
 from gateway.tiles.model import TileAddress
 from gateway.tiles.placing import best_level
-from gateway.tiles.warp import placed
+from gateway.tiles.warp import Request, draw, placed, read_source
 from tests.tiles.rasters import handle_of, landscape, write
 
 GRIDS = Grids()
@@ -60,3 +60,32 @@ def test_a_world_in_degrees_is_not_sized_by_its_poles(tmp_path):
     with handle_of(path) as handle:
         lies = on_map(handle, "WebMercatorQuad")
         assert (lies.minzoom, lies.maxzoom) == (0, 1)
+
+
+@pytest.mark.parametrize("reproject", ["nearest", "bilinear"])
+def test_a_tile_where_the_ends_of_a_world_meet_is_read_in_two_narrow_windows(tmp_path, monkeypatch, reproject):
+    path = write(tmp_path / "a.tif", landscape(1, 60, 9000), Affine(0.04, 0, -170, 0, -0.04, 1.2), "EPSG:4326")
+    read = []
+
+    def noted(handle, level, window, *options):
+        read.append(window)
+        return read_source(handle, level, window, *options)
+
+    monkeypatch.setattr("gateway.tiles.warp.read_source", noted)
+    with handle_of(path) as handle:
+        frame = GRIDS.frame(TileAddress("WebMercatorQuad", 9, 14, 255))
+        found = draw(handle, frame, Request((1,), None, reproject, reproject))
+        columns = frame.left + (np.arange(256) + 0.5) * frame.pixel[0]
+        rows = frame.top - (np.arange(256) + 0.5) * frame.pixel[1]
+        at = Transformer.from_crs("EPSG:3857", "EPSG:4326", always_xy=True).transform(*np.meshgrid(columns, rows))
+        column, row = (np.floor(values).astype(int) for values in handle.view.placed.pixels(*map(np.asarray, at)))
+        assert column.min() == 0
+        assert column.max() == 8999
+        exact = handle.level(0).read(1)[row, column].astype(int)
+    assert len(read) == 2
+    assert sum(window.width for window in read) < 100
+    assert found.mask is None or found.mask.all()
+    if reproject == "nearest":
+        assert (found.pixels[0] != exact).mean() < 0.01
+    else:
+        assert np.abs(found.pixels[0] - exact.astype(float)).mean() < 20
