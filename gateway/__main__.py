@@ -91,7 +91,10 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except GatewayError as error:
-            raise OneLine(error) from error
+            raise printably(OneLine(error)) from error
+        except click.ClickException as error:
+            printably(error)
+            raise
         except KeyboardInterrupt:
             ctx.exit(EXIT_INTERRUPTED)
         except OSError as error:
@@ -101,6 +104,15 @@ class LazyGroup(click.Group):
             # It takes what is still in the buffer and cannot be written any more.
             sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
             raise OneLine(GatewayError(f"cannot go on: {error.strerror or type(error).__name__}")) from error
+
+
+def printably(error: click.ClickException) -> click.ClickException:
+    """Return the error with control characters in its message escaped: names of files and folders stand in it."""
+    from gateway.cli.shared import printable  # noqa: PLC0415 - help stays quick
+
+    # Click declares the attribute final, for those who only read it.
+    vars(error)["message"] = "\n".join(printable(line) for line in error.message.split("\n"))
+    return error
 
 
 def take_config(command: click.Command) -> None:

@@ -154,3 +154,19 @@ def test_a_variable_that_is_no_setting_is_told_with_the_nearest(monkeypatch, tmp
     assert result.stderr.splitlines()[0] == (
         "Warning: GATEWAY_PROT names no setting and is ignored: did you mean GATEWAY_PORT?"
     )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--config", "\x1b[31m.toml", "datasets", "list"),
+        ("datasets", "list"),
+        ("ingest", "--copy-to", "\x1b[31m", "a.tif"),
+    ],
+)
+def test_errors_reach_a_terminal_without_control_characters(arguments, tmp_path, monkeypatch):
+    monkeypatch.setenv("GATEWAY_STATE_DIR", str(tmp_path / "\x1b[31m"))
+    result = CliRunner().invoke(cli, arguments, color=True)
+    assert result.exit_code == 2
+    assert "\\x1b[31m" in result.stderr
+    assert "\x1b" not in result.stderr
