@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -262,6 +263,18 @@ def test_a_painter_whose_server_has_stopped_ends_without_a_word(told):
             line, check=False, pass_fds=(theirs.fileno(),), capture_output=True, text=True, timeout=60, cwd=ROOT
         )
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_painter_that_ends_with_its_last_answer_is_not_read_from_any_more():
+    ours, theirs = wire.pair()
+    ours.setblocking(False)
+    ended, painter = [], object.__new__(child.Child)
+    painter._sock, painter._answers, painter.jobs, painter.retiring = ours, wire.Answers(ours), {}, True
+    painter.ready, painter._owner = False, SimpleNamespace(started=lambda *_: painter.end(), ended=ended.append)
+    wire.send_all(theirs, wire.answer_parts(0, wire.Kind.READY, [], 10))
+    painter._readable()
+    assert (ours.fileno(), ended) == (-1, [])
+    theirs.close()
 
 
 def test_no_painter_outlives_a_process_that_is_killed(tmp_path):
