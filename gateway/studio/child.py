@@ -180,9 +180,6 @@ class Child:
         try:
             for arrived in self._answers.arrived():
                 self._take(arrived)
-                if self._sock.fileno() < 0:
-                    # That was its last answer, and there is nothing left to read from.
-                    return
         except Garbled as error:
             self.garbled = str(error)[:200]
             self.kill()
