@@ -63,6 +63,8 @@ def test_a_rate_of_tiles_that_no_answer_could_meet_stops_the_start(monkeypatch, 
         "https://ana@tiles.example.org/{z}/{x}/{y}",
         "https://tiles.example.org; script-src */{z}/{x}/{y}",
         "https://{z}.example.org:port/{x}/{y}",
+        "https://{z}.example.org/{x}/{y}",
+        "javascript:{c-a}{z}{x}{y}",
         "https://tiles.example.org/{z}/{x}/{y}#a",
     ],
 )

@@ -70,7 +70,10 @@ def tile_template(value: str | None) -> str | None:
         return None
     if not all(f"{{{name}}}" in value for name in ("z", "x")) or not re.search(r"\{-?y\}", value):
         raise ValueError("must have {z}, {x} and {y} in it")
-    for plain in subdomains(re.sub(r"\{(?:z|x|-?y)\}", "0", value)):
+    each = subdomains(value)
+    if not each:
+        raise ValueError("has a range of subdomains that ends before it begins")
+    for plain in each:
         parts = urlsplit(plain)
         if parts.scheme not in ("http", "https") or not HOST_AND_PORT.fullmatch(parts.netloc) or parts.fragment:
             raise ValueError("must look like https://tiles.example.org/{z}/{x}/{y}.png")
