@@ -41,7 +41,7 @@ async def test_the_file_is_drawn_from_ranges_alone(http_server, base_url, sample
         await page.focus("#how-direct")
         await page.keyboard.press("ArrowLeft")
         await page.wait_for_selector("#direct-told", state="hidden")
-        await page.wait_for_function("!location.hash.includes('how=direct')")
+        await page.wait_for_url(lambda url: "how=direct" not in url)
 
 
 @pytest.mark.gen_test(timeout=60)
