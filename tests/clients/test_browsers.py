@@ -10,6 +10,8 @@ import pytest
 from tests.browser.conftest import REFUSED
 from tests.browsing import launch, watched_page
 
+# Faster than the answers come.
+CHOOSE_THRICE = "for (let i = 0; i < 3; i++) document.getElementById('dataset').dispatchEvent(new Event('change'))"
 CLIENTS = ("leaflet", "maplibre", "openlayers")
 
 
@@ -36,6 +38,9 @@ async def test_public_and_private_datasets_are_drawn_in_their_style(http_server,
     async with launch() as browser, watched_page(browser, [REFUSED], viewport={"width": 640, "height": 460}) as page:
         await page.goto(f"{base_url}/examples/{client}.html")
         world = await pixels(page)
+        await page.evaluate(CHOOSE_THRICE)
+        await pixels(page)
+        assert await page.locator(".leaflet-map-pane, canvas.maplibregl-canvas, .ol-viewport").count() == 1
         await page.goto(f"{base_url}/examples/{client}.html?{hidden}#token={token}")
         hills = await pixels(page)
         await page.goto(f"{base_url}/examples/{client}.html?{hidden}")

@@ -16,7 +16,7 @@ function address(id, file) {
   const query = given();
   query.delete("dataset");
   const text = query.toString();
-  return `${api}/datasets/${id}/${file}${text ? `?${text}` : ""}`;
+  return `${api}/datasets/${encodeURIComponent(id)}/${file}${text ? `?${text}` : ""}`;
 }
 
 // Returns a good answer; throws an Error with the gateway's own words.
@@ -24,7 +24,10 @@ async function ask(url) {
   const response = await fetch(url, { headers: bearer ? { Authorization: `Bearer ${bearer}` } : {} });
   if (response.ok) return response;
   const { detail, title } = await response.json().catch(() => ({}));
-  throw new Error(detail ?? title ?? `The gateway answered ${response.status}.`);
+  const error = new Error(detail ?? title ?? `The gateway answered ${response.status}.`);
+  // A dataset that may not be seen is answered like one that is not there.
+  error.hidden = response.status === 401 || response.status === 403 || detail === "There is no such dataset.";
+  throw error;
 }
 
 function tell(text) {
@@ -43,7 +46,10 @@ async function fill(wanted) {
 // Draws what is chosen, now and after each choice: `draw` gets the answer that has the document `file`.
 export function example(file, draw) {
   let end = () => {};
-  async function show() {
+  let turn = Promise.resolve();
+  // One after the other: a map is whole before the next takes its place.
+  const show = () => (turn = turn.then(drawChosen));
+  async function drawChosen() {
     end();
     tell("");
     delete document.body.dataset.drawn;
@@ -53,7 +59,7 @@ export function example(file, draw) {
       end = await draw(await ask(address(id, file)), () => { document.body.dataset.drawn = "yes"; });
     } catch (error) {
       end = () => {};
-      tell(`${error.message} ${bearer || given().has("token") ? "" : "What is not public needs an access token, or a tile token in the address."}`);
+      tell(`${error.message} ${!error.hidden || bearer || given().has("token") ? "" : "What is not public needs an access token, or a tile token in the address."}`);
     }
   }
   async function begin() {
