@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -109,7 +110,7 @@ def _our_cost(paths: Sequence[Path], depth: str, facts: bool) -> Cost | None:
         return None
     reads = size_bytes = 0
     for path in paths:
-        with open_file(path) as file, CountingSource(file.detach()) as counting:
+        with open_file(path) as file, CountingSource(os.dup(file.fd)) as counting:
             inspect(counting, depth=depth, facts=facts)
             reads, size_bytes = reads + counting.reads, size_bytes + counting.size_bytes_read
     return Cost(reads, size_bytes)

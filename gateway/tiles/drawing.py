@@ -13,7 +13,7 @@ from gateway.tiles.encode import encode
 from gateway.tiles.grid import Frame
 from gateway.tiles.handles import Handle
 from gateway.tiles.model import Encoded, Style, TileFormat
-from gateway.tiles.paint import PICTURES, picture
+from gateway.tiles.paint import PICTURES, check_bands, picture
 from gateway.tiles.source import kept_nodata
 from gateway.tiles.view import View
 from gateway.tiles.warp import Drawn, OtherKernel, Request, draw
@@ -55,7 +55,8 @@ def request_of(view: View, style: Style) -> Request:
 
 
 def bands_read(style: Style, view: View) -> tuple[int, ...]:
-    """Return the bands that a style needs."""
+    """Return the bands that a style needs; raises BadParameter for one that the dataset has not."""
+    check_bands(style, view)
     if not style.expression:
         return style.bidx or view.bands
     from gateway.tiles.values import bands_of  # noqa: PLC0415 - rio-tiler takes long to import

@@ -57,10 +57,15 @@ def _sorted(first: float, second: float) -> tuple[float, float]:
     return min(first, second), max(first, second)
 
 
-def _check(style: Style, view: View) -> None:
+def check_bands(style: Style, view: View) -> None:
+    """Return when the dataset has the bands that a style names; raises BadParameter."""
     count = len(view.descriptions)
     if any(not 1 <= band <= count for band in style.bidx):
         raise BadParameter(f"bidx: this dataset has the bands 1 to {count}.")
+
+
+def _check(style: Style, view: View) -> None:
+    check_bands(style, view)
     plain = not (style.rescale or style.expression or style.algorithm)
     if style.colormap and plain and view.dtype.startswith("float") and _categorical(style.colormap):
         raise BadParameter("colormap: the values are no categories. Give intervals, or a rescale and 256 colours.")

@@ -161,6 +161,9 @@ async def test_tilejson_carries_style_and_size_into_its_template(fetch, world):
     ("bbox/1,1,0,0.png", 400), ("bbox/-7.9e136,-1e-137,-1.3e16,4.7e16/64x64.png", 400), ("point/1e13,0", 400),
     ("bbox/-1.3e-216,-5e16,2.8e16,5e16/34x21.png", 400), ("bbox/-1e12,-1e12,1e12,1e12/64x64.png", 400),
     ("bbox/-1e12,-1e12,1e12,1e12/64x64.png?coord_crs=EPSG:32633", 400), ("bbox/0,0,inf,1/64x64.png", 404),
+    ("statistics?bidx=99", 400), ("statistics?bidx=99&dst_crs=EPSG:4326", 400), ("point/15,47.8?bidx=99", 400),
+    ("preview.png?bidx=99", 400), ("preview.npy?bidx=99", 400), ("bbox/15,47.7,15.1,47.8.tif?bidx=99", 400),
+    ("tiles/0/0/0.npy?bidx=99", 400),
     ("WMTSCapabilities.xml?SERVICE=WMS", 400), ("WMTSCapabilities.xml?REQUEST=GetTile&TILEMATRIX=a", 400),
 ])  # fmt: skip
 async def test_what_cannot_be_is_refused_by_name_and_never_a_500(fetch, world, path, code):
