@@ -77,7 +77,7 @@ def _help(command):
 
 def test_the_audit_guide_names_every_column(tmp_path):
     from gateway.records import open_records
-    from gateway.records.connection import connect
+    from gateway.records.sqlite.connection import connect
 
     open_records(tmp_path / "gateway.db").close()
     database = connect(tmp_path / "gateway.db", "rw")

@@ -23,7 +23,7 @@ from gateway.gatekeeper import verdict_stored
 from gateway.model import Dataset, Inspection, ObjectStat, Report
 from gateway.pools import BoundedPool
 from gateway.records import Records, Verdict
-from gateway.records.datasets import raster_of
+from gateway.records.rows import raster_of
 from gateway.remembered import Remembered
 from gateway.storage import Storage
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
 
+from gateway.errors import SettingsError
 from gateway.records.base import (
     ACTIONS,
     SORTINGS,
@@ -18,18 +20,37 @@ from gateway.records.base import (
     UserState,
 )
 from gateway.records.changes import Change, Verdict
-from gateway.records.health import old_library
-from gateway.records.sqlite import open_sqlite
+from gateway.records.sqlite import old_library, open_sqlite
 
-BACKENDS: dict[str, Callable[..., Records]] = {"sqlite": open_sqlite}
+SQLITE = "sqlite:///"
 
 
-def open_records(path: Path, backend: str = "sqlite", *, read_only: bool = False) -> Records:
-    """Return the records of the gateway, opened by the named backend. Raises RecordsUnavailable.
+def sqlite_url(path: Path) -> str:
+    """Return the URL of an SQLite file: its path, relative or absolute, behind three slashes."""
+    return SQLITE + quote(str(path))
+
+
+def _open_file(url: str, *, read_only: bool) -> Records:
+    if not url.startswith(SQLITE):
+        raise SettingsError("the URL of an SQLite database must look like sqlite:///PATH")
+    return open_sqlite(Path(unquote(url.removeprefix(SQLITE))), read_only=read_only)
+
+
+# By the scheme of a URL.
+BACKENDS: dict[str, Callable[..., Records]] = {"sqlite": _open_file}
+
+
+def open_records(where: str | Path, *, read_only: bool = False) -> Records:
+    """Return the records in the database at a URL, or in the SQLite file at a path.
 
     With `read_only` nothing is made or brought up to date, and a database of an older release is read as it is.
+    Raises RecordsUnavailable, and SettingsError for a URL of no database that is known here.
     """
-    return BACKENDS[backend](path, read_only=read_only)
+    url = sqlite_url(where) if isinstance(where, Path) else where
+    scheme = urlsplit(url).scheme
+    if scheme not in BACKENDS:
+        raise SettingsError(f"records are not kept in {scheme or 'what has no scheme'}: {', '.join(BACKENDS)}")
+    return BACKENDS[scheme](url, read_only=read_only)
 
 
 __all__ = [
@@ -49,4 +70,5 @@ __all__ = [
     "old_library",
     "open_records",
     "open_sqlite",
+    "sqlite_url",
 ]

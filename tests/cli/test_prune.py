@@ -10,7 +10,7 @@ import pytest
 from gateway.cli import prune
 from gateway.model import AuditRow
 from gateway.records import open_records
-from gateway.records.pruning import SLICE_ROWS
+from gateway.records.sqlite.pruning import SLICE_ROWS
 from tests.cli.test_audit import moment, rows  # noqa: F401 - a fixture
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.handlers.base import BaseHandler, access_missing
 from gateway.logs import RedactingFilter
-from gateway.records.connection import connect
+from gateway.records.sqlite.connection import connect
 from gateway.routes import API_ROUTES, ROOT_ROUTES
 from tests.handlers.conftest import UNKNOWN_ID, problem
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from gateway.records.connection import connect
+from gateway.records.sqlite.connection import connect
 from gateway.serve import drain
 from tests.handlers.test_downloads import big, url
 from tests.handlers.test_streaming import port_of

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from gateway.model import AuditRow, Dataset, Finding, RasterFacts, Report, Scale, Severity
-from gateway.records import BACKENDS, open_records
+from gateway.records import open_records, sqlite_url
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
 WARNING = Finding("overviews", "no overviews", Severity.WARNING, ifd=0, block=3, offset=8192)
@@ -35,12 +35,18 @@ def register(records, new):
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "with space?" / "gateway.db"
+    folder = tmp_path / "with space?"
+    folder.mkdir()
+    return folder / "gateway.db"
 
 
-@pytest.fixture(params=sorted(BACKENDS))
-def records(request, path):
-    path.parent.mkdir()
-    opened = open_records(path, request.param)
+@pytest.fixture(params=["sqlite"])
+def url(path):
+    return sqlite_url(path)
+
+
+@pytest.fixture
+def records(url):
+    opened = open_records(url)
     yield opened
     opened.close()

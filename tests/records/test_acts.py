@@ -54,8 +54,8 @@ def state(records):
 
 
 @pytest.mark.parametrize("action", ACTS)
-def test_a_narrowing_of_access_made_while_an_act_waits_stays(stocked, path, action):
-    other = open_records(path)
+def test_a_narrowing_of_access_made_while_an_act_waits_stays(stocked, url, action):
+    other = open_records(url)
     within, go_on = threading.Event(), threading.Event()
 
     class Slow:

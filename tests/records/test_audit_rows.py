@@ -5,7 +5,7 @@ import pytest
 
 from gateway.model import AuditRow, time_ordered_id
 from gateway.records import AuditQuery, DownloadSummary
-from gateway.records.audit_rows import PAGE_ROWS
+from gateway.records.sqlite.audit_rows import PAGE_ROWS
 from tests.records.conftest import START, act, dataset, register
 
 FULL = AuditRow(

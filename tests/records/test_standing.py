@@ -2,7 +2,6 @@ import pytest
 
 from gateway.model import Grant, Level, Scale
 from gateway.records import Change, open_records
-from gateway.records.connection import connect
 from tests.records.conftest import act, dataset, register
 
 
@@ -20,8 +19,8 @@ def test_a_standing_says_dataset_grants_and_whether_the_user_is_disabled(records
 
 
 @pytest.mark.parametrize("by_another_process", [False, True])
-def test_every_change_counts_at_once(records, path, by_another_process):
-    other = open_records(path) if by_another_process else records
+def test_every_change_counts_at_once(records, url, by_another_process):
+    other = open_records(url) if by_another_process else records
     known = dataset(1)
     changes = [
         lambda: register(other, known),
@@ -42,8 +41,8 @@ def test_every_change_counts_at_once(records, path, by_another_process):
 
 
 @pytest.mark.parametrize("by_another_process", [False, True])
-def test_what_did_not_change_is_not_read_again(records, path, by_another_process):
-    other = open_records(path) if by_another_process else records
+def test_what_did_not_change_is_not_read_again(records, url, by_another_process):
+    other = open_records(url) if by_another_process else records
     register(records, dataset(1))
     register(records, dataset(2))
     records.add_grant(Grant(dataset(1).id, Level.VIEW, user="ben"), act())
@@ -71,39 +70,6 @@ def test_an_unknown_id_is_remembered_until_there_is_one(records):
     assert records.standing(dataset(1).id, None).dataset == dataset(1)
     records.remove_dataset(dataset(1).id, act())
     assert records.standing(dataset(1).id, None).dataset is None
-
-
-def test_a_removed_dataset_takes_its_grants_and_its_revision_along(records, path):
-    register(records, dataset(1))
-    records.add_grant(Grant(dataset(1).id, Level.VIEW, user="ben"), act())
-    records.remove_dataset(dataset(1).id, act())
-    database = connect(path, "ro")
-    assert database.execute("SELECT count(*) FROM dataset_revisions").fetchone() == (0,)
-    database.close()
-
-
-def test_a_database_that_was_put_in_the_place_of_the_one_before_is_believed(records, path, tmp_path):
-    register(records, dataset(1))
-    public = tmp_path / "public.db"
-    public.touch()
-    records.copy_to(public)
-    records.change_dataset(dataset(1).id, Change(visibility=Scale.PRIVATE), act())
-    private = tmp_path / "private.db"
-    private.touch()
-    records.copy_to(private)
-    live = open_records(public)
-    live.change_dataset(dataset(1).id, Change(title="as many changes as in the other"), act())
-    live.close()
-    asked = []
-    for step in (public, private, public):
-        # The copies have been changed equally often: their numbers are the same.
-        for name in ("-wal", "-shm"):
-            path.with_name(path.name + name).unlink(missing_ok=True)
-        kept = tmp_path / "kept.db"
-        kept.write_bytes(step.read_bytes())
-        kept.replace(path)
-        asked.append(records.standing(dataset(1).id, None).dataset.visibility)
-    assert asked == [Scale.PUBLIC, Scale.PRIVATE, Scale.PUBLIC]
 
 
 def test_only_so_many_are_remembered(records, monkeypatch):

@@ -8,10 +8,11 @@ import pytest
 
 from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow
-from gateway.records import AuditQuery, DatasetQuery, connection, migrations, open_records
-from gateway.records.troubles import unserved
+from gateway.records import AuditQuery, DatasetQuery, open_records
+from gateway.records.sqlite import connection, migrations
+from gateway.records.sqlite.troubles import unserved
 from tests.records.conftest import act, dataset, register
-from tests.records.test_sqlite import in_thread
+from tests.records.sqlite.test_sqlite import in_thread
 
 
 @pytest.fixture

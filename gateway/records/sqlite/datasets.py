@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlite_utils import Database
 
-from gateway.model import AuditRow, Dataset, Principal, RasterFacts, Report, Scale, utc_moment, utc_text
-from gateway.records import audit_rows
+from gateway.model import AuditRow, Dataset, Principal
 from gateway.records.base import SORTINGS, DatasetPage, DatasetQuery
 from gateway.records.changes import Change, Verdict, same_verdict
-from gateway.records.connection import Row, fold, rows_of
+from gateway.records.rows import dataset_of, dataset_row, fold
+from gateway.records.sqlite import audit_rows
+from gateway.records.sqlite.connection import rows_of
 
 ADMIN = "admin"
 LARGEST_INTEGER = 2**63 - 1
@@ -50,56 +51,6 @@ COLUMNS = {"created_at": "created_at", "title": "fold(title)", "size_bytes": "si
 ORDERS = {
     name: f"{COLUMNS[name.removeprefix('-')]}{' DESC' if name.startswith('-') else ''}, id" for name in SORTINGS
 }
-
-
-def dataset_row(dataset: Dataset) -> Row:
-    """Return the columns of a dataset."""
-    raster = dataset.raster
-    west, south, east, north = (raster and raster.bounds) or (None,) * 4
-    return {
-        "id": dataset.id,
-        "root": dataset.root,
-        "key": dataset.key,
-        "title": dataset.title,
-        "owner": dataset.owner,
-        "visibility": dataset.visibility.value,
-        "download": dataset.download.value,
-        "version": dataset.version,
-        "size_bytes": dataset.size_bytes,
-        "sha256": dataset.sha256,
-        "origin": dataset.origin,
-        "report": json.dumps(dataset.report.as_json("")),
-        "raster": json.dumps(asdict(raster)) if raster else None,
-        "west": west,
-        "south": south,
-        "east": east,
-        "north": north,
-        "created_at": utc_text(dataset.created_at),
-        "updated_at": utc_text(dataset.updated_at),
-    }
-
-
-def raster_of(text: str | None) -> RasterFacts | None:
-    """Return the raster's facts from their JSON."""
-    if text is None:
-        return None
-    facts = json.loads(text)
-    stretch = tuple((low, high) for low, high in facts.pop("stretch", None) or ()) or None
-    return RasterFacts(**{**facts, "bounds": tuple(facts["bounds"]) if facts["bounds"] else None}, stretch=stretch)
-
-
-def dataset_of(row: Row) -> Dataset:
-    """Return the dataset of a row."""
-    plain = ("id", "root", "key", "title", "owner", "version", "size_bytes", "sha256", "origin")
-    return Dataset(
-        **{name: row[name] for name in plain},
-        visibility=Scale(row["visibility"]),
-        download=Scale(row["download"]),
-        report=Report.from_json(json.loads(row["report"])),
-        raster=raster_of(row["raster"]),
-        created_at=utc_moment(row["created_at"]),
-        updated_at=utc_moment(row["updated_at"]),
-    )
 
 
 def by_id(database: Database, dataset_id: str) -> Dataset | None:

@@ -6,7 +6,6 @@ import os
 import random
 import threading
 import time
-import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from gateway.errors import BadParameter, RecordsUnavailable
-from gateway.records.troubles import is_busy, unserved
+from gateway.records.rows import Row, fold
+from gateway.records.sqlite.troubles import is_busy, unserved
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,11 +28,6 @@ LOCK_WAIT_SECONDS = 2.0
 # SQLite's own busy handler sleeps ever longer and starves a process among busy ones; even odds do not.
 LOCK_PAUSE_SECONDS = (0.0003, 0.0015)
 WAL_SIZE_LIMIT_BYTES = 64 << 20
-
-
-def fold(text: str) -> str:
-    """Return `text` for comparison in any case (Unicode 3.13, canonical caseless matching)."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 def connect(path: Path, mode: str) -> Database:
@@ -182,9 +177,6 @@ def _close(link: _Link) -> None:
     # A broken connection may fail to close, too; there is nothing left to save in it.
     with suppress(sqlite3.Error):
         link.database.close()
-
-
-Row = dict[str, Any]
 
 
 def rows_of(database: Database, sql: str, values: dict[str, Any]) -> list[Row]:

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from sqlite_utils import Database
 
-from gateway.errors import BadParameter, NotFound
+from gateway.errors import NotFound
 from gateway.model import AuditRow, Grant, Level
-from gateway.records import audit_rows
 from gateway.records.base import UserState
-from gateway.records.connection import rows_of
-
-
-def grantee(user: str | None, role: str | None) -> tuple[str, str]:
-    """Return kind and name of whom a grant is for. Raises BadParameter unless exactly one is set."""
-    if user is not None and role is None:
-        return "user", user
-    if role is not None and user is None:
-        return "role", role
-    raise BadParameter("A grant is for exactly one of a user and a role.")
+from gateway.records.rows import grantee
+from gateway.records.sqlite import audit_rows
+from gateway.records.sqlite.connection import rows_of
 
 
 def grants(database: Database, dataset_id: str) -> tuple[Grant, ...]:

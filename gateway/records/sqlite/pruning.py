@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlite_utils import Database
 
 from gateway.model import AuditRow, utc_text
-from gateway.records import audit_rows
-from gateway.records.migrations import NO_DELETE
+from gateway.records.sqlite import audit_rows
+from gateway.records.sqlite.migrations import NO_DELETE
 
 # So few at once that a server which is writing waits for some milliseconds only.
 SLICE_ROWS = 500

@@ -1,8 +1,8 @@
 import pytest
 
 from gateway.records import old_library
-from gateway.records.connection import connect, sqlite3
-from gateway.records.health import quick_check
+from gateway.records.sqlite.connection import connect, sqlite3
+from gateway.records.sqlite.health import quick_check
 
 
 @pytest.fixture

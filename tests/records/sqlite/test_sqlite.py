@@ -8,13 +8,13 @@ from sqlite_utils.utils import sqlite3
 
 from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow, Grant, Level
-from gateway.records import AuditQuery, Change, DatasetQuery, audit_rows, connection, open_sqlite
+from gateway.records import AuditQuery, Change, DatasetQuery, open_sqlite
+from gateway.records.sqlite import audit_rows, connection
 from tests.records.conftest import act, dataset, register
 
 
 @pytest.fixture
 def records(path):
-    path.parent.mkdir()
     opened = open_sqlite(path)
     yield opened
     opened.close()

@@ -6,7 +6,8 @@ from sqlite_utils.utils import sqlite3
 
 from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow, Grant, Level
-from gateway.records import AuditQuery, Change, connection, migrations, open_sqlite
+from gateway.records import AuditQuery, Change, open_sqlite
+from gateway.records.sqlite import connection, migrations
 from tests.records.conftest import act, dataset, register
 
 STARTING = """

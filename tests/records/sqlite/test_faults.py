@@ -34,7 +34,8 @@ KILLED_PRUNING = """
 import os, signal, sys
 from pathlib import Path
 from gateway.model import AuditRow, utc_moment
-from gateway.records import open_sqlite, pruning
+from gateway.records import open_sqlite
+from gateway.records.sqlite import pruning
 pruning.SLICE_ROWS = 2
 records = open_sqlite(Path(sys.argv[1]))
 records.append_audit([AuditRow("old", at=utc_moment("2026-01-01T00:00:00.000Z")) for _ in range(5)])

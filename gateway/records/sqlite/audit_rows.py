@@ -10,7 +10,8 @@ from sqlite_utils import Database
 
 from gateway.model import AuditRow, utc_moment, utc_text
 from gateway.records.base import AuditQuery, DownloadSummary, StoredAuditRow
-from gateway.records.connection import Row, rows_of
+from gateway.records.rows import stored_of, values_of
+from gateway.records.sqlite.connection import rows_of
 
 PAGE_ROWS = 500
 
@@ -53,34 +54,6 @@ DOWNLOADS = f"""
 """  # noqa: S608 - no text of others
 
 
-def storable(text: str | None) -> str | None:
-    """Return the text with "?" for what is no valid Unicode or NUL: one odd header must not fail a whole batch."""
-    if text is None or (text.isascii() and "\0" not in text):
-        return text
-    return text.replace("\0", "?").encode("utf-8", "replace").decode()
-
-
-def values_of(row: AuditRow) -> tuple[Any, ...]:
-    """Return the values of a row in the order of `INSERT`."""
-    return (
-        utc_text(row.at),
-        row.action,
-        storable(row.dataset_id),
-        storable(row.user_id),
-        storable(row.request_id),
-        storable(row.version),
-        storable(row.backend),
-        storable(row.range_header),
-        row.status,
-        row.bytes_expected,
-        storable(row.ip),
-        storable(row.user_agent),
-        storable(row.token_id),
-        json.dumps(dict(row.detail)) if row.detail else None,
-        row.row_id,
-    )
-
-
 def append(database: Database, rows: Sequence[AuditRow]) -> None:
     """Add the rows in their order, all or none; a transaction of its own unless one is open.
 
@@ -96,15 +69,6 @@ def try_to_write(database: Database) -> None:
     # SQLite does not write a page that stays as it is.
     (number,) = database.execute("pragma user_version").fetchone()
     database.execute(f"pragma user_version={(number + 1) % 2**31}")
-
-
-def stored_of(row: Row) -> StoredAuditRow:
-    """Return the audit row of a table row."""
-    number, at, detail, range_header = row.pop("id"), row.pop("at"), row.pop("detail"), row.pop("range")
-    facts = json.loads(detail) if detail else {}
-    # What a database of an older release will get when it is brought up to date.
-    row.setdefault("row_id", f"00000000-0000-8000-8000-{number:012x}")
-    return StoredAuditRow(number, AuditRow(**row, at=utc_moment(at), range_header=range_header, detail=facts))
 
 
 def conditions(query: AuditQuery, at: str = "a.at") -> tuple[str, dict[str, Any]]:

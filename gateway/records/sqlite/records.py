@@ -10,7 +10,6 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from gateway.model import AuditRow, Dataset, Grant
-from gateway.records import audit_rows, datasets, health, people, pruning
 from gateway.records.base import (
     AuditQuery,
     DatasetPage,
@@ -21,8 +20,9 @@ from gateway.records.base import (
     UserState,
 )
 from gateway.records.changes import NO_CHANGE, Change, Verdict
-from gateway.records.connection import Connections
-from gateway.records.migrations import prepare, require_catalogue
+from gateway.records.sqlite import audit_rows, datasets, health, people, pruning, standing
+from gateway.records.sqlite.connection import Connections
+from gateway.records.sqlite.migrations import prepare, require_catalogue
 from gateway.records.standing import Standings
 
 
@@ -43,7 +43,7 @@ class SqliteRecords:
 
     def standing(self, dataset_id: str, user: str | None) -> Standing:
         """Return the dataset, its grants, and whether the user is disabled, as they are now."""
-        return self._connections.of_generation(self._standings.read, dataset_id, user)
+        return self._connections.of_generation(standing.read, self._standings, dataset_id, user)
 
     def dataset_ids(self, prefix: str, *, removed: bool = False) -> tuple[str, ...]:
         """Return the first few ids of datasets that begin like this."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from gateway.errors import RecordsUnavailable
-from gateway.records.connection import Connections, connect, connect_to_read, transaction
+from gateway.records.sqlite.connection import Connections, connect, connect_to_read, transaction
 
 CATALOGUE = (
     """CREATE TABLE datasets (

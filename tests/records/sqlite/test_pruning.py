@@ -3,7 +3,8 @@ from sqlite_utils.utils import sqlite3
 
 from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow
-from gateway.records import AuditQuery, open_records, pruning
+from gateway.records import AuditQuery, open_records
+from gateway.records.sqlite import pruning
 from tests.cli.test_audit import moment
 
 
@@ -82,7 +83,7 @@ def test_others_write_between_the_slices(records, tmp_path, monkeypatch):
     def write(_):
         other.append_audit([AuditRow("download.cog", at=moment(1))])
 
-    monkeypatch.setattr("gateway.records.sqlite.time.sleep", write)
+    monkeypatch.setattr("gateway.records.sqlite.records.time.sleep", write)
     assert records.prune_audit(moment(9), 1, 3, PRUNED) == 3
     assert numbers(records) == [5, 6, 7]
     other.close()

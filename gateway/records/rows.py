@@ -1,0 +1,120 @@
+"""What the tables hold, the same in every database: values to columns and back."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from dataclasses import asdict
+from typing import Any
+
+from gateway.errors import BadParameter
+from gateway.model import AuditRow, Dataset, RasterFacts, Report, Scale, utc_moment, utc_text
+from gateway.records.base import StoredAuditRow
+
+Row = dict[str, Any]
+# Those columns of the table `audit` that a writer gives, in the order of `values_of`.
+AUDIT_COLUMNS = (
+    "at", "action", "dataset_id", "user_id", "request_id", "version", "backend", "range", "status", "bytes_expected",
+    "ip", "user_agent", "token_id", "detail", "row_id",
+)  # fmt: skip
+
+
+def fold(text: str) -> str:
+    """Return `text` for comparison in any case (Unicode 3.13, canonical caseless matching)."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+def dataset_row(dataset: Dataset) -> Row:
+    """Return the columns of a dataset."""
+    raster = dataset.raster
+    west, south, east, north = (raster and raster.bounds) or (None,) * 4
+    return {
+        "id": dataset.id,
+        "root": dataset.root,
+        "key": dataset.key,
+        "title": dataset.title,
+        "owner": dataset.owner,
+        "visibility": dataset.visibility.value,
+        "download": dataset.download.value,
+        "version": dataset.version,
+        "size_bytes": dataset.size_bytes,
+        "sha256": dataset.sha256,
+        "origin": dataset.origin,
+        "report": json.dumps(dataset.report.as_json("")),
+        "raster": json.dumps(asdict(raster)) if raster else None,
+        "west": west,
+        "south": south,
+        "east": east,
+        "north": north,
+        "created_at": utc_text(dataset.created_at),
+        "updated_at": utc_text(dataset.updated_at),
+    }
+
+
+def raster_of(text: str | None) -> RasterFacts | None:
+    """Return the raster's facts from their JSON."""
+    if text is None:
+        return None
+    facts = json.loads(text)
+    stretch = tuple((low, high) for low, high in facts.pop("stretch", None) or ()) or None
+    return RasterFacts(**{**facts, "bounds": tuple(facts["bounds"]) if facts["bounds"] else None}, stretch=stretch)
+
+
+def dataset_of(row: Row) -> Dataset:
+    """Return the dataset of a row."""
+    plain = ("id", "root", "key", "title", "owner", "version", "size_bytes", "sha256", "origin")
+    return Dataset(
+        **{name: row[name] for name in plain},
+        visibility=Scale(row["visibility"]),
+        download=Scale(row["download"]),
+        report=Report.from_json(json.loads(row["report"])),
+        raster=raster_of(row["raster"]),
+        created_at=utc_moment(row["created_at"]),
+        updated_at=utc_moment(row["updated_at"]),
+    )
+
+
+def storable(text: str | None) -> str | None:
+    """Return the text with "?" for what is no valid Unicode or NUL: one odd header must not fail a whole batch."""
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
+    return text.replace("\0", "?").encode("utf-8", "replace").decode()
+
+
+def values_of(row: AuditRow) -> tuple[Any, ...]:
+    """Return the values of a row in the order of AUDIT_COLUMNS."""
+    return (
+        utc_text(row.at),
+        row.action,
+        storable(row.dataset_id),
+        storable(row.user_id),
+        storable(row.request_id),
+        storable(row.version),
+        storable(row.backend),
+        storable(row.range_header),
+        row.status,
+        row.bytes_expected,
+        storable(row.ip),
+        storable(row.user_agent),
+        storable(row.token_id),
+        json.dumps(dict(row.detail)) if row.detail else None,
+        row.row_id,
+    )
+
+
+def stored_of(row: Row) -> StoredAuditRow:
+    """Return the audit row of a table row."""
+    number, at, detail, range_header = row.pop("id"), row.pop("at"), row.pop("detail"), row.pop("range")
+    facts = json.loads(detail) if detail else {}
+    # What a database of an older release will get when it is brought up to date.
+    row.setdefault("row_id", f"00000000-0000-8000-8000-{number:012x}")
+    return StoredAuditRow(number, AuditRow(**row, at=utc_moment(at), range_header=range_header, detail=facts))
+
+
+def grantee(user: str | None, role: str | None) -> tuple[str, str]:
+    """Return kind and name of whom a grant is for. Raises BadParameter unless exactly one is set."""
+    if user is not None and role is None:
+        return "user", user
+    if role is not None and user is None:
+        return "role", role
+    raise BadParameter("A grant is for exactly one of a user and a role.")

@@ -1,0 +1,26 @@
+"""Standings in SQL: a revision, and what is read where it is another one than before."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database
+
+from gateway.records.base import Standing
+from gateway.records.sqlite import datasets, people
+from gateway.records.standing import Standings
+
+# A number that every change of this dataset or its grants raises, and one that every change of the users does.
+REVISIONS = "SELECT users, (SELECT number FROM dataset_revisions WHERE dataset_id = ?) FROM revision"
+
+
+def read(database: Database, generation: int, standings: Standings, dataset_id: str, user: str | None) -> Standing:
+    """Return the standing, read only where the file or a revision is another one than that of the one remembered."""
+    revision = (generation, *database.conn.execute(REVISIONS, [dataset_id]).fetchone())
+    known = standings.known(dataset_id, user, revision)
+    if known is not None:
+        return known
+    standing = Standing(
+        dataset=datasets.by_id(database, dataset_id),
+        grants=people.grants(database, dataset_id),
+        disabled=user is not None and people.is_disabled(database, user),
+    )
+    return standings.keep(dataset_id, user, revision, standing)
