@@ -29,7 +29,7 @@ from gateway.handlers.load import Load
 from gateway.handlers.problems import json_bytes, whole_answer
 from gateway.handlers.proxies import Proxies
 from gateway.handlers.results import ThreadResults
-from gateway.handlers.targets import OriginForms
+from gateway.handlers.smallranges import SmallRanges
 from gateway.handlers.unknown import UnknownRoute
 from gateway.routes import all_routes, templates
 from gateway.services import Services
@@ -183,7 +183,7 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
 def make_server(app: Application, services: Services) -> GatewayServer:
     """Return the server with its limits set, listening nowhere yet. Raises SettingsError for a bad certificate."""
     return GatewayServer(
-        OriginForms(app),
+        SmallRanges(app, services),
         max_connections=services.settings.max_connections,
         clients=app.settings["clients"],
         max_header_size=MAX_HEADER_BYTES,

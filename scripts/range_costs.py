@@ -30,15 +30,14 @@ from bench_servers import ROOT
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler
 
 from gateway import download, recording
 from gateway.app import make_app, make_server
 from gateway.audit import link, written_here
 from gateway.audit.log import Rows
 from gateway.files import FileSource
-from gateway.handlers import base, downloads
-from gateway.handlers.base import BaseHandler
+from gateway.handlers import smallranges
+from gateway.handlers.smallranges import SmallRangeRequest, SmallRanges
 from gateway.handlers.trace import Trace
 from gateway.services import open_services
 from gateway.settings import RootSettings, Settings
@@ -46,20 +45,19 @@ from gateway.settings import RootSettings, Settings
 # What is timed: the step, and the function that is it.
 STEPS: tuple[tuple[str, Any, str], ...] = (
     ("parsing the head", HTTP1Connection, "_parse_headers"),
-    ("routing", Application, "find_handler"),
-    ("making the handler", BaseHandler, "__init__"),
-    ("what is told of the request", Trace, "of"),
-    ("who asks", base, "principal_of"),
-    ("admission, version, conditions, range", downloads, "prepare"),
-    ("opening and checking the file", download, "_found"),
+    ("choosing the way", SmallRanges, "dataset_id"),
+    ("who asks", smallranges, "principal_of"),
+    ("admission, version, conditions, range", smallranges, "prepare"),
     ("reading the file", FileSource, "read_cached"),
+    ("opening and checking the file", download, "_found"),
+    ("what is told of the request", Trace, "of"),
     ("making a row", Trace, "row"),
     ("handing the row over", Rows, "record"),
     ("noting the end", Rows, "note"),
-    ("writing head and body", RequestHandler, "finish"),
-    ("of that the kernel", IOStream, "write_to_fd"),
     ("rows into one frame", link, "request_of"),
-    ("counting and the access line", base, "log_request"),
+    ("writing head and body", SmallRangeRequest, "_write"),
+    ("of that the kernel", IOStream, "write_to_fd"),
+    ("the access line", Trace, "log"),
 )
 
 

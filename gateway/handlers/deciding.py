@@ -41,13 +41,17 @@ class Decisions:
         self._recent: Remembered[str, bool] = Remembered(REMEMBERED, RECENT_SECONDS)
         self._pools = {wait: services.pools[pool] for wait, pool in POOLS.items()}
 
+    def recently(self, dataset_id: str) -> bool:
+        """Return whether a thread has looked at the dataset a moment ago."""
+        return self._recent.get(dataset_id) is not None
+
     async def made(self, dataset_id: str, decide: Callable[[Wait], T | Wait]) -> T:
         """Return what `decide` returns, called with what it may wait for until that is enough.
 
         Raises what it raises, Unavailable when too much waits already, and StorageUnavailable when a store takes too
         long.
         """
-        may_wait = Wait.NOTHING if self._recent.get(dataset_id) else Wait.DISK
+        may_wait = Wait.NOTHING if self.recently(dataset_id) else Wait.DISK
         while True:
             found = await self._in(may_wait, decide)
             if not isinstance(found, Wait):

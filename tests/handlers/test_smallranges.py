@@ -1,13 +1,13 @@
-"""Ranges that are asked for again and again: decided without a thread, exact, and never by what no longer holds."""
+"""Small ranges are answered at once as a handler answers them, and all else is left to the handlers."""
 
 import asyncio
 import time
 
 import pytest
+from tornado.simple_httpclient import HTTPStreamClosedError
 
 from gateway.errors import RecordsUnavailable
 from gateway.model import Scale
-from gateway.pools import Pool
 from gateway.records import Change
 from tests.handlers.conftest import act, problem
 from tests.handlers.test_streaming import answer, port_of
@@ -18,17 +18,17 @@ RANGE = {"Range": "bytes=100-199", "User-Agent": "reader/1"}
 
 
 @pytest.fixture
-def threads(monkeypatch, world):
-    """The pools that decided something; what is decided on the loop is not among them."""
-    seen = []
-    for name, pool in world.services.pools.items():
-        submit = pool.submit
+def rides(monkeypatch):
+    """The paths of requests that were answered without a handler."""
+    from gateway.handlers.smallranges import SmallRangeRequest
 
-        def counted(*arguments, name=name, submit=submit, **options):
-            seen.append(name)
-            return submit(*arguments, **options)
+    seen, write = [], SmallRangeRequest._write
 
-        monkeypatch.setattr(pool, "submit", counted)
+    def counted(self, *arguments):
+        seen.append(self._start.path)
+        return write(self, *arguments)
+
+    monkeypatch.setattr(SmallRangeRequest, "_write", counted)
     return seen
 
 
@@ -36,11 +36,12 @@ def path_of(dataset):
     return f"/api/datasets/{dataset.id}/download/cog"
 
 
-async def test_the_second_range_needs_no_thread_and_looks_like_the_first(world, fetch, threads):
+async def test_the_second_range_takes_the_short_way_and_looks_like_the_first(world, fetch, rides):
     dataset, token = world.add(sha256="ab" * 32), world.bearer("ana")
     first = await fetch(path_of(dataset), token=token, headers=RANGE)
+    assert rides == []
     second = await fetch(path_of(dataset), token=token, headers=RANGE)
-    assert threads == [Pool.DISK]
+    assert rides == [path_of(dataset)]
     assert (second.code, second.reason, second.body) == (206, "Partial Content", first.body)
     differing = {"Date", "X-Request-Id"}
     assert {k: v for k, v in second.headers.items() if k not in differing} == {
@@ -56,9 +57,10 @@ async def test_the_second_range_needs_no_thread_and_looks_like_the_first(world, 
     )
 
 
-async def test_the_rows_of_both_are_alike(world, fetch):
+async def test_the_rows_of_both_ways_are_alike(world, fetch, rides):
     dataset, token = world.add(), world.bearer("ana")
     ids = [(await fetch(path_of(dataset), token=token, headers=RANGE)).headers["X-Request-Id"] for _ in range(2)]
+    assert len(rides) == 1
     for action in ("download.cog", "download.finished"):
         one, two = world.audit(action)
         assert [one.request_id, two.request_id] == ids
@@ -67,13 +69,14 @@ async def test_the_rows_of_both_are_alike(world, fetch):
                 assert getattr(one, name) == getattr(two, name), name
 
 
-async def test_other_ranges_of_the_same_file_are_exact(world, fetch):
+async def test_other_ranges_of_the_same_file_are_exact(world, fetch, rides):
     dataset, token, whole = world.add(), world.bearer(), world.cog.read_bytes()
     await fetch(path_of(dataset), token=token, headers=RANGE)
     for header, wanted in (("bytes=0-0", whole[:1]), ("bytes=-5", whole[-5:]), ("BYTES=7-4000", whole[7:4001])):
         response = await fetch(path_of(dataset), token=token, headers={"Range": header})
         assert (response.code, response.body) == (206, wanted)
         assert response.headers["Content-Length"] == str(len(wanted))
+    assert len(rides) == 3
 
 
 @pytest.mark.parametrize(
@@ -84,16 +87,18 @@ async def test_other_ranges_of_the_same_file_are_exact(world, fetch):
         ({"Range": "bytes=0-1", "If-None-Match": "*"}, 304),
     ],
 )  # fmt: skip
-async def test_whatever_is_asked_for_next_is_answered_as_if_it_came_first(world, fetch, headers, code):
+async def test_whatever_is_no_small_body_is_left_to_the_handler(world, fetch, rides, headers, code):
     dataset, token = world.add(), world.bearer()
     await fetch(path_of(dataset), token=token, headers=RANGE)
     assert (await fetch(path_of(dataset), token=token, headers=headers)).code == code
     assert (await fetch(path_of(dataset), "HEAD", token=token, headers=RANGE)).code == 200
     assert (await fetch(path_of(dataset), headers=RANGE)).code == 401
+    assert rides == []
     assert (await fetch(path_of(dataset), token=world.bearer("ben"), headers=RANGE)).code == 206
+    assert len(rides) == 1
 
 
-async def test_a_change_of_access_counts_at_once(world, fetch):
+async def test_a_change_of_access_counts_at_once(world, fetch, rides):
 
     dataset, token = world.add(), world.bearer("ben")
     for change, code in (
@@ -103,11 +108,13 @@ async def test_a_change_of_access_counts_at_once(world, fetch):
         (lambda: world.services.records.remove_dataset(dataset.id, act()), 404),
     ):
         await fetch(path_of(dataset), token=token, headers=RANGE)
+        rides.clear()
         change()
         assert (await fetch(path_of(dataset), token=token, headers=RANGE)).code == code
+        assert len(rides) == (code == 206)
 
 
-async def test_a_replaced_edited_or_missing_file_is_never_served_by_what_was_seen_before(world, fetch):
+async def test_a_replaced_edited_or_missing_file_is_never_served_by_an_old_pass(world, fetch, rides):
     dataset, token, path = world.add(), world.bearer(), world.folder / "elevation.tif"
     etags = [(await fetch(path_of(dataset), token=token, headers=RANGE)).headers["ETag"]]
     path.write_bytes(world.cog.read_bytes() + b"\0" * 64)
@@ -117,17 +124,19 @@ async def test_a_replaced_edited_or_missing_file_is_never_served_by_what_was_see
     assert (await fetch(path_of(dataset), token=token, headers=RANGE)).code == 422
     path.unlink()
     assert (await fetch(path_of(dataset), token=token, headers=RANGE)).code == 404
+    assert rides == []
 
 
-async def test_a_token_that_has_expired_meanwhile_is_refused(world, fetch, monkeypatch):
+async def test_an_expired_token_has_no_pass(world, fetch, rides, monkeypatch):
     dataset, token = world.add(), world.bearer(seconds=600)
     await fetch(path_of(dataset), token=token, headers=RANGE)
     later = time.time() + 601
     monkeypatch.setattr("time.time", lambda: later)
     assert (await fetch(path_of(dataset), token=token, headers=RANGE)).code == 401
+    assert rides == []
 
 
-async def test_without_a_durable_row_nothing_is_given(world, fetch, monkeypatch, caplog):
+async def test_without_a_durable_row_the_short_way_gives_nothing_either(world, fetch, rides, monkeypatch, caplog):
     from concurrent.futures import Future
 
     dataset, token = world.add(), world.bearer()
@@ -136,9 +145,10 @@ async def test_without_a_durable_row_nothing_is_given(world, fetch, monkeypatch,
     failed.set_exception(RecordsUnavailable("The audit cannot be written."))
     monkeypatch.setattr(type(world.services.audit), "record", lambda self, row: failed)
     assert problem(await fetch(path_of(dataset), token=token, headers=RANGE))["status"] == 503
+    assert rides == []
 
 
-async def test_pages_that_are_not_cached_are_left_to_a_thread(world, fetch, threads, monkeypatch):
+async def test_pages_that_are_not_cached_are_left_to_a_thread(world, fetch, rides, monkeypatch):
     dataset, token = world.add(), world.bearer()
     await fetch(path_of(dataset), token=token, headers=RANGE)
 
@@ -147,35 +157,38 @@ async def test_pages_that_are_not_cached_are_left_to_a_thread(world, fetch, thre
 
     monkeypatch.setattr("gateway.files.FileSource.read_cached", cold)
     assert (await fetch(path_of(dataset), token=token, headers=RANGE)).code == 206
-    assert threads == [Pool.DISK] * 2
+    assert rides == []
 
 
-async def test_a_thread_looks_again_after_a_moment(world, app, fetch, threads, monkeypatch):
+async def test_a_thread_looks_again_after_a_moment(world, app, fetch, rides, monkeypatch):
     dataset, token = world.add(), world.bearer()
     await fetch(path_of(dataset), token=token, headers=RANGE)
     later = time.monotonic() + 1.1
     with monkeypatch.context() as patch:
         patch.setattr("gateway.remembered.time.monotonic", lambda: later)
         await fetch(path_of(dataset), token=token, headers=RANGE)
+        assert rides == []
         await fetch(path_of(dataset), token=token, headers=RANGE)
-    assert threads == [Pool.DISK] * 2
+    assert len(rides) == 1
 
 
-async def test_a_draining_worker_says_so(world, app, fetch):
+async def test_a_draining_worker_says_so_here_too(world, app, fetch, rides):
     dataset, token = world.add(), world.bearer()
     await fetch(path_of(dataset), token=token, headers=RANGE)
     app.settings["load"].draining = True
     assert (await fetch(path_of(dataset), token=token, headers=RANGE)).headers["Connection"] == "close"
+    assert len(rides) == 1
 
 
-async def test_a_key_that_is_taken_away_opens_nothing_at_once(world, fetch):
+async def test_a_key_that_is_taken_away_opens_nothing_at_once(world, fetch, rides):
     dataset, token = world.add(), world.bearer()
     await fetch(path_of(dataset), token=token, headers=RANGE)
     world.services.keys.replace([b"another key of the tests, long enough"])
     assert (await fetch(path_of(dataset), token=token, headers=RANGE)).code == 401
+    assert rides == []
 
 
-async def test_connection_close_of_one_client_does_not_reach_the_next(world, http_server):
+async def test_connection_close_of_one_client_does_not_reach_the_next(world, http_server, rides):
     dataset, token = world.add(), world.bearer()
     for wish in ("keep-alive", "close", "keep-alive", "close", "keep-alive"):
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(http_server))
@@ -183,24 +196,43 @@ async def test_connection_close_of_one_client_does_not_reach_the_next(world, htt
         _, headers, _ = await answer(reader)
         assert headers.get("Connection") == ("close" if wish == "close" else None)
         writer.close()
+    assert len(rides) == 4
 
 
-async def test_nothing_of_the_answers_is_kept(world, app, fetch):
+async def test_nothing_of_the_answers_is_kept(world, app, fetch, rides):
     dataset, token = world.add(), world.bearer()
     for number in range(20):
         await fetch(f"{path_of(dataset)}?q={number}", token=token, headers={"Range": "bytes=0-131071"})
+    assert rides == []
     assert len(app.settings["decisions"]._recent) == 1
 
 
+async def test_an_error_of_ours_ends_the_connection_and_its_record(world, fetch, rides, monkeypatch, caplog):
+    from gateway.handlers.smallranges import SmallRangeRequest
+
+    dataset, token = world.add(), world.bearer()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+
+    def broken(self, *arguments):
+        raise RuntimeError("inner")
+
+    monkeypatch.setattr(SmallRangeRequest, "_write", broken)
+    with pytest.raises(HTTPStreamClosedError):
+        await fetch(path_of(dataset), token=token, headers=RANGE)
+    assert "inner" in caplog.text
+    assert [row.detail["outcome"] for row in world.audit("download.finished")] == ["completed", "aborted"]
+
+
 @pytest.mark.parametrize("settings", [{"trusted_proxies": ("127.0.0.0/8",)}], indirect=True)
-async def test_behind_a_proxy_each_request_has_its_own_client(world, fetch):
+async def test_behind_a_proxy_each_request_has_its_own_client(world, fetch, rides):
     dataset, token = world.add(), world.bearer()
     for ip in ("9.9.9.1", "9.9.9.2"):
         await fetch(path_of(dataset), token=token, headers={**RANGE, "X-Forwarded-For": ip})
     assert [row.ip for row in world.audit("download.cog")] == ["9.9.9.1", "9.9.9.2"]
+    assert len(rides) == 1
 
 
-async def test_a_request_without_one_good_host_is_refused(world, http_server, fetch):
+async def test_a_request_without_one_good_host_has_no_pass(world, http_server, fetch, rides):
     dataset, token = world.add(), world.bearer()
     await fetch(path_of(dataset), token=token, headers=RANGE)
     port = next(iter(http_server._sockets.values())).getsockname()[1]
@@ -210,16 +242,18 @@ async def test_a_request_without_one_good_host_is_refused(world, http_server, fe
         writer.write(lines.encode())
         assert (await reader.readline()).startswith(b"HTTP/1.1 400")
         writer.close()
+    assert rides == []
 
 
 @pytest.mark.parametrize("settings", [{"audit_wait_seconds": 0.2}], indirect=True)
-async def test_a_row_that_takes_too_long_becomes_a_503(world, fetch, monkeypatch, caplog):
+async def test_a_row_that_takes_too_long_becomes_a_503_on_the_short_way_too(world, fetch, rides, monkeypatch, caplog):
     from concurrent.futures import Future
 
     dataset, token = world.add(), world.bearer()
     await fetch(path_of(dataset), token=token, headers=RANGE)
     monkeypatch.setattr(type(world.services.audit), "record", lambda self, row: Future())
     assert problem(await fetch(path_of(dataset), token=token, headers=RANGE))["status"] == 503
+    assert rides == []
 
 
 async def test_tokens_in_other_headers_stay_out_of_the_audit(world, fetch):

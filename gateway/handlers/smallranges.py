@@ -1,0 +1,187 @@
+"""Small ranges of files that were served a moment ago, answered without routing and handler.
+
+Readers of COGs ask for hundreds of small ranges of one file. Who asks, what they may have, what of the file it is,
+its row, its sending and its end are found here by the same functions as everywhere; only what Tornado does between a
+request and a handler is left out. Whatever is not a body that can be sent at once, and every error, goes to the
+application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable
+from functools import partial
+from typing import Any
+
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerConnectionDelegate,
+    RequestStartLine,
+    ResponseStartLine,
+    format_timestamp,
+)
+from tornado.web import Application
+
+from gateway.download import DownloadRequest, LargeBody, SmallBody, prepare
+from gateway.errors import GatewayError
+from gateway.gatekeeper import Wait
+from gateway.handlers.access import DOWNLOAD, Credential, principal_of
+from gateway.handlers.answers import default_fields
+from gateway.handlers.connections import Connections
+from gateway.handlers.deciding import Decisions
+from gateway.handlers.delivery import Delivery, granted_file
+from gateway.handlers.proxies import HOST, Proxies
+from gateway.handlers.targets import origin_form
+from gateway.handlers.trace import Trace
+from gateway.model import Principal
+from gateway.ranges import conditions_of
+from gateway.services import Services
+
+log = logging.getLogger("gateway")
+ROUTE = "/datasets/{id}/download/cog"
+REASONS = {200: "OK", 206: "Partial Content"}
+# A request with one of these is not read to its end yet, or wants more than an answer.
+UNUSUAL = ("Content-Length", "Transfer-Encoding", "Expect")
+
+
+class SmallRanges(HTTPServerConnectionDelegate):
+    """Stands before the application and answers what it can at once."""
+
+    def __init__(self, app: Application, services: Services) -> None:
+        self.app = app
+        self.services = services
+        self.proxies = Proxies(services.settings.trusted_proxies)
+        self.decisions: Decisions = app.settings["decisions"]
+        self.clients: Connections = app.settings["clients"]
+        self._path = re.compile(re.escape(services.settings.prefix) + r"/datasets/([0-9A-Fa-f-]{36})/download/cog")
+        self._date = (0, "")
+        # The loop itself holds tasks weakly.
+        self.answering: set[asyncio.Task[None]] = set()
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """Return the delegate of one request."""
+        return SmallRangeRequest(self, server_conn, request_conn)
+
+    def on_close(self, server_conn: object) -> None:
+        """Pass the end of a connection on."""
+        self.app.on_close(server_conn)
+
+    def dataset_id(self, start_line: RequestStartLine, headers: HTTPHeaders) -> str | None:
+        """Return the dataset whose file a usual request asks for, when it was looked at a moment ago."""
+        found = self._path.fullmatch(start_line.path)
+        if found is None or start_line.method != "GET" or start_line.version != "HTTP/1.1":
+            return None
+        # RFC 9112 section 3.2: a request without one good Host is refused, and that the application does.
+        usual = HOST.fullmatch(headers.get("Host", "")) and not any(name in headers for name in UNUSUAL)
+        return found[1] if usual and self.decisions.recently(found[1]) else None
+
+    def date(self) -> str:
+        """Return the Date of now, made once a second."""
+        now = int(time.time())
+        if self._date[0] != now:
+            self._date = (now, format_timestamp(now))
+        return self._date[1]
+
+
+class SmallRangeRequest(HTTPMessageDelegate):
+    """One request: answered here, or in the hands of the application."""
+
+    def __init__(self, ranges: SmallRanges, server_conn: object, request_conn: HTTPConnection) -> None:
+        self._ranges = ranges
+        self._server = server_conn
+        self._exchange: Any = request_conn
+        self._application: HTTPMessageDelegate | None = None
+        self._found: tuple[Principal, SmallBody] | None = None
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        """Decide who answers."""
+        assert isinstance(start_line, RequestStartLine)  # noqa: S101 - a server gets requests
+        self._start, self._headers = origin_form(start_line, headers), headers
+        dataset_id = self._ranges.dataset_id(self._start, headers)
+        self._found = self._decided(dataset_id) if dataset_id else None
+        return None if self._found else self._hand_over()
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Pass a body on; what is answered here has none."""
+        return self._application.data_received(chunk) if self._application is not None else None
+
+    def on_connection_close(self) -> None:
+        """Pass the news on; what is answered here notices by itself."""
+        if self._application is not None:
+            self._application.on_connection_close()
+
+    def finish(self) -> None:
+        """Answer, now that the request is complete."""
+        if self._application is not None:
+            self._application.finish()
+        elif self._found is not None:
+            task = asyncio.ensure_future(self._answer(*self._found))
+            self._ranges.answering.add(task)
+            task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """End a connection whose answer failed by an error of ours."""
+        self._ranges.answering.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("uncaught exception", exc_info=error)
+            self._exchange.stream.close()
+
+    def _hand_over(self) -> Awaitable[None] | None:
+        self._application = self._ranges.app.start_request(self._server, self._exchange)
+        return self._application.headers_received(self._start, self._headers)
+
+    def _decided(self, dataset_id: str) -> tuple[Principal, SmallBody] | None:
+        """Return who asks and a body in memory that answers, or None."""
+        services, get = self._ranges.services, self._headers.get
+        try:
+            principal = principal_of(Credential(get("Authorization"), ()), DOWNLOAD, services, time.time())
+            request = DownloadRequest(dataset_id, principal, conditions_of(get), get("Range"), with_body=True)
+            answer = prepare(services.gatekeeper, request, Wait.NOTHING)
+            if isinstance(answer, LargeBody):
+                answer.source.close()
+            if isinstance(answer, SmallBody):
+                return principal, answer
+        except GatewayError:
+            # The application finds it too, and tells it.
+            pass
+        return None
+
+    async def _answer(self, principal: Principal, answer: SmallBody) -> None:
+        """Put the answer on record and send it; where it cannot be, the application says so."""
+        ranges, services = self._ranges, self._ranges.services
+        ip = ranges.proxies.client_ip(self._exchange.context.remote_ip, self._headers)
+        trace = Trace.of("GET", self._start.path, "SmallRanges", ip, self._headers)
+        connection, results = ranges.clients.of(self._exchange.stream), ranges.app.settings["results"]
+        delivery = Delivery(services, results, connection, trace, principal, granted_file(answer, trace))
+        load = ranges.app.settings["load"]
+        load.requests += 1
+        try:
+            async with delivery:
+                fields = self._fields(answer, trace.request_id)
+                await delivery.send_at_once(partial(self._write, answer, fields), len(answer.body))
+        except GatewayError:
+            self._hand_over()
+            self.finish()
+            return
+        finally:
+            load.requests -= 1
+        services.metrics.answered("GET", ROUTE, answer.status, time.monotonic() - trace.began)
+        trace.log(answer.status, delivery.sent, principal.user)
+
+    def _fields(self, answer: SmallBody, request_id: str) -> HTTPHeaders:
+        origin, settings = self._headers.get("Origin"), self._ranges.app.settings
+        fields = default_fields(settings["cors_origins"], origin, request_id, draining=settings["load"].draining)
+        return HTTPHeaders({"Date": self._ranges.date(), **fields, **answer.headers})
+
+    def _write(self, answer: SmallBody, fields: HTTPHeaders) -> Awaitable[None]:
+        line = ResponseStartLine("HTTP/1.1", answer.status, REASONS[answer.status])
+        written: Awaitable[None] = self._exchange.write_headers(line, fields, answer.body)
+        self._exchange.finish()
+        return written
