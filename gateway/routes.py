@@ -90,6 +90,6 @@ def templates() -> dict[type[RequestHandler], str]:
 def all_routes(prefix: str) -> list[tuple[str, type[RequestHandler]]]:
     """Return every route's pattern and handler, those of the API below `prefix`, and what leads to them."""
     routes = [(prefix + template, handler) for template, handler in API_ROUTES]
-    guessed = ("/examples", prefix, f"{prefix}/") if prefix else ("/examples",)
+    guessed = ["/examples", "/examples/{example}/", f"{prefix}/docs/", *((prefix, f"{prefix}/") if prefix else ())]
     routes += [*ROOT_ROUTES, *((path, ElsewhereHandler) for path in guessed)]
     return [(pattern(template), handler) for template, handler in routes]

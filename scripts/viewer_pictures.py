@@ -41,10 +41,10 @@ class Demo(NamedTuple):
 
 
 @contextlib.contextmanager
-def demo() -> Iterator[Demo]:
-    """Yield a demo on a free port, ended afterwards."""
+def demo(root: Path = ROOT) -> Iterator[Demo]:
+    """Yield the demo of a checkout on a free port, ended afterwards."""
     command = [sys.executable, "-u", "-m", "gateway", "demo", "--port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         try:
             lines: list[str] = []
             for line in process.stdout or ():

@@ -136,7 +136,7 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     GridsHandler: plain("maps", "TileMatrixSets", errors=(404,)),
     ColormapsHandler: Operation(
         "maps", {200: ("The colours.", {**json("ColorMap"), "image/png": {}})},
-        ("f", "format", "width", "height", "orientation"),
+        ("f", "format", "width", "height", "orientation", "rescale"),
         errors=(400, 404),
     ),
     DownloadTokenHandler: Operation("tokens", {200: ("The token.", json("Token"))}, errors=(403, 429)),

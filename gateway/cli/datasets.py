@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gateway.cli.administration import ALL, NoSuch, catalogue_file, dataset_or_exit, every, id_or_exit, records_of
+from gateway.cli.people import PERSON_OR_NONE
 from gateway.cli.recheck import recheck
 from gateway.cli.shared import as_json, is_terminal, print_json, print_table, printable, settings_of
 from gateway.model import AuditRow, Dataset, Scale, utc_text
@@ -28,6 +29,7 @@ datasets.add_command(recheck)
 @click.option("--root", metavar="NAME", help="Only those of this storage root.")
 @click.option("--invalid", "valid", flag_value=False, default=None, help="Only those that are no true COGs.")
 @click.option("--visibility", type=SCALES, help="Only those that these people may see.")
+@click.option("--owner", metavar="NAME", help="Only those of this user; an empty text: those without an owner.")
 @click.option("--search", "q", metavar="TEXT", help="Only those with this text in title or object, in any case.")
 @click.option("--sort", "sortby", type=click.Choice(SORTINGS), default="created_at", show_default=True,
               help="Order; a minus turns it around.")  # fmt: skip
@@ -77,7 +79,8 @@ def show(context: click.Context, /, dataset_id: str, as_json: bool) -> None:
 @click.option("--visibility", type=SCALES, help="Who may see it; narrows the download with it.")
 @click.option("--download", type=SCALES, help="Who may have the file; never wider than the visibility.")
 @click.option("--title", help="Title.")
-@click.option("--owner", help="User who may always have it; an empty text takes the owner away.")
+@click.option("--owner", type=PERSON_OR_NONE, metavar="NAME",
+              help="User who may always have it; an empty text takes the owner away.")  # fmt: skip
 @as_json
 @click.pass_context
 def update(context: click.Context, /, dataset_id: str, as_json: bool, **wishes: str | None) -> None:

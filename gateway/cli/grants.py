@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.cli.administration import NoSuch, id_or_exit, records_of
+from gateway.cli.people import PERSON
 from gateway.cli.shared import as_json, print_json, print_table, printable
 from gateway.model import AuditRow, Grant, Level
 
@@ -12,8 +13,11 @@ LEVELS = click.Choice([level.value for level in Level])
 COLUMNS = ("dataset_id", "user", "role", "level")
 
 dataset_id = click.argument("dataset_id", metavar="ID")
-for_user = click.option("--user", metavar="NAME", help="The user.")
-for_role = click.option("--role", metavar="NAME", help="The role.")
+# Whatever is on record can be taken away; what is added must be a name.
+of_user = click.option("--user", metavar="NAME", help="The user.")
+of_role = click.option("--role", metavar="NAME", help="The role.")
+to_user = click.option("--user", type=PERSON, metavar="NAME", help="The user.")
+to_role = click.option("--role", type=PERSON, metavar="NAME", help="The role.")
 
 
 @click.group()
@@ -23,8 +27,8 @@ def grants() -> None:
 
 @grants.command()
 @dataset_id
-@for_user
-@for_role
+@to_user
+@to_role
 @click.option("--level", type=LEVELS, default=Level.DOWNLOAD.value, show_default=True, help="download implies view.")
 @as_json
 @click.pass_context
@@ -45,8 +49,8 @@ def add(
 
 @grants.command()
 @dataset_id
-@for_user
-@for_role
+@of_user
+@of_role
 @as_json
 @click.pass_context
 def remove(context: click.Context, /, dataset_id: str, user: str | None, role: str | None, as_json: bool) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from operator import attrgetter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -15,6 +17,7 @@ from gateway.cli.lines import SHORT_ID, Manner, advise_mending, is_alone, tell_f
 from gateway.cli.lines import tell as tell_line
 from gateway.cli.named import Named, chosen
 from gateway.cli.outside import Outside
+from gateway.cli.people import PERSON
 from gateway.cli.progress import Underway, with_progress
 from gateway.cli.shared import Moment, as_json, by_nul, complain, is_terminal, print_json, settings_of
 from gateway.cli.summary import Summary
@@ -25,8 +28,9 @@ from gateway.ingest_options import IngestOptions
 from gateway.ingest_outcome import Ingested, IngestStatus
 from gateway.judging import DEPTH, Judged, Task, attempt
 from gateway.model import Finding, Report, Scale
-from gateway.records import open_records
+from gateway.records import Records, open_records
 from gateway.services import new_state, storages_of
+from gateway.settings import Settings
 from gateway.sources import Lack, Problem
 
 SCALES = click.Choice([scale.value for scale in Scale])
@@ -45,7 +49,7 @@ QUIET = {"unchanged", COVERED}
 @click.option("--visibility", type=SCALES, help="Who may see it; a new dataset is private.")
 @click.option("--download", type=SCALES, help="Who may have the file; as --visibility unless given.")
 @click.option("--title", help="Title; the file's name unless given.")
-@click.option("--owner", help="User who may always have it.")
+@click.option("--owner", type=PERSON, metavar="NAME", help="User who may always have it.")
 @click.option("--convert", is_flag=True, help="Make a COG, beside the source or in --copy-to, of what is none.")
 @click.option("--copy-to", metavar="ROOT", help="Storage root that files from elsewhere are copied into.")
 @click.option(
@@ -79,7 +83,7 @@ def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, **wis
     summary, outside, worst = Summary(WORDS), Outside(settings), 0
     underway = Underway(found, attrgetter("name"), attrgetter("source"), jobs)
     with ExitStack() as stack:
-        records = stack.enter_context(closing(open_records(new_state(settings))))
+        records = stack.enter_context(records_of(settings, dry_run=options.dry_run))
         storages = {name: stack.enter_context(closing(storage)) for name, storage in storages_of(settings)}
         ingestor = Ingestor(
             *(records, storages),
@@ -96,6 +100,19 @@ def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, **wis
     if not manner.as_json:
         conclude(summary, outside, sources, manner)
     context.exit(worst)
+
+
+@contextmanager
+def records_of(settings: Settings, *, dry_run: bool) -> Iterator[Records]:
+    """Yield the records to ingest into, made where there are none; a dry run only reads those that are there."""
+    catalogue = settings.state_dir / "gateway.db"
+    if dry_run and not catalogue.exists():
+        with TemporaryDirectory() as scratch, closing(open_records(Path(scratch) / catalogue.name)) as records:
+            yield records
+    else:
+        path = catalogue if dry_run else new_state(settings)
+        with closing(open_records(path, read_only=dry_run)) as records:
+            yield records
 
 
 def conclude(summary: Summary, outside: Outside, sources: tuple[str, ...], manner: Manner) -> None:

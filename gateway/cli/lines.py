@@ -13,10 +13,11 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from gateway.cli.shared import GAP, end_of, is_terminal, printable
+from gateway.cog.rules import RULES
 from gateway.model import Finding, Report, Severity
 
-# Most rules and outcomes are no longer, so that names stand below each other.
-WORD_CELLS = 16
+# No rule and no outcome is longer, so that names stand below each other.
+WORD_CELLS = max(map(len, RULES))
 # So much of a reason is shown on a terminal before a long name is cut.
 REASON_CELLS = 24
 NAME_CELLS = 12

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.cli.administration import records_of
+from gateway.cli.people import PERSON
 from gateway.cli.shared import as_json, print_json, print_table, printable
 from gateway.model import AuditRow
 
@@ -15,7 +16,7 @@ def users() -> None:
 
 
 @users.command()
-@click.argument("name")
+@click.argument("name", type=PERSON)
 @as_json
 @click.pass_context
 def disable(context: click.Context, /, name: str, as_json: bool) -> None:

@@ -154,7 +154,7 @@ class ColormapsHandler(StudioHandler):
 
     @access(CALLER)
     async def get(self, name: str | None = None) -> None:
-        """Send the names of all, or the colours of one; `format=png` draws it."""
+        """Send the names of all, or the colours of one; `f=png` draws it, `rescale=low,high` labels its ends."""
         await self.let_in()
         if name is None:
             names = await self.worked_out(tasks.colormaps())
@@ -169,8 +169,10 @@ class ColormapsHandler(StudioHandler):
             width, height = (parameters.integer(arguments, side, 1, 2048) for side in ("width", "height"))
             vertical = parameters.choice(arguments, "orientation", ("horizontal", "vertical")) == "vertical"
             long, wide = (20, 256) if vertical else (256, 20)
+            ends = next(iter(parameters.rescale(arguments)), None)
+            task = tasks.legend(name, width or long, height or wide, vertical=vertical, ends=ends)
             self.set_header("Content-Type", "image/png")
-            self.finish(await self.worked_out(tasks.legend(name, width or long, height or wide, vertical=vertical)))
+            self.finish(await self.worked_out(task))
             return
         found = await self.worked_out(tasks.colours(name))
         self.set_header("Content-Type", "application/json")

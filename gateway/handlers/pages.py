@@ -115,13 +115,17 @@ class ExamplesHandler(AssetHandler):
 
 
 class ElsewhereHandler(BaseHandler):
-    """An address that people guess: the examples' without its slash, and the API's own, which leads to its docs."""
+    """What people guess: the API's own address, which leads to its docs, and a page's with a slash more or less."""
 
     @access(OPEN)
-    def get(self) -> None:
+    def get(self, _: str | None = None) -> None:
         """Redirect by a relative reference, because a proxy may have put a path before (RFC 9110 section 15.4.3)."""
-        last = self.request.path.rpartition("/")[2]
-        self.redirect("examples/" if self.request.path == "/examples" else f"{last}/docs" if last else "docs")
+        path, prefix = self.request.path, self.services.settings.prefix
+        last = path.rstrip("/").rpartition("/")[2]
+        if path.rstrip("/") == prefix:
+            self.redirect("docs" if path.endswith("/") else f"{last}/docs")
+        else:
+            self.redirect(f"../{last}" if path.endswith("/") else f"{last}/")
 
     head = get
 

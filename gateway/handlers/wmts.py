@@ -19,7 +19,7 @@ from gateway.model import Dataset, Scale
 from gateway.records import DatasetPage
 from gateway.studio import tasks
 from gateway.tiles import parameters
-from gateway.tiles.model import INFO_FORMATS, Layer
+from gateway.tiles.model import INFO_FORMATS, Layer, Style
 
 # Names of KVP, which say what is asked for and not how it looks.
 KVP = frozenset({
@@ -84,15 +84,29 @@ class LayersHandler(DocumentHandler):
         """Return the named styles of a layer: those of one band, where the document's address names no colours."""
         style = parameters.style_of(self.request.query_arguments)
         one = len(style.bidx) == 1 or (not style.bidx and dataset.raster is not None and dataset.raster.count == 1)
+        ends = ends_of(style, dataset)
         if style.colormap_name:
-            return ((parameters.DEFAULT_STYLE, self.legend(style.colormap_name)),)
+            return ((parameters.DEFAULT_STYLE, self.legend(style.colormap_name, ends)),)
         if not one or style.colormap or style.expression or style.algorithm or style.color_formula:
             return ((parameters.DEFAULT_STYLE, None),)
-        return ((parameters.DEFAULT_STYLE, None), *((name, self.legend(name)) for name in STYLES))
+        return ((parameters.DEFAULT_STYLE, None), *((name, self.legend(name, ends)) for name in STYLES))
 
-    def legend(self, name: str) -> str:
-        """Return the URL of a colour map's picture."""
-        return self.public_url(f"/colorMaps/{name}?f=png&width=256&height=20")
+    def legend(self, name: str, ends: tuple[float, float] | None) -> str:
+        """Return the URL of a colour map's picture, labelled with its ends where they are known."""
+        labels = {"rescale": f"{ends[0]},{ends[1]}"} if ends else {}
+        return self.public_url(f"/colorMaps/{name}?{urlencode({'f': 'png', 'width': 256, 'height': 20, **labels})}")
+
+
+def ends_of(style: Style, dataset: Dataset) -> tuple[float, float] | None:
+    """Return the values of the first and the last colour of one band, or None where they are not on record."""
+    if style.rescale:
+        return style.rescale[0]
+    if dataset.raster is None or style.expression or style.algorithm or style.unscale:
+        return None
+    if dataset.raster.dtype == "uint8":
+        return 0, 255
+    band = style.bidx[0] if style.bidx else 1
+    return dataset.raster.stretch[band - 1] if dataset.raster.stretch and band <= dataset.raster.count else None
 
 
 class WmtsHandler(LayersHandler, TileHandler):

@@ -27,7 +27,7 @@ class DatasetQuery:
 
     `bbox` is west, south, east, north in degrees; west > east means across the antimeridian (RFC 7946
     section 5.2). `q` is looked for in titles, in any case, and for the operator in keys as well. `sortby` is one of
-    SORTINGS. `root`, `visibility` and `valid` are what the record says, None is any.
+    SORTINGS. `root`, `visibility`, `valid` and `owner` are what the record says, None is any; the owner "" is none.
     """
 
     principal: Principal | None
@@ -39,6 +39,7 @@ class DatasetQuery:
     root: str | None = None
     visibility: Scale | None = None
     valid: bool | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,9 @@
 
 const TRIES = 3;
 const LONGEST_WAIT_SECONDS = 5;
+const BUSY = [429, 503];
+
+export const datasetPath = (id) => `/datasets/${id}`;
 
 export class Refused extends Error {
   constructor(status, problem) {
@@ -14,6 +17,10 @@ export class Refused extends Error {
 export class Unreachable extends Error {}
 
 export class Api extends EventTarget {
+  #ahead = new Map();
+  // Whether it was found gone at any time: for who listens later.
+  isGone = false;
+
   constructor(base, session) {
     super();
     this.base = base;
@@ -29,6 +36,15 @@ export class Api extends EventTarget {
     return (await this.ask(this.url(path, options.query), options)).json();
   }
 
+  // Asks before anybody wants the answer: who asks first for the same, without a bearer, gets it.
+  ahead(path) {
+    const url = this.url(path);
+    this.#ahead.set(url, fetch(url).catch(() => null));
+  }
+
+  // An answer that nobody wanted at once would be an old one.
+  forget() { this.#ahead.clear(); }
+
   async post(path) { return this.json(path, { method: "POST" }); }
 
   // The same resource under our own origin, whatever host the server believes to have.
@@ -37,11 +53,18 @@ export class Api extends EventTarget {
   // Returns a good response. A bearer that is no longer good ends the session; others' tokens are their own affair.
   async ask(url, { method = "GET", signal, bearer = this.session.bearer } = {}) {
     const headers = bearer ? { Authorization: `Bearer ${bearer}` } : {};
-    const response = await this.patiently(url, { method, headers, signal });
+    const response = (method === "GET" && !bearer && await this.#taken(url)) || await this.patiently(url, { method, headers, signal });
     if (response.ok) return response;
     const refusal = await refused(response);
     if (response.status === 401 && bearer && bearer === this.session.bearer) this.session.end(true);
     throw refusal;
+  }
+
+  async #taken(url) {
+    const asked = this.#ahead.get(url);
+    this.#ahead.delete(url);
+    const response = await asked;
+    return response && !BUSY.includes(response.status) ? response : null;
   }
 
   // Returns a response, after a busy server was given the time that it asked for.
@@ -52,11 +75,12 @@ export class Api extends EventTarget {
         response = await fetch(url, options);
       } catch (error) {
         if (error.name === "AbortError") throw error;
+        this.isGone = true;
         this.dispatchEvent(new Event("gone"));
         throw new Unreachable("The server does not answer.");
       }
       const wait = Number(response.headers.get("Retry-After"));
-      if (left <= 1 || ![429, 503].includes(response.status) || !wait || wait > LONGEST_WAIT_SECONDS) return response;
+      if (left <= 1 || !BUSY.includes(response.status) || !wait || wait > LONGEST_WAIT_SECONDS) return response;
       await response.body?.cancel();
       await new Promise((resume) => setTimeout(resume, wait * 1000));
     }

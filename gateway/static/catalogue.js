@@ -12,10 +12,14 @@ export class Catalogue extends EventTarget {
   #asking = null;
   #pictures = new IntersectionObserver((seen) => seen.filter((each) => each.isIntersecting).forEach((each) => this.#draw(each.target)));
 
-  constructor(api, extent) {
+  // Asks the API; `extent` returns what the map shows, once there is one.
+  constructor(api, extent = null) {
     super();
     this.api = api;
     this.extent = extent;
+    // What the list shows, and the dataset chosen last: for who listens later.
+    this.datasets = null;
+    this.chosen = null;
     const again = debounced(() => this.load(1), 250);
     find("search").addEventListener("submit", (event) => { event.preventDefault(); this.load(1); });
     find("q").addEventListener("input", again);
@@ -64,6 +68,11 @@ export class Catalogue extends EventTarget {
 
   focus(id) { (find("list").querySelector(`[data-id="${CSS.escape(id ?? "")}"]`) ?? find("q")).focus(); }
 
+  #choose(id) {
+    this.chosen = id;
+    this.dispatchEvent(new CustomEvent("choose", { detail: id }));
+  }
+
   #hover(id) {
     this.light(id);
     this.dispatchEvent(new CustomEvent("hover", { detail: id }));
@@ -73,7 +82,7 @@ export class Catalogue extends EventTarget {
     const { q, sort, near } = this.state;
     const query = { limit: PAGE, offset: (this.#page - 1) * PAGE, sortby: sort };
     if (q) query.q = q;
-    if (near) query.bbox = this.extent().join(",");
+    if (near && this.extent) query.bbox = this.extent().join(",");
     return query;
   }
 
@@ -93,6 +102,7 @@ export class Catalogue extends EventTarget {
     find("count").textContent = total ? shown : "";
     this.#fillPager(Math.ceil(total / PAGE));
     announce(total ? shown : "No datasets");
+    this.datasets = datasets;
     this.dispatchEvent(new CustomEvent("shown", { detail: datasets }));
   }
 
@@ -136,7 +146,7 @@ export class Catalogue extends EventTarget {
     const picture = make("span", { class: "thumb", "data-id": record.id, "data-version": record.version });
     const button = make(
       "button",
-      { type: "button", class: "item", "data-id": record.id, title: record.title, onclick: () => this.dispatchEvent(new CustomEvent("choose", { detail: record.id })) },
+      { type: "button", class: "item", "data-id": record.id, title: record.title, onclick: () => this.#choose(record.id) },
       picture,
       make("span", { class: "item-text" }, make("span", { class: "item-line" }, make("span", { class: "item-title" }, name), ...badges(record)), make("span", { class: "item-facts" }, facts.filter(Boolean).join(" · "))),
     );

@@ -1,11 +1,11 @@
 // Where the parts of the viewer meet: what is chosen, what is shown, and what happens when something fails.
 
 import { Account } from "./account.js";
-import { Api, Refused, Unreachable } from "./api.js";
-import { Catalogue } from "./catalogue.js";
+import { Refused, Unreachable, datasetPath } from "./api.js";
 import { DirectSource } from "./direct.js";
 import { Download } from "./download.js";
 import { announce, debounced, find, icon, showState, tablist } from "./dom.js";
+import { api, begun, catalogue, listed, page, session } from "./first.js";
 import { Footprints } from "./footprints.js";
 import { Ground } from "./ground.js";
 import { describe, missingFile, undrawable } from "./head.js";
@@ -13,23 +13,20 @@ import { Inspector } from "./inspect.js";
 import { drawLegend } from "./legend.js";
 import { DatasetMap } from "./map.js";
 import { Outage } from "./outage.js";
-import { Session } from "./session.js";
 import * as share from "./share.js";
 import { Sheet } from "./sheet.js";
 import { StyleControls } from "./style.js";
 import { Unplaced } from "./unplaced.js";
 import { UseDialog } from "./use.js";
 
+// So long the ground waits for a dataset that is slow to draw.
+const LONGEST_WAIT_MS = 1000;
 const PLAIN = { bands: null, range: null, stretch: null, colors: null, opacity: 1 };
-const page = document.documentElement.dataset;
 const { geotiff, proj, land } = document.querySelector("script[data-geotiff]").dataset;
-const session = new Session();
-const api = new Api(new URL(page.api, location.href).pathname.replace(/\/$/, ""), session);
 const map = new DatasetMap(api);
 const ground = new Ground(map.map, find("attribution"));
 const footprints = new Footprints(map.map);
 const style = new StyleControls(api);
-const catalogue = new Catalogue(api, () => map.extent);
 const account = new Account(api);
 const download = new Download(api, () => account.open());
 const direct = new DirectSource(api, map, [geotiff, proj]);
@@ -50,8 +47,8 @@ async function choose(id, { wanted = PLAIN, at = null, how = "tiles", focus = fa
   leave();
   open(id);
   try {
-    const record = await api.json(`/datasets/${id}`);
-    const [info, report] = await Promise.all([api.json(`/datasets/${id}/info`).catch(without), api.json(`/datasets/${id}/validation`)]);
+    const path = datasetPath(id);
+    const [record, info, report] = await Promise.all([api.json(path), api.json(`${path}/info`).catch(without), api.json(`${path}/validation`)]);
     if (run !== chosen.run) return;
     begin(record, info, report, at);
     if (focus) find("title").focus();
@@ -174,6 +171,20 @@ function remember() {
 // A step that the browser's Back undoes.
 function step(hash) { history.pushState(null, "", hash || location.pathname + location.search); }
 
+// Opens what the visitor chose.
+function enter(id) {
+  step(share.written({ dataset: id }));
+  choose(id, { focus: true });
+}
+
+// Shows on the map what the list shows.
+function outlined(datasets) {
+  footprints.show(datasets);
+  // Where the map does not choose the list, the list chooses the map.
+  if (!chosen.id && !catalogue.state.near) map.around(footprints.extent);
+  remember();
+}
+
 function restore() {
   const { dataset, how, at, list, style: wanted } = share.read(location.hash);
   if (dataset) return choose(dataset, { wanted, at, how });
@@ -202,14 +213,10 @@ const outage = new Outage(() => {
 });
 const missed = debounced((error) => outage.tell(`Some of the map is missing. ${error.message}`, "Try again", () => { outage.tell(""); map.refresh(); }), 300);
 
-catalogue.addEventListener("choose", ({ detail }) => { step(share.written({ dataset: detail })); choose(detail, { focus: true }); });
+catalogue.extent = () => map.extent;
+catalogue.addEventListener("choose", ({ detail }) => enter(detail));
 catalogue.addEventListener("hover", ({ detail }) => footprints.light(detail));
-catalogue.addEventListener("shown", ({ detail }) => {
-  footprints.show(detail);
-  // Where the map does not choose the list, the list chooses the map.
-  if (!chosen.id && !catalogue.state.near) map.around(footprints.extent);
-  remember();
-});
+catalogue.addEventListener("shown", ({ detail }) => outlined(detail));
 footprints.addEventListener("hover", ({ detail }) => catalogue.light(detail));
 style.addEventListener("change", () => draw().catch((error) => fail(error, chosen.id, chosen.wish)));
 style.addEventListener("opacity", () => { map.setOpacity(style.state.opacity); unplaced.setOpacity(style.state.opacity); remember(); });
@@ -218,7 +225,7 @@ map.addEventListener("failed", ({ detail }) => { if (!(detail instanceof Unreach
 map.addEventListener("point", ({ detail }) => {
   if (map.record) return inspector.show(map.record, detail);
   const id = footprints.at(detail.coordinate);
-  if (id) { step(share.written({ dataset: id })); choose(id, { focus: true }); }
+  if (id) enter(id);
 });
 api.addEventListener("gone", () => outage.begin());
 session.addEventListener("change", ({ detail }) => {
@@ -243,16 +250,21 @@ find("help-close").append(icon("close"));
 find("help-close").addEventListener("click", () => find("help").close());
 addEventListener("popstate", restore);
 
-const bare = share.read(location.hash);
-catalogue.restore(bare.list);
+const later = (wait) => new Promise((resolve) => setTimeout(resolve, wait));
 const optional = (error) => { if (!(error instanceof Refused || error instanceof Unreachable)) throw error; };
 
-// What the visitor came for is first: the list, or a dataset and then the list. The ground follows.
+// What the visitor came for is first: the list, or a dataset whole and then the list. The ground follows.
+// The list has begun already, and may have been used.
 async function start() {
   try {
-    if (bare.dataset) await restore();
+    if (api.isGone) outage.begin();
+    if (catalogue.datasets) outlined(catalogue.datasets);
+    if (catalogue.chosen) enter(catalogue.chosen);
+    else if (begun.dataset) await restore();
   } finally {
-    await catalogue.load();
+    await Promise.race([map.drawn, later(LONGEST_WAIT_MS)]);
+    await (listed ?? catalogue.load());
+    api.forget();
     if (page.basemap) ground.useTemplate(page.basemap, page.attribution);
     await Promise.all([page.basemap ? null : ground.findMarble(api), ground.findLand(land)]).catch(optional);
     if (ground.hasPicture) map.offerGround(ground);

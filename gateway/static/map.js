@@ -135,7 +135,8 @@ export class DatasetMap extends EventTarget {
   // Says in the map's own element when all of what was asked for can be seen.
   #await() {
     find("map").setAttribute("aria-busy", "true");
-    this.map.once("postrender", () => this.map.once("rendercomplete", () => find("map").setAttribute("aria-busy", "false")));
+    this.drawn = new Promise((resolve) => this.map.once("postrender", () => this.map.once("rendercomplete", resolve)));
+    this.drawn.then(() => find("map").setAttribute("aria-busy", "false"));
     this.map.render();
   }
 

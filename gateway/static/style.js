@@ -37,7 +37,7 @@ export class StyleControls extends EventTarget {
     box.addEventListener("pointerleave", () => { find("histogram-at").hidden = true; });
   }
 
-  // Shows the controls that fit the dataset, set to what is `wanted`; resolves when its values are known.
+  // Shows the controls that fit the dataset, set to what is `wanted`; resolves when its query is known.
   async begin(record, info, wanted) {
     this.record = record;
     this.info = info;
@@ -48,8 +48,10 @@ export class StyleControls extends EventTarget {
     this.palette = colors[0] === "palette";
     if (this.state.bands?.some((band) => !this.drawable.includes(band))) this.state.bands = null;
     if (this.shown.length > 1) this.state.colors = null;
+    const measured = this.#measure();
     await this.#fill();
-    await this.#measure();
+    // Values that are the colours need no range to be drawn.
+    if (!this.#asStored) await measured;
   }
 
   // The bands that are drawn, from 1.
@@ -74,10 +76,11 @@ export class StyleControls extends EventTarget {
   get query() {
     const query = (this.state.bands ?? []).map((band) => ["bidx", band]);
     if (this.ramped && this.colors !== "gray") query.push(["colormap_name", this.colors]);
-    const asStored = this.usual === "full" && !this.state.range && !this.state.stretch;
-    if (!asStored) for (const range of this.ranges ?? []) query.push(["rescale", range.map(rounded).join(",")]);
+    if (!this.#asStored) for (const range of this.ranges ?? []) query.push(["rescale", range.map(rounded).join(",")]);
     return query;
   }
+
+  get #asStored() { return this.palette || (this.usual === "full" && !this.state.range && !this.state.stretch); }
 
   get ramp() {
     if (!this.ramped || !this.ranges) return null;

@@ -147,6 +147,8 @@ def colours(name: str) -> Task[Any]:
     return Task("colours", told=(name,))
 
 
-def legend(name: str, width: int, height: int, *, vertical: bool) -> Task[bytes]:
-    """Return the task to draw the colours of a map as a PNG, from left to right or upwards."""
-    return Task("legend", told=(name, width, height, vertical))
+def legend(
+    name: str, width: int, height: int, *, vertical: bool, ends: tuple[float, float] | None = None
+) -> Task[bytes]:
+    """Return the task to draw the colours of a map as a PNG, from left to right or upwards, its ends labelled."""
+    return Task("legend", told=(name, width, height, vertical, ends))

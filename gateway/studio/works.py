@@ -72,10 +72,12 @@ def _legend(name: str, _: TileEngine, *told: Any) -> Any:
     return getattr(legends, name)(*told)
 
 
-def _picture(_: TileEngine, name: str, width: int, height: int, vertical: bool) -> bytes:
+def _picture(
+    _: TileEngine, name: str, width: int, height: int, vertical: bool, ends: tuple[float, float] | None
+) -> bytes:
     from gateway.tiles import legends  # noqa: PLC0415
 
-    return legends.picture(name, width, height, vertical=vertical)
+    return legends.picture(name, width, height, vertical=vertical, ends=ends)
 
 
 WORKS: Mapping[str, Work] = {

@@ -56,7 +56,7 @@ def style_of(arguments: Arguments) -> Style:
         unscale=flag(arguments, "unscale", default=False),
         resampling=choice(arguments, "resampling", RESAMPLING) or "nearest",
         reproject=choice(arguments, "reproject", REPROJECT) or "nearest",
-        rescale=_rescale(arguments),
+        rescale=rescale(arguments),
         color_formula=_matching(arguments, "color_formula", FORMULA),
         colormap=_colormap(arguments),
         colormap_name=colormap_name.lower() if colormap_name else None,
@@ -221,7 +221,7 @@ def _matching(arguments: Arguments, name: str, form: re.Pattern[str]) -> str | N
     return value
 
 
-def _rescale(arguments: Arguments) -> tuple[tuple[float, float], ...]:
+def rescale(arguments: Arguments) -> tuple[tuple[float, float], ...]:
     """Return (low, high) for each `rescale=low,high`; several pairs may stand in one value."""
     pairs: list[tuple[float, float]] = []
     for value in texts(arguments, "rescale"):

@@ -21,6 +21,8 @@ from gateway.tokens.keys import HmacKeys, KeySet, refuse
 
 log = logging.getLogger("gateway")
 MAX_NAME_CHARACTERS = 255
+# Nothing in a name is invisible, but for plain spaces.
+NAMES = f"The names of users and roles are 1 to {MAX_NAME_CHARACTERS} printable characters."
 # Of so many users it is remembered that the log has been told of their roles.
 TOLD_USERS = 1024
 # How far the clocks of two machines may differ before `iat` and `nbf` count as lying in the future.
@@ -60,6 +62,11 @@ class TokenPolicy:
         return self.lifetimes[kind] + (self.step_seconds if kind is TokenKind.TILES else 0)
 
 
+def is_name(value: str) -> bool:
+    """Return whether a token can bear `value` as the name of a user or role, or as its own id: see NAMES."""
+    return 0 < len(value) <= MAX_NAME_CHARACTERS and value.isprintable()
+
+
 def mint_bearer(
     keys: HmacKeys, sub: str, roles: Collection[str], lifetime_seconds: int, now: float, roles_claim: str = "roles"
 ) -> str:
@@ -67,8 +74,8 @@ def mint_bearer(
 
     Raises BadParameter when a name is empty, longer than 255 characters or not printable.
     """
-    if not _is_name(sub) or not all(_is_name(role) for role in roles):
-        raise BadParameter("The names of users and roles are 1 to 255 printable characters.")
+    if not is_name(sub) or not all(is_name(role) for role in roles):
+        raise BadParameter(NAMES)
     claims = {"sub": sub, **_times(lifetime_seconds, now), "jti": str(uuid.uuid4())}
     return keys.sign({**claims, roles_claim: sorted(set(roles))} if roles else claims)
 
@@ -174,14 +181,9 @@ def _moment(claims: Mapping[str, Any], name: str) -> float:
     return value
 
 
-def _is_name(value: str) -> bool:
-    """Return whether `value` names a user, role or token: nothing in it that cannot be seen, but for plain spaces."""
-    return 0 < len(value) <= MAX_NAME_CHARACTERS and value.isprintable()
-
-
 def _name(claims: Mapping[str, Any], claim: str) -> str:
     value = claims.get(claim)
-    if not isinstance(value, str) or not _is_name(value):
+    if not isinstance(value, str) or not is_name(value):
         refuse(f"The token has no valid {claim}.")
     return value
 
@@ -195,7 +197,7 @@ def _roles(claims: Mapping[str, Any], claim: str) -> frozenset[str]:
     roles = [found] if isinstance(found, str) else [] if found is None else found
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         refuse("The token's roles are no list of names.")
-    named = frozenset(role for role in roles if _is_name(role))
+    named = frozenset(role for role in roles if is_name(role))
     if left_out := len(set(roles) - named):
         _tell_of_roles(str(claims.get("sub")), left_out)
     return named
@@ -204,7 +206,7 @@ def _roles(claims: Mapping[str, Any], claim: str) -> frozenset[str]:
 @lru_cache(maxsize=TOLD_USERS)
 def _tell_of_roles(user: str, left_out: int) -> None:
     """Log that roles are left out, once and not for each request with the token."""
-    told = {"user": user if _is_name(user) else None}
+    told = {"user": user if is_name(user) else None}
     log.warning("%d roles of a token are left out: no 1 to 255 printable characters", left_out, extra=told)
 
 

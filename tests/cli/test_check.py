@@ -108,7 +108,7 @@ def test_a_source_that_is_missing_exits_with_2_and_one_line(gateway, source):
 def test_a_missing_source_wins_over_a_bad_one_and_the_rest_is_still_judged(gateway):
     write_striped(gateway.data / "a.tif")
     result = gateway.run("check", gateway.data / "none.tif", gateway.data, exit_code=2)
-    assert f"unreadable        {gateway.data / 'none.tif'}  no such file or folder\n" in result.stderr
+    assert f"unreadable                  {gateway.data / 'none.tif'}  no such file or folder\n" in result.stderr
     assert "a.tif  " in result.stderr
 
 
@@ -133,7 +133,7 @@ def test_folders_patterns_and_stdin_are_taken(gateway):
 
 def test_a_list_on_stdin_may_hold_names_that_are_no_utf8(gateway):
     result = gateway.run("check", "-", stdin=b"/none/\xff.tif\n", exit_code=2)
-    assert result.stderr.startswith("unreadable        /none/\\udcff.tif  no such file or folder\n")
+    assert result.stderr.startswith("unreadable                  /none/\\udcff.tif  no such file or folder\n")
 
 
 def test_control_characters_of_a_name_never_reach_the_terminal(gateway):
@@ -244,8 +244,8 @@ def test_of_many_files_a_bad_one_gets_one_line_with_its_name_and_a_good_one_none
     result = gateway.run("check", ".", exit_code=1)
     assert result.stdout == ""
     assert result.stderr.splitlines() == [
-        "not-tiled         cut.tif  An image is stored in strips",
-        "not-tiled         striped.tif  An image is stored in strips",
+        "not-tiled                   cut.tif  An image is stored in strips",
+        "not-tiled                   striped.tif  An image is stored in strips",
         "outcome    files",
         "valid      1",
         "not valid  2",

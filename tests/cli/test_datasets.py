@@ -137,7 +137,7 @@ def varied(gateway, monkeypatch):
     monkeypatch.setenv("GATEWAY_ROOTS", json.dumps(roots))
     (gateway.folder / "more").mkdir()
     gateway.dataset("deep/x.tif", title="North", visibility="public")
-    gateway.dataset("y.tif", title="south")
+    gateway.dataset("y.tif", title="south", owner="ana")
     gateway.dataset("b.tif", visibility="public")
     gateway.run("ingest", write_cog(gateway.folder / "more" / "z.tif"))
     (gateway.data / "b.tif").write_text("no raster")
@@ -152,6 +152,9 @@ def varied(gateway, monkeypatch):
         (("--invalid",), ["b"]),
         (("--visibility", "public"), ["North", "b"]),
         (("--root", "more"), ["z"]),
+        (("--owner", "ana"), ["south"]),
+        (("--owner", "an"), []),
+        (("--owner", "", "--visibility", "public"), ["North", "b"]),
         (("--search", "NORTH"), ["North"]),
         (("--search", "deep/"), ["North"]),
         (("--search", "nowhere"), []),

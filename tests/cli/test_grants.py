@@ -1,8 +1,6 @@
-import uuid
-
 import pytest
 
-UNKNOWN = str(uuid.uuid4())
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 def test_a_grant_is_added_listed_and_removed_and_each_act_is_on_record(gateway):
@@ -48,3 +46,28 @@ def test_removing_a_grant_that_is_not_there_exits_with_1(gateway):
     gateway.run("grants", "add", dataset_id, "--role", "ben")
     result = gateway.run("grants", "remove", dataset_id, "--user", "ben", exit_code=1)
     assert result.stderr == f"Error: there is no such grant on {dataset_id}\n"
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\u200b", "x" * 256, ""])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("grants", "add", UNKNOWN, "--user"), ("grants", "add", UNKNOWN, "--role"), ("users", "disable"),
+        ("datasets", "update", UNKNOWN, "--owner"), ("ingest", "data", "--owner"), ("token", "--sub"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_name_that_no_token_can_bear_is_refused_everywhere(gateway, command, name):
+    if (command[0], name) == ("datasets", ""):
+        # It takes the owner away.
+        return
+    gateway.catalogue()
+    result = gateway.run(*command, name, exit_code=2)
+    assert "1 to 255 printable characters" in result.stderr
+
+
+def test_a_name_of_an_older_release_can_still_be_taken_away(gateway):
+    gateway.catalogue()
+    assert gateway.run("users", "enable", "a\nb").stdout == "enabled a\\nb\n"
+    dataset_id = gateway.dataset()
+    assert "no such grant" in gateway.run("grants", "remove", dataset_id, "--user", "a\nb", exit_code=1).stderr

@@ -38,8 +38,8 @@ def test_people_get_a_line_for_each_source_and_the_reasons_on_stderr(gateway):
     result = gateway.run("ingest", gateway.data, gateway.data / "none.tif", exit_code=2)
     assert [line.split()[0] for line in result.stdout.splitlines()] == ["registered"]
     assert result.stderr.splitlines() == [
-        f"not-tiled         {gateway.data / 'a.tif'}  An image is stored in strips",
-        f"failed            {gateway.data / 'none.tif'}  no such file or folder",
+        f"{'not-tiled':<26}  {gateway.data / 'a.tif'}  An image is stored in strips",
+        f"{'failed':<26}  {gateway.data / 'none.tif'}  no such file or folder",
         "outcome     files",
         "registered  1",
         "refused     1",
@@ -63,12 +63,12 @@ def test_what_is_as_it_was_is_counted_and_gets_a_line_only_when_asked_for(gatewa
 def test_a_conversion_is_told_and_covers_its_source_until_that_changes(gateway):
     path = write_striped(gateway.data / "a.tif")
     tried = gateway.run("ingest", path, "--convert", "--dry-run")
-    assert tried.stdout == f"would convert     -  {path} -> a.cog.tif\n"
+    assert tried.stdout == f"{'would convert':<26}  -  {path} -> a.cog.tif\n"
     made = gateway.run("ingest", gateway.data, "--convert").stdout.split()
     assert made == ["converted", made[1], str(path), "->", "a.cog.tif"]
     for flags in ((), ("--convert",)):
         again = gateway.run("ingest", "-v", gateway.data, *flags)
-        assert f"covered           {made[1]}  {path} -> a.cog.tif\n" in again.stdout
+        assert f"{'covered':<26}  {made[1]}  {path} -> a.cog.tif\n" in again.stdout
         told = gateway.json("ingest", path, *flags)
         assert [(t["status"], t["id"], t["message"]) for t in told] == [
             ("unchanged", made[1], "its conversion a.cog.tif is registered")
@@ -97,7 +97,7 @@ def test_options_reach_what_covers_a_source(gateway):
 
 def test_what_would_be_done_is_told_as_such(gateway):
     path = write_cog(gateway.data / "a.tif")
-    assert gateway.run("ingest", "--dry-run", path).stdout == f"would register    -  {path}\n"
+    assert gateway.run("ingest", "--dry-run", path).stdout == f"{'would register':<26}  -  {path}\n"
     gateway.run("ingest", path)
     assert gateway.run("ingest", "--dry-run", "--title", "T", path).stdout.startswith("would update ")
 
@@ -257,6 +257,7 @@ def test_what_is_on_record_is_judged_again_only_to_look_deeper(gateway):
 
 def test_dry_run_writes_nothing(gateway):
     path = write_cog(gateway.data / "a.tif")
+    gateway.catalogue()
     (told,) = gateway.json("ingest", path, "--dry-run")
     assert (told["status"], told["id"]) == ("registered", None)
     assert gateway.json("datasets", "list") == []

@@ -2,6 +2,7 @@ import pytest
 from rich.cells import cell_len
 
 from gateway.cli.lines import is_alone, tell
+from gateway.cog.rules import RULES
 from tests.cli.terminal import as_terminal
 
 REASON = "An image is stored in strips"
@@ -9,7 +10,7 @@ REASON = "An image is stored in strips"
 
 def test_a_file_or_pipe_gets_all_of_a_line_and_no_colour(capsys):
     tell("not-tiled", "folder/" * 30 + "a.tif", REASON * 5, colour="red")
-    assert capsys.readouterr().out == f"not-tiled         {'folder/' * 30}a.tif  {REASON * 5}\n"
+    assert capsys.readouterr().out == f"{'not-tiled':<26}  {'folder/' * 30}a.tif  {REASON * 5}\n"
 
 
 @pytest.mark.parametrize("name", ["a.tif", "2023/north/scene_003.tif", "folder/" * 30 + "a.tif", "漢" * 60 + ".tif"])
@@ -32,7 +33,13 @@ def test_the_word_is_coloured_on_a_terminal_unless_its_owner_says_no(monkeypatch
     tell("failed", "a.tif", colour="red")
     coloured, plain = terminal.getvalue().splitlines()
     assert coloured.startswith("\x1b[31mfailed\x1b[0m ")
-    assert plain == "failed            a.tif"
+    assert plain == f"{'failed':<26}  a.tif"
+
+
+def test_names_stand_below_each_other_after_any_rule(capsys):
+    for rule in RULES:
+        tell(rule, "a.tif")
+    assert len({line.index("a.tif") for line in capsys.readouterr().out.splitlines()}) == 1
 
 
 @pytest.mark.parametrize(

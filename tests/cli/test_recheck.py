@@ -54,10 +54,10 @@ def test_people_get_a_line_for_each_dataset_its_changes_and_a_summary(gateway):
     (gateway.data / "b.tif").unlink()
     result = gateway.run("datasets", "recheck", exit_code=1)
     assert result.stdout.splitlines() == [
-        f"missing           {second}  data:b.tif  the object is gone",
+        f"missing                     {second}  data:b.tif  the object is gone",
     ]
     assert gateway.run("datasets", "recheck", "-v", exit_code=1).stdout.splitlines()[0] == (
-        f"valid             {first}  data:\\x1b[31mNorth.tif"
+        f"valid                       {first}  data:\\x1b[31mNorth.tif"
     )
     assert ["missing", "1"] in [line.split() for line in result.stderr.splitlines()]
 
@@ -156,6 +156,9 @@ def test_another_true_cog_in_the_place_of_a_file_is_counted_as_replaced(gateway)
     dataset_id, _ = gateway.dataset("a.tif"), gateway.dataset("b.tif")
     write_cog(gateway.data / "a.tif", seed=9)
     result = gateway.run("datasets", "recheck")
-    assert result.stdout == f"replaced          {dataset_id}  data:a.tif  the version changed\n"
+    assert result.stdout == f"replaced                    {dataset_id}  data:a.tif  the version changed\n"
     assert [line.split() for line in result.stderr.splitlines()][1:] == [["valid", "1"], ["replaced", "1"]]
-    assert gateway.run("datasets", "recheck", dataset_id).stdout == f"valid             {dataset_id}  data:a.tif\n"
+    assert (
+        gateway.run("datasets", "recheck", dataset_id).stdout
+        == f"valid                       {dataset_id}  data:a.tif\n"
+    )

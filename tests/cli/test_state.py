@@ -47,6 +47,17 @@ def test_the_first_ingest_makes_the_key_and_a_later_one_none_beside_a_catalogue(
     assert sorted(path.name for path in state.iterdir()) == ["gateway.db"]
 
 
+def test_a_dry_run_makes_none_and_reads_what_is_there(gateway):
+    path = write_cog(gateway.data / "a.tif")
+    assert gateway.run("ingest", "--dry-run", path).stdout.startswith("would register ")
+    assert list(gateway.folder.iterdir()) == [gateway.data]
+    gateway.run("ingest", path)
+    catalogue = gateway.folder / "state" / "gateway.db"
+    before = catalogue.read_bytes()
+    assert gateway.run("ingest", "--dry-run", path, "--title", "T").stdout.startswith("would update ")
+    assert catalogue.read_bytes() == before
+
+
 def test_an_ingest_with_keys_of_the_settings_makes_none(gateway, monkeypatch):
     monkeypatch.setenv("GATEWAY_SECRET_KEYS", "0123456789abcdef" * 3)
     gateway.run("ingest", write_cog(gateway.data / "a.tif"))

@@ -20,6 +20,8 @@ def test_the_token_and_nothing_else_is_printed(gateway, monkeypatch):
 
 def test_without_a_configured_key_the_gateways_own_is_used(gateway):
     result = gateway.run("token", "--sub", "ana")
+    assert result.stderr == f"made a new key: {gateway.folder / 'state' / 'secret.key'}\n"
+    assert gateway.run("token", "--sub", "ana").stderr == ""
     key = (gateway.folder / "state" / "secret.key").read_bytes().strip()
     assert verify_bearer(result.stdout.strip(), HmacKeys([key]), TokenPolicy(), time.time()).user == "ana"
 
@@ -32,7 +34,8 @@ def test_the_roles_go_into_the_claim_of_the_settings(gateway, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "flags", [(), ("--sub", ""), ("--sub", "ana", "--seconds", "0"), ("--sub", "a", "--role", "")]
+    "flags",
+    [(), ("--sub", ""), ("--sub", "ana", "--seconds", "0"), ("--sub", "a", "--role", ""), ("--sub", "a\nb")],
 )
 def test_wrong_usage_prints_no_token(gateway, flags):
     assert gateway.run("token", *flags, exit_code=2).stdout == ""
@@ -51,3 +54,11 @@ def test_with_an_issuer_there_are_no_bearer_tokens_of_our_own(gateway, monkeypat
     result = gateway.run("token", "--sub", "ana", exit_code=2)
     assert "https://login.example" in result.stderr
     assert result.stdout == ""
+
+
+def test_a_folder_that_nobody_named_gets_no_key(gateway, monkeypatch):
+    monkeypatch.delenv("GATEWAY_STATE_DIR")
+    result = gateway.run("token", "--sub", "ana", exit_code=2)
+    assert f"there is no secret.key in {gateway.folder / 'var'}" in result.stderr
+    assert "GATEWAY_STATE_DIR" in result.stderr
+    assert list(gateway.folder.iterdir()) == [gateway.data]

@@ -1,3 +1,6 @@
+import pytest
+
+
 def test_a_user_is_disabled_enabled_and_listed_and_each_act_is_on_record(gateway):
     gateway.catalogue()
     assert gateway.json("users", "disable", "ana") == [{"name": "ana", "disabled": True}]
@@ -20,7 +23,8 @@ def test_an_empty_name_is_wrong_usage(gateway):
     assert gateway.json("users", "list") == []
 
 
-def test_a_name_that_is_no_text_is_one_line_and_exit_2(gateway):
+@pytest.mark.parametrize("command", ["disable", "enable"])
+def test_a_name_that_is_no_text_is_told_and_exit_2(gateway, command):
     gateway.catalogue()
-    result = gateway.run("users", "disable", "\udcff", exit_code=2)
-    assert result.stderr.startswith("Error: ")
+    result = gateway.run("users", command, "\udcff", exit_code=2)
+    assert result.stderr.splitlines()[-1].startswith("Error: ")

@@ -39,7 +39,7 @@ async def test_the_page_follows_the_prefix(fetch, settings):
 async def test_no_script_style_or_handler_stands_in_the_page(fetch):
     page = (await fetch("/")).body.decode()
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|https?://", page)
-    assert re.findall(r"<script[^>]*>([^<]*)</script>", page) == ["", ""]
+    assert re.findall(r"<script[^>]*>([^<]*)</script>", page) == ["", "", ""]
 
 
 @pytest.mark.gen_test
@@ -98,6 +98,11 @@ async def test_what_people_guess_leads_on(fetch, world):
         found = await fetch(path)
         assert found.code == 302
         assert urljoin(path, found.headers["Location"]) == f"{prefix}/docs"
+    for path in (f"{prefix}/docs", "/examples/leaflet.html"):
+        found = await fetch(f"{path}/")
+        assert found.code == 302
+        assert urljoin(f"{path}/", found.headers["Location"]) == path
+    assert urljoin("/examples", (await fetch("/examples")).headers["Location"]) == "/examples/"
     assert (await fetch("/")).headers["Content-Type"] == "text/html; charset=utf-8"
     icon = await fetch("/favicon.ico")
     assert (icon.headers["Content-Type"], icon.body[:4]) == ("image/x-icon", b"\0\0\1\0")

@@ -247,6 +247,10 @@ async def test_grids_and_colour_maps_are_listed(fetch, world):
     upwards = image(await fetch("/api/colorMaps/gray?f=png&orientation=vertical"))
     assert upwards.size == (20, 256)
     assert upwards.pixels[0, 0, 0] > upwards.pixels[-1, 0, 0]
+    labelled = image(await fetch("/api/colorMaps/viridis?f=png&width=200&height=20&rescale=285,919.5"))
+    assert labelled.size == (200, 36)
+    for value in ("viridis?f=png&rescale=5", "viridis?f=png&rescale=9,1"):
+        assert (await fetch(f"/api/colorMaps/{value}")).code == 400
     for path in ("/api/tileMatrixSets/none", "/api/colorMaps/none", "/api/colorMaps/none?f=png"):
         assert (await fetch(path)).code == 404
 

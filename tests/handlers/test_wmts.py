@@ -81,7 +81,7 @@ async def test_named_styles_of_one_band_have_a_legend_and_are_drawn(fetch, world
     assert next(iter(styles)) == "default"
     assert {"viridis", "terrain"} <= set(styles)
     legend = await fetch(local(styles["viridis"].get(f"{LINK}href")))
-    assert picture(legend).shape[:2] == (20, 256)
+    assert picture(legend).shape[:2] == (36, 256)
     rest = root.find(f".//{W}ResourceURL[@resourceType='tile']").get("template")
     place = {"TileMatrixSet": "WebMercatorQuad", "TileMatrix": 0, "TileCol": 0, "TileRow": 0}
     tiles = {name: (await fetch(local(rest.format(Style=name, **place)))).body for name in ("default", "viridis")}

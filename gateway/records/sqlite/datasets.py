@@ -40,7 +40,8 @@ MEETS_BBOX = """(
 # Where a text is looked for; a line feed keeps title and key apart.
 FOUND = "fold(title)"
 FOUND_BY_OPERATOR = """fold(title || '\n' || "key")"""
-VALID = "(report ->> 'valid')"
+# What is said of a dataset elsewhere than in a column of that name, or by null.
+SAID = {"valid": "(report ->> 'valid')", "owner": "coalesce(owner, '')"}
 # Two would tell that a prefix is not unique; more are named in the complaint.
 MOST_IDS = 5
 IDS = "SELECT id FROM datasets WHERE id BETWEEN :first AND :last ORDER BY id LIMIT :most"
@@ -145,9 +146,10 @@ def conditions(query: DatasetQuery) -> tuple[str, dict[str, Any]]:
         # instr() knows no wildcards, so there is nothing to escape.
         wanted.append(f"instr({FOUND_BY_OPERATOR if query.principal is None else FOUND}, :q) > 0")
         values["q"] = fold(query.q)
-    for name, value in {"root": query.root, "visibility": query.visibility, "valid": query.valid}.items():
+    told = {"root": query.root, "visibility": query.visibility, "valid": query.valid, "owner": query.owner}
+    for name, value in told.items():
         if value is not None:
-            wanted.append(f"{VALID if name == 'valid' else name} = :{name}")
+            wanted.append(f"{SAID.get(name, name)} = :{name}")
             values[name] = value
     if query.bbox is not None:
         west, south, east, north = query.bbox

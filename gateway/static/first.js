@@ -1,0 +1,20 @@
+// What the page shows first, while its other scripts still load: the list, or what the dataset of the link is asked for.
+
+import { Api, datasetPath } from "./api.js";
+import { Catalogue } from "./catalogue.js";
+import { Session } from "./session.js";
+import { read } from "./share.js";
+
+export const page = document.documentElement.dataset;
+export const session = new Session();
+export const api = new Api(new URL(page.api, location.href).pathname.replace(/\/$/, ""), session);
+export const begun = read(location.hash);
+export const catalogue = new Catalogue(api);
+
+catalogue.restore(begun.list);
+if (begun.dataset) {
+  for (const part of ["", "/info", "/validation"]) api.ahead(`${datasetPath(begun.dataset)}${part}`);
+  api.ahead("/colorMaps");
+}
+// The loading of the list when it has begun; a list of what the map shows has to wait for a map.
+export const listed = begun.dataset || begun.list.near ? null : catalogue.load();
