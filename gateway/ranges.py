@@ -190,8 +190,10 @@ def _whole_second(moment: datetime) -> datetime:
 
 def _date(text: str | None, now: datetime) -> datetime | None:
     """Return the moment of an HTTP-date, or None where it is none of the three forms."""
+    if text is None:
+        return None
     for form in DATE_FORMS:
-        match = re.fullmatch(form, (text or "").strip(" \t"))
+        match = re.fullmatch(form, text.strip(" \t"))
         if match is not None:
             return _moment(match, now)
     return None

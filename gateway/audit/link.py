@@ -29,6 +29,10 @@ class RecorderLink:
         self._path = str(path)
         self._answer_seconds = answer_seconds
         self._socket: socket.socket | None = None
+        self._frames = Frames()
+        # The loop that reads the socket, and the answer to the batch that was sent: None for a recorder's end.
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._answered: asyncio.Future[bytes | None] | None = None
         # The recorder stays as long as somebody is connected.
         with suppress(OSError):
             self._connect()
@@ -59,14 +63,41 @@ class RecorderLink:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _ask(self, request: bytes) -> bytes:
-        loop, link, frames = asyncio.get_running_loop(), self._socket or self._connect(), Frames()
-        await loop.sock_sendall(link, request)
-        while True:
-            chunk = await loop.sock_recv(link, CHUNK_BYTES)
-            if not chunk:
-                raise ConnectionResetError("the recorder has ended")
-            for answer in frames.take(chunk):
-                return answer
+        loop, link = asyncio.get_running_loop(), self._socket or self._connect()
+        if self._loop is not loop:
+            # For good: to be told anew of every answer would cost more than the answer.
+            loop.add_reader(link, self._read, link)
+            self._loop = loop
+        self._answered = loop.create_future()
+        try:
+            await self._send(link, request)
+            answer = await self._answered
+        finally:
+            self._answered = None
+        if answer is None:
+            raise ConnectionResetError("the recorder has ended")
+        return answer
+
+    async def _send(self, link: socket.socket, request: bytes) -> None:
+        sent = 0
+        with suppress(BlockingIOError):
+            sent = link.send(request)
+        if sent < len(request):
+            await asyncio.get_running_loop().sock_sendall(link, request[sent:])
+
+    def _read(self, link: socket.socket) -> None:
+        try:
+            chunk = link.recv(CHUNK_BYTES)
+        except OSError:
+            chunk = b""
+        if not chunk:
+            self.close()
+        for answer in self._frames.take(chunk):
+            self._tell(answer)
+
+    def _tell(self, answer: bytes | None) -> None:
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_result(answer)
 
     def _connect(self) -> socket.socket:
         link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -82,6 +113,10 @@ class RecorderLink:
 
     def close(self) -> None:
         """Close the connection; the next batch opens a new one."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        if self._socket is None:
+            return
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._socket)
+        self._socket.close()
+        self._socket, self._loop, self._frames = None, None, Frames()
+        self._tell(None)

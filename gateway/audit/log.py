@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import asyncio
 import logging
 import math
 import queue
@@ -23,21 +24,24 @@ BATCH_ROWS = 512
 NOTE_SECONDS = 0.05
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
     """A row that waits, and who waits for it."""
 
     # None only asks whether a row could be written.
     row: AuditRow | None
-    done: Future[None] | None
+    # A future of the loop belongs to who settles it: the loop's own writer.
+    done: Future[None] | asyncio.Future[None] | None
 
     def wanted(self) -> bool:
-        """Return whether the row is still to be written: a cancelled one answered nothing."""
-        return self.done is None or self.done.set_running_or_notify_cancel()
+        """Return whether the row is still to be written: one that nobody waits for any more answered nothing."""
+        if self.done is None:
+            return True
+        return self.done.set_running_or_notify_cancel() if isinstance(self.done, Future) else not self.done.done()
 
     def settle(self, error: BaseException | None) -> None:
         """Tell whoever waits how it went."""
-        if self.done is None:
+        if self.done is None or (isinstance(self.done, asyncio.Future) and self.done.done()):
             return
         if error is None:
             self.done.set_result(None)

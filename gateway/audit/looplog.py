@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
-from gateway.audit.log import Rows, fault_of, rows_of
+from gateway.audit.log import Entry, Rows, fault_of, rows_of, unwritten
 from gateway.model import AuditRow
 
 
 class LoopAuditLog(Rows):
     """An audit log whose writer is the event loop that answers: a thread would compete with it for the interpreter.
 
-    `send` does what `append` of an AuditLog does. Rows wait until `write` runs. Only its loop may call `record`,
-    `probe`, and `note` without `quietly`.
+    `send` does what `append` of an AuditLog does. Rows wait until `write` runs. Only its loop may call `durable`,
+    `record`, `probe`, and `note` without `quietly`.
     """
 
     def __init__(
@@ -27,16 +28,47 @@ class LoopAuditLog(Rows):
     ) -> None:
         super().__init__(queue_limit, probe_seconds)
         self._send = send
-        self._wanted: asyncio.Event | None = None
+        # There while `write` waits for rows.
+        self._wanted: asyncio.Future[None] | None = None
         self._left = False
+        # Who waits until when at most, in the order in which they came, and one timer for the first of them.
+        self._waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def durable(self, row: AuditRow, within_seconds: float) -> asyncio.Future[None]:
+        """Return a future that is done when the row is durable, of the running loop and `within_seconds` at most.
+
+        It fails as that of `record` does, also when it takes longer. A row whose future is done or cancelled before
+        it is sent is not written.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        if self._left or not self._put(Entry(row, done), self._queue_limit):
+            done.set_exception(unwritten())
+            return done
+        self._rouse()
+        while self._waiting and self._waiting[0][1].done():
+            self._waiting.popleft()
+        self._waiting.append((loop.time() + within_seconds, done))
+        if self._timer is None:
+            self._timer = loop.call_later(within_seconds, self._give_up_waiting)
+        return done
+
+    def _give_up_waiting(self) -> None:
+        """Tell those whose rows have taken too long."""
+        loop = asyncio.get_running_loop()
+        while self._waiting and (self._waiting[0][1].done() or self._waiting[0][0] <= loop.time()):
+            _, done = self._waiting.popleft()
+            if not done.done():
+                done.set_exception(unwritten())
+        self._timer = loop.call_at(self._waiting[0][0], self._give_up_waiting) if self._waiting else None
 
     def _wake_writer(self) -> None:
-        if self._wanted is not None:
-            self._wanted.set()
+        if self._wanted is not None and not self._wanted.done():
+            self._wanted.set_result(None)
 
     async def write(self) -> None:
         """Send what comes in until `leave` is called, and what has come in until then."""
-        self._wanted = asyncio.Event()
         more = running = True
         while more or (running and not self._left):
             if not more:
@@ -61,11 +93,17 @@ class LoopAuditLog(Rows):
         self._end()
 
     async def _wait_on_loop(self) -> None:
-        assert self._wanted is not None  # noqa: S101 - made by `write`
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._pause_seconds):
-                await self._wanted.wait()
-        self._wanted.clear()
+        """Return when somebody waits for a row, the log is left, or it is time for notes or for a probe."""
+        if self._woken:
+            return
+        loop = asyncio.get_running_loop()
+        self._wanted = loop.create_future()
+        timer = loop.call_later(self._pause_seconds, self._wake_writer)
+        try:
+            await self._wanted
+        finally:
+            timer.cancel()
+            self._wanted = None
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from typing import Protocol, Self
 
 from tornado.iostream import StreamClosedError
 
+from gateway.audit import LoopAuditLog
 from gateway.download import LargeBody, Redirected, SmallBody
 from gateway.errors import RecordsUnavailable
 from gateway.handlers.connections import ClientConnection
@@ -174,9 +175,13 @@ async def on_record(services: Services, results: ThreadResults, row: AuditRow) -
     if services.audit.failing:
         # The writer finds out by itself when it works again; meanwhile nobody has to wait for a refusal.
         raise RecordsUnavailable("The audit cannot be written.")
+    within_seconds = services.settings.audit_wait_seconds
+    if isinstance(services.audit, LoopAuditLog):
+        await services.audit.durable(row, within_seconds)
+        return
     recorded = results.expect(services.audit.record(row))
     try:
-        async with asyncio.timeout(services.settings.audit_wait_seconds):
+        async with asyncio.timeout(within_seconds):
             await recorded
     except TimeoutError:
         raise RecordsUnavailable("The audit cannot be written.") from None

@@ -60,8 +60,6 @@ class SmallRanges(HTTPServerConnectionDelegate):
         self.clients: Connections = app.settings["clients"]
         self._path = re.compile(re.escape(services.settings.prefix) + r"/datasets/([0-9A-Fa-f-]{36})/download/cog")
         self._date = (0, "")
-        # The loop itself holds tasks weakly.
-        self.answering: set[asyncio.Task[None]] = set()
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Return the delegate of one request."""
@@ -96,17 +94,16 @@ class SmallRangeRequest(HTTPMessageDelegate):
         self._server = server_conn
         self._exchange: Any = request_conn
         self._application: HTTPMessageDelegate | None = None
-        self._found: tuple[Principal, SmallBody] | None = None
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        """Decide who answers."""
+        """Answer at once, or leave that to the application."""
         assert isinstance(start_line, RequestStartLine)  # noqa: S101 - a server gets requests
         self._start, self._headers = origin_form(start_line, headers), headers
         dataset_id = self._ranges.dataset_id(self._start, headers)
-        self._found = self._decided(dataset_id) if dataset_id else None
-        return None if self._found else self._hand_over()
+        found = self._decided(dataset_id) if dataset_id else None
+        return self._answer(*found) if found else self._hand_over()
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """Pass a body on; what is answered here has none."""
@@ -118,20 +115,12 @@ class SmallRangeRequest(HTTPMessageDelegate):
             self._application.on_connection_close()
 
     def finish(self) -> None:
-        """Answer, now that the request is complete."""
+        """Take note that the request is complete."""
         if self._application is not None:
             self._application.finish()
-        elif self._found is not None:
-            task = asyncio.ensure_future(self._answer(*self._found))
-            self._ranges.answering.add(task)
-            task.add_done_callback(self._over)
-
-    def _over(self, task: asyncio.Task[None]) -> None:
-        """End a connection whose answer failed by an error of ours."""
-        self._ranges.answering.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("uncaught exception", exc_info=error)
-            self._exchange.stream.close()
+        else:
+            # Only now: an answer that is finished before its request would cost the connection.
+            self._exchange.finish()
 
     def _hand_over(self) -> Awaitable[None] | None:
         self._application = self._ranges.app.start_request(self._server, self._exchange)
@@ -168,8 +157,10 @@ class SmallRangeRequest(HTTPMessageDelegate):
                 await delivery.send_at_once(partial(self._write, answer, fields), len(answer.body))
         except GatewayError:
             self._hand_over()
-            self.finish()
             return
+        except asyncio.CancelledError:
+            # The server stops, and with it the task of this connection; Tornado would take that for an error.
+            self._exchange.stream.close()
         finally:
             load.requests -= 1
         services.metrics.answered("GET", ROUTE, answer.status, time.monotonic() - trace.began)
@@ -183,5 +174,4 @@ class SmallRangeRequest(HTTPMessageDelegate):
     def _write(self, answer: SmallBody, fields: HTTPHeaders) -> Awaitable[None]:
         line = ResponseStartLine("HTTP/1.1", answer.status, REASONS[answer.status])
         written: Awaitable[None] = self._exchange.write_headers(line, fields, answer.body)
-        self._exchange.finish()
         return written

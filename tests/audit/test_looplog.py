@@ -140,3 +140,67 @@ async def test_a_log_with_a_thread_needs_no_loop():
         await recorded(log, "a")[0]
     log.close()
     assert [row.action for (row,) in batches] == ["a"]
+
+
+@on_loop
+async def test_a_row_is_waited_for_on_the_loop_itself():
+    store = Store()
+    async with written(store) as log:
+        await log.durable(AuditRow("a"), WAIT_SECONDS)
+        assert store.batches == [["a"]]
+        store.error = RecordsUnavailable("locked")
+        with pytest.raises(RecordsUnavailable):
+            await log.durable(AuditRow("b"), WAIT_SECONDS)
+        store.error = None
+
+
+@on_loop
+async def test_a_row_that_takes_too_long_fails_for_who_waits_and_those_behind_it_in_their_time():
+    store = Store()
+    async with written(store) as log:
+        store.free.clear()
+        sent = log.durable(AuditRow("sent"), 0.05)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        late, last = (
+            log.durable(AuditRow(name), seconds) for name, seconds in (("late", 0.06), ("last", WAIT_SECONDS))
+        )
+        for waiting in (sent, late):
+            with pytest.raises(RecordsUnavailable):
+                await waiting
+        assert not last.done()
+        store.free.set()
+        await last
+        assert store.batches == [["sent"], ["last"]]
+
+
+@on_loop
+async def test_a_row_that_nobody_waits_for_any_more_is_not_written():
+    store = Store()
+    async with written(store) as log:
+        log.durable(AuditRow("cancelled"), WAIT_SECONDS).cancel()
+        await log.durable(AuditRow("a"), WAIT_SECONDS)
+        assert store.batches == [["a"]]
+
+
+@on_loop
+async def test_beyond_the_limit_and_after_the_writer_has_left_rows_are_refused_at_once():
+    store = Store()
+    async with written(store, queue_limit=1) as log:
+        first, second = log.durable(AuditRow("a"), WAIT_SECONDS), log.durable(AuditRow("b"), WAIT_SECONDS)
+        with pytest.raises(RecordsUnavailable):
+            second.result()
+        await first
+    with pytest.raises(RecordsUnavailable):
+        log.durable(AuditRow("c"), WAIT_SECONDS).result()
+
+
+@on_loop
+async def test_the_timer_of_those_who_wait_ends_with_them():
+    store = Store()
+    async with written(store) as log:
+        await log.durable(AuditRow("a"), 0.01)
+        await asyncio.sleep(0.03)
+        await log.durable(AuditRow("b"), 0.01)
+        await asyncio.sleep(0.03)
+        assert log._timer is None

@@ -1,8 +1,10 @@
 """The recorder and the way to it, over real sockets; the process of its own runs in tests/e2e."""
 
 import asyncio
+import fcntl
 import os
 import socket
+import termios
 import threading
 from contextlib import contextmanager
 
@@ -14,6 +16,10 @@ from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow
 
 WAIT_SECONDS = 10
+
+
+def unread_bytes(connection):
+    return int.from_bytes(fcntl.ioctl(connection, termios.FIONREAD, bytes(4)), "little")
 
 
 class Store:
@@ -232,6 +238,31 @@ def test_a_recorder_that_ends_leaves_the_batch_to_the_next_one(folder, listener,
     assert store.batches == [["a"]]
     (sent_first,) = wire.Frames().take(accepted[0])
     assert [row.action for row in wire.rows_of(sent_first)] == ["a"]
+
+
+def test_a_recorder_that_ends_with_a_batch_unread_or_between_two_is_no_fault(folder, listener, store):
+    async def work(link):
+        await link.append([AuditRow("a")])
+        # It ends while nothing is asked of it.
+        started.tell()
+        link._socket.shutdown(socket.SHUT_WR)
+        await asyncio.to_thread(started.join)
+        while link._socket is not None:
+            await asyncio.sleep(0.001)
+        asking = asyncio.create_task(link.append([AuditRow("b")]))
+        accepted, _ = await asyncio.to_thread(listener.accept)
+        while not unread_bytes(accepted):
+            await asyncio.sleep(0.001)
+        accepted.close()
+        with running(listener, store.append):
+            await asking
+            await link.append([AuditRow("c")])
+            link.close()
+
+    started = Running(listener, store.append)
+    with linked(folder) as link:
+        asyncio.run(asyncio.wait_for(work(link), WAIT_SECONDS))
+    assert store.batches == [["a"], ["b"], ["c"]]
 
 
 def test_a_recorder_that_is_frozen_is_not_waited_for_for_ever(folder, listener):
