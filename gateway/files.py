@@ -80,7 +80,7 @@ class FileSource:
             raise BlockingIOError from error
         if length < length_bytes and offset_bytes + length < self.size_bytes:
             raise BlockingIOError
-        return bytes(buffer[:length])
+        return bytes(buffer if length == length_bytes else buffer[:length])
 
     def unchanged(self) -> bool:
         """Return whether the file still has the version that it was opened with."""

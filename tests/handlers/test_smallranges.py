@@ -265,3 +265,48 @@ async def test_tokens_in_other_headers_stay_out_of_the_audit(world, fetch):
         headers.pop("X-Request-ID")
         await fetch(path_of(dataset), token=token, headers=headers)
     assert token[:40] not in str(world.audit())
+
+
+async def test_requests_that_come_together_are_answered_in_turn(world, http_server, fetch, rides):
+    dataset, token, whole = world.add(), world.bearer(), world.cog.read_bytes()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(http_server))
+    spans = ("0-9", "10-19", "20-29")
+    writer.write(b"".join(raw_request(dataset, token, f"Range: bytes={span}") for span in spans))
+    for start in (0, 10, 20):
+        _, _, body = await answer(reader)
+        assert body == whole[start : start + 10]
+    writer.close()
+    assert len(rides) == len(spans)
+
+
+async def test_a_server_that_stops_meanwhile_ends_the_connection_without_a_traceback(
+    world, app, fetch, http_server, rides, monkeypatch
+):
+    from concurrent.futures import Future
+
+    dataset, token = world.add(), world.bearer()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.services.audit), "record", lambda self, row: Future())
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(http_server))
+        writer.write(raw_request(dataset, token, "Range: bytes=0-9"))
+        while app.settings["load"].requests == 0:
+            await asyncio.sleep(0.001)
+        for task in asyncio.all_tasks():
+            if "_server_request_loop" in repr(task):
+                task.cancel()
+        assert await reader.read() == b""
+    writer.close()
+    assert app.settings["load"].requests == 0
+    assert rides == []
+
+
+async def test_a_field_of_two_lines_is_never_sent(world, fetch, rides, monkeypatch, caplog):
+    dataset, token = world.add(), world.bearer()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+    monkeypatch.setattr("gateway.handlers.smallranges.default_fields", lambda *_, **__: {"X-Odd": "a\r\nb: c"})
+    with pytest.raises(HTTPStreamClosedError):
+        await fetch(path_of(dataset), token=token, headers=RANGE)
+    assert "more than one line" in caplog.text
+    assert rides == []
