@@ -148,7 +148,7 @@ class GatewayServer(HTTPServer):
 
     def writing(self) -> bool:
         """Return whether bytes of an answer still wait for their client to take them."""
-        return self.clients.unread_bytes > 0
+        return self.clients.held_bytes > 0
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         """Serve a new connection, or tell it that there are too many."""

@@ -23,6 +23,7 @@ from pathlib import Path
 from tornado.netutil import bind_sockets
 
 from gateway import logs
+from gateway.allocator import give_large_blocks_back
 from gateway.app import GatewayServer, make_app, make_server, tls_context
 from gateway.audit import written_here
 from gateway.errors import GatewayError, SettingsError, StorageUnavailable
@@ -84,6 +85,7 @@ def serve(
         before = signal.pthread_sigmask(signal.SIG_BLOCK, KEPT)
         on_failure.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
         logs.configure(settings.log_level)
+        give_large_blocks_back()
         for told in told_unknown(os.environ):
             log.warning("%s", told)
         warn_of_old_library(settings.processes)

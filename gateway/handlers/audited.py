@@ -103,6 +103,8 @@ class AuditedHandler(BaseHandler):
     async def send_at_once(self, delivery: Delivery, body: bytes) -> None:
         """Finish with a body that is on record and has its room; returns when the kernel has taken it."""
         try:
+            if (begun := self.begin_long(len(body))) is not None:
+                await begun
             await delivery.send_at_once(partial(RequestHandler.finish, self, body), len(body))
         finally:
             self.bytes_sent = delivery.sent

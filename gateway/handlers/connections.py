@@ -12,20 +12,22 @@ import os
 import socket
 import struct
 import termios
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError, UnsatisfiableReadError
 
-from gateway.errors import GatewayError, HeadTooLarge, MalformedRequest, Unavailable
+from gateway.errors import GatewayError, HeadTooLarge, MalformedRequest
 from gateway.handlers.halfclose import HalfClosed, unread_bytes
+from gateway.handlers.room import SMALL_ANSWER_BYTES, Room
 
 # What Tornado writes for a request that is no HTTP.
 BARE_REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 NO_HTTP = "The request is malformed or too large (RFC 9112)."
-# A bounded number of connections may hold as much of small answers as they like.
-SMALL_ANSWER_BYTES = 16 << 10
+# Who has taken nothing for so long must go when there is no room for the answers of others, looked at so often.
+STALL_IN_NEED_SECONDS, RELIEF_SECONDS = 5.0, 1.0
 # tcp_info of linux/tcp.h: tcpi_bytes_acked, unsigned 64 bits.
 BYTES_ACKED = struct.Struct("=120xQ")
 POLL_SECONDS = (0.001, 0.05)
@@ -56,9 +58,8 @@ class Connections:
         self.stall_seconds = stall_seconds
         self.half_closed = HalfClosed()
         self.refusal = refusal
-        self._unread_limit_bytes = unread_limit_bytes
-        # Never less than what waits, counted anew when it reaches the limit; and of that what is not written yet.
-        self._unread_at_most, self._unwritten_bytes = 0, 0
+        self.room = Room(unread_limit_bytes, lambda: self.held_bytes, self._relieve)
+        self._relieved_at = 0.0
         self._open: dict[IOStream, ClientConnection] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -77,38 +78,25 @@ class Connections:
         self._open.pop(stream, None)
 
     @property
-    def unread_bytes(self) -> int:
-        """Return how many bytes of answers wait in memory for their readers."""
-        return sum(connection.unread_bytes for connection in self._open.values())
+    def held_bytes(self) -> int:
+        """Return how much memory is held by answers that wait for their readers."""
+        return sum(connection.held_bytes for connection in self._open.values())
 
-    def make_room(self, length_bytes: int) -> None:
-        """Return when a body of that length may wait for its reader; raises Unavailable.
-
-        One that is longer than the limit may wait alone.
-        """
-        if length_bytes <= SMALL_ANSWER_BYTES:
+    def _relieve(self) -> None:
+        """Disconnect those who hold much and have taken nothing for a while, though longer is allowed otherwise."""
+        now = time.monotonic()
+        if now < self._relieved_at + RELIEF_SECONDS:
             return
-        if self._unread_at_most + length_bytes > self._unread_limit_bytes:
-            self._unread_at_most = self.unread_bytes + self._unwritten_bytes
-            if self._unread_at_most and self._unread_at_most + length_bytes > self._unread_limit_bytes:
-                raise Unavailable("Too many answers wait for their readers.", retry_after_seconds=1)
-        self._unread_at_most += length_bytes
-
-    @contextmanager
-    def room(self, length_bytes: int) -> Iterator[None]:
-        """Keep room for a body that waits before it is written, for its row, say; raises what `make_room` raises."""
-        self.make_room(length_bytes)
-        self._unwritten_bytes += length_bytes
-        try:
-            yield
-        finally:
-            self._unwritten_bytes -= length_bytes
+        self._relieved_at = now
+        for connection in list(self._open.values()):
+            if connection.held_bytes > SMALL_ANSWER_BYTES:
+                connection.look(now, min(self.stall_seconds, STALL_IN_NEED_SECONDS))
 
     def _look(self) -> None:
         """Look at every connection now and then, as long as there are any."""
-        loop = asyncio.get_running_loop()
         for connection in list(self._open.values()):
-            connection.look(loop.time())
+            connection.look(time.monotonic(), self.stall_seconds)
+        loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self.stall_seconds / 8, self._look) if self._open else None
 
 
@@ -139,8 +127,8 @@ class ClientConnection:
             stream.close_fd, stream.write = self._close, self._write_or_refuse  # type: ignore[method-assign]
 
     @property
-    def room(self) -> Callable[[int], AbstractContextManager[None]]:
-        """Return what keeps room among all answers of the server; see `Connections.room`."""
+    def room(self) -> Room:
+        """Return the room for answers of the whole server."""
         return self._connections.room
 
     @property
@@ -153,6 +141,12 @@ class ClientConnection:
         """Return how many bytes wait in memory for the kernel to take them; 0 of a closed connection."""
         waiting: Any = self.stream._write_buffer
         return len(waiting) if waiting is not None else 0
+
+    @property
+    def held_bytes(self) -> int:
+        """Return how much memory what waits takes: a body stays whole until the last of it has left."""
+        waiting: Any = self.stream._write_buffer
+        return sum(len(part) for _, part in waiting._buffers) if waiting else 0
 
     def taken(self, before: int, body_bytes: int) -> int:
         """Return how many bytes of a body the kernel has taken; it is the last of what was written since `before`.
@@ -173,15 +167,15 @@ class ClientConnection:
         done: int = self.stream._total_write_done_index
         return self.written_bytes - done
 
-    def look(self, now: float) -> None:
-        """Disconnect a client that has acknowledged nothing since long before `now`, though there is something."""
-        if not self._transferring and self.unread_bytes == 0:
+    def look(self, now: float, stall_seconds: float) -> None:
+        """Disconnect a client that has acknowledged nothing for so long until `now`, though there is something."""
+        if not self._transferring and self.unread_bytes == 0 and queued_bytes(self.stream.socket.fileno()) == 0:
             self._since = 0.0
             return
         acknowledged_bytes = acknowledged(self.stream.socket)
         if not self._since or acknowledged_bytes != self._acknowledged_bytes:
             self._acknowledged_bytes, self._since = acknowledged_bytes, now
-        elif now - self._since >= self._connections.stall_seconds:
+        elif now - self._since >= stall_seconds:
             self.stalled = True
             self.stream.close()
 

@@ -63,13 +63,13 @@ class Decisions:
     async def _in(self, may_wait: Wait, decide: Callable[[Wait], T | Wait]) -> T | Wait:
         if may_wait is Wait.NOTHING:
             return decide(may_wait)
-        found = self._results.expect(self._pools[may_wait].submit(decide, may_wait))
+        # No name for what is awaited: an error would hold itself by it, and with it the whole request.
         if may_wait is not Wait.STORE:
-            return await found
+            return await self._results.expect(self._pools[may_wait].submit(decide, may_wait))
         # The clients of stores have limits of their own; this one holds whatever else there is to wait for, such as
         # the resolution of a name.
         try:
             async with asyncio.timeout(STORE_SECONDS):
-                return await found
+                return await self._results.expect(self._pools[may_wait].submit(decide, may_wait))
         except TimeoutError:
             raise StorageUnavailable("The storage of this dataset cannot be reached.") from None

@@ -100,7 +100,7 @@ class Delivery:
         Raises RecordsUnavailable, and Unavailable where too many answers wait for their readers; then nothing may be
         sent.
         """
-        with self._connection.room(self._granted.in_memory_bytes):
+        with self._connection.room.keep(self._granted.in_memory_bytes):
             await on_record(self._services, self._results, self._row(self._granted.action, self._granted.detail))
         self._before = self._connection.written_bytes
         return self
@@ -179,9 +179,8 @@ async def on_record(services: Services, results: ThreadResults, row: AuditRow) -
     if isinstance(services.audit, LoopAuditLog):
         await services.audit.durable(row, within_seconds)
         return
-    recorded = results.expect(services.audit.record(row))
     try:
         async with asyncio.timeout(within_seconds):
-            await recorded
+            await results.expect(services.audit.record(row))
     except TimeoutError:
         raise RecordsUnavailable("The audit cannot be written.") from None

@@ -11,6 +11,7 @@ from gateway.ground.bounds import MAX_COORDINATE, GeographicBounds, check_degree
 from gateway.handlers.access import METADATA, access
 from gateway.handlers.problems import json_bytes
 from gateway.handlers.tiles import SLOW_COST, MapHandler, tag_of
+from gateway.handlers.values import most_bytes
 from gateway.model import Dataset
 from gateway.studio import Source, Task, tasks
 from gateway.tiles import parameters
@@ -45,19 +46,21 @@ class RasterHandler(MapHandler):
     async def send_drawn(
         self,
         dataset_id: str,
+        size: Size,
         wanted: TileFormat | None,
         what: Mapping[str, object],
         make: Callable[[Source, Style], Task[Encoded]],
     ) -> None:
-        """Send what a task draws, unless the client has it; `what` tells it from others."""
+        """Send what a task draws, unless the client has it; `what` tells it from others of its size."""
         style = parameters.style_of(self.request.query_arguments)
 
         async def send(dataset: Dataset) -> None:
-            if self.has_it(tag_of(dataset.version, style, wanted, *what.items())):
+            if self.has_it(tag_of(dataset.version, style, wanted, size, *what.items())):
                 return
             self.spend(SLOW_COST)
-            drawn = await self.drawn(dataset, lambda source: make(source, style))
-            await self.send_drawn_body(drawn, dataset, style, what)
+            longest = most_bytes(_pixels(size), wanted, style, dataset)
+            drawn = await self.drawn(dataset, lambda source: make(source, style), longest)
+            await self.send_drawn_body(drawn, dataset, style, {**what, "size": size})
 
         await self.in_version(dataset_id, send)
 
@@ -152,8 +155,9 @@ class PreviewHandler(RasterHandler):
         dst_crs = parameters.crs(self.request.query_arguments, "dst_crs")
         await self.send_drawn(
             dataset_id,
+            size,
             wanted,
-            {"route": "preview", "size": size, "crs": dst_crs},
+            {"route": "preview", "crs": dst_crs},
             lambda source, style: tasks.preview(source, style, size, wanted, dst_crs),
         )
 
@@ -185,12 +189,19 @@ class PartHandler(RasterHandler):
             raise BadParameter("The bounds must be minx,miny,maxx,maxy.")
         await self.send_drawn(
             dataset_id,
+            size,
             wanted,
-            {"route": "bbox", "box": bounds, "size": size, "crs": systems},
+            {"route": "bbox", "box": bounds, "crs": systems},
             lambda source, style: tasks.part(source, bounds, systems, style, size, wanted),
         )
 
     head = get
+
+
+def _pixels(size: Size) -> int:
+    """Return how many pixels a picture has at most."""
+    side, wide, high = size
+    return side * side if side else (wide or parameters.MAX_SIDE) * (high or parameters.MAX_SIDE)
 
 
 def _numbers(texts: Any) -> tuple[float, ...]:

@@ -33,7 +33,9 @@ class ThreadResults:
         """Call `told` with `work` on this loop when it is finished."""
         loop, thread = asyncio.get_running_loop(), threading.get_ident()
 
-        def arrived(_: Future[T]) -> None:
+        # The work as it comes, and not the one above: a future keeps its callbacks, and would hold itself through
+        # them with its result, until a collection of the oldest generation comes by.
+        def arrived(work: Future[T]) -> None:
             if threading.get_ident() == thread and loop.is_running():
                 told(work)
                 return

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gateway.download import etag_of
 from gateway.errors import ClientLeft, NotFound, StorageUnavailable, VersionChanged
 from gateway.gatekeeper import Admitted
 from gateway.handlers.access import METADATA, access
-from gateway.handlers.values import ValuesHandler
+from gateway.handlers.values import ValuesHandler, most_bytes
 from gateway.model import Dataset, Scale
 from gateway.ranges import Conditions, Outcome, evaluate
 from gateway.studio import Source, Task
@@ -38,6 +38,7 @@ class MapHandler(ValuesHandler):
     """What all resources of maps share: a dataset that the caller may have so, and the way to what draws."""
 
     left = False
+    drawing: asyncio.Future[Any] | None = None
 
     async def viewed(self, dataset_id: str) -> tuple[Dataset, Admitted]:
         """Return the dataset as judged in the version that is there now, for a caller who may have what is asked."""
@@ -58,31 +59,38 @@ class MapHandler(ValuesHandler):
         """Count what an answer costs; raises TooManyRequests."""
         self.services.rates.spend("tile", self.principal.user, self.client_ip, cost)
 
-    async def drawn(self, dataset: Dataset, make: Callable[[Source], Task[T]]) -> T:
-        """Return what the task comes to; raises Unavailable when too much waits.
+    async def drawn(self, dataset: Dataset, make: Callable[[Source], Task[T]], most_bytes: int = 0) -> T:
+        """Return what the task comes to; raises Unavailable when too much waits, for a painter or for a reader.
+
+        `most_bytes` is how long its body can be.
 
         The task of a client who has left is dropped unless it has begun; raises ClientLeft then.
         """
-        return await self.waited(dataset, lambda pictures: pictures.submit(dataset, make))
+        return await self.waited(dataset, lambda pictures: pictures.submit(dataset, make), most_bytes)
 
-    async def waited(self, dataset: Dataset, begin: Callable[[Pictures], Future[T]]) -> T:
+    async def waited(self, dataset: Dataset, begin: Callable[[Pictures], Future[T]], most_bytes: int) -> T:
         """Return what `begin` begins, once the file of the dataset is open; raises the same."""
         pictures = self.services.pictures
+        self.clients.room.expect(most_bytes)
         if not pictures.holds(dataset):
             await self.in_thread(pictures.open, dataset)
         self.drawing = self.results.expect(begin(pictures))
         try:
-            return await self.drawing
+            found: T = await self.drawing
+            return found
         except asyncio.CancelledError:
             if self.left:
                 raise ClientLeft from None
             raise
+        finally:
+            # The handler lives as long as its answer waits for the reader, and would hold the picture beside it.
+            self.drawing = None
 
     def on_connection_close(self) -> None:
         """Drop the work that still waits."""
         self.left = True
-        if (drawing := getattr(self, "drawing", None)) is not None:
-            drawing.cancel()
+        if self.drawing is not None:
+            self.drawing.cancel()
 
     def set_cache(self, dataset: Dataset) -> None:
         """Say how long an answer may be kept, and by whom; a token in the URL bounds it by its own life.
@@ -135,7 +143,10 @@ class TileHandler(MapHandler):
             metrics.tile_cache.add("miss" if tile is None else "passthrough" if tile.way == "passthrough" else "hit")
             self.spend(KEPT_COST if tile else cost_of(address, style, wanted))
             if tile is None:
-                tile = await self.waited(dataset, lambda pictures: pictures.tile(dataset, address, style, wanted))
+                longest = most_bytes(address.pixels, wanted, style, dataset)
+                tile = await self.waited(
+                    dataset, lambda pictures: pictures.tile(dataset, address, style, wanted), longest
+                )
                 metrics.tile_seconds.observe(time.monotonic() - began, tile.way)
                 metrics.tiles.add(tile.way, tile.format)
             else:

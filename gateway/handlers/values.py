@@ -16,6 +16,8 @@ from gateway.handlers.audited import AuditedHandler
 from gateway.model import Dataset
 from gateway.tiles.model import MEDIA_TYPES, Encoded, Style, TileFormat
 
+# What a pixel takes at most: colours and a mask that no compression makes smaller; a value, as of an expression.
+PICTURE_BYTES, VALUE_BYTES = 4, 8
 VALUE_FORMATS = frozenset(form.value for form in TileFormat if form.carries_values)
 # An expression is longer only if somebody wants to fill the audit.
 EXPRESSION_CHARACTERS = 512
@@ -57,6 +59,15 @@ class ValuesHandler(AuditedHandler):
             return
         detail = {**place, "format": drawn.format.value, **bands_told(style)}
         await self.deliver("download.part", dataset, drawn.body, detail)
+
+
+def most_bytes(pixels: int, wanted: TileFormat | None, style: Style, dataset: Dataset) -> int:
+    """Return how long the body of a picture or of values with so many pixels is at most, but for some head."""
+    if wanted is None or not wanted.carries_values:
+        return PICTURE_BYTES * pixels
+    bands = dataset.raster.count if dataset.raster else 1
+    bands = style.expression.count(";") + 1 if style.expression else len(style.bidx) or bands
+    return (bands + 1) * VALUE_BYTES * pixels
 
 
 def bands_told(style: Style) -> dict[str, object]:

@@ -126,7 +126,8 @@ class Settings(BaseSettings):
     unread_mb: int = Field(
         128,
         ge=1,
-        description="Memory of each worker for answers not yet taken by clients, in MiB; more get 503.",
+        description="Memory of each worker for answers not yet taken by clients, in MiB; more get 503. When it is "
+        "full, who has taken nothing for five seconds is disconnected.",
     )
     drain_seconds: float = Field(30, ge=0, description="How long open answers may still run after SIGTERM.")
     mint_rate: str = Field(

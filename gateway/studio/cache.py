@@ -50,7 +50,7 @@ class TileCache:
         with self._gate:
             self._making[key] = making
             mine = making.another()
-        making.work.add_done_callback(lambda work: self._made(key, making, work))
+        making.when_done(lambda work: self._made(key, making, work))
         return mine
 
     def _made(self, key: Hashable, making: _Making, work: Future[Encoded]) -> None:
@@ -59,7 +59,7 @@ class TileCache:
                 del self._making[key]
             if not work.cancelled() and work.exception() is None:
                 self._keep(key, work.result())
-        making.settle()
+        making.settle(work)
 
     def _keep(self, key: Hashable, tile: Encoded) -> None:
         weight = _weight(tile)
@@ -72,11 +72,19 @@ class TileCache:
 
 
 class _Making:
-    """A tile on its way, and who waits for it."""
+    """A tile on its way, and who waits for it.
+
+    Futures keep their callbacks, which lead here: once told, it holds none of them, or tiles would hold themselves.
+    """
 
     def __init__(self, work: Future[Encoded]) -> None:
-        self.work = work
+        self._work: Future[Encoded] | None = work
         self._askers: list[Future[Encoded]] = []
+
+    def when_done(self, told: Callable[[Future[Encoded]], None]) -> None:
+        """Call `told` with the work when it is finished."""
+        if self._work is not None:
+            self._work.add_done_callback(told)
 
     def another(self) -> Future[Encoded]:
         """Return the future of one more who waits."""
@@ -85,21 +93,22 @@ class _Making:
         asker.add_done_callback(lambda future: self._left() if future.cancelled() else None)
         return asker
 
-    def settle(self) -> None:
-        """Tell all who wait."""
-        for asker in self._askers:
+    def settle(self, work: Future[Encoded]) -> None:
+        """Tell all who wait that the work is finished."""
+        askers, self._askers, self._work = self._askers, [], None
+        for asker in askers:
             if asker.done() or not asker.set_running_or_notify_cancel():
                 continue
-            if self.work.cancelled():
+            if work.cancelled():
                 asker.set_exception(Unavailable("The tile could not be made."))
-            elif (error := self.work.exception()) is not None:
+            elif (error := work.exception()) is not None:
                 asker.set_exception(error)
             else:
-                asker.set_result(self.work.result())
+                asker.set_result(work.result())
 
     def _left(self) -> None:
-        if all(asker.cancelled() for asker in self._askers):
-            self.work.cancel()
+        if self._work is not None and all(asker.cancelled() for asker in self._askers):
+            self._work.cancel()
 
 
 def _weight(tile: Encoded) -> int:

@@ -28,7 +28,7 @@ OWN = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": 
 REAP_SECONDS = 0.05
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Job:
     """A task on its way: who waits for it, its open files, and how it fared so far.
 

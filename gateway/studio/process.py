@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -133,10 +134,14 @@ class ProcessStudio:
             job.future.set_exception(Unavailable("The storage of this dataset is not configured."))
             return
         place = place_of(job, self._far if remote else self._near)
-        job.future.add_done_callback(lambda future: self._left(place, job) if future.cancelled() else None)
+        # Weakly: a future keeps its callbacks, so that it and its result would hold themselves through the job.
+        waiting = weakref.ref(job)
+        job.future.add_done_callback(lambda future: self._left(place, waiting()) if future.cancelled() else None)
         place.add(job)
 
-    def _left(self, place: Place, job: Job) -> None:
+    def _left(self, place: Place, job: Job | None) -> None:
+        if job is None:
+            return
         if threading.get_ident() == self._thread:
             place.drop(job)
         elif not self._loop.is_closed():

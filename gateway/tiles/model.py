@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -83,6 +84,11 @@ class TileAddress:
     def size(self) -> int:
         """Return the pixels of one side, without the buffer."""
         return self.tilesize * self.scale
+
+    @property
+    def pixels(self) -> int:
+        """Return how many pixels the image has, with the buffer."""
+        return math.ceil((self.tilesize + 2 * self.buffer) * self.scale) ** 2
 
 
 @dataclass(frozen=True, slots=True)

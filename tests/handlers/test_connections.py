@@ -3,13 +3,18 @@
 import asyncio
 import json
 import socket
+import time
+from contextlib import suppress
 
 import pytest
 from tornado.iostream import IOStream, UnsatisfiableReadError
 
 from gateway.errors import Unavailable
-from gateway.handlers.connections import BARE_REFUSAL, SMALL_ANSWER_BYTES, Connections, acknowledged
+from gateway.handlers.base import LONG_BODY_BYTES
+from gateway.handlers.connections import BARE_REFUSAL, STALL_IN_NEED_SECONDS, Connections, acknowledged
+from gateway.handlers.room import SMALL_ANSWER_BYTES
 from gateway.settings import Settings
+from gateway.studio.pictures import Pictures
 from tests.handlers.test_streaming import answer, pair, port_of
 
 pytestmark = pytest.mark.gen_test
@@ -58,6 +63,7 @@ async def test_what_is_used_of_tornados_inside_is_still_there():
     writing = stream.write(b"x" * (8 << 20))
     assert stream._total_write_index == 8 << 20
     assert stream._total_write_done_index + len(stream._write_buffer) == 8 << 20
+    assert [len(part) for _, part in stream._write_buffer._buffers] == [8 << 20]
     assert 0 < acknowledged(server) < 8 << 20 or acknowledged(server) == 0
     group_ = group()
     group_.adopt(stream)
@@ -88,9 +94,9 @@ async def test_a_client_that_reads_nothing_of_any_answer_is_disconnected(world, 
         "asset": ("/static/vendor/swagger-ui-5.35.0/swagger-ui-bundle.js", 20),
     }[what]
     client = await unreading(http_server, path, count)
-    await until(lambda: len(http_server._connections) == 1 and http_server.clients.unread_bytes)
+    await until(lambda: len(http_server._connections) == 1 and http_server.clients.held_bytes)
     await until(lambda: not http_server._connections)
-    assert http_server.clients.unread_bytes == 0
+    assert http_server.clients.held_bytes == 0
     client.close()
 
 
@@ -121,7 +127,7 @@ async def test_large_answers_that_nobody_reads_become_503_and_small_ones_are_giv
     clients = [
         await unreading(http_server, "/static/vendor/swagger-ui-5.35.0/swagger-ui-bundle.js") for _ in range(8)
     ]
-    await until(lambda: http_server.clients.unread_bytes > 700_000)
+    await until(lambda: http_server.clients.held_bytes > 700_000)
     refused = await fetch("/static/vendor/swagger-ui-5.35.0/swagger-ui-bundle.js")
     assert (refused.code, json.loads(refused.body)["detail"]) == (503, "Too many answers wait for their readers.")
     assert refused.headers["Retry-After"] == "1"
@@ -132,7 +138,7 @@ async def test_large_answers_that_nobody_reads_become_503_and_small_ones_are_giv
         small = await fetch(path, token=token, headers={"Range": "bytes=0-99999"})
         assert small.code == 503
     assert world.audit() == []
-    assert http_server.clients.unread_bytes < 2 << 20
+    assert http_server.clients.held_bytes < 2 << 20
     for client in clients:
         client.close()
     await until(lambda: len(http_server._connections) <= 1)
@@ -142,25 +148,76 @@ async def test_large_answers_that_nobody_reads_become_503_and_small_ones_are_giv
 async def test_the_bound_counts_what_waits_and_not_what_was_ever_sent():
     connections = group(100_000)
     for _ in range(50):
-        connections.make_room(60_000)
+        connections.room.make(60_000)
     server, client = pair()
     stream = IOStream(server)
     connections.adopt(stream)
     stream.write(b"x" * (8 << 20))
-    assert connections.unread_bytes > 100_000
-    connections.make_room(SMALL_ANSWER_BYTES)
+    assert connections.held_bytes == 8 << 20, "a body stays whole until the last of it has left"
+    connections.room.make(SMALL_ANSWER_BYTES)
     with pytest.raises(Unavailable):
-        connections.make_room(60_000)
+        connections.room.make(60_000)
     stream.close()
-    connections.make_room(200_000)
+    connections.room.make(200_000)
+    client.close()
+
+
+async def test_who_has_taken_nothing_for_a_while_makes_room_for_others(monkeypatch):
+    connections = Connections(60, 1 << 20, lambda error: b"")
+    ends = [pair() for _ in range(2)]
+    streams = [IOStream(server) for server, _ in ends]
+    for stream, (_, client) in zip(streams, ends, strict=True):
+        connections.adopt(stream)
+        client.setblocking(False)
+        stream.write(b"x" * (8 << 20))
+    clock, later_seconds = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + later_seconds[0])
+    # What the kernels take by themselves is taken by then.
+    await asyncio.sleep(0.2)
+    for _ in range(3):
+        later_seconds[0] += STALL_IN_NEED_SECONDS + 1
+        with suppress(Unavailable):
+            connections.room.make(4 << 20)
+        # The first one reads, the second one does not.
+        await asyncio.get_running_loop().sock_recv(ends[0][1], 4 << 20)
+        await asyncio.sleep(0.05)
+    assert [stream.closed() for stream in streams] == [False, True]
+    for stream, (_, client) in zip(streams, ends, strict=True):
+        stream.close()
+        client.close()
+
+
+@pytest.mark.parametrize("settings", [STALL], indirect=True)
+async def test_a_client_whose_answers_all_lie_in_the_kernel_is_disconnected_too(http_server):
+    client = await unreading(http_server, "/api/openapi.json", 3)
+    await until(lambda: len(http_server._connections) == 1)
+    await until(lambda: not http_server._connections, 5)
+    client.close()
+
+
+@pytest.mark.parametrize("settings", [{"unread_mb": 1}], indirect=True)
+async def test_a_picture_for_which_there_is_no_room_is_not_drawn(world, http_server, fetch, monkeypatch):
+    dataset = world.add()
+    monkeypatch.setattr(Pictures, "submit", lambda *_: pytest.fail("drawn in vain"))
+    with http_server.clients.room.keep(1 << 20):
+        refused = await fetch(f"/api/datasets/{dataset.id}/preview.png", token=world.bearer())
+    assert refused.code == 503
+
+
+async def test_a_long_body_is_not_copied_and_its_head_leaves_first(world, http_server, fetch):
+    body = await fetch("/static/vendor/swagger-ui-5.35.0/swagger-ui-bundle.js")
+    assert int(body.headers["Content-Length"]) == len(body.body) > LONG_BODY_BYTES
+    client = await unreading(http_server, "/static/vendor/swagger-ui-5.35.0/swagger-ui-bundle.js", 20)
+    await until(lambda: http_server.clients.held_bytes)
+    assert http_server.clients.held_bytes == len(body.body)
     client.close()
 
 
 def test_a_body_that_waits_for_its_row_keeps_its_room():
     connections = group(100_000)
-    with connections.room(60_000), pytest.raises(Unavailable), connections.room(60_000):
+    with connections.room.keep(60_000), pytest.raises(Unavailable), connections.room.keep(60_000):
         pass
-    with connections.room(60_000):
+    with connections.room.keep(60_000):
         pass
 
 
