@@ -57,6 +57,16 @@ def test_all_rows_of_a_batch_are_stored_or_none(records):
     assert rows(records) == []
 
 
+@pytest.mark.parametrize("count", [64, 65, 200])
+def test_a_batch_of_any_size_is_stored_whole_and_in_order_or_not_at_all(records, count):
+    batch = [another(request_id=f"r{number}") for number in range(count)]
+    with pytest.raises(TypeError):
+        records.append_audit([*batch, another(detail={"no json": object()})])
+    assert rows(records) == []
+    records.append_audit(batch)
+    assert rows(records) == batch
+
+
 def test_a_header_that_is_no_unicode_does_not_fail_the_batch(records):
     records.append_audit([another(user_agent="a\udcffb"), FULL])
     assert [row.user_agent for row in rows(records)] == ["a?b", "curl/8"]

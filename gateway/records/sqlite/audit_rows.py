@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlite_utils import Database
@@ -15,15 +15,14 @@ from gateway.records.sqlite.connection import rows_of
 
 PAGE_ROWS = 500
 
-# A whole batch in one statement: each one gives up and takes back the interpreter's lock, which costs a busy
-# server more than the row itself. A row that is there already is passed over by a trigger.
-INSERT = """INSERT INTO audit (
+INTO = """INSERT INTO audit (
     at, action, dataset_id, user_id, request_id, version, backend, "range", status, bytes_expected,
     ip, user_agent, token_id, detail, row_id
-) SELECT
-    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-    value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14
-FROM json_each(?) ORDER BY key"""
+)"""
+COLUMNS = 15
+# So many rows make one statement: each one gives up and takes back the interpreter's lock, which costs a busy server
+# more than the row itself. Of larger batches, which are rare, each part is one.
+STATEMENT_ROWS = 64
 
 # Whose download it is. Ids of requests came from clients once, and one that several of them use must not bring the
 # transfer of one into the line of another.
@@ -54,17 +53,26 @@ DOWNLOADS = f"""
 """  # noqa: S608 - no text of others
 
 
+@lru_cache(maxsize=STATEMENT_ROWS)
+def statement(rows: int) -> str:
+    """Return the statement that adds so many rows; one that is there already is passed over by a trigger."""
+    row = f"({', '.join('?' * COLUMNS)})"
+    return f"{INTO} VALUES {', '.join([row] * rows)}"
+
+
 def append(database: Database, rows: Sequence[AuditRow]) -> None:
-    """Add the rows in their order, all or none; a transaction of its own unless one is open.
+    """Add the rows in their order; up to STATEMENT_ROWS are a transaction of their own unless one is open.
 
     A row that was added before, by `at` and `row_id`, is not added again.
     """
-    database.conn.execute(INSERT, [json.dumps([values_of(row) for row in rows])])
+    for first in range(0, len(rows), STATEMENT_ROWS):
+        part = rows[first : first + STATEMENT_ROWS]
+        database.conn.execute(statement(len(part)), [value for row in part for value in values_of(row)])
 
 
 def try_to_write(database: Database) -> None:
     """Return when the table takes rows and the disk a page; no row is added. In a transaction."""
-    append(database, [])
+    database.conn.execute(f"{INTO} SELECT {', '.join(['NULL'] * COLUMNS)} WHERE 0")
     # Adding nothing writes nothing. This number in the file's header is nobody else's, and it must change:
     # SQLite does not write a page that stays as it is.
     (number,) = database.execute("pragma user_version").fetchone()

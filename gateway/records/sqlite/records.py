@@ -111,7 +111,8 @@ class SqliteRecords:
             self._connections.write(audit_rows.try_to_write)
             return
         # One statement is a transaction of its own, and commits when it ends.
-        self._connections.run(audit_rows.append, rows)
+        whole = len(rows) <= audit_rows.STATEMENT_ROWS
+        (self._connections.run if whole else self._connections.write)(audit_rows.append, rows)
 
     def audit_rows(self, query: AuditQuery) -> Iterator[StoredAuditRow]:
         """Yield the rows, oldest first; each page is a read of its own, so that the WAL can be emptied."""
