@@ -43,9 +43,12 @@ export const clock = (moment) => new Date(moment).toLocaleTimeString("en", { tim
 const length = (metres) => (metres >= 2000 ? `${number(Number((metres / 1000).toPrecision(2)))} km` : `${number(Number(metres.toPrecision(metres < 1 ? 1 : 2)))} m`);
 
 // The size of a pixel on the ground, from what every record has; null without a place.
-export function about({ bounds, height }) {
+export function about({ bounds, width, height, crs }) {
   if (!bounds || !height) return null;
-  return `≈ ${length(((bounds[3] - bounds[1]) / height) * METRES_OF_A_DEGREE)}`;
+  const [west, south, east, north] = bounds;
+  // The metres of Web Mercator are those of the equator, as its dataset's head has them.
+  const degrees = crs === "EPSG:3857" ? (east - west + (west > east ? 360 : 0)) / width : (north - south) / height;
+  return `≈ ${length(degrees * METRES_OF_A_DEGREE)}`;
 }
 
 // The same from the raster's own CRS, or null.

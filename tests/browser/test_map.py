@@ -18,9 +18,11 @@ from tests.rasters import write_cog_of
 async def test_a_chosen_dataset_is_drawn(http_server, base_url, samples):
     async with opened_page() as page:
         await page.goto(base_url)
+        assert "≈ 9.8 km" in await page.inner_text(".item-facts")
         await page.click("text=Blue Marble")
         await drawn(page)
         assert await colours(page, "#map") > 500
+        assert "9.8 km" in await page.inner_text("#key-facts")
         assert await page.inner_text("#download") == "Download · 1.86 MB"
         assert "true Cloud-Optimized GeoTIFF" in await page.inner_text("#verdict")
         assert "4,096 × 4,096" in await page.inner_text("#facts")
