@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import stat
@@ -65,6 +66,34 @@ class Named(Protocol):
 R = TypeVar("R", bound=Named)
 
 
+@dataclass
+class Hidden:
+    """How many names that begin with a dot were passed over in folders, and the path of the first of them."""
+
+    count: int = 0
+    first: str = ""
+
+    def without(self, folder: Path, names: Iterable[str]) -> Iterator[str]:
+        """Yield the names in a folder that are not hidden."""
+        for name in names:
+            if name.startswith("."):
+                self.first = self.first or str(folder / name)
+                self.count += 1
+            else:
+                yield name
+
+    def add(self, other: Hidden) -> None:
+        """Count in what was passed over elsewhere."""
+        self.first = self.first or other.first
+        self.count += other.count
+
+    def told(self) -> str:
+        """Return a sentence, without its full stop, that says what was passed over."""
+        if self.count == 1:
+            return f"1 hidden name was passed over: {self.first}"
+        return f"{self.count} hidden names were passed over: {self.first} and {self.count - 1} more"
+
+
 def no_bucket(name: str) -> Iterator[Problem]:
     """Yield the problem that this command reads no buckets."""
     yield Problem(name, Lack.MISSING, "objects of buckets are not read here")
@@ -95,12 +124,16 @@ def names_in(stream: BinaryIO, null: bool = False) -> Iterator[str]:
 
 
 def expand(
-    arguments: Sequence[str], stdin: Iterable[str], of_bucket: Callable[[str], Iterator[R | Problem]] = no_bucket
+    arguments: Sequence[str],
+    stdin: Iterable[str],
+    of_bucket: Callable[[str], Iterator[R | Problem]] = no_bucket,
+    hidden: Hidden | None = None,
 ) -> Iterator[Source | R | Problem]:
     """Yield what the arguments name, in their order, each file once however often it is named.
 
     A folder stands for the rasters below it in the order of their names: links to folders are not followed,
-    names that begin with a dot are skipped. A pattern (`**` allowed) is one only where no file has that name.
+    names that begin with a dot are skipped, and counted in `hidden` where the folder holds rasters as well; a
+    folder without any tells of them itself. A pattern (`**` allowed) is one only where no file has that name.
     `-` stands for the names on `stdin`, read once; empty ones are passed over. Sidecars of a raster beside them are
     none of the files of a folder or a pattern. Nothing raises for a source that is not there.
     Names are looked up as they are asked for, a folder or a pattern at a time. What begins with s3:// is what
@@ -108,7 +141,7 @@ def expand(
     """
     # Digests, because the names of millions of files would fill the memory.
     seen: set[bytes] = set()
-    for found in _each(arguments, stdin, of_bucket):
+    for found in _each(arguments, stdin, of_bucket, hidden or Hidden()):
         if not isinstance(found, Problem):
             name = os.path.realpath(found.path) if isinstance(found, Source) else found.name
             real = blake2b(os.fsencode(name), digest_size=16).digest()
@@ -127,23 +160,23 @@ def modified_since(found: Source | Problem, moment: datetime) -> bool:
 
 
 def _each(
-    arguments: Sequence[str], stdin: Iterable[str], of_bucket: Callable[[str], Iterator[R | Problem]]
+    arguments: Sequence[str], stdin: Iterable[str], of_bucket: Callable[[str], Iterator[R | Problem]], hidden: Hidden
 ) -> Iterator[Source | R | Problem]:
     names = iter(stdin)
     for argument in arguments:
         if argument == "-":
             for name in names:
                 if name.strip():
-                    yield from of_bucket(name) if name.startswith(BUCKET_SCHEME) else _path(name)
+                    yield from of_bucket(name) if name.startswith(BUCKET_SCHEME) else _path(name, hidden)
         elif argument.startswith(BUCKET_SCHEME):
             yield from of_bucket(argument)
         elif glob.has_magic(argument) and not os.path.lexists(argument):
-            yield from _pattern(argument)
+            yield from _pattern(argument, hidden)
         else:
-            yield from _path(argument)
+            yield from _path(argument, hidden)
 
 
-def _path(name: str) -> Iterator[Source | Problem]:
+def _path(name: str, hidden: Hidden) -> Iterator[Source | Problem]:
     """Yield the source of one path, or those of the folder that it names."""
     path = Path(name)
     try:
@@ -153,19 +186,22 @@ def _path(name: str) -> Iterator[Source | Problem]:
         yield _missing(name, error)
         return
     if stat.S_ISDIR(mode):
-        yield from _folder(name, path)
+        yield from _folder(name, path, hidden)
     else:
         yield Source(name, path, path.name)
 
 
 def _missing(name: str, error: OSError | ValueError) -> Problem:
     if isinstance(error, FileNotFoundError):
-        return Problem(name, Lack.MISSING, "no such file or folder")
+        what = "a link that leads nowhere" if Path(name).is_symlink() else "no such file or folder"
+        return Problem(name, Lack.MISSING, what)
+    if isinstance(error, OSError) and error.errno == errno.ELOOP:
+        return Problem(name, Lack.MISSING, "a link that leads back to itself")
     reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "no usable path"
     return Problem(name, Lack.MISSING, f"cannot be read: {reason}")
 
 
-def _pattern(pattern: str) -> Iterator[Source | Problem]:
+def _pattern(pattern: str, hidden: Hidden) -> Iterator[Source | Problem]:
     """Yield what a pattern matches; `**` goes into the folders by itself, so their names are passed over."""
     recursive = "**" in pattern
     matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - keeps the spelling that was given
@@ -175,39 +211,20 @@ def _pattern(pattern: str) -> Iterator[Source | Problem]:
         what = "only sidecars of other files match" if found else "no file matches"
         yield Problem(pattern, Lack.MISSING, f"{what} this pattern")
     for name in names:
-        yield from _path(name)
+        yield from _path(name, hidden)
 
 
-def _folder(name: str, folder: Path) -> Iterator[Source | Problem]:
+def _folder(name: str, folder: Path, hidden: Hidden) -> Iterator[Source | Problem]:
     """Yield the rasters below a folder, and a problem for it when there is none."""
-    empty, hidden = True, Hidden()
-    for found in _walk(folder, hidden):
+    empty, here = True, Hidden()
+    for found in _walk(folder, here):
         empty = False
         yield found
     if empty:
-        yield Problem(name, Lack.NO_RASTER, f"the folder has no raster in it{hidden.told()}")
-
-
-@dataclass
-class Hidden:
-    """How many names that begin with a dot a walk passed over, and the first of them."""
-
-    count: int = 0
-    first: str = ""
-
-    def without(self, names: Iterable[str]) -> Iterator[str]:
-        """Yield the names that are not hidden."""
-        for name in names:
-            if name.startswith("."):
-                self.first = self.first or name
-                self.count += 1
-            else:
-                yield name
-
-    def told(self) -> str:
-        """Return the end of a sentence that says what was passed over."""
-        more = f" and {self.count - 1} more" if self.count > 1 else ""
-        return f"; hidden names are passed over: {self.first}{more}" if self.count else ""
+        told = f"; {here.told()}" if here.count else ""
+        yield Problem(name, Lack.NO_RASTER, f"the folder has no raster in it{told}")
+    else:
+        hidden.add(here)
 
 
 def _walk(folder: Path, hidden: Hidden) -> Iterator[Source | Problem]:
@@ -219,16 +236,25 @@ def _walk(folder: Path, hidden: Hidden) -> Iterator[Source | Problem]:
             pending.pop()
         elif path is folder or (path.is_dir() and not path.is_symlink()):
             try:
-                names = sorted(hidden.without(os.listdir(path)))  # noqa: PTH208
+                names = sorted(hidden.without(path, os.listdir(path)))  # noqa: PTH208
             except OSError as error:
                 yield _missing(str(path), error)
                 continue
             # Names only, made to paths one by one: a folder may hold a million of them.
             pending.append(map(path.joinpath, names))
-        elif path.is_symlink() and not path.exists():
-            yield Problem(str(path), Lack.MISSING, "a link that leads nowhere")
+        elif path.is_symlink() and (broken := _why_broken(path)):
+            yield _missing(str(path), broken)
         elif is_candidate(path):
             yield Source(str(path), path, path.relative_to(folder).as_posix())
+
+
+def _why_broken(path: Path) -> OSError | None:
+    """Return why a link leads to nothing that is there, or None."""
+    try:
+        path.stat()
+    except OSError as error:
+        return error
+    return None
 
 
 def is_sidecar(name: str) -> bool:

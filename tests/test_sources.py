@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway import sources
-from gateway.sources import Lack, Problem, Source, expand, modified_since, names_in
+from gateway.sources import Hidden, Lack, Problem, Source, expand, modified_since, names_in
 
 TIFF = b"II*\0rest"
 
@@ -205,18 +205,37 @@ def test_sidecars_of_a_raster_beside_them_are_no_files_of_a_folder_or_a_pattern(
 
 
 def test_a_link_that_leads_nowhere_is_a_problem_in_a_folder_as_outside(folder):
-    (folder / "sub" / "gone.tif").symlink_to(folder / "none.tif")
-    (told,) = problems(folder)
-    assert (told.name, told.lack) == (str(folder / "sub" / "gone.tif"), Lack.MISSING)
-    assert problems(folder / "sub" / "gone.tif")[0].lack is Lack.MISSING
+    link = folder / "sub" / "gone.tif"
+    link.symlink_to(folder / "none.tif")
+    assert problems(folder) == problems(link) == [Problem(str(link), Lack.MISSING, "a link that leads nowhere")]
+
+
+def test_a_link_that_leads_to_itself_is_told_as_one_in_a_folder_as_outside(folder):
+    link = folder / "sub" / "round.tif"
+    link.symlink_to(link)
+    assert (
+        problems(folder) == problems(link) == [Problem(str(link), Lack.MISSING, "a link that leads back to itself")]
+    )
 
 
 def test_a_folder_with_hidden_rasters_only_says_so(tmp_path):
+    hidden = Hidden()
     for name in (".a.tif", ".b.tif"):
         (tmp_path / name).write_bytes(TIFF)
-        (told,) = problems(tmp_path)
-        assert told.message.startswith("the folder has no raster in it; hidden names are passed over: .")
+        (told,) = expand([str(tmp_path)], (), hidden=hidden)
+    assert told.message.startswith(f"the folder has no raster in it; 2 hidden names were passed over: {tmp_path}/.")
     assert told.message.endswith(" and 1 more")
+    assert hidden.count == 0
+
+
+def test_hidden_names_of_folders_with_rasters_are_counted(folder):
+    (folder / "sub" / ".DS_Store").write_text("")
+    hidden = Hidden()
+    list(expand([str(folder), str(folder / "sub")], (), hidden=hidden))
+    assert hidden.told() == f"3 hidden names were passed over: {folder / '.hidden.tif'} and 2 more"
+    hidden = Hidden()
+    list(expand([str(folder / "sub")], (), hidden=hidden))
+    assert hidden.told() == f"1 hidden name was passed over: {folder / 'sub' / '.DS_Store'}"
 
 
 def test_of_a_name_that_is_longer_than_any_path_the_rest_is_left_out():

@@ -15,7 +15,7 @@ import click
 
 from gateway.buckets import BucketSource
 from gateway.cli.blocks import decode_in_processes
-from gateway.cli.lines import Manner, advise_mending, is_alone, is_coloured, tell_findings, verbose
+from gateway.cli.lines import Manner, advise_hidden, advise_mending, is_alone, is_coloured, tell_findings, verbose
 from gateway.cli.lines import tell as tell_line
 from gateway.cli.named import Named, chosen
 from gateway.cli.progress import PACE, ReadAhead, Underway, with_progress
@@ -27,7 +27,7 @@ from gateway.cog.inspection import decoded, inspect, not_regular_report
 from gateway.errors import GatewayError
 from gateway.files import NotRegular, open_file, sidecars_of
 from gateway.model import Finding, Report
-from gateway.sources import Lack, Source
+from gateway.sources import Hidden, Lack, Source
 
 Verdict = Report | str
 LOCAL_DEPTH = "blocks"
@@ -80,7 +80,9 @@ def check(context: click.Context, /, sources: tuple[str, ...], strict: bool, **o
     )
     # Only a terminal shows how many there are, and names that come on stdin may be long in coming.
     ahead = sys.stderr.isatty() and "-" not in sources
-    found = ReadAhead(chosen(sources, options["since"], settings, options["null"]), PACE if ahead else 0)
+    hidden = Hidden()
+    names = chosen(sources, options["since"], settings, hidden, options["null"])
+    found = ReadAhead(names, PACE if ahead else 0)
     underway = Underway(found, attrgetter("name"), lambda result: result[0].name, 1 if alone else jobs)
     summary, worst = Summary(Outcome), 0
     run = in_order if options["is_sorted"] else as_they_come
@@ -96,6 +98,7 @@ def check(context: click.Context, /, sources: tuple[str, ...], strict: bool, **o
                 break
     if not manner.alone and (not manner.as_json or sys.stderr.isatty()):
         summary.show()
+        advise_hidden(hidden)
         advise_mending(summary.mendable, sources, manner.verbosity)
     context.exit(worst)
 

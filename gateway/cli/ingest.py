@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from gateway.cli.lines import SHORT_ID, Manner, advise_mending, is_alone, tell_findings, verbose
+from gateway.cli.lines import SHORT_ID, Manner, advise_hidden, advise_mending, is_alone, tell_findings, verbose
 from gateway.cli.lines import tell as tell_line
 from gateway.cli.named import Named, chosen
 from gateway.cli.outside import Outside
@@ -31,7 +31,7 @@ from gateway.model import Finding, Report, Scale
 from gateway.records import Records, open_records
 from gateway.services import new_state, storages_of
 from gateway.settings import Settings
-from gateway.sources import Lack, Problem
+from gateway.sources import Hidden, Lack, Problem
 
 SCALES = click.Choice([scale.value for scale in Scale])
 EXITS = {IngestStatus.REFUSED: 1, IngestStatus.FAILED: 2}
@@ -79,7 +79,8 @@ def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, **wis
     if options.copy_to is not None and options.copy_to not in settings.roots:
         raise click.BadParameter(f"there is no storage root named {options.copy_to}", param_hint="--copy-to")
     # All of them at once: what ingest itself makes must not become one of its sources.
-    found = list(chosen(sources, since, settings, null))
+    hidden = Hidden()
+    found = list(chosen(sources, since, settings, hidden, null))
     summary, outside, worst = Summary(WORDS), Outside(settings), 0
     underway = Underway(found, attrgetter("name"), attrgetter("source"), jobs)
     with ExitStack() as stack:
@@ -98,7 +99,7 @@ def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, **wis
             summary.add(word, outcome.report if outcome.status is IngestStatus.REFUSED else None)
             worst = max(worst, EXITS.get(outcome.status, 0))
     if not manner.as_json:
-        conclude(summary, outside, sources, manner)
+        conclude(summary, hidden, outside, sources, manner)
     context.exit(worst)
 
 
@@ -115,10 +116,11 @@ def records_of(settings: Settings, *, dry_run: bool) -> Iterator[Records]:
             yield records
 
 
-def conclude(summary: Summary, outside: Outside, sources: tuple[str, ...], manner: Manner) -> None:
+def conclude(summary: Summary, hidden: Hidden, outside: Outside, sources: tuple[str, ...], manner: Manner) -> None:
     """Print on stderr what it all came to, and what can be done."""
     if not manner.alone:
         summary.show()
+        advise_hidden(hidden)
         advise_mending(summary.mendable, sources, manner.verbosity)
     outside.show()
 

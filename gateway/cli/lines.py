@@ -15,6 +15,7 @@ from rich.cells import cell_len, set_cell_size
 from gateway.cli.shared import GAP, end_of, is_terminal, printable
 from gateway.cog.rules import RULES
 from gateway.model import Finding, Report, Severity
+from gateway.sources import Hidden
 
 # No rule and no outcome is longer, so that names stand below each other.
 WORD_CELLS = max(map(len, RULES))
@@ -103,6 +104,12 @@ def colour_of(finding: Finding) -> str:
 def advise(text: str) -> None:
     """Print on stderr what can be done, once, below a summary."""
     click.echo(printable(text), err=True)
+
+
+def advise_hidden(hidden: Hidden) -> None:
+    """Print how many hidden names of folders were passed over; nothing where there were none."""
+    if hidden.count:
+        advise(hidden.told())
 
 
 def advise_mending(count: int, sources: Sequence[str], verbosity: int) -> None:

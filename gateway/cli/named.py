@@ -8,19 +8,20 @@ from datetime import datetime
 
 from gateway.buckets import BucketSource, expand_bucket
 from gateway.settings import Settings
-from gateway.sources import Problem, Source, expand, modified_since, names_in
+from gateway.sources import Hidden, Problem, Source, expand, modified_since, names_in
 
 Named = Source | BucketSource | Problem
 
 
 def chosen(
-    sources: tuple[str, ...], since: datetime | None, settings: Settings, null: bool = False
+    sources: tuple[str, ...], since: datetime | None, settings: Settings, hidden: Hidden, null: bool = False
 ) -> Iterator[Named]:
     """Yield what the arguments name, without files that were last modified before `since`.
 
-    With `null` the names on stdin end with a NUL each.
+    With `null` the names on stdin end with a NUL each. What is passed over in folders is counted in `hidden`.
     """
-    found = expand(sources, names_in(sys.stdin.buffer, null), lambda name: expand_bucket(name, settings.roots))
+    stdin = names_in(sys.stdin.buffer, null)
+    found = expand(sources, stdin, lambda name: expand_bucket(name, settings.roots), hidden)
     return found if since is None else (each for each in found if is_new(each, since))
 
 

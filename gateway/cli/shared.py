@@ -28,6 +28,8 @@ LOGGING = ("serve", "demo")
 # One long title must not push all others apart.
 WIDEST_CELL = 40
 GAP = 2
+UNDECODED_OFFSET = 0xDC00
+UNDECODED_FIRST, UNDECODED_LAST = UNDECODED_OFFSET + 0x80, UNDECODED_OFFSET + 0xFF
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
@@ -70,8 +72,18 @@ def print_json(value: Any) -> None:
 
 
 def printable(text: str) -> str:
-    """Return the text with control characters and undecodable bytes escaped, safe for any terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """Return the text with control characters and undecodable bytes escaped, safe for any terminal.
+
+    A byte of a file name that is no UTF-8 is shown in hexadecimal, as shells take it between $' and '.
+    """
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    # Python keeps the byte 0xNN of a file name as U+DCNN (PEP 383).
+    if UNDECODED_FIRST <= ord(character) <= UNDECODED_LAST:
+        return f"\\x{ord(character) - UNDECODED_OFFSET:02x}"
+    return character.encode("unicode_escape").decode()
 
 
 def complain(name: str, message: str) -> None:

@@ -133,7 +133,7 @@ def test_folders_patterns_and_stdin_are_taken(gateway):
 
 def test_a_list_on_stdin_may_hold_names_that_are_no_utf8(gateway):
     result = gateway.run("check", "-", stdin=b"/none/\xff.tif\n", exit_code=2)
-    assert result.stderr.startswith("unreadable                  /none/\\udcff.tif  no such file or folder\n")
+    assert result.stderr.startswith("unreadable                  /none/\\xff.tif  no such file or folder\n")
 
 
 def test_control_characters_of_a_name_never_reach_the_terminal(gateway):
@@ -325,8 +325,36 @@ def test_sidecars_are_told_of_beside_their_raster_and_are_no_files_of_the_folder
 def test_a_link_that_leads_nowhere_is_a_missing_file_inside_of_a_folder_too(gateway):
     write_cog(gateway.data / "a.tif")
     (gateway.data / "gone.tif").symlink_to(gateway.data / "none")
-    result = gateway.run("check", gateway.data, exit_code=2)
-    assert "gone.tif  a link that leads nowhere" in result.stderr
+    (gateway.data / "round.tif").symlink_to("round.tif")
+    for command in ("check", "ingest"):
+        result = gateway.run(command, gateway.data, exit_code=2)
+        assert "gone.tif  a link that leads nowhere" in result.stderr
+        assert "round.tif  a link that leads back to itself" in result.stderr
+
+
+def test_hidden_names_are_told_of_once_below_the_summary(gateway):
+    write_cog(gateway.data / "a.tif")
+    for name in (".a.tif", ".b.tif"):
+        (gateway.data / name).write_bytes(b"II*\0")
+    for command in ("check", "ingest"):
+        told = gateway.run(command, gateway.data).stderr.splitlines()
+        assert [line for line in told if "hidden" in line] == told[-1:]
+        assert told[-1].startswith("2 hidden names were passed over: ")
+        assert not gateway.run(command, gateway.data, "--json").stderr
+
+
+def test_a_name_that_is_no_utf_8_is_shown_alike_by_all_commands(gateway):
+    path = write_cog(gateway.data / "a.tif").rename(gateway.data / os.fsdecode(b"caf\xe9.tif"))
+    shown = f"{gateway.data}/caf\\xe9.tif"
+    assert gateway.run("check", path).stdout == f"{shown} is a valid cloud optimized GeoTIFF\n"
+    assert gateway.run("check", gateway.data, "-v").stdout == f"{shown} is a valid cloud optimized GeoTIFF\n"
+    alone, among = gateway.run("ingest", path, exit_code=2), gateway.run("ingest", gateway.data, exit_code=2)
+    for told in (alone, among):
+        assert shown in told.stderr
+        assert "the name is no UTF-8" in told.stderr
+    sources = [gateway.json(command, gateway.data, exit_code=code)[0]["source"]
+               for command, code in (("check", 0), ("ingest", 2))]  # fmt: skip
+    assert sources == [str(path)] * 2
 
 
 @pytest.mark.parametrize("option", ["-0", "--null"])

@@ -44,7 +44,13 @@ def test_columns_of_a_file_stand_below_each_other_without_blanks_at_the_ends(cap
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("plain ä 漢", "plain ä 漢"), ("a\x1b[2Jb\n", "a\\x1b[2Jb\\n"), ("\udcff", "\\udcff"), ("\u202e", "\\u202e")],
+    [
+        ("plain ä 漢", "plain ä 漢"),
+        ("a\x1b[2Jb\n", "a\\x1b[2Jb\\n"),
+        ("caf\udce9", "caf\\xe9"),
+        ("\ud800", "\\ud800"),
+        ("\u202e", "\\u202e"),
+    ],
 )
 def test_what_a_terminal_would_obey_is_escaped(text, shown):
     assert printable(text) == shown
