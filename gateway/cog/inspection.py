@@ -27,10 +27,17 @@ def decoded(source: ByteSource, layout: Layout) -> Iterator[Finding]:
     yield from check_payload(source, layout)
 
 
+def first_decoded(source: ByteSource, layout: Layout) -> Iterator[Finding]:
+    """Yield what `check_first_tiles` yields."""
+    from gateway.cog.firsttiles import check_first_tiles  # noqa: PLC0415 - rasterio takes long to import
+
+    yield from check_first_tiles(source, layout)
+
+
 # What each depth reads beyond the header.
 PAYLOAD_CHECKS: dict[str, tuple[PayloadCheck, ...]] = {
     "header": (),
-    "blocks": (check_leaders,),
+    "blocks": (check_leaders, first_decoded),
     "full": (check_leaders, decoded),
 }
 # Of each severity.
@@ -51,7 +58,7 @@ def inspect(
     facts: bool = True,
     decode: PayloadCheck = decoded,
 ) -> Inspection:
-    """Return the verdict over a source and, where it is a true COG, what rasterio knows of it.
+    """Return the verdict over a source and, where it is a true COG and `facts` are wanted, what rasterio knows of it.
 
     Without a `depth` it is blocks, and header for a remote source. `siblings` are the names in the file's own
     folder. GDAL is asked only when nothing speaks against the structure; at depth header only when its `facts` are
@@ -79,7 +86,7 @@ def inspect(
     if layout is not None and _sound(findings) and (facts or depth != "header"):
         from gateway.cog.raster import open_raster  # noqa: PLC0415 - rasterio takes long to import
 
-        raster, problems = open_raster(source, layout)
+        raster, problems = open_raster(source, layout, facts=facts)
         findings += problems
     return Inspection(Report(depth, tuple(_bounded(findings)), recipe), raster)
 

@@ -37,10 +37,13 @@ GDAL_ERRORS = (RasterioError, CPLE_BaseError, ValueError)
 FOREIGN_DOMAINS = ("OVERVIEWS", "ProxyOverviewRequest", "GEOLOCATION")
 
 
-def open_raster(source: ByteSource, layout: Layout) -> tuple[RasterFacts | None, tuple[Finding, ...]]:
+def open_raster(
+    source: ByteSource, layout: Layout, *, facts: bool = True
+) -> tuple[RasterFacts | None, tuple[Finding, ...]]:
     """Return the facts of a raster, or None and the findings: GDAL cannot open it, or sees what the layout has not.
 
-    The structure must have been judged before: GDAL follows what hostile metadata says.
+    Without `facts` no bounds in degrees are worked out, which takes longer than all else, and None is returned; the
+    findings are the same. The structure must have been judged before: GDAL follows what hostile metadata says.
     """
     try:
         with warnings.catch_warnings(), rasterio.Env(**strict_options(source.gdal_path)):
@@ -48,8 +51,8 @@ def open_raster(source: ByteSource, layout: Layout) -> tuple[RasterFacts | None,
             with open_dataset(source) as raster:
                 if refers_elsewhere(raster):
                     return None, (finding("refers-to-other-file", "GDAL finds another file named in it."),)
-                facts, problems = facts_of(raster), tuple(disagreements(raster, layout))
-            return (None if problems else facts), problems
+                crs, problems = crs_of(raster), tuple(disagreements(raster, layout))
+                return (None if problems or not facts else facts_of(raster, crs)), problems
     except GDAL_ERRORS:
         at = layout.main.directory.offset
         return None, (finding("gdal-cannot-open", "GDAL does not open the file.", ifd=0, offset=at),)
@@ -79,9 +82,9 @@ def strict_options(gdal_path: str) -> dict[str, Any]:
     return STRICT_OPTIONS if gdal_path.startswith("/vsi") else {**STRICT_OPTIONS, **NO_NETWORK}
 
 
-def facts_of(raster: DatasetReader) -> RasterFacts:
-    """Return the facts of an open raster."""
-    crs, bounds = _placed(raster)
+def facts_of(raster: DatasetReader, crs: str | None) -> RasterFacts:
+    """Return the facts of an open raster whose own CRS is `crs`."""
+    crs, bounds = _placed(raster, crs)
     return RasterFacts(
         width=raster.width,
         height=raster.height,
@@ -98,19 +101,21 @@ def _nodata(value: float | None) -> float | str | None:
     return value if value is None or math.isfinite(value) else str(value)
 
 
-def _placed(raster: DatasetReader) -> tuple[str | None, tuple[float, float, float, float] | None]:
-    """Return the CRS, EPSG:n or WKT, and the bounds in degrees; None for what a raster has not."""
-    crs = str(raster.crs.to_wkt()) if raster.crs else None
+def crs_of(raster: DatasetReader) -> str | None:
+    """Return the raster's own CRS, "EPSG:n" or WKT. Raises RasterioError for one that PROJ does not understand."""
+    return _short(str(raster.crs.to_wkt())) if raster.crs else None
+
+
+def _placed(raster: DatasetReader, crs: str | None) -> tuple[str | None, tuple[float, float, float, float] | None]:
+    """Return the CRS, that of control points included, and the bounds in degrees; None for what is not there."""
     try:
         place = georeference(raster)
-        crs = place.crs
-        return _short(crs), geographic_bounds(place).as_tuple
+        crs = _short(place.crs)
+        return crs, geographic_bounds(place).as_tuple
     except NoPlace:
-        return _short(crs), None
+        return crs, None
 
 
-def _short(crs: str | None) -> str | None:
-    if crs is None:
-        return None
+def _short(crs: str) -> str:
     authority = CRS.from_wkt(crs).to_authority()
     return ":".join(authority) if authority else crs
