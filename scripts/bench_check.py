@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """The COG check beside rio-cogeo and GDAL's own script, over the same files, in one run on one machine.
 
-    python scripts/bench_check.py [--files 1000] [--side 20480] [--blocks-side 35072] [--rounds 5]
+    python scripts/bench_check.py [--files 1000] [--side 20480] [--blocks-side 35072] [--rounds 5] [--tables all]
 
 Each tool runs in one process with its imports done before; rounds are interleaved and medians are printed as
 Markdown. Reads and bytes of ours are those that the byte source was asked for; those of the others are counted by
-strace where it is installed. GDAL's script needs Debian's python3-gdal.
+strace where it is installed. GDAL's script needs Debian's python3-gdal. The row "its reads alone" is no check:
+a read at the leader of each block, which is the least that a look at every block can take. The last two tables set
+two processes beside one, and depth full beside the checksums of all bands that `gdalinfo -checksum` takes.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench_check_files import class_blocks, large_file, plain_blocks, small_files
-from bench_check_tools import Cost, Took, Tool, gdal_tools, header_bytes, ours, rio_cogeo
+from bench_check_pairs import print_pairs
+from bench_check_tools import Cost, Took, Tool, gdal_tools, header_bytes, ours, reads_alone, rio_cogeo
 
 BASE = "rio-cogeo"
 COLUMNS = (
@@ -38,19 +41,24 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=20_480, help="pixels across the large file; 20480 make 1 GiB")
     parser.add_argument("--blocks-side", type=int, default=35_072, help="35072 make 100,000 blocks")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tables", choices=["all", "checks", "pairs"], default="all")
     parser.add_argument("--folder", type=Path, help="where the files are made; a temporary folder else")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch, gdal_tools() as gdal:
         folder = Path(scratch)
-        tools = [*ours(), rio_cogeo(), *gdal]
+        tools = [*ours(), reads_alone(), rio_cogeo(), *gdal]
         sets = {
             f"{options.files} small files": small_files(folder, options.files),
             "one large file": [large_file(folder / "large.tif", options.side)],
             "one file of many blocks, classes, DEFLATE": [class_blocks(folder / "classes.tif", options.blocks_side)],
             "one file of many blocks, uncompressed": [plain_blocks(folder / "plain.tif", options.blocks_side)],
         }
-        for name, paths in sets.items():
-            report(name, paths, tools, options.rounds)
+        if options.tables != "pairs":
+            for name, paths in sets.items():
+                report(name, paths, tools, options.rounds)
+        if options.tables != "checks":
+            del sets["one large file"]
+            print_pairs(sets, options.rounds)
 
 
 def report(name: str, paths: Sequence[Path], tools: Sequence[Tool], rounds: int) -> None:

@@ -231,10 +231,10 @@ def test_people_are_told_the_command_that_makes_a_cog(gateway):
 
 
 def spoil_a_block(path):
-    """Overwrite the middle of the first stored block, which no structure tells of."""
+    """Overwrite the middle of a block behind the first, which no structure tells of."""
     with rasterio.open(path) as raster:
-        offset = int(raster.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", bidx=1))
-        size = int(raster.get_tag_item("BLOCK_SIZE_0_0", "TIFF", bidx=1))
+        offset = int(raster.get_tag_item("BLOCK_OFFSET_1_0", "TIFF", bidx=1))
+        size = int(raster.get_tag_item("BLOCK_SIZE_1_0", "TIFF", bidx=1))
     with path.open("r+b") as file:
         file.seek(offset + size // 2)
         file.write(b"\xff" * 64)

@@ -26,27 +26,50 @@ def tables(tmp_path_factory):
     return [(header, {row[0]: row[1:] for row in body}) for header, _, *body in rows]
 
 
-def test_each_set_of_files_has_a_table_with_every_check(tables):
-    assert [header[0].partition(",")[0] for header, _ in tables] == [
+@pytest.fixture(scope="module")
+def checks(tables):
+    """The tables of one check beside the other."""
+    return tables[:4]
+
+
+def test_each_set_of_files_has_a_table_with_every_check(checks):
+    assert [header[0].partition(",")[0] for header, _ in checks] == [
         "3 small files",
         "one large file",
         "one file of many blocks",
         "one file of many blocks",
     ]
-    names = {"ours, header", "ours, header and GDAL's facts", "ours, blocks", "ours, full", "rio-cogeo"}
-    for header, rows in tables:
+    names = {
+        "ours, header",
+        "ours, header and GDAL's facts",
+        "ours, blocks",
+        "ours, full",
+        "its reads alone",
+        "rio-cogeo",
+    }
+    for header, rows in checks:
         assert names <= set(rows)
         assert {len(row) for row in rows.values()} == {len(header) - 1}
         assert rows["rio-cogeo"][1] == rows["rio-cogeo"][3] == "1.00"
 
 
-def test_at_depth_header_little_more_than_the_header_is_read(tables):
-    for _, rows in tables:
+def test_two_processes_stand_beside_one_and_depth_full_beside_checksums(tables):
+    (_, jobs), (_, full) = tables[4:]
+    assert [name.partition(", ")[0] for name in jobs] == ["depth blocks", "depth full"] * 3
+    assert len(full) == 3
+    for one, two, ratio in jobs.values():
+        assert float(ratio) == pytest.approx(float(one) / float(two), abs=0.05)
+    for *_, ratio in full.values():
+        assert float(ratio) > 0
+
+
+def test_at_depth_header_little_more_than_the_header_is_read(checks):
+    for _, rows in checks:
         assert 0.9 <= float(rows["ours, header"][-1]) <= 1.2
 
 
-def test_what_gdal_reads_by_itself_is_not_counted_as_ours(tables):
-    for _, rows in tables:
+def test_what_gdal_reads_by_itself_is_not_counted_as_ours(checks):
+    for _, rows in checks:
         assert rows["ours, full"][4:] == ["-", "-", "-"]
 
 
