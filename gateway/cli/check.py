@@ -81,8 +81,7 @@ def check(context: click.Context, /, sources: tuple[str, ...], strict: bool, **o
     # Only a terminal shows how many there are, and names that come on stdin may be long in coming.
     ahead = sys.stderr.isatty() and "-" not in sources
     hidden = Hidden()
-    names = chosen(sources, options["since"], settings, hidden, options["null"])
-    found = ReadAhead(names, PACE if ahead else 0)
+    found = ReadAhead(chosen(sources, options["since"], settings, hidden, options["null"]), PACE if ahead else 0)
     underway = Underway(found, attrgetter("name"), lambda result: result[0].name, 1 if alone else jobs)
     summary, worst = Summary(Outcome), 0
     run = in_order if options["is_sorted"] else as_they_come
@@ -97,10 +96,15 @@ def check(context: click.Context, /, sources: tuple[str, ...], strict: bool, **o
             if options["fail_fast"] and worst:
                 break
     if not manner.alone and (not manner.as_json or sys.stderr.isatty()):
-        summary.show()
-        advise_hidden(hidden)
-        advise_mending(summary.mendable, sources, manner.verbosity)
+        conclude(summary, hidden, sources, manner)
     context.exit(worst)
+
+
+def conclude(summary: Summary, hidden: Hidden, sources: tuple[str, ...], manner: Manner) -> None:
+    """Print on stderr what it all came to, and what can be done."""
+    summary.show()
+    advise_hidden(hidden)
+    advise_mending(summary.mendable, sources, manner.verbosity)
 
 
 def judge(source: Named, depth: str | None, allow_missing_overviews: bool, jobs: int = 1) -> Verdict:
