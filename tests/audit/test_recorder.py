@@ -249,6 +249,8 @@ def test_a_recorder_that_ends_with_a_batch_unread_or_between_two_is_no_fault(fol
         await asyncio.to_thread(started.join)
         while link._socket is not None:
             await asyncio.sleep(0.001)
+        # The recorder has left it without patience.
+        listener.settimeout(WAIT_SECONDS)
         asking = asyncio.create_task(link.append([AuditRow("b")]))
         accepted, _ = await asyncio.to_thread(listener.accept)
         while not unread_bytes(accepted):
