@@ -8,7 +8,7 @@ import os
 import ssl
 import time
 from collections.abc import Iterable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -76,7 +76,7 @@ def make_app(services: Services) -> Application:
         parts=Parts(),
         assets=Assets(STATIC_FOLDER),
         templates=templates(),
-        openapi=json_bytes(document(settings)),
+        openapi=cache(lambda: json_bytes(document(settings))),
     )
 
 

@@ -2,7 +2,7 @@
 
 Browser and gateway share the test's loop, because a browser kept over tests would leave its own loop running:
 
-    @pytest.mark.gen_test(timeout=60)
+    @pytest.mark.gen_test
     async def test_page(http_server, base_url):
         async with opened_page() as page:
             await page.goto(base_url)
@@ -83,7 +83,7 @@ async def watched_page(browser: Browser, allowed: Iterable[str] = (), **options:
         await context.add_init_script(LISTEN)
         page = await context.new_page()
         # The server shares this loop with the other tests of the machine.
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         watch = Watch(tuple(allowed))
         watch.on(page)
         yield page

@@ -13,7 +13,7 @@ if "pkg_resources" not in sys.modules:
     stub.parse_version = lambda text: tuple(int(part) for part in text.split(".")[:2])
     sys.modules["pkg_resources"] = stub
 
-pytest_plugins = ["pytest_tornado.plugin", "tests.s3"]
+pytest_plugins = ["pytest_tornado.plugin", "tests.patience", "tests.s3"]
 
 
 @pytest.fixture

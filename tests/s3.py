@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.loaders import JSONFileLoader, Loader
 
 from gateway.settings import RootSettings
+from tests.patience import wait_for_stores
 from tests.tunnel import Tunnel
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "local_s3.py"
@@ -60,7 +61,8 @@ def _client(endpoint_url: str, key: str, secret: str) -> Any:
 
 @pytest.fixture(scope="session")
 def _no_aws_of_this_machine(tmp_path_factory):
-    """Hide credentials, settings and proxies that the tests did not give."""
+    """Hide credentials, settings and proxies that the tests did not give; stores are given time."""
+    wait_for_stores()
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)

@@ -13,14 +13,17 @@ class Tunnel:
     """Passes bytes both ways. `requests` are the (method, target) pairs that went through, `heard` all bytes of them.
 
     `mute` takes requests and never answers; `answer` are bytes that answer every request in the server's place;
-    `cut_after` ends each connection after so many bytes of answers; `broken` refuses connections.
+    `cut_after` ends each connection after so many bytes of answers.
     """
 
     def __init__(self, url: str) -> None:
         self._target = (urlsplit(url).hostname, urlsplit(url).port)
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._address = self._listening.getsockname()
-        self._open: list[socket.socket] = []
+        # Both ends of all connections, from the moment they are accepted. Only the thread of a connection closes
+        # them: a number that was closed under a thread may be another socket's when the thread gets to use it.
+        self._open: set[socket.socket] = set()
+        self._gate = threading.Lock()
         self._threads: list[threading.Thread] = []
         self.requests: list[tuple[str, str]] = []
         self.heard = bytearray()
@@ -35,7 +38,7 @@ class Tunnel:
         return f"http://127.0.0.1:{self._address[1]}"
 
     def __enter__(self):
-        self._start(self._accept, self._listening)
+        self._accepting = self._start(self._accept, self._listening)
         return self
 
     def __exit__(self, *exc_info):
@@ -44,44 +47,63 @@ class Tunnel:
             thread.join(10)
 
     def down(self) -> None:
-        """Refuse connections, and end those that are open."""
+        """Refuse connections, and end all that there are."""
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
+        self._accepting.join(10)
         self.drop()
 
     def drop(self) -> None:
         """End the open connections."""
-        for opened in self._open:
-            with suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)
-            opened.close()
-        self._open.clear()
+        with self._gate:
+            for opened in self._open:
+                with suppress(OSError):
+                    opened.shutdown(socket.SHUT_RDWR)
+            self._open.clear()
 
     def up(self) -> None:
         """Take connections again, at the same port."""
         self._listening = socket.create_server(self._address)
-        self._start(self._accept, self._listening)
+        self._accepting = self._start(self._accept, self._listening)
 
     def of(self, method: str) -> list[str]:
         """The targets of the requests of one method."""
         return [target for asked, target in self.requests if asked == method]
 
-    def _start(self, work, *args) -> None:
+    def _start(self, work, *args) -> threading.Thread:
         thread = threading.Thread(target=work, args=args, daemon=True)
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def _accept(self, listening) -> None:
-        while True:
-            try:
+        with listening, suppress(OSError):
+            while True:
                 client, _ = listening.accept()
-                server = socket.create_connection(self._target)
-            except OSError:
-                return
-            self._open += [client, server]
-            self._start(self._ask, client, server)
-            self._start(self._tell, server, client)
+                with self._gate:
+                    self._open.add(client)
+                self._start(self._carry, client)
+
+    def _carry(self, client) -> None:
+        """Pass the bytes of one connection until both sides have ended it."""
+        server = None
+        with suppress(OSError):
+            server = socket.create_connection(self._target)
+            if self._holds(client, server):
+                telling = self._start(self._tell, server, client)
+                self._ask(client, server)
+                telling.join()
+        with self._gate:
+            for each in filter(None, (client, server)):
+                self._open.discard(each)
+                each.close()
+
+    def _holds(self, client, server) -> bool:
+        """Return whether the connection has not been ended meanwhile; then its other end is known from now on."""
+        with self._gate:
+            if held := client in self._open:
+                self._open.add(server)
+            return held
 
     def _ask(self, client, server) -> None:
         with suppress(OSError):
@@ -94,6 +116,7 @@ class Tunnel:
                     client.sendall(self.answer)
                 elif not self.mute:
                     server.sendall(data)
+        with suppress(OSError):
             server.shutdown(socket.SHUT_WR)
 
     def _tell(self, server, client) -> None:
@@ -105,4 +128,5 @@ class Tunnel:
                     break
                 client.sendall(data)
                 told += len(data)
+        with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)

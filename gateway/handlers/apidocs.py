@@ -17,7 +17,7 @@ class OpenApiHandler(BaseHandler):
         """Send the document."""
         self.set_header("Cache-Control", "no-cache")
         self.set_header("Content-Type", "application/json")
-        self.finish(self.application.settings["openapi"])
+        self.finish(self.application.settings["openapi"]())
 
     head = get
 

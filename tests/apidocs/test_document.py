@@ -111,7 +111,7 @@ FILLED = {
 }  # fmt: skip
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_what_handlers_look_for_in_a_query_is_what_is_described(fetch, world, monkeypatch):
     dataset = world.add()
     west, south, east, north = dataset.raster.bounds

@@ -6,7 +6,7 @@ from tests.browsing import opened_page
 from tests.handlers.conftest import *  # noqa: F403 - the gateway and how to ask it
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_the_page_shows_the_api_and_tries_it(http_server, base_url, world):
     world.add(title="Hills")
     async with opened_page() as page:

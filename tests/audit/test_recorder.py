@@ -14,8 +14,9 @@ from gateway.audit import LoopAuditLog, Recorder, RecorderLink, recorder, wire
 from gateway.audit import link as link_module
 from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow
+from tests.patience import SECONDS
 
-WAIT_SECONDS = 10
+WAIT_SECONDS = SECONDS
 
 
 def unread_bytes(connection):

@@ -21,7 +21,7 @@ async def faults(page) -> list[str]:
     ]
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test
 async def test_axe_finds_nothing_serious(http_server, base_url, samples):
     async with launch() as browser:
         for options in ({}, DARK, PHONE):
@@ -41,7 +41,7 @@ async def test_axe_finds_nothing_serious(http_server, base_url, samples):
                 assert await faults(page) == []
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_phone_shows_everything_without_scrolling_sideways(http_server, base_url, samples):
     async with opened_page(**PHONE, device_scale_factor=2, has_touch=True) as page:
         await page.goto(base_url)
@@ -65,7 +65,7 @@ async def test_a_phone_shows_everything_without_scrolling_sideways(http_server, 
             assert box["x"] + box["width"] <= 360, control
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_the_keyboard_alone_is_enough(http_server, base_url, samples):
     async with opened_page() as page:
         await page.goto(base_url)
@@ -89,7 +89,7 @@ async def test_the_keyboard_alone_is_enough(http_server, base_url, samples):
         assert await page.evaluate("document.activeElement.dataset.id") == samples.marble.id
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_dark_is_dark(http_server, base_url, samples):
     async with launch() as browser:
         grounds = []

@@ -18,7 +18,7 @@ from tests.s3 import new_bucket
 DRAWN = "#direct-told:has-text('Drawn from')"
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_the_file_is_drawn_from_ranges_alone(http_server, base_url, samples):
     seen = []
     async with opened_page() as page:
@@ -44,7 +44,7 @@ async def test_the_file_is_drawn_from_ranges_alone(http_server, base_url, sample
         await page.wait_for_url(lambda url: "how=direct" not in url)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_nodata_and_colours_are_those_of_the_style_and_an_expired_token_is_renewed(
     http_server, base_url, samples, monkeypatch
 ):
@@ -65,7 +65,7 @@ async def test_nodata_and_colours_are_those_of_the_style_and_an_expired_token_is
     assert len(minted) == 2
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_file_in_a_crs_that_the_map_does_not_know_lies_where_its_tiles_do(http_server, base_url, world):
     pixels = np.tile(np.arange(512, dtype=np.uint16) * 100, (1, 512, 1))
     place = from_origin(4_400_000, 2_700_000, 25, 25)
@@ -86,7 +86,7 @@ async def test_a_file_in_a_crs_that_the_map_does_not_know_lies_where_its_tiles_d
         assert seen == []
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_who_may_not_download_cannot_read_it_directly(http_server, base_url, samples):
     shown = samples.to_look_at()
     async with opened_page(allowed=[REFUSED]) as page:
@@ -110,7 +110,7 @@ class TestOfABucket:
     def world(self, far_world):
         return far_world
 
-    @pytest.mark.gen_test(timeout=60)
+    @pytest.mark.gen_test
     async def test_a_file_is_read_and_saved_through_the_redirect(self, http_server, base_url, world):
         dataset = world.register("elevation.tif", root="far", visibility=Scale.PUBLIC)
         seen = []

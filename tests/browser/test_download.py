@@ -9,7 +9,7 @@ from tests.browser.conftest import REFUSED, SAMPLES, sign_in
 from tests.browsing import opened_page
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_the_saved_file_is_the_source_under_its_own_name(http_server, base_url, samples, tmp_path):
     async with opened_page() as page:
         await page.goto(base_url)
@@ -27,7 +27,7 @@ async def test_the_saved_file_is_the_source_under_its_own_name(http_server, base
     assert (row.user_id, row.dataset_id, row.status) == ("ana", samples.elevation.id, 200)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_an_expired_download_token_is_renewed(http_server, base_url, samples, monkeypatch):
     minted = []
 
@@ -45,7 +45,7 @@ async def test_an_expired_download_token_is_renewed(http_server, base_url, sampl
     assert len(minted) == 2
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_who_may_not_download_is_offered_none_and_told_why(http_server, base_url, samples):
     shown = samples.to_look_at()
     async with opened_page() as page:
@@ -59,7 +59,7 @@ async def test_who_may_not_download_is_offered_none_and_told_why(http_server, ba
         assert await page.is_disabled("#download")
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_what_cannot_be_had_offers_no_download_and_is_marked_in_the_list(http_server, base_url, samples):
     marble, shown = samples.marble, samples.to_look_at()
     path = samples.world.folder / "blue_marble.tif"

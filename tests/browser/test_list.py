@@ -6,7 +6,7 @@ from tests.browser.conftest import REFUSED, sign_in
 from tests.browsing import opened_page
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_private_datasets_are_not_there_until_their_owner_signs_in(http_server, base_url, samples):
     async with opened_page() as page:
         await page.goto(base_url)
@@ -23,7 +23,7 @@ async def test_private_datasets_are_not_there_until_their_owner_signs_in(http_se
         await page.wait_for_selector("text=1 dataset")
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_bad_token_is_told_and_changes_nothing(http_server, base_url, samples):
     async with opened_page(allowed=[REFUSED]) as page:
         await page.goto(base_url)
@@ -35,7 +35,7 @@ async def test_a_bad_token_is_told_and_changes_nothing(http_server, base_url, sa
         assert await page.inner_text("#account") == "Sign in"
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_the_list_is_searched_and_paged_by_the_server(http_server, base_url, world):
     for number in range(23):
         world.add(f"{number}.tif", title=f"Sheet {number:02}")
@@ -59,7 +59,7 @@ async def test_the_list_is_searched_and_paged_by_the_server(http_server, base_ur
         assert page.url.endswith("#q=glacier")
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_rows_stand_below_their_folders_and_are_linked_with_outlines(http_server, base_url, world):
     for name, title in (("a.tif", "2023/north/scene"), ("b.tif", "2023/south/scene")):
         world.add(name, title=title)
@@ -85,7 +85,7 @@ async def test_rows_stand_below_their_folders_and_are_linked_with_outlines(http_
         assert page.url.endswith("#sort=-size_bytes")
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_an_empty_catalogue_says_so(http_server, base_url, world):
     async with opened_page() as page:
         await page.goto(base_url)

@@ -14,7 +14,7 @@ from tests.browsing import launch, opened_page, watched_page
 from tests.rasters import write_cog_of
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_chosen_dataset_is_drawn(http_server, base_url, samples):
     async with opened_page() as page:
         await page.goto(base_url)
@@ -29,7 +29,7 @@ async def test_a_chosen_dataset_is_drawn(http_server, base_url, samples):
         await page.wait_for_selector("#histogram path >> nth=2", state="attached")
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_opacity_and_colours_change_what_is_drawn(http_server, base_url, samples):
     async with opened_page() as page:
         await page.goto(base_url)
@@ -56,7 +56,7 @@ async def test_opacity_and_colours_change_what_is_drawn(http_server, base_url, s
         assert await colours(page, "#map") < 50
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_the_value_at_a_point_is_that_of_the_raster(http_server, base_url, samples):
     with rasterio.open(SAMPLES / "elevation.tif") as raster:
         row, column = 300, 250
@@ -81,7 +81,7 @@ async def test_the_value_at_a_point_is_that_of_the_raster(http_server, base_url,
         await page.wait_for_selector("#popup .place")
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_link_restores_dataset_place_and_style(http_server, base_url, samples):
     wanted = f"#dataset={samples.elevation.id}&at=11.50,-84.30000,36.30000&range=300,800&colors=magma_r&opacity=0.5"
     async with launch() as browser:
@@ -110,7 +110,7 @@ async def test_a_link_restores_dataset_place_and_style(http_server, base_url, sa
             assert "zoom level 2.0" in await page.text_content("#map-told")
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_an_expired_tile_token_is_renewed(http_server, base_url, samples, monkeypatch):
     documents = []
 
@@ -132,7 +132,7 @@ async def test_an_expired_tile_token_is_renewed(http_server, base_url, samples, 
 TILE = png_encode(np.full((256, 256, 3), (200, 40, 160), np.uint8))
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 @pytest.mark.parametrize(
     "settings",
     [
@@ -165,7 +165,7 @@ async def test_the_operators_ground_is_drawn_and_can_be_switched_off(http_server
         assert await colours(page, "#map") > 1
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_values_that_are_no_picture_are_told_and_not_asked_for(http_server, base_url, world):
     write_cog_of(world.folder / "radar.tif", np.zeros((1, 512, 512), np.complex64))
     dataset = world.register("radar.tif", title="Radar")

@@ -9,7 +9,7 @@ from tests.handlers.conftest import UNKNOWN_ID
 from tests.rasters import write_cog_of
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_unknown_and_invisible_datasets_look_alike(http_server, base_url, samples):
     told = []
     async with opened_page(allowed=[REFUSED]) as page:
@@ -21,7 +21,7 @@ async def test_unknown_and_invisible_datasets_look_alike(http_server, base_url, 
     assert told[0] == told[1]
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_an_expired_sign_in_is_told_and_the_view_comes_back_with_a_new_one(http_server, base_url, samples):
     async with opened_page(allowed=[REFUSED]) as page:
         await page.goto(base_url)
@@ -41,7 +41,7 @@ async def test_an_expired_sign_in_is_told_and_the_view_comes_back_with_a_new_one
         assert await page.is_hidden("#banner")
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_server_that_comes_back_is_found_again(http_server, base_url, samples):
     async with opened_page(allowed=["net::ERR_INTERNET_DISCONNECTED"]) as page:
         await page.goto(base_url)
@@ -57,7 +57,7 @@ async def test_a_server_that_comes_back_is_found_again(http_server, base_url, sa
         assert await page.is_hidden("#banner")
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_file_without_a_place_is_a_picture_where_the_map_would_be(http_server, base_url, world):
     write_cog_of(world.folder / "scan.tif", np.arange(512 * 512, dtype=np.uint16).reshape(1, 512, 512), crs=None)
     dataset = world.register("scan.tif", title="Scan")

@@ -29,7 +29,7 @@ def greenish(picture: np.ndarray) -> float:
     return float((green > red + 30).mean())
 
 
-@pytest.mark.gen_test(timeout=120)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_public_and_private_datasets_are_drawn_in_their_style(http_server, base_url, samples, fetch, client):
     answer = await fetch(f"/api/auth/tile-token/{samples.elevation.id}", "POST", token=samples.bearer)

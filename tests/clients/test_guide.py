@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 GUIDE = (Path(__file__).parent.parent.parent / "docs" / "clients" / "maps.md").read_text()
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 
 def piece(language: str) -> str:

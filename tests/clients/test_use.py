@@ -69,7 +69,7 @@ async def opened(browser, url: str) -> int:
         return found
 
 
-@pytest.mark.gen_test(timeout=150)
+@pytest.mark.gen_test
 async def test_lines_for_a_private_dataset_work_with_its_style(http_server, base_url, samples, tmp_path, elsewhere):
     async with launch() as browser:
         async with watched_page(browser) as page:
@@ -108,7 +108,7 @@ async def test_lines_for_a_private_dataset_work_with_its_style(http_server, base
             assert len(np.unique(raster.read(2))) > 50
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("settings", [{}, {"open_downloads": True}], indirect=True)
 async def test_lines_for_a_public_dataset_work_without_an_account(http_server, base_url, samples, tmp_path):
     async with launch() as browser, watched_page(browser) as page:

@@ -10,7 +10,7 @@ from scripts.fuzzing.mutants import read_seeds
 from scripts.fuzzing.reading import read_whole
 from tests.cog.test_writers import FOLDER
 
-EDITS = 240
+EDITS = 160
 
 
 @pytest.fixture(scope="module")

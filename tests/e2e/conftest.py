@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import SECONDS
 from tests.rasters import write_cog
 
 ROOT = Path(__file__).parent.parent.parent
@@ -39,7 +40,7 @@ class Server:
         self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stderr))
         self.reader.start()
 
-    def logged(self, pattern: str, count: int = 1, seconds: float = 20) -> list[re.Match[str]]:
+    def logged(self, pattern: str, count: int = 1, seconds: float = SECONDS) -> list[re.Match[str]]:
         """Return the first `count` matches in the log, as soon as they are there."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -55,7 +56,7 @@ class Server:
 
     def ask(self, path: str, method: str = "GET", headers=None):
         """Return status, headers and body of one request on a connection of its own."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
         try:
             connection.request(method, path, headers=headers or {})
             response = connection.getresponse()
@@ -67,7 +68,7 @@ class Server:
         """Return what a command over the same state prints; it must succeed."""
         done = subprocess.run(
             [sys.executable, "-m", "gateway", *arguments], env=self.environment, cwd=self.folder, capture_output=True,
-            text=True, check=False, timeout=60,
+            text=True, check=False, timeout=SECONDS,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -77,7 +78,7 @@ class Server:
         return self.wait()
 
     def wait(self) -> int:
-        code = self.process.wait(40)
+        code = self.process.wait(SECONDS)
         self.reader.join()
         self.process.stderr.close()
         return code

@@ -4,12 +4,12 @@ import json
 import os
 import re
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import ROOT
+from tests.patience import until
 from tests.tiles.rasters import MERCATOR, landscape, mercator_tile, write
 
 DECODERS = ("rasterio", "cv2", "imagecodecs", "rio_tiler", "pyproj", "morecantile", "isal")
@@ -32,9 +32,8 @@ def mapped(pid):
 
 def modules(server, folder):
     server.process.send_signal(signal.SIGUSR2)
-    path, until = folder / f"spied-{server.process.pid}", time.monotonic() + 10
-    while not (path.exists() and path.read_text()) and time.monotonic() < until:
-        time.sleep(0.02)
+    path = folder / f"spied-{server.process.pid}"
+    until(lambda: path.exists() and path.read_text())
     return set(path.read_text().split("\n"))
 
 
@@ -108,16 +107,17 @@ def test_stored_blocks_are_sent_while_no_painter_lives(start, folder):
     drawn = {
         place: server.ask(f"/api/datasets/{dataset['id']}/tiles/10/{place[0]}/{place[1]}.jpg")[2] for place in places
     }
-    until = time.monotonic() + 10
-    while passed(server) == 0 and time.monotonic() < until:
-        server.ask(f"/api/datasets/{dataset['id']}/tiles/10/548/352.jpg")
-    (painter,) = painters(server.process.pid)
-    os.kill(painter, signal.SIGSTOP)
+    until(lambda: passed(server) or not server.ask(f"/api/datasets/{dataset['id']}/tiles/10/548/352.jpg"))
+    stopped = painters(server.process.pid)
+    assert stopped
+    for painter in stopped:
+        os.kill(painter, signal.SIGSTOP)
     try:
         for (x, y), body in drawn.items():
             assert server.ask(f"/api/datasets/{dataset['id']}/tiles/10/{x}/{y}.jpg")[2] == body
     finally:
-        os.kill(painter, signal.SIGKILL)
+        for painter in stopped:
+            os.kill(painter, signal.SIGKILL)
 
 
 def passed(server):
@@ -131,11 +131,7 @@ def test_painters_end_with_their_server(start, processes):
     server = start("--processes", processes)
     server.ask("/livez")
     doors = [server.process.pid] if processes == "1" else server.children()
-    until = time.monotonic() + 20
-    while len(children := [child for door in doors for child in painters(door)]) < int(processes):
-        assert time.monotonic() < until
+    until(lambda: all(painters(door) for door in doors))
+    children = [child for door in doors for child in painters(door)]
     server.stop()
-    until = time.monotonic() + 10
-    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))

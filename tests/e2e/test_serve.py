@@ -4,7 +4,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import chdir, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +14,7 @@ from click.testing import CliRunner
 from gateway.__main__ import cli
 from tests.certificates import write_certificate
 from tests.e2e.conftest import KEY, ROOT
+from tests.patience import SECONDS, until
 
 
 def beside(server, *arguments: str) -> str:
@@ -36,13 +36,6 @@ def bearer(server) -> dict[str, str]:
 
 def alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][:3]
-
-
-def until(condition, seconds=20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
@@ -391,7 +384,7 @@ def test_a_server_whose_log_nobody_reads_any_more_ends_with_exit_code_0(tmp_path
         while accepting < processes:
             accepting += "accepting" in log.readline()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 0
+    assert process.wait(SECONDS) == 0
 
 
 def test_the_parent_of_the_workers_holds_no_database_and_no_thread(start):

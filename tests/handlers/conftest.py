@@ -5,6 +5,8 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,17 @@ from tornado.httpclient import HTTPRequest
 from gateway.app import make_app, make_server
 from gateway.cog import inspect
 from gateway.cog.stretch import with_stretch
-from gateway.model import AuditRow, Dataset, Level, Scale
+from gateway.model import AuditRow, Dataset, Inspection, Level, Scale
 from gateway.records import AuditQuery
 from gateway.services import Services, open_services
 from gateway.settings import RootSettings, Settings
 from gateway.tokens import mint_bearer
+from tests.patience import SECONDS
 from tests.rasters import write_cog
 
+SECRET_KEYS = ("k" * 31 + "ey-of-the-tests",)
+# Of a file's bytes what the check finds in it.
+INSPECTED: dict[bytes, Inspection] = {}
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
@@ -32,6 +38,16 @@ def act() -> AuditRow:
 @pytest.fixture(scope="session")
 def cog_file(tmp_path_factory) -> Path:
     return write_cog(tmp_path_factory.mktemp("cog") / "elevation.tif")
+
+
+def inspected(opened) -> Inspection:
+    """Return what the check finds in a file; most tests register the same one."""
+    if opened.remote:
+        return inspect(opened)
+    content = sha256(opened.read_at(0, opened.size_bytes)).digest()
+    if content not in INSPECTED:
+        INSPECTED[content] = with_stretch(opened, inspect(opened))
+    return INSPECTED[content]
 
 
 @dataclass
@@ -52,7 +68,7 @@ class World:
     def register(self, name: str, **values: Any) -> Dataset:
         storage = self.services.storages[values.get("root", "data")]
         with storage.open(name) as opened:
-            stat, found = opened.stat, with_stretch(opened, inspect(opened))
+            stat, found = opened.stat, inspected(opened)
         now = datetime.now(UTC)
         facts = {
             "id": str(uuid.uuid4()), "root": "data", "key": name, "title": "Elevation", "owner": None,
@@ -70,7 +86,7 @@ class World:
     def audit(self, action: str | None = None) -> list[AuditRow]:
         """Return the rows on record, after everything noted so far."""
         self.services.refusals.settle()
-        self.services.audit.record(AuditRow("test.mark")).result(5)
+        self.services.audit.record(AuditRow("test.mark")).result(SECONDS)
         rows = [stored.row for stored in self.services.records.audit_rows(AuditQuery(action=action))]
         return [row for row in rows if not row.action.startswith("test.")]
 
@@ -79,12 +95,17 @@ class World:
 def settings(tmp_path, request) -> Settings:
     """Settings of a fresh state; `@pytest.mark.parametrize("settings", [{...}], indirect=True)` changes them."""
     (tmp_path / "rasters").mkdir()
-    values = {
-        "state_dir": tmp_path / "state",
-        "roots": {"data": RootSettings(uri=f"file:{tmp_path / 'rasters'}")},
-        "secret_keys": ("k" * 31 + "ey-of-the-tests",),
-    }
-    return Settings(**{**values, **getattr(request, "param", {})}, _env_file=None)
+    root = RootSettings(uri=f"file:{tmp_path / 'rasters'}")
+    values = {"state_dir": tmp_path / "state", "roots": {"data": root}}
+    if changes := getattr(request, "param", {}):
+        return Settings(**{**values, "secret_keys": SECRET_KEYS, **changes}, _env_file=None)
+    return plain_settings().model_copy(update=values)
+
+
+@cache
+def plain_settings() -> Settings:
+    """Return settings that are checked once for all tests that change none of them."""
+    return Settings(secret_keys=SECRET_KEYS, _env_file=None)
 
 
 @pytest.fixture

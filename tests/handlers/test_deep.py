@@ -25,7 +25,7 @@ def wait_until_judged(world):
     world.services.pools["deep"].submit(int).result(60)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("settings", [{"open_downloads": True}], indirect=True)
 async def test_a_file_that_was_judged_in_full_is_given_when_it_is_judged_in_full_again(
     fetch, world, tmp_path, monkeypatch, caplog

@@ -13,6 +13,7 @@ from gateway.download import SMALL_BYTES
 from gateway.files import FileSource
 from gateway.model import Level, Scale
 from tests.handlers.conftest import UNKNOWN_ID, act, comparable, grant, problem
+from tests.patience import SECONDS
 
 pytestmark = pytest.mark.gen_test
 
@@ -536,13 +537,19 @@ async def test_a_client_that_takes_nothing_is_disconnected(world, http_server):
     writer.close()
 
 
+async def recorded(world, count, action=None):
+    """Return the rows on record, as soon as there are so many."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            rows = await asyncio.get_running_loop().run_in_executor(None, world.audit, action)
+            if len(rows) >= count:
+                return rows
+            await asyncio.sleep(0.02)
+
+
 async def finished(world, outcome, count=1):
     """Return when `count` finished rows are there, all with this outcome."""
-    for _ in range(500):
-        rows = await asyncio.get_running_loop().run_in_executor(None, world.audit, "download.finished")
-        if len(rows) == count:
-            break
-        await asyncio.sleep(0.02)
+    rows = await recorded(world, count, "download.finished")
     assert [row.detail["outcome"] for row in rows] == [outcome] * count
 
 

@@ -462,20 +462,22 @@ def test_a_storage_travels_to_another_process(store, storage, bucket):
     assert pickle.loads(pickle.dumps(opened(store, bucket, "other"))) is not copy
 
 
-def test_a_store_that_takes_requests_and_never_answers_costs_less_than_three_seconds(through, tunnel, monkeypatch):
+@pytest.mark.usefixtures("limits_of_the_product")
+def test_a_store_that_takes_requests_and_never_answers_is_waited_for_once(through, tunnel):
     tunnel.mute = True
-    began = time.monotonic()
     with pytest.raises(StorageUnavailable):
         through.stat("a.tif")
-    assert time.monotonic() - began < 3
     assert len(tunnel.requests) == 1
 
 
+@pytest.mark.usefixtures("limits_of_the_product")
 def test_the_limits_of_two_tries_together_stay_below_three_seconds():
     from gateway.storage import s3, s3_client
 
     once = s3_client.CONNECT_SECONDS + s3.FACTS_SECONDS
     assert once <= 2
+    # A store that never answers is not asked again: the first try takes longer than this.
+    assert s3.RETRY_WITHIN_SECONDS < s3.FACTS_SECONDS
     assert s3.RETRY_WITHIN_SECONDS + once < 3
 
 

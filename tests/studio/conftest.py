@@ -53,12 +53,12 @@ def local(folder, threads=2, queue_limit=64):
 
 
 @contextmanager
-def processes(folder, *, threads=2, queue_limit=64, painters=1, paint_seconds=30.0, memory_mb=512, far=None):
-    """Yield a bench whose painters answer on a loop in another thread."""
+def processes(folder, *, threads=2, queue_limit=64, painters=1, memory_mb=512, far=None):
+    """Yield a bench whose painters answer on a loop in another thread, in as much time as they need."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    studio = ProcessStudio(Plan(Rules(painters, paint_seconds, memory_mb), threads, queue_limit=queue_limit, far=far))
+    studio = ProcessStudio(Plan(Rules(painters, 3600.0, memory_mb), threads, queue_limit=queue_limit, far=far))
 
     def on_loop(work):
         async def run():

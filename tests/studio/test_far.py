@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.storage import open_storage
-from gateway.studio import Source, tasks
+from gateway.studio import Source, child, tasks
 from gateway.tiles.model import Style, TileFormat
 from tests.s3 import new_bucket
 from tests.studio.conftest import processes
@@ -13,6 +13,11 @@ from tests.tiles.rasters import landscape, utm, write
 from tests.tiles.test_engine import address_over, engine_of
 
 KEY = "hills.tif"
+
+
+@pytest.fixture(autouse=True)
+def patient_painters(monkeypatch):
+    monkeypatch.setattr(child, "PROGRAM", "tests.studio.patient")
 
 
 @pytest.fixture(scope="module")
