@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import types
+from pathlib import Path
 
 import pytest
 from tornado.ioloop import IOLoop
@@ -12,6 +13,14 @@ if "pkg_resources" not in sys.modules:
     stub = types.ModuleType("pkg_resources")
     stub.parse_version = lambda text: tuple(int(part) for part in text.split(".")[:2])
     sys.modules["pkg_resources"] = stub
+
+# What takes longest begins first, so that no process is left with it at the end.
+LONGEST = (
+    "e2e/test_drills.py", "studio/test_faults.py", "e2e/test_serve.py", "tiles/test_engine.py", "e2e/test_api.py",
+    "browser/test_map.py", "cli/test_demo.py", "clients/test_use.py", "tiles/test_whole_extents.py", "test_start.py",
+    "operating/test_install.py", "test_package.py", "hostile/test_files.py", "handlers/test_s3_downloads.py",
+)  # fmt: skip
+TESTS = Path(__file__).parent
 
 pytest_plugins = ["pytest_tornado.plugin", "tests.patience", "tests.s3"]
 
@@ -24,3 +33,9 @@ def io_loop():
     yield loop
     asyncio.set_event_loop(None)
     loop.close(all_fds=True)
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Put the tests of the longest files first."""
+    rank = {TESTS / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))

@@ -129,7 +129,7 @@ def test_the_demo_runs_from_the_wheel_alone(installed, tmp_path):
         command, cwd=tmp_path, env={**environment, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as process:  # fmt: skip
-        watchdog = threading.Timer(90, process.kill)
+        watchdog = threading.Timer(200, process.kill)
         watchdog.start()
         text = "".join(iter(process.stdout.readline, "Ctrl-C ends the demo and removes its state.\n"))
         try:
@@ -137,7 +137,7 @@ def test_the_demo_runs_from_the_wheel_alone(installed, tmp_path):
         finally:
             process.send_signal(signal.SIGINT)
             rest = process.stdout.read()
-            code = process.wait(30)
+            code = process.wait(120)
             watchdog.cancel()
     assert (code, list(tmp_path.iterdir())) == (0, []), rest
     assert "Traceback" not in text + rest
@@ -147,7 +147,7 @@ def look_at(origin: str) -> None:
     """Fetch what needs files of the package: pages, the list, and a picture that a painter draws."""
 
     def get(path: str) -> bytes:
-        with urllib.request.urlopen(origin + path, timeout=30) as answer:
+        with urllib.request.urlopen(origin + path, timeout=120) as answer:
             return answer.read()
 
     (public,) = json.loads(get("/api/datasets"))["datasets"]

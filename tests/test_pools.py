@@ -15,7 +15,7 @@ def test_what_waits_is_counted_and_what_is_too_much_is_refused():
     with pytest.raises(Unavailable):
         pool.submit(gate.wait, 10)
     gate.set()
-    assert all(each.result(10) for each in running)
+    assert all(each.result(120) for each in running)
     pool.close()
     assert pool.waiting == 0
     with pytest.raises(Unavailable):

@@ -34,7 +34,7 @@ with scratch.shared_folder() as folder:
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as worker:
         left = worker.stdout.readline().strip()
-        worker.wait(10)
+        worker.wait(120)
         with shared_folder() as folder:
             assert {path.name for path in tmp_path.iterdir()} == {left, folder.name}
         worker.stdin.write("\n")

@@ -76,7 +76,7 @@ def test_an_own_folder_is_checked_ingested_served_and_put_on_a_map(tmp_path):
         finally:
             server.send_signal(signal.SIGTERM)
             told = server.stderr.read()
-        assert server.wait(60) == 0, told
+        assert server.wait(120) == 0, told
 
 
 def until_ready(url: str) -> None:

@@ -38,7 +38,7 @@ def run(body: str) -> list[str]:
         [sys.executable, "-c", BEGIN + body], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
-        printed, errors = process.communicate(timeout=30)
+        printed, errors = process.communicate(timeout=120)
     finally:
         process.kill()
     assert (process.returncode, errors) == (0, "")

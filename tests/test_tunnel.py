@@ -19,20 +19,20 @@ def test_a_connection_that_is_on_its_way_when_the_tunnel_goes_down_ends_as_well(
 
     def slowly(address, *args):
         begun.set()
-        goes_on.wait(30)
+        goes_on.wait(120)
         return connect(address, *args)
 
     with Tunnel(f"http://127.0.0.1:{server.getsockname()[1]}") as tunnel:
         monkeypatch.setattr(socket, "create_connection", slowly)
-        with connect(tunnel._address, timeout=30) as client:
-            assert begun.wait(30)
+        with connect(tunnel._address, timeout=120) as client:
+            assert begun.wait(120)
             tunnel.down()
             goes_on.set()
             assert ended(client)
         with pytest.raises(ConnectionRefusedError):
-            connect(tunnel._address, timeout=30)
+            connect(tunnel._address, timeout=120)
         tunnel.up()
-        with connect(tunnel._address, timeout=30) as client:
+        with connect(tunnel._address, timeout=120) as client:
             client.sendall(b"GET /again HTTP/1.1\r\n\r\n")
             with server.accept()[0] as first:
                 # The one that was dropped may have reached the server, and nothing went through it.

@@ -25,7 +25,7 @@ async def held(page):
     return come
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_the_list_is_there_before_the_map_and_a_row_that_is_chosen_then_is_opened(
     http_server, base_url, samples
 ):
@@ -42,7 +42,7 @@ async def test_the_list_is_there_before_the_map_and_a_row_that_is_chosen_then_is
         assert sum("/datasets?limit=20" in url for url in asked) == 1
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_what_a_link_leads_to_is_asked_for_before_the_map_has_come_and_only_once(
     http_server, base_url, samples
 ):
@@ -60,7 +60,7 @@ async def test_what_a_link_leads_to_is_asked_for_before_the_map_has_come_and_onl
         assert [asked.count(part) for part in parts] == [1] * 4
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_server_that_goes_before_the_map_has_come_is_told(http_server, base_url, samples):
     async with opened_page(allowed=["ERR_CONNECTION_REFUSED"]) as page:
         come = await held(page)

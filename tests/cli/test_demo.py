@@ -61,7 +61,7 @@ class Demo:
     def _until_ready(self):
         text = ""
         # A demo that hangs is killed, and its output ends then.
-        watchdog = threading.Timer(60, self.process.kill)
+        watchdog = threading.Timer(200, self.process.kill)
         watchdog.start()
         for line in iter(self.process.stdout.readline, ""):
             text += line
@@ -76,7 +76,7 @@ class Demo:
     def end(self, number):
         self.process.send_signal(number)
         self.rest = self.process.stdout.read()
-        code = self.process.wait(30)
+        code = self.process.wait(120)
         self.process.stdout.close()
         return code
 

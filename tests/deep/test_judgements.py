@@ -56,7 +56,7 @@ class Place:
 
     def settled(self):
         """Wait until nothing is judged any more; returns the dataset as it is on record."""
-        self.pool.submit(int).result(60)
+        self.pool.submit(int).result(120)
         return self.records.dataset(ID)
 
     def judged_rows(self):
@@ -171,7 +171,7 @@ def test_a_record_that_is_gone_or_cannot_be_read_ends_it(place, caplog):
     place.settled()
     place.records.close()
     deep.begin(place.dataset, place.stat())
-    place.pool.submit(int).result(60)
+    place.pool.submit(int).result(120)
     assert "could not be judged anew" in caplog.text
     caplog.clear()
 

@@ -59,7 +59,7 @@ def message(server, start, *fields, body=b"", host="Host: x"):
 def exchange(server, data: bytes) -> bytes:
     """Send `data` and return everything until the server closes; a reset ends it like a close does."""
     got = b""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as client:
         try:
             client.sendall(data)
             while chunk := client.recv(1 << 16):
@@ -189,7 +189,7 @@ def test_without_descriptors_connections_are_turned_away_in_quiet_and_taken_agai
     pid, path = server.process.pid, Path(f"/proc/{server.process.pid}/fd")
     soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (max(int(fd.name) for fd in path.iterdir()) + 6, hard))
-    held = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(30)]
+    held = [socket.create_connection(("127.0.0.1", server.port), timeout=120) for _ in range(30)]
     turned_away = 0
     for client in held[10:]:
         try:

@@ -48,7 +48,7 @@ def ask_both(server, path: str, headers: dict[str, str], each: int) -> int:
         connections = []
         while set(owners(server.port, workers)) != workers:
             assert len(connections) < 200
-            connection = stack.enter_context(closing(HTTPConnection("127.0.0.1", server.port, timeout=20)))
+            connection = stack.enter_context(closing(HTTPConnection("127.0.0.1", server.port, timeout=120)))
             for _ in range(each):
                 connection.request("GET", path, headers=headers)
                 response = connection.getresponse()

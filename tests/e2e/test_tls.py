@@ -15,7 +15,7 @@ def certificate(folder):
 
 
 def ask(server, trust, path, headers):
-    connection = HTTPSConnection("localhost", server.port, context=trust, timeout=20)
+    connection = HTTPSConnection("localhost", server.port, context=trust, timeout=120)
     try:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
@@ -49,7 +49,7 @@ def test_connections_over_the_cap_are_closed_before_any_handshake(start, certifi
         max_connections="1", host="localhost", tls_certificate=str(certificate[0]), tls_key=str(certificate[1])
     )
     trust = ssl.create_default_context(cafile=str(certificate[0]))
-    held = HTTPSConnection("localhost", server.port, context=trust, timeout=20)
+    held = HTTPSConnection("localhost", server.port, context=trust, timeout=120)
     held.connect()
     with pytest.raises(OSError):
         ask(server, trust, "/livez", {})

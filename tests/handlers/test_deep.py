@@ -17,12 +17,12 @@ ROUTES = ("/download/cog", "/tiles/0/0/0.png", "/preview.png", "/tilejson.json",
 
 def after(judgements, held, answer, known):
     """Return the answer once it is let go."""
-    assert held.wait(60)
+    assert held.wait(120)
     return answer(judgements, known)
 
 
 def wait_until_judged(world):
-    world.services.pools["deep"].submit(int).result(60)
+    world.services.pools["deep"].submit(int).result(120)
 
 
 @pytest.mark.gen_test

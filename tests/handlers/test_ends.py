@@ -31,7 +31,7 @@ def visit(port: int, path: str, token: str, chance: random.Random) -> tuple[str,
         fields.append(f"Range: bytes={start}-{start + length - 1}")
     fields.append(f"X-Request-ID: {chance.choice(('same', 'other'))}")
     status, request_id, got, expected = 0, "", 0, -1
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as client:
         lines = "\r\n".join((f"GET {path} HTTP/1.1", "Host: x", "Connection: close", *fields, "", ""))
         client.sendall(lines.encode())
         if way == "half-close":
@@ -70,7 +70,7 @@ async def visited(port: int, paths: list[str], token: str, clients: int, each: i
 
 
 async def settled(app) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while app.settings["load"].requests:
             await asyncio.sleep(0.02)
 
@@ -166,7 +166,7 @@ async def test_a_drain_that_cuts_transfers(world, app, http_server):
         lines = (f"GET {url(dataset)} HTTP/1.1", "Host: x", f"Authorization: Bearer {token}", "X-Request-ID: same")
         await loop.sock_sendall(client, "\r\n".join((*lines, "", "")).encode())
         held.append(client)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while len((await rows_of(world))[0]) < len(held):
             await asyncio.sleep(0.05)
     await drain(http_server, app.settings["load"], 0.2, asyncio.Event())

@@ -31,7 +31,7 @@ def adopted(server):
 
 
 async def gone(group):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while len(group):
             await asyncio.sleep(0.005)
 

@@ -88,7 +88,7 @@ async def test_a_slow_issuer_is_a_503_in_time(fetch, world, issuer, monkeypatch)
     monkeypatch.setattr(base, "KEYS_WAIT_SECONDS", 0.05)
     gate = threading.Event()
     answer_at_once = issuer.answer
-    issuer.answer = lambda handler: (gate.wait(20), answer_at_once(handler))
+    issuer.answer = lambda handler: (gate.wait(120), answer_at_once(handler))
     path = f"/api/datasets/{world.add().id}"
     assert (await fetch(path, token=issuer.token())).code == 503
     assert (await fetch(path)).code == 200

@@ -1,11 +1,21 @@
 """Limits over HTTP: minting, guessing and drawing are slowed, reading is not."""
 
+import time
+
 import pytest
 
 from gateway.model import Scale
 from tests.handlers.conftest import problem
 
 pytestmark = pytest.mark.gen_test
+
+
+@pytest.fixture(autouse=True)
+def one_window(world, monkeypatch):
+    """No window ends under a test, however long that takes."""
+    now, rates = time.monotonic(), world.services.rates
+    monkeypatch.setattr(rates, "_clock", lambda: now)
+    monkeypatch.setattr(rates._table, "_clock", lambda: now)
 
 
 def told_to_wait(response) -> int:

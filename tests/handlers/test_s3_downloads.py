@@ -362,7 +362,7 @@ async def test_a_store_that_comes_back_is_found_without_a_restart(world, fetch, 
     # The rest is over.
     breaker = world.services.storages["bucket"]._breaker
     assert isinstance(breaker, Breaker)
-    monkeypatch.setattr(breaker, "_clock", lambda: time.monotonic() + 60)
+    monkeypatch.setattr(breaker, "_clock", lambda: time.monotonic() + 120)
     assert (await fetch(url(dataset), token=token)).code == 302
 
 

@@ -269,14 +269,14 @@ def held(world):
     gate, begun = threading.Event(), threading.Semaphore(0)
     pool = started(world)._pools["paint"]
     for _ in range(world.services.settings.tile_threads):
-        pool.submit(lambda: begun.release() or gate.wait(30))
+        pool.submit(lambda: begun.release() or gate.wait(120))
     for _ in range(world.services.settings.tile_threads):
-        assert begun.acquire(timeout=30)
+        assert begun.acquire(timeout=120)
     return gate
 
 
 def started(world):
-    world.services.studio.submit(tasks.colormaps()).result(30)
+    world.services.studio.submit(tasks.colormaps()).result(120)
     return world.services.studio._made
 
 

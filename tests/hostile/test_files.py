@@ -43,7 +43,7 @@ def test_the_canary_sings_when_gdal_opens_such_a_file_freely(hostile, canary, un
     limits = {"GDAL_HTTP_TIMEOUT": "1", "GDAL_HTTP_CONNECTTIMEOUT": "1", "GDAL_HTTP_MAX_RETRY": "0"}
     environment = {**os.environ, **limits, "no_proxy": "127.0.0.1"}
     arguments = [sys.executable, "-W", "ignore", "-c", OPENLY, str(hostile / f"{name}.tif")]
-    subprocess.run(arguments, env=environment, timeout=60, check=False, capture_output=True)
+    subprocess.run(arguments, env=environment, timeout=120, check=False, capture_output=True)
     assert not untouched()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 UNITS = Path("/etc/systemd/system")
 RUN = Path("/run/cog-gateway-test")
 PORT = 8080
-SECONDS = 60
+SECONDS = 120
 
 
 def read(name):

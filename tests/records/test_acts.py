@@ -63,13 +63,13 @@ def test_a_narrowing_of_access_made_while_an_act_waits_stays(stocked, url, actio
 
         def of(self, known):
             within.set()
-            assert go_on.wait(10)
+            assert go_on.wait(120)
             return NARROW.of(known)
 
     narrowing = threading.Thread(target=other.change_dataset, args=(ID, Slow(), named("narrowed")))
     acting = threading.Thread(target=ACTS[action], args=(stocked, named(action)))
     narrowing.start()
-    assert within.wait(10)
+    assert within.wait(120)
     acting.start()
     go_on.set()
     narrowing.join()

@@ -49,7 +49,7 @@ def get(url, **headers):
     """Status, headers and body as a plain client gets them."""
     request = urllib.request.Request(url, headers=headers, method=headers.pop("method", "GET"))
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         with error:

@@ -40,7 +40,7 @@ class Bench:
 
     def do(self, make, path=None, id=""):
         """Return what a task comes to."""
-        return self.begin(make, path, id).result(60)
+        return self.begin(make, path, id).result(120)
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def processes(folder, *, threads=2, queue_limit=64, painters=1, memory_mb=512, f
         async def run():
             return work()
 
-        return asyncio.run_coroutine_threadsafe(run(), loop).result(30)
+        return asyncio.run_coroutine_threadsafe(run(), loop).result(120)
 
     on_loop(lambda: studio.attach(loop))
     try:

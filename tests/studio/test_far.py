@@ -43,7 +43,7 @@ def test_a_painter_draws_tells_and_judges_what_lies_in_a_store(tmp_path, far, hi
     with processes(tmp_path, far=roots) as bench:
 
         def do(task):
-            return bench.studio.submit(task).result(60)
+            return bench.studio.submit(task).result(120)
 
         assert do(tasks.tile(source, address, Style(), TileFormat.PNG)) == expected
         assert do(tasks.info(source))["width"] == 900

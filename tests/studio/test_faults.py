@@ -44,7 +44,7 @@ def ask(work, *told):
 
 
 def pid_of(bench):
-    return bench.studio.submit(ask("wait", 0)).result(60)
+    return bench.studio.submit(ask("wait", 0)).result(120)
 
 
 def errors(caplog):
@@ -94,9 +94,9 @@ def test_what_takes_too_long_is_a_503_and_what_was_beside_it_is_done(tmp_path, w
         (bad,) = held_to(bench, over(work), paint=1.0)
         good = [bench.studio.submit(ask("wait", 0.1)) for _ in range(4)]
         with pytest.raises(Unavailable, match="too long") as caught:
-            bad.result(60)
+            bad.result(120)
         assert int(caught.value.headers["Retry-After"]) >= 1
-        assert all(each.result(60) for each in good)
+        assert all(each.result(120) for each in good)
         assert pid_of(bench) != first
         assert bench.studio.load().deadlines == 1
         until(lambda: not Path(f"/proc/{first}").exists())
@@ -108,12 +108,12 @@ def test_the_second_time_it_is_set_aside_and_its_neighbours_and_verdicts_are_not
         for refusal in (Unavailable, CannotBeDrawn):
             (bad,) = held_to(bench, over("hang"), paint=0.5)
             with pytest.raises(refusal):
-                bad.result(60)
+                bad.result(120)
         with pytest.raises(CannotBeDrawn):
-            bench.studio.submit(over("wait", "bad", 0)).result(60)
-        assert bench.studio.submit(over("wait", "bad", 0, lane=Lane.JUDGE)).result(60)
-        assert bench.studio.submit(over("wait", "bad", 0, version="2")).result(60)
-        assert bench.studio.submit(over("wait", "good", 0)).result(60)
+            bench.studio.submit(over("wait", "bad", 0)).result(120)
+        assert bench.studio.submit(over("wait", "bad", 0, lane=Lane.JUDGE)).result(120)
+        assert bench.studio.submit(over("wait", "bad", 0, version="2")).result(120)
+        assert bench.studio.submit(over("wait", "good", 0)).result(120)
         load = bench.studio.load()
         assert (load.deadlines, load.set_aside) == (2, 1)
 
@@ -129,8 +129,8 @@ def test_a_fresh_painter_takes_over_while_one_hangs(tmp_path):
 def test_many_who_ask_for_what_hangs_hold_one_painter_only(tmp_path):
     with near(tmp_path) as bench:
         bad = held_to(bench, *[over("hang", "bad", n) for n in range(12)], slow=0.2)
-        assert bench.studio.submit(over("wait", "good", 0)).result(60)
-        assert bench.studio.submit(over("wait", "bad", 0)).result(60)
+        assert bench.studio.submit(over("wait", "good", 0)).result(120)
+        assert bench.studio.submit(over("wait", "bad", 0)).result(120)
         assert sum(each.running() for each in bad) == 2
 
 
@@ -139,10 +139,10 @@ def test_a_crash_over_one_dataset_costs_nobody_else_a_picture(tmp_path, caplog):
         bad = bench.studio.submit(over("crash"))
         good = [bench.studio.submit(over("wait", f"good {n}", 0.05)) for n in range(10)]
         with pytest.raises(CannotBeDrawn):
-            bad.result(60)
-        assert all(each.result(60) for each in good)
+            bad.result(120)
+        assert all(each.result(120) for each in good)
         with pytest.raises(CannotBeDrawn):
-            bench.studio.submit(over("wait", "bad", 0)).result(60)
+            bench.studio.submit(over("wait", "bad", 0)).result(120)
         load = bench.studio.load()
         assert 2 <= load.deaths <= 3
         assert load.set_aside == 1
@@ -153,8 +153,8 @@ def test_a_crash_over_one_dataset_costs_nobody_else_a_picture(tmp_path, caplog):
 def test_a_file_that_ends_painters_as_it_is_judged_is_unavailable_and_its_pictures_are_not(tmp_path):
     with near(tmp_path) as bench:
         with pytest.raises(Unavailable):
-            bench.studio.submit(over("crash", lane=Lane.JUDGE)).result(60)
-        assert bench.studio.submit(over("wait", "bad", 0)).result(60)
+            bench.studio.submit(over("crash", lane=Lane.JUDGE)).result(120)
+        assert bench.studio.submit(over("wait", "bad", 0)).result(120)
 
 
 def test_painters_that_are_killed_leave_no_task_undone_and_blame_none(tmp_path):
@@ -164,7 +164,7 @@ def test_painters_that_are_killed_leave_no_task_undone_and_blame_none(tmp_path):
         for number in range(4):
             until(lambda number=number: bench.studio.load().deaths == number and place._child.jobs)
             os.kill(place._child.pid, signal.SIGKILL)
-        assert all(each.result(60) for each in found)
+        assert all(each.result(120) for each in found)
         assert bench.studio.load().set_aside == 0
         assert bench.studio.load().deaths == 4
 
@@ -194,14 +194,14 @@ def test_what_is_told_a_whole_group_does_not_end_a_painter_at_its_work(tmp_path)
         pid, busy = pid_of(bench), bench.studio.submit(ask("wait", 0.5))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             os.kill(pid, number)
-        assert busy.result(60) == pid
+        assert busy.result(120) == pid
         assert bench.studio.load().deaths == 0
 
 
 def test_a_painter_that_has_grown_is_followed_by_a_fresh_one_without_a_gap(tmp_path):
     with near(tmp_path, memory_mb=300) as bench:
         first = pid_of(bench)
-        assert bench.studio.submit(ask("grow", 300)).result(60) == 1
+        assert bench.studio.submit(ask("grow", 300)).result(120) == 1
         until(lambda: pid_of(bench) != first)
         load = bench.studio.load()
         assert (load.retired, load.deaths) == (1, 0)
@@ -212,13 +212,13 @@ def test_more_memory_than_there_is_within_a_task_is_told(tmp_path):
     with near(tmp_path) as bench:
         first = pid_of(bench)
         with pytest.raises(CannotBeDrawn, match="memory"):
-            bench.studio.submit(over("balloon")).result(60)
+            bench.studio.submit(over("balloon")).result(120)
         assert pid_of(bench) == first
 
 
 def test_any_other_error_is_a_bare_500_and_its_text_is_in_the_log_alone(tmp_path, caplog):
     with near(tmp_path) as bench, pytest.raises(GatewayError) as caught:
-        bench.studio.submit(over("fail")).result(60)
+        bench.studio.submit(over("fail")).result(120)
     assert (caught.value.status, caught.value.detail) == (500, "")
     assert any("a key that is not there" in text for text in errors(caplog))
 
@@ -230,7 +230,7 @@ def test_more_tasks_than_may_wait_are_refused(tmp_path):
             with pytest.raises(Unavailable) as caught:
                 bench.studio.submit(ask("wait", 0))
         assert int(caught.value.headers["Retry-After"]) >= 1
-        assert all(each.result(60) for each in kept)
+        assert all(each.result(120) for each in kept)
         assert pid_of(bench)
 
 
@@ -240,7 +240,7 @@ def test_a_task_whose_client_has_left_is_never_begun(tmp_path):
             busy = bench.studio.submit(ask("wait", 0))
             dropped = [bench.studio.submit(over("crash")) for _ in range(5)]
             assert all(each.cancel() for each in dropped)
-        assert busy.result(60)
+        assert busy.result(120)
         assert pid_of(bench)
         load = bench.studio.load()
         assert (load.deaths, load.waiting) == (0, 0)
@@ -278,7 +278,7 @@ def test_a_painter_whose_server_has_stopped_ends_without_a_word(told):
         ours.close()
         line = [sys.executable, "-m", "gateway.studio.painter", str(theirs.fileno())]
         ended = subprocess.run(
-            line, check=False, pass_fds=(theirs.fileno(),), capture_output=True, text=True, timeout=60, cwd=ROOT
+            line, check=False, pass_fds=(theirs.fileno(),), capture_output=True, text=True, timeout=120, cwd=ROOT
         )
     assert (ended.returncode, ended.stderr) == (0, "")
 
@@ -330,7 +330,7 @@ def test_what_a_painter_answers_runs_no_code_in_who_asks_and_ends_the_painter(tm
             told = (str(tmp_path / "made"),) if what.startswith("code") else ()
             first = pid_of(bench)
             with pytest.raises(CannotBeDrawn):
-                bench.studio.submit(over("forge", what, what, *told)).result(60)
+                bench.studio.submit(over("forge", what, what, *told)).result(120)
             assert pid_of(bench) != first
             until(lambda first=first: not Path(f"/proc/{first}").exists())
             assert any("that no painter gives" in e and f"forge of dataset {what}" in e for e in errors(caplog))

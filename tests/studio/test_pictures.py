@@ -30,7 +30,7 @@ def world(tmp_path):
 def drawn(pictures, record, address, format):
     if not pictures.holds(record):
         pictures.open(record)
-    return pictures.tile(record, address, Style(), format).result(60)
+    return pictures.tile(record, address, Style(), format).result(120)
 
 
 def learned(pictures, record):
@@ -38,7 +38,7 @@ def learned(pictures, record):
     for _ in range(1000):
         if known.stored.get("WebMercatorQuad"):
             return
-        pictures.ask(tasks.grids()).result(60)
+        pictures.ask(tasks.grids()).result(120)
 
 
 def test_what_lies_ready_is_given_at_once_and_nothing_else(world, tmp_path):

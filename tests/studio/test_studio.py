@@ -93,16 +93,16 @@ def test_another_version_than_the_task_names_is_refused(bench, hills):
     old = source(hills)
     os.utime(hills, ns=(5, 5))
     with open_file(hills) as opened, pytest.raises(VersionChanged):
-        bench.studio.submit(tasks.info(old), (opened,)).result(60)
+        bench.studio.submit(tasks.info(old), (opened,)).result(120)
     with open_file(hills) as opened, pytest.raises(VersionChanged):
-        bench.studio.submit(tasks.verdict(old, False), (opened,)).result(60)
+        bench.studio.submit(tasks.verdict(old, False), (opened,)).result(120)
 
 
 def test_a_raster_needs_its_descriptor_and_no_path(bench, hills):
     with open_file(hills) as opened:
         known = source(hills)
         hills.unlink()
-        assert bench.studio.submit(tasks.info(known), (opened,)).result(60)["count"] == 3
+        assert bench.studio.submit(tasks.info(known), (opened,)).result(120)["count"] == 3
 
 
 def test_a_damaged_dataset_spoils_none_of_its_neighbours(bench_of, tmp_path, hills):
@@ -126,7 +126,7 @@ def test_many_tasks_over_few_datasets_leave_no_descriptor_open(bench_of, tmp_pat
             for z in (9, 10, 11)
         ]
         found += [bench.begin(tasks.info, hills, id=f"d{n}") for n in range(100)]
-        assert all(each.result(60) for each in found)
+        assert all(each.result(120) for each in found)
     assert len(os.listdir("/proc/self/fd")) <= before
 
 
@@ -155,5 +155,5 @@ def test_a_root_that_is_not_configured_is_unavailable(bench, hills):
 
     far = replace(source(hills), remote=True, root="nowhere")
     with pytest.raises(GatewayError) as caught:
-        bench.studio.submit(tasks.info(far)).result(60)
+        bench.studio.submit(tasks.info(far)).result(120)
     assert caught.value.status == 503

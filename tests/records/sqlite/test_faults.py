@@ -74,7 +74,7 @@ while True:
 def test_a_full_disk_refuses_rows_and_the_question_for_one_until_there_is_room(tmp_path, asked):
     path = tmp_path / "a.db"
     run = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(path), asked], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", FULL_DISK, str(path), asked], capture_output=True, text=True, timeout=120, check=False
     )
     assert (run.returncode, run.stdout) == (0, "refused\n"), run.stderr
     records = open_sqlite(path)
@@ -85,7 +85,7 @@ def test_a_full_disk_refuses_rows_and_the_question_for_one_until_there_is_room(t
 def test_a_prune_killed_in_its_transaction_leaves_rows_and_trigger_and_can_go_on(tmp_path):
     path = tmp_path / "a.db"
     run = subprocess.run(
-        [sys.executable, "-c", KILLED_PRUNING, str(path)], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", KILLED_PRUNING, str(path)], capture_output=True, text=True, timeout=120, check=False
     )
     assert run.returncode == -signal.SIGKILL, run.stderr
     records = open_sqlite(path)

@@ -39,7 +39,7 @@ def test_processes_that_start_together_make_one_database(tmp_path):
         for process in started:
             process.stdin.write("\n")
             process.stdin.flush()
-        errors = [process.communicate(timeout=30)[1] for process in started]
+        errors = [process.communicate(timeout=120)[1] for process in started]
         assert [process.returncode for process in started] == [0] * PROCESSES, errors
         records = open_sqlite(path)
         assert len(list(records.audit_rows(AuditQuery()))) == PROCESSES
