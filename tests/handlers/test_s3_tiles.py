@@ -1,6 +1,7 @@
 """Tiles of datasets in a bucket, over HTTP: those of local files, in few requests, and 503 at once in trouble."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -63,6 +64,8 @@ async def test_every_answer_is_that_of_the_same_local_file(fetch, world, far):
         assert expected.body == found.body, path
     for path in ("tilejson.json", "WMTSCapabilities.xml"):
         expected, found = [(await fetch(f"/api/datasets/{each.id}/{path}")).body.decode() for each in (near, far)]
+        # The default range of values of a file in a bucket is not known before a tile of it is drawn.
+        expected = re.sub(r"&amp;rescale=[^\"&]+(?=\"/></Style>)", "", expected)
         assert expected == found.replace(far.id, near.id).replace(far.version, near.version), path
 
 
