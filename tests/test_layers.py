@@ -61,7 +61,7 @@ HOMES = {
     "rich": {"__main__", "cli"},
     "prometheus_client": {"metrics"},
     "limits": {"rates"},
-    "msgspec": {"studio"},
+    "msgspec": {"studio", "audit"},
     "pydantic": {"settings"},
     "pydantic_settings": {"settings"},
 }

@@ -94,8 +94,11 @@ class Recorder:
             chunk = writer.socket.recv(CHUNK_BYTES)
         except OSError:
             chunk = b""
-        for body in writer.frames.take(chunk):
-            self._waiting.append(_Batch(writer, rows_of(body)))
+        try:
+            self._waiting += [_Batch(writer, rows_of(body)) for body in writer.frames.take(chunk)]
+        except ValueError as error:
+            LOG.error("A process sends what are no rows: %s", error)
+            chunk = b""
         if not chunk:
             self._drop(writer)
 

@@ -56,10 +56,14 @@ def access(rule: AccessRule) -> Callable[[F], F]:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a request carries: the Authorization field, else every `token` of the query, each as received."""
+    """What a request carries: the Authorization field, else every `token` of the query, each as received.
+
+    `in_url` tells whether the URL had one, looked at or not: it must not be kept or passed on by its readers.
+    """
 
     authorization: str | None
     tokens: tuple[str, ...]
+    in_url: bool = False
 
 
 def principal_of(credential: Credential, rule: AccessRule, services: Services, now: float) -> Principal:

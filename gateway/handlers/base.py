@@ -134,7 +134,7 @@ class BaseHandler(RequestHandler):
             settings["cors_origins"], origin, self.request_id, draining=draining
         ).items():
             self.set_header(name, value)
-        if self.credential.tokens:
+        if self.credential.in_url:
             self.set_header("Cache-Control", "private, no-store")
             self.set_header("Referrer-Policy", "no-referrer")
 
@@ -207,7 +207,7 @@ class BaseHandler(RequestHandler):
         self.set_status(error.status)
         for name, value in error.headers.items():
             self.set_header(name, value)
-        self.set_header("Cache-Control", "private, no-store" if self.credential.tokens else "no-store")
+        self.set_header("Cache-Control", "private, no-store" if self.credential.in_url else "no-store")
         self.set_header("Content-Type", MEDIA_TYPE)
         self.finish(json_bytes(problem_of(error, self.request_id)))
         self.refused(error)  # behind the answer, so that its time does not tell of it
@@ -269,7 +269,7 @@ def _take_credential(request: HTTPServerRequest) -> Credential:
         request.query = redact(request.query)
     authorization = request.headers.get("Authorization")
     # Authorization wins: a token that lost must not come into a document or decide how long one is kept.
-    return Credential(authorization, tokens if authorization is None else ())
+    return Credential(authorization, tokens if authorization is None else (), bool(tokens))
 
 
 def log_request(handler: BaseHandler) -> None:

@@ -21,6 +21,7 @@ from tornado.iostream import IOStream, SSLIOStream, StreamClosedError, Unsatisfi
 
 from gateway.errors import GatewayError, HeadTooLarge, MalformedRequest
 from gateway.handlers.halfclose import HalfClosed, unread_bytes
+from gateway.handlers.inputend import InputEnd
 from gateway.handlers.room import SMALL_ANSWER_BYTES, Room
 
 # What Tornado writes for a request that is no HTTP.
@@ -110,6 +111,8 @@ class ClientConnection:
     It stands where Tornado's stream writes and closes its socket, whoever asks for that.
     """
 
+    input_end: InputEnd
+
     def __init__(self, stream: IOStream, connections: Connections, *, watched: bool = True) -> None:
         self.stream = stream
         # Whether it was closed because its client took nothing.
@@ -123,6 +126,7 @@ class ClientConnection:
             # Each answer leaves at once. Tornado would ask the kernel for that anew at the end of every one.
             stream.set_nodelay(True)
             stream.set_nodelay = _as_it_is  # type: ignore[method-assign]
+            self.input_end = InputEnd(stream)
             self._close_fd, self._write = stream.close_fd, stream.write
             stream.close_fd, stream.write = self._close, self._write_or_refuse  # type: ignore[method-assign]
 
@@ -244,6 +248,7 @@ class ClientConnection:
         self._connections.gone(stream)
         # Else stream and connection would hold each other until a collection finds them.
         del stream.close_fd, stream.write
+        self.input_end.release()
         if self._writable is not None and not self._writable.done():
             self._writable.set_exception(StreamClosedError())
         if isinstance(stream.error, UnsatisfiableReadError):

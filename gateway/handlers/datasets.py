@@ -26,7 +26,7 @@ class JsonHandler(BaseHandler):
 
     def send_private(self, value: object) -> None:
         """Finish with JSON that no shared cache may keep."""
-        if not self.credential.tokens:
+        if not self.credential.in_url:
             self.set_header("Cache-Control", "private, no-cache")
         self.send_json(value, HTTPStatus.OK)
 

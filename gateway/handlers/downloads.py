@@ -60,7 +60,7 @@ class DownloadHandler(AuditedHandler):
             # There is nothing here that could have one.
             self.clear_header("Content-Type")
         for name, value in headers.items():
-            if name != "Cache-Control" or not self.credential.tokens:
+            if name != "Cache-Control" or not self.credential.in_url:
                 self.set_header(name, value)
 
     async def send_small(self, answer: SmallBody) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -76,7 +77,8 @@ class MapHandler(ValuesHandler):
             await self.in_thread(pictures.open, dataset)
         self.drawing = self.results.expect(begin(pictures))
         try:
-            found: T = await self.drawing
+            with self.answer_later():
+                found: T = await self.drawing
             return found
         except asyncio.CancelledError:
             if self.left:
@@ -85,6 +87,11 @@ class MapHandler(ValuesHandler):
         finally:
             # The handler lives as long as its answer waits for the reader, and would hold the picture beside it.
             self.drawing = None
+
+    def answer_later(self) -> AbstractContextManager[None]:
+        """Return what notices meanwhile that the client has left, though it may just have ended its side."""
+        connection = self.connection
+        return nullcontext() if connection.closed else connection.input_end.answer_later(self.request.version)
 
     def on_connection_close(self) -> None:
         """Drop the work that still waits."""
@@ -98,7 +105,7 @@ class MapHandler(ValuesHandler):
         What goes on record is kept as the file itself is: nobody but the gateway may answer with it.
         """
         if self.gives_file:
-            by_url = self.principal.kind is not None
+            by_url = self.credential.in_url
             self.set_header("Cache-Control", "private, no-store" if by_url else "private, no-cache")
             return
         version = parameters.text(self.request.query_arguments, "v")

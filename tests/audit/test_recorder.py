@@ -3,11 +3,13 @@
 import asyncio
 import fcntl
 import os
+import pickle
 import socket
 import termios
 import threading
 from contextlib import contextmanager
 
+import msgspec
 import pytest
 
 from gateway.audit import LoopAuditLog, Recorder, RecorderLink, recorder, wire
@@ -142,6 +144,42 @@ class Raw:
         return bodies[0]
 
 
+class Harm:
+    """What runs code where it is unpickled."""
+
+    def __reduce__(self):
+        return os.abort, ()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        wire.framed(pickle.dumps([Harm()])),
+        wire.framed(msgspec.msgpack.encode([["only one value"]])),
+        wire.framed(msgspec.msgpack.encode([[1, *["x"] * 14]])),
+        wire.LENGTH.pack(wire.MOST_BYTES + 1),
+    ],
+    ids=["pickle", "short", "types", "long"],
+)
+def test_what_is_no_row_costs_its_sender_the_connection_and_nobody_else(folder, listener, store, caplog, sent):
+    with running(listener, store.append):
+        good, bad = Raw(folder), Raw(folder)
+        bad.socket.sendall(sent)
+        assert bad.socket.recv(10) == b""
+        good.send("a")
+        assert good.answer() == wire.DURABLE
+        for worker in (good, bad):
+            worker.socket.close()
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["A process sends what are no rows"]
+    caplog.clear()
+
+
+def test_a_row_that_cannot_travel_is_refused_where_it_is_made():
+    for unfit in (object(), 1 << 80):
+        with pytest.raises(ValueError, match="cannot be stored"):
+            wire.request_of([AuditRow("a", detail={"x": unfit})])
+
+
 @pytest.fixture
 def busy(folder, listener, store):
     """Three workers of a recorder that is in the middle of the batch of the first one, "begin"."""
@@ -253,6 +291,8 @@ def test_a_recorder_that_ends_with_a_batch_unread_or_between_two_is_no_fault(fol
         # The recorder has left it without patience.
         listener.settimeout(WAIT_SECONDS)
         asking = asyncio.create_task(link.append([AuditRow("b")]))
+        while link._socket is None:
+            await asyncio.sleep(0.001)
         accepted, _ = await asyncio.to_thread(listener.accept)
         while not unread_bytes(accepted):
             await asyncio.sleep(0.001)

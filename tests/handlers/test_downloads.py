@@ -153,6 +153,20 @@ async def test_an_anonymous_download_token_leaves_a_null_user_and_its_token_id(w
     assert granted.token_id == mint.token_id is not None
 
 
+async def test_a_token_in_the_url_is_kept_nowhere_though_authorization_wins(world, fetch):
+    dataset, token = world.add(), world.bearer()
+    minted = json.loads((await fetch(f"/api/auth/download-token/{dataset.id}", "POST")).body)["url"]
+    values = f"/api/datasets/{dataset.id}/preview.npy?max_size=8&token=lost"
+    for address, headers, code in (
+        (minted, {}, 200), (minted, {"Range": "bytes=0-9"}, 206), (minted, {"If-None-Match": "*"}, 304),
+        (minted.replace(dataset.id, "nonsense"), {}, 422), (values, {}, 200),
+    ):  # fmt: skip
+        response = await fetch(address, headers=headers, token=token)
+        assert response.code == code
+        assert response.headers["Cache-Control"] == "private, no-store", code
+        assert response.headers["Referrer-Policy"] == "no-referrer", code
+
+
 async def test_every_answer_to_a_token_in_the_url_stays_out_of_caches_and_referrers(world, fetch):
     dataset = world.add()
     minted = json.loads((await fetch(f"/api/auth/download-token/{dataset.id}", "POST")).body)["url"]

@@ -8,6 +8,7 @@ import random
 import socket
 import ssl
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -377,3 +378,33 @@ async def test_a_file_that_is_cut_in_its_last_bytes_is_never_a_whole_answer(file
             await closed_at_the_end(stream, transfer)
     assert transfer.sent == len(await reading) == 200_000 - cut_bytes
     client.close()
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_whoever_ends_its_side_of_a_tls_connection_gets_the_whole_file_if_an_alert_says_so(
+    world, tls_server, told
+):
+    server, trust = tls_server
+    asked = request(dataset := world.add(), world.bearer())
+
+    def exchange():
+        raw = socket.create_connection(("127.0.0.1", port_of(server)), 10)
+        with trust.wrap_socket(raw, server_hostname="localhost") as client:
+            client.sendall(asked)
+            client.setblocking(False)
+            if told:
+                with suppress(ssl.SSLWantReadError):
+                    client.unwrap()
+            with socket.socket(fileno=os.dup(client.fileno())) as same:
+                same.shutdown(socket.SHUT_WR)
+            client.settimeout(10)
+            got = bytearray()
+            # Of a connection that ends without the alert OpenSSL itself says that it is broken.
+            with suppress(ssl.SSLZeroReturnError if told else ssl.SSLError):
+                while chunk := client.recv(1 << 16):
+                    got += chunk
+            return bytes(got)
+
+    body = (await asyncio.to_thread(exchange)).partition(b"\r\n\r\n")[2]
+    expected = (world.folder / dataset.key).read_bytes()
+    assert body == expected if told else expected.startswith(body)
