@@ -66,6 +66,21 @@ async def test_a_phone_shows_everything_without_scrolling_sideways(http_server, 
 
 
 @pytest.mark.gen_test
+async def test_no_control_of_the_panel_is_cut_at_any_width(http_server, base_url, samples):
+    async with opened_page(viewport={"width": 1440, "height": 800}) as page:
+        await page.goto(f"{base_url}#dataset={samples.marble.id}")
+        await drawn(page)
+        for width in (1440, 1024, 800, 390, 340):
+            await page.set_viewport_size({"width": width, "height": 800})
+            cut = await page.evaluate("""() => {
+              const { right } = document.querySelector("#panel").getBoundingClientRect();
+              const shown = [...document.querySelectorAll("#panel button, #panel select, #panel input")];
+              return shown.filter((each) => each.getBoundingClientRect().right > right).map((each) => each.id);
+            }""")
+            assert cut == [], width
+
+
+@pytest.mark.gen_test
 async def test_the_keyboard_alone_is_enough(http_server, base_url, samples):
     async with opened_page() as page:
         await page.goto(base_url)
