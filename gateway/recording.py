@@ -10,9 +10,9 @@ from pathlib import Path
 from gateway import __version__
 from gateway.audit import Recorder
 from gateway.metrics import Metrics
-from gateway.records import open_records
-from gateway.services import database_file, timed
+from gateway.services import timed
 from gateway.settings import Settings
+from gateway.state import made_records
 from gateway.supervisor import CHILD_STOP
 
 # How old the processor time of the recorder may be.
@@ -43,7 +43,7 @@ def record_for_workers(settings: Settings, folder: Path, listener: socket.socket
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(CHILD_STOP, lambda *_: os.write(teller, b"."))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (CHILD_STOP, signal.SIGHUP))
-    metrics, records = Metrics(__version__, folder), open_records(database_file(settings.state_dir))
+    metrics, records = Metrics(__version__, folder), made_records(settings)
     try:
         recorder = Recorder(listener, timed(records.append_audit, metrics))
         recorder.run(told, metrics.look_at_cpu, LOOK_SECONDS)

@@ -31,10 +31,11 @@ from gateway.handlers.load import Load
 from gateway.handlers.watching import keep_looking
 from gateway.keyring import Keys
 from gateway.recording import listen, record_for_workers, recorder_socket
-from gateway.records import old_library
+from gateway.records import file_of, old_library
 from gateway.scratch import shared_folder
 from gateway.services import Services, open_services
 from gateway.settings import Settings, told_unknown
+from gateway.state import database_url, place_of_records
 from gateway.studio.process import ProcessStudio, plan_of
 from gateway.supervisor import CHILD_READY, CHILD_STOP, STOPS, Child, Supervisor
 from gateway.systemd import READY, STOPPING, notify, reloading
@@ -88,7 +89,7 @@ def serve(
         give_large_blocks_back()
         for told in told_unknown(os.environ):
             log.warning("%s", told)
-        warn_of_old_library(settings.processes)
+        warn_of_old_library(settings.processes if file_of(database_url(settings)) else 0)
         check_start(settings)
         code = serve_checked(settings, on_ready, reread or (lambda: settings))
         on_failure.pop_all()
@@ -112,10 +113,10 @@ def serve_checked(settings: Settings, on_ready: Callable[[int], None] | None, re
 
 def supervise(keys: Keys, counts: Path, on_ready: Callable[[int], None] | None) -> int:
     """Keep the workers and their recorder alive until SIGTERM or SIGINT; returns the exit code."""
-    for name in NEEDED:
+    settings, parent = keys.settings, os.getpid()
+    for name in NEEDED if file_of(database_url(settings)) else (*NEEDED, "gateway.records.postgres"):
         importlib.import_module(name)
     gc.freeze()
-    settings, parent = keys.settings, os.getpid()
 
     def tell(state: str) -> None:
         # The parent knows of all else by itself; and no stranger who has taken an orphan in is to have it.
@@ -180,7 +181,7 @@ def start_problem(settings: Settings) -> str:
         with open_services(settings) as services:
             services.records.ping()
             if not services.records.is_whole(QUICK_CHECK_SECONDS):
-                return f"{settings.state_dir / 'gateway.db'} is damaged: restore it from a backup"
+                return f"{place_of_records(settings)} is damaged: restore it from a backup"
             for name, storage in services.storages.items():
                 try:
                     storage.ping()

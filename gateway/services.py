@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -16,16 +14,16 @@ from gateway import __version__
 from gateway.audit import AuditLog, LoopAuditLog, RecorderLink
 from gateway.cog.sidecars import check_sidecars
 from gateway.deep import DeepJudgements, DeepRules
-from gateway.errors import SettingsError
 from gateway.files import FileSource
 from gateway.gatekeeper import Gatekeeper
 from gateway.metrics import Metrics
 from gateway.model import AuditRow, Dataset, Inspection, TokenKind
 from gateway.pools import BoundedPool, Pool, pool_table
 from gateway.rates import RateLimits
-from gateway.records import Records, open_records
+from gateway.records import Records
 from gateway.refusals import Refusals
-from gateway.settings import Settings, read_secret
+from gateway.settings import Settings
+from gateway.state import made_records, secret_keys
 from gateway.storage import OpenObject, Storage, open_storage
 from gateway.studio import Source, Studio
 from gateway.studio.ondemand import OnDemand
@@ -112,7 +110,7 @@ def open_services(
             return part
 
         metrics = kept(Metrics(__version__, shared))
-        records = kept(open_records(database_file(settings.state_dir)))
+        records = kept(made_records(settings))
         storages = {name: kept(storage) for name, storage in storages_of(settings)}
         rates = kept(RateLimits(rates_of(settings), shared))
         audit = kept(audit_of(records, metrics, recorder, stack))
@@ -230,63 +228,3 @@ def timed(append: Append, metrics: Metrics) -> Append:
         metrics.audit_rows.observe(len(rows))
 
     return commit
-
-
-def secret_keys(settings: Settings) -> list[bytes]:
-    """Return the keys for the gateway's own tokens: those of the settings, else those of the state folder's file."""
-    keys = settings.secret_keys or [part.strip() for part in own_key(settings.state_dir).split(",") if part.strip()]
-    return [key.encode() for key in keys]
-
-
-def new_state(settings: Settings) -> Path:
-    """Return the path of the database, made where it is missing, together with a key unless the settings have keys.
-
-    A key is not made beside a database that is there: whoever serves it signs with another one.
-    """
-    if not settings.secret_keys and not (settings.state_dir / "gateway.db").exists():
-        own_key(settings.state_dir)
-    return database_file(settings.state_dir)
-
-
-def state_folder(path: Path) -> Path:
-    """Return the state folder, made when it is missing and closed to other users then."""
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"the state folder {path} cannot be made") from error
-    return path
-
-
-def database_file(state_dir: Path) -> Path:
-    """Return the path of the database; a new one is closed to other users, because it names people."""
-    path = state_folder(state_dir) / "gateway.db"
-    try:
-        if not path.exists():
-            path.touch(mode=0o600)
-    except OSError as error:
-        raise SettingsError(f"the database {path} cannot be made") from error
-    return path
-
-
-def own_key(state_dir: Path) -> str:
-    """Return the gateway's own key from `secret.key`, made with mode 0600 on the first start.
-
-    Several processes may start together: the file is linked into place whole, and the first one wins.
-    """
-    path = state_folder(state_dir) / "secret.key"
-    if not path.exists():
-        temporary = path.with_name(f".secret.key.{secrets.token_hex(8)}")
-        try:
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(secrets.token_urlsafe(48) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                pass
-            finally:
-                temporary.unlink()
-        except OSError as error:
-            raise SettingsError(f"the key file {path} cannot be made") from error
-    return read_secret(path)

@@ -175,6 +175,22 @@ def test_secrets_are_not_in_the_repr(monkeypatch):
     assert "very-secret" not in repr(load_settings())
 
 
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_OWNER_URL"])
+def test_the_url_of_a_database_is_a_secret(tmp_path, monkeypatch, name):
+    url, file = "postgresql://user:hidden@host/name", tmp_path / "url"
+    file.write_text(f"{url}\n")
+    file.chmod(0o600)
+    monkeypatch.setenv(f"GATEWAY_{name}_FILE", str(file))
+    settings = load_settings()
+    assert getattr(settings, name.lower()) == url
+    assert "hidden" not in repr(settings)
+    monkeypatch.delenv(f"GATEWAY_{name}_FILE")
+    monkeypatch.setenv(f"GATEWAY_{name}", "mysql://user:hidden@host/name")
+    with pytest.raises(SettingsError, match=name.lower()) as caught:
+        load_settings()
+    assert "hidden" not in str(caught.value)
+
+
 def test_the_guide_names_every_setting_with_its_description():
     text = DOCS.read_text()
     for name, field in Settings.model_fields.items():

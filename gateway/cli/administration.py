@@ -6,15 +6,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
 from gateway.cli.shared import printable, settings_of
-from gateway.errors import SettingsError
 from gateway.model import Dataset
-from gateway.records import DatasetQuery, Records, open_records
-from gateway.settings import Settings
+from gateway.records import DatasetQuery, Records
+from gateway.state import existing_records
 
 PAGE = 500
 ALL = DatasetQuery(principal=None)
@@ -28,22 +26,13 @@ class NoSuch(click.ClickException):
     exit_code = 1
 
 
-def catalogue_file(settings: Settings) -> Path:
-    """Return the path of the catalogue; raises SettingsError, with the folder, where there is none."""
-    folder = settings.state_dir.absolute()
-    if not (folder / "gateway.db").exists():
-        named = "GATEWAY_STATE_DIR, or state_dir in the settings file, names another folder"
-        raise SettingsError(f"there is no catalogue in {folder}: {named}")
-    return folder / "gateway.db"
-
-
 @contextmanager
 def records_of(context: click.Context, *, write: bool = False) -> Iterator[Records]:
     """Yield the records of the catalogue that is there; nothing is made, and without `write` nothing changed.
 
     Raises SettingsError and RecordsUnavailable.
     """
-    records = open_records(catalogue_file(settings_of(context)), read_only=not write)
+    records = existing_records(settings_of(context), read_only=not write)
     try:
         yield records
     finally:

@@ -15,10 +15,10 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from gateway.cli.administration import id_or_exit, records_of
-from gateway.cli.prune import Archived, prune, require_past
+from gateway.cli.prune import prune, require_past
 from gateway.cli.shared import Moment, as_json, fitted, print_json, print_table, printable
 from gateway.model import utc_text
-from gateway.records import ACTIONS, AuditQuery, Records, StoredAuditRow
+from gateway.records import ACTIONS, Archived, AuditQuery, Records, StoredAuditRow
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -121,10 +121,13 @@ def prune_(context: click.Context, /, before: datetime, archive: Path, dry_run: 
     """
     require_past(before)
     with records_of(context, write=not dry_run) as records:
-        old = (told(stored) for stored in records.audit_rows(AuditQuery(until=before)))
-        pruned = Archived(sum(1 for _ in old)) if dry_run else prune(records, old, before, archive)
+        until = records.prunable_until(before)
+        old = (told(stored) for stored in records.audit_rows(AuditQuery(until=until)))
+        pruned = Archived(sum(1 for _ in old)) if dry_run else prune(records, old, until, archive)
+    if until != before:
+        click.echo(f"whole months: those before {utc_text(until)}", err=True)
     if as_json:
-        print_json({"before": utc_text(before), "dry_run": dry_run, "archive": str(archive), **asdict(pruned)})
+        print_json({"before": utc_text(until), "dry_run": dry_run, "archive": str(archive), **asdict(pruned)})
     else:
         click.echo(f"{pruned.rows} rows {'would be' if dry_run else 'were'} archived and deleted")
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from gateway.cli.administration import ALL, NoSuch, catalogue_file, dataset_or_exit, every, id_or_exit, records_of
+from gateway.cli.administration import ALL, NoSuch, dataset_or_exit, every, id_or_exit, records_of
 from gateway.cli.people import PERSON_OR_NONE
 from gateway.cli.recheck import recheck
 from gateway.cli.shared import as_json, is_terminal, print_json, print_table, printable, settings_of
 from gateway.model import AuditRow, Dataset, Scale, utc_text
 from gateway.records import SORTINGS, Change, DatasetQuery
+from gateway.state import place_of_records
 
 SCALES = click.Choice([scale.value for scale in Scale])
 
@@ -49,7 +50,7 @@ def list_(context: click.Context, /, as_json: bool, visibility: str | None, **wi
     print_list(shown)
     number = f"{total}" if len(shown) == total else f"{len(shown)} of {total}"
     noun = "dataset" if total == 1 else "datasets"
-    click.echo(f"{number} {noun} in {printable(str(catalogue_file(settings_of(context))))}", err=True)
+    click.echo(f"{number} {noun} in {printable(place_of_records(settings_of(context)))}", err=True)
 
 
 def print_list(datasets: list[Dataset]) -> None:

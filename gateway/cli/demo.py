@@ -60,8 +60,9 @@ def demo(context: click.Context, /, host: str, port: int | None) -> None:
         root = {"data": {"uri": f"file:{quote(str(samples))}"}}
         own = {"state_dir": state, "roots": root, "processes": 1, "log_level": "WARNING"}
         settings = settings_of(context, host=host, port=port, **own)
-        # Its token is its own, whoever issues them elsewhere.
-        settings = settings.model_copy(update={"oidc_issuer": None, "oidc_audience": None})
+        # Its tokens and its records are its own, whoever has them elsewhere.
+        elsewhere = ("oidc_issuer", "oidc_audience", "database_url", "database_owner_url")
+        settings = settings.model_copy(update=dict.fromkeys(elsewhere))
         ready = prepare(settings, samples)
 
         def announce(port: int) -> None:

@@ -28,10 +28,11 @@ from gateway.ingest_options import IngestOptions
 from gateway.ingest_outcome import Ingested, IngestStatus
 from gateway.judging import DEPTH, Judged, Task, attempt
 from gateway.model import Finding, Report, Scale
-from gateway.records import Records, open_records
-from gateway.services import new_state, storages_of
+from gateway.records import Records, file_of, open_records
+from gateway.services import storages_of
 from gateway.settings import Settings
 from gateway.sources import Hidden, Lack, Problem
+from gateway.state import database_url, existing_records, new_state
 
 SCALES = click.Choice([scale.value for scale in Scale])
 EXITS = {IngestStatus.REFUSED: 1, IngestStatus.FAILED: 2}
@@ -106,13 +107,12 @@ def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, **wis
 @contextmanager
 def records_of(settings: Settings, *, dry_run: bool) -> Iterator[Records]:
     """Yield the records to ingest into, made where there are none; a dry run only reads those that are there."""
-    catalogue = settings.state_dir / "gateway.db"
-    if dry_run and not catalogue.exists():
-        with TemporaryDirectory() as scratch, closing(open_records(Path(scratch) / catalogue.name)) as records:
+    file = file_of(database_url(settings))
+    if dry_run and file is not None and not file.exists():
+        with TemporaryDirectory() as scratch, closing(open_records(Path(scratch) / file.name)) as records:
             yield records
     else:
-        path = catalogue if dry_run else new_state(settings)
-        with closing(open_records(path, read_only=dry_run)) as records:
+        with closing(existing_records(settings, read_only=True) if dry_run else new_state(settings)) as records:
             yield records
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,23 +13,13 @@ from typing import Any, BinaryIO
 from gateway.cli.newfile import new_file
 from gateway.errors import SettingsError
 from gateway.model import AuditRow, utc_text
-from gateway.records import Records
+from gateway.records import Archived, Records
 
 
-@dataclass(frozen=True, slots=True)
-class Archived:
-    """What an archive holds: how many rows, the first and last of their numbers, and the file's SHA-256 in hex."""
-
-    rows: int = 0
-    first_id: int = 0
-    last_id: int = 0
-    sha256: str = ""
-
-
-def prune(records: Records, rows: Iterable[dict[str, Any]], before: datetime, archive: Path) -> Archived:
+def prune(records: Records, rows: Iterable[dict[str, Any]], until: datetime, archive: Path) -> Archived:
     """Return what was taken out of the audit: archived, durable and on record before it is deleted.
 
-    `rows` are those older than `before`, by number. Nothing is written where there are none. Raises SettingsError
+    `rows` are those older than `until`, oldest first. Nothing is written where there are none. Raises SettingsError
     when the archive is there already or cannot be written; then nothing is deleted.
     """
     try:
@@ -38,9 +28,9 @@ def prune(records: Records, rows: Iterable[dict[str, Any]], before: datetime, ar
         reason = (error.strerror or type(error).__name__).lower()
         raise SettingsError(f"the archive {archive} cannot be written: {reason}") from error
     if archived.rows:
-        detail = {"before": utc_text(before), "archive": archive.name, **asdict(archived)}
+        detail = {"before": utc_text(until), "archive": archive.name, **asdict(archived)}
         row = AuditRow("audit.pruned", detail=detail)
-        records.prune_audit(before, archived.first_id, archived.last_id, row)
+        records.prune_audit(until, archived, row)
     return archived
 
 
@@ -63,7 +53,7 @@ def _write(file: BinaryIO, rows: Iterable[dict[str, Any]]) -> Archived:
         line = json.dumps(row, allow_nan=False).encode() + b"\n"
         digest.update(line)
         file.write(line)
-        count, first, last = count + 1, first or row["id"], row["id"]
+        count, first, last = count + 1, min(first or row["id"], row["id"]), max(last, row["id"])
     return Archived(count, first, last, digest.hexdigest()) if count else Archived()
 
 

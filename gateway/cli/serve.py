@@ -52,11 +52,11 @@ def let_go_of_log() -> None:
 
 def greet(settings: Settings, port: int) -> None:
     """Print on stderr, for whoever has started the server, where it is and what it serves."""
-    from gateway.cli.administration import ALL, catalogue_file  # noqa: PLC0415
+    from gateway.cli.administration import ALL  # noqa: PLC0415
     from gateway.cli.shared import printable, reached_at  # noqa: PLC0415
-    from gateway.records import open_records  # noqa: PLC0415
+    from gateway.state import existing_records, place_of_state  # noqa: PLC0415
 
-    records = open_records(catalogue_file(settings), read_only=True)
+    records = existing_records(settings, read_only=True)
     try:
         total = records.find_datasets(ALL).total
     finally:
@@ -65,4 +65,4 @@ def greet(settings: Settings, port: int) -> None:
     roots = ", ".join(f"{name} ({root.whole_uri})" for name, root in settings.roots.items())
     viewer = settings.public_url or reached_at(settings, port)
     click.echo(printable(f"COG Gateway: {viewer}/ (Ctrl-C ends it)"), err=True)
-    click.echo(printable(f"State {settings.state_dir.absolute()}: {count}. Roots: {roots}"), err=True)
+    click.echo(printable(f"State {place_of_state(settings)}: {count}. Roots: {roots}"), err=True)

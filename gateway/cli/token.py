@@ -9,8 +9,8 @@ import click
 from gateway.cli.people import PERSON
 from gateway.cli.shared import printable, settings_of
 from gateway.errors import SettingsError
-from gateway.services import secret_keys
 from gateway.settings import Settings
+from gateway.state import require_keys, secret_keys
 from gateway.tokens import HmacKeys, mint_bearer
 
 
@@ -36,6 +36,7 @@ def own_keys(settings: Settings) -> list[bytes]:
 
     Raises SettingsError where it would be made beside a catalogue, or in a folder that nobody named.
     """
+    require_keys(settings)
     state = settings.state_dir.absolute()
     made = not settings.secret_keys and not (state / "secret.key").exists()
     if made and (state / "gateway.db").exists():

@@ -9,7 +9,9 @@ from typing import TypeVar
 from gateway.errors import StorageUnavailable
 from gateway.gatekeeper import Wait
 from gateway.handlers.results import ThreadResults
+from gateway.model import dataset_uuid
 from gateway.pools import Pool
+from gateway.records import NotRemembered, Remembering
 from gateway.remembered import Remembered
 from gateway.services import Services
 
@@ -39,11 +41,12 @@ class Decisions:
     def __init__(self, services: Services, results: ThreadResults) -> None:
         self._results = results
         self._recent: Remembered[str, bool] = Remembered(REMEMBERED, RECENT_SECONDS)
+        self._remembering = services.records.remembering
         self._pools = {wait: services.pools[pool] for wait, pool in POOLS.items()}
 
     def recently(self, dataset_id: str) -> bool:
-        """Return whether a thread has looked at the dataset a moment ago."""
-        return self._recent.get(dataset_id) is not None
+        """Return whether a thread has looked at the dataset a moment ago, and nobody need be asked over a network."""
+        return self._remembering is None and self._recent.get(dataset_id) is not None
 
     async def made(self, dataset_id: str, decide: Callable[[Wait], T | Wait]) -> T:
         """Return what `decide` returns, called with what it may wait for until that is enough.
@@ -51,14 +54,29 @@ class Decisions:
         Raises what it raises, Unavailable when too much waits already, and StorageUnavailable when a store takes too
         long.
         """
-        may_wait = Wait.NOTHING if self.recently(dataset_id) else Wait.DISK
+        may_wait = Wait.NOTHING if self._recent.get(dataset_id) else Wait.DISK
         while True:
-            found = await self._in(may_wait, decide)
+            if may_wait is Wait.NOTHING and self._remembering is not None:
+                found = await self._from_memory(self._remembering, dataset_id, decide)
+            else:
+                found = await self._in(may_wait, decide)
             if not isinstance(found, Wait):
                 if may_wait is not Wait.NOTHING and not may_wait.for_store:
                     self._recent.keep(dataset_id, True)
                 return found
             may_wait = found
+
+    async def _from_memory(
+        self, remembering: Remembering, dataset_id: str, decide: Callable[[Wait], T | Wait]
+    ) -> T | Wait:
+        """Return what `decide` returns over what is remembered, when that is as new as this question."""
+        known = dataset_uuid(dataset_id) or dataset_id
+        revision = await self._results.expect(remembering.revision(known))
+        try:
+            with remembering.as_of(known, revision):
+                return decide(Wait.NOTHING)
+        except NotRemembered:
+            return Wait.DISK
 
     async def _in(self, may_wait: Wait, decide: Callable[[Wait], T | Wait]) -> T | Wait:
         if may_wait is Wait.NOTHING:

@@ -55,6 +55,8 @@ def look_around(services: Services, load: Load) -> None:
     gauges.tile_cache.set(services.pictures.cached_bytes)
     gauges.audit_failing.set(services.audit.failing)
     metrics.audit_dropped.follow(services.audit.dropped)
+    if (months := services.records.months_ahead()) is not None:
+        gauges.audit_months.set(months)
     for name, storage in services.storages.items():
         metrics.storage_failures.follow(storage.failures, name)
         gauges.storage_resting.set(storage.resting, name)

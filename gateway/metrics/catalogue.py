@@ -152,6 +152,10 @@ class Gauges:
         self.audit_failing = Gauge(
             board, "cog_gateway_audit_failing", "1 where a worker cannot write the audit.", mode="livemax"
         )
+        self.audit_months = Gauge(
+            board, "cog_gateway_audit_months_ahead", "Months after this one for which the audit takes rows.",
+            mode="livemax",
+        )  # fmt: skip
         self.storage_resting = Gauge(
             board, "cog_gateway_storage_resting", "1 where a store is left alone after failures.", ("root",),
             mode="livemax",

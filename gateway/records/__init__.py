@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import quote, unquote, urlsplit
 
 from gateway.errors import SettingsError
 from gateway.records.base import (
     ACTIONS,
     SORTINGS,
+    Archived,
     AuditQuery,
     DatasetPage,
     DatasetQuery,
     DownloadSummary,
+    NotRemembered,
     Records,
+    Remembering,
     Standing,
     StoredAuditRow,
     UserState,
@@ -30,19 +35,63 @@ def sqlite_url(path: Path) -> str:
     return SQLITE + quote(str(path))
 
 
-def _open_file(url: str, *, read_only: bool) -> Records:
+def file_of(url: str) -> Path | None:
+    """Return the file of an SQLite database, None for the URL of a server."""
+    return Path(unquote(url.removeprefix(SQLITE))) if urlsplit(url).scheme == "sqlite" else None
+
+
+def named(url: str) -> str:
+    """Return how a database is named to people: its file, or its server without user and password."""
+    file, parts = file_of(url), urlsplit(url)
+    if file is not None:
+        return str(file)
+    host = parts.netloc.rpartition("@")[2] or "the local socket"
+    return f"PostgreSQL {parts.path.strip('/')} at {host}"
+
+
+def _open_file(url: str, owner_url: str | None, *, read_only: bool) -> Records:
     if not url.startswith(SQLITE):
         raise SettingsError("the URL of an SQLite database must look like sqlite:///PATH")
     return open_sqlite(Path(unquote(url.removeprefix(SQLITE))), read_only=read_only)
 
 
+def migrate_records(url: str, owner_url: str | None = None) -> None:
+    """Return when a database has the tables of this release, and the rights and months that a server needs.
+
+    Raises RecordsUnavailable and SettingsError.
+    """
+    if file_of(url) is not None:
+        open_records(url).close()
+        return
+    _postgres().bring_up(url, owner_url or url)
+
+
+def _open_server(url: str, owner_url: str | None, *, read_only: bool) -> Records:
+    opened: Records = _postgres().open_postgres(url, owner_url, read_only=read_only)
+    return opened
+
+
+def _postgres() -> ModuleType:
+    """Return the room of PostgreSQL: only who has records there needs its library."""
+    try:
+        return importlib.import_module("gateway.records.postgres")
+    except ImportError as error:
+        told = "records in PostgreSQL need the extra: pip install 'cog-gateway[postgres]'"
+        raise SettingsError(f"{told} ({str(error).splitlines()[0]})") from error
+
+
 # By the scheme of a URL.
-BACKENDS: dict[str, Callable[..., Records]] = {"sqlite": _open_file}
+BACKENDS: dict[str, Callable[..., Records]] = {
+    "sqlite": _open_file,
+    "postgresql": _open_server,
+    "postgres": _open_server,
+}
 
 
-def open_records(where: str | Path, *, read_only: bool = False) -> Records:
+def open_records(where: str | Path, owner_url: str | None = None, *, read_only: bool = False) -> Records:
     """Return the records in the database at a URL, or in the SQLite file at a path.
 
+    Where a role of its own owns the tables, `owner_url` is that by which they are brought up to date and pruned.
     With `read_only` nothing is made or brought up to date, and a database of an older release is read as it is.
     Raises RecordsUnavailable, and SettingsError for a URL of no database that is known here.
     """
@@ -50,23 +99,29 @@ def open_records(where: str | Path, *, read_only: bool = False) -> Records:
     scheme = urlsplit(url).scheme
     if scheme not in BACKENDS:
         raise SettingsError(f"records are not kept in {scheme or 'what has no scheme'}: {', '.join(BACKENDS)}")
-    return BACKENDS[scheme](url, read_only=read_only)
+    return BACKENDS[scheme](url, owner_url, read_only=read_only)
 
 
 __all__ = [
     "ACTIONS",
     "BACKENDS",
     "SORTINGS",
+    "Archived",
     "AuditQuery",
     "Change",
     "DatasetPage",
     "DatasetQuery",
     "DownloadSummary",
+    "NotRemembered",
     "Records",
+    "Remembering",
     "Standing",
     "StoredAuditRow",
     "UserState",
     "Verdict",
+    "file_of",
+    "migrate_records",
+    "named",
     "old_library",
     "open_records",
     "open_sqlite",

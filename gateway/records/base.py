@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Protocol
 from gateway.model import AuditRow, Dataset, Grant, Principal, Scale
 from gateway.records.changes import NO_CHANGE, Change, Verdict
 
+# Numbers that tell one state of a dataset, its grants and the users from every other one.
+Revision = tuple[int | None, ...]
 # What audit rows tell of.
 ACTIONS = (
     "download.cog", "download.part", "download.finished", "download.refused", "token.minted", "dataset.ingested",
@@ -78,6 +82,16 @@ class StoredAuditRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Archived:
+    """What an archive holds: how many rows, the first and last of their numbers, and the file's SHA-256 in hex."""
+
+    rows: int = 0
+    first_id: int = 0
+    last_id: int = 0
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DownloadSummary:
     """All downloads of one version of one dataset by one client, its ranges folded into one line.
 
@@ -108,6 +122,23 @@ class Standing:
     disabled: bool
 
 
+class NotRemembered(Exception):
+    """What was asked for has to be read from the database, by whoever may wait for it."""
+
+
+class Remembering(Protocol):
+    """The standings that a process remembers of a database in a network."""
+
+    def revision(self, dataset_id: str) -> Future[Revision]:
+        """Return a future of the dataset's revision, read after this call; it may fail with RecordsUnavailable."""
+
+    def as_of(self, dataset_id: str, revision: Revision) -> AbstractContextManager[None]:
+        """Return a context within which, in this thread, `standing` of the dataset answers from memory alone.
+
+        It is as of that revision, and raises NotRemembered where another one is remembered.
+        """
+
+
 class Records(Protocol):
     """A database of datasets, people and audit rows; every method may be called from any thread.
 
@@ -121,6 +152,10 @@ class Records(Protocol):
 
     def standing(self, dataset_id: str, user: str | None) -> Standing:
         """Return the dataset, its grants, and whether the user is disabled, as they are now; quick."""
+
+    @property
+    def remembering(self) -> Remembering | None:
+        """Return how `standing` can answer without waiting for a network, None where it never waits for one."""
 
     def dataset_ids(self, prefix: str, *, removed: bool = False) -> tuple[str, ...]:
         """Return the first few ids of datasets that begin like this, of lower case; quick.
@@ -188,11 +223,20 @@ class Records(Protocol):
     def audit_rows(self, query: AuditQuery) -> Iterator[StoredAuditRow]:
         """Return the rows, oldest first, read as they are taken; rows written meanwhile are not among them."""
 
-    def prune_audit(self, before: datetime, first: int, last: int, row: AuditRow) -> int:
-        """Return how many rows were deleted for good: those numbered `first` to `last` and older than `before`.
+    def prunable_until(self, before: datetime) -> datetime:
+        """Return the moment before which rows can be deleted when those before `before` are to be."""
 
-        In small transactions, so that nobody who writes has to wait long; interrupted, it leaves the newest of them.
-        `row` is stored together with the first deletion.
+    def prune_audit(self, until: datetime, archived: Archived, row: AuditRow) -> int:
+        """Return how many rows were deleted for good: those that were archived and are older than `until`.
+
+        So that nobody who writes has to wait long; interrupted, it leaves the newest of them, or all. `row` is stored
+        together with the first deletion. `until` is one of `prunable_until`.
+        """
+
+    def months_ahead(self) -> int | None:
+        """Return for how many months to come there is room for audit rows, None where that is no question.
+
+        It waits for nothing, and may know what was so a day ago.
         """
 
     def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:

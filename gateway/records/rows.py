@@ -97,7 +97,7 @@ def values_of(row: AuditRow) -> tuple[Any, ...]:
         storable(row.ip),
         storable(row.user_agent),
         storable(row.token_id),
-        json.dumps(dict(row.detail)) if row.detail else None,
+        json.dumps(dict(row.detail), allow_nan=False) if row.detail else None,
         row.row_id,
     )
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.records.base import Standing
+from gateway.records.base import Revision, Standing
 
 REMEMBERED = 4096
-# Numbers that tell one state of a dataset, its grants and the users from every other one.
-Revision = tuple[int | None, ...]
 
 
 class Standings:

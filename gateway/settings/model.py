@@ -23,7 +23,7 @@ from pydantic_settings import (
 
 from gateway.errors import SettingsError
 from gateway.settings.origin import bare_origin
-from gateway.settings.root import RootSettings, tile_template, web_address
+from gateway.settings.root import RootSettings, database_address, tile_template, web_address
 from gateway.settings.secrets import require_closed, with_secrets
 
 # What a tile of 256 x 256 pixels, statistics or facts cost at most in TILE_RATE.
@@ -58,6 +58,24 @@ class Settings(BaseSettings):
         ("*",), description="Origins whose pages may call the API, such as https://maps.example.org; * lets all in."
     )
     state_dir: Path = Field(Path("var"), description="Folder of gateway.db and secret.key.")
+    database_url: str | None = Field(
+        None,
+        repr=False,
+        description="Where the records are: postgresql://USER:PASSWORD@HOST/NAME for several nodes, or "
+        "sqlite:///PATH. None: gateway.db in the state folder.",
+    )
+    database_url_file: Path | None = Field(
+        None, description="File that holds DATABASE_URL, closed to other users; it wins where both are set."
+    )
+    database_owner_url: str | None = Field(
+        None,
+        repr=False,
+        description="The same database by the role that owns its tables, to bring them up to date and to prune the "
+        "audit. None: DATABASE_URL.",
+    )
+    database_owner_url_file: Path | None = Field(
+        None, description="File that holds DATABASE_OWNER_URL, closed to other users; it wins where both are set."
+    )
     roots: dict[str, RootSettings] = Field(
         default_factory=lambda: {"data": RootSettings(uri="file:data")},
         description="Storage roots: [roots.NAME] tables in the TOML file, or the same as JSON.",
@@ -214,6 +232,11 @@ class Settings(BaseSettings):
     @classmethod
     def _basemap_form(cls, value: str | None) -> str | None:
         return tile_template(value)
+
+    @field_validator("database_url", "database_owner_url")
+    @classmethod
+    def _database_form(cls, value: str | None) -> str | None:
+        return database_address(value)
 
     @field_validator("roots")
     @classmethod

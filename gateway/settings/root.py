@@ -94,3 +94,10 @@ def web_address(value: str | None) -> str | None:
     if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
         raise ValueError("must look like https://store.example.org")
     return value
+
+
+def database_address(value: str | None) -> str | None:
+    """Return the URL of a database, or None; raises ValueError, without the value, for any other text."""
+    if value is not None and not value.startswith(("postgresql://", "postgres://", "sqlite:///")):
+        raise ValueError("must look like postgresql://USER:PASSWORD@HOST/NAME or sqlite:///PATH")
+    return value

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.cli import prune
 from gateway.model import AuditRow
-from gateway.records import open_records
+from gateway.records import Archived, open_records
 from gateway.records.sqlite.pruning import SLICE_ROWS
 from tests.cli.test_audit import moment, rows  # noqa: F401 - a fixture
 
@@ -121,8 +121,8 @@ def test_many_rows_go_in_slices_and_new_ones_stay(gateway):
     count = 2 * SLICE_ROWS + 7
     records.append_audit([AuditRow("download.cog", at=moment(1 + n % 2)) for n in range(count)])
     # Old by its time, but written after the archive was.
-    first, last = 1, count
+    archived = Archived(count, 1, count)
     records.append_audit([AuditRow("download.cog", at=moment(1))])
-    assert records.prune_audit(moment(2), first, last, AuditRow("audit.pruned")) == (count + 1) // 2
+    assert records.prune_audit(moment(2), archived, AuditRow("audit.pruned")) == (count + 1) // 2
     assert len(listed(gateway)) == count // 2 + 2
     records.close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.services import own_key
+from gateway.state import own_key
 from gateway.tokens import HmacKeys
 from tests.rasters import write_cog
 

@@ -92,11 +92,17 @@ class World:
 
 
 @pytest.fixture
-def settings(tmp_path, request) -> Settings:
+def database_url() -> str | None:
+    """Where the records are; what is about them takes `database`, each kind of database in turn."""
+    return None
+
+
+@pytest.fixture
+def settings(tmp_path, request, database_url) -> Settings:
     """Settings of a fresh state; `@pytest.mark.parametrize("settings", [{...}], indirect=True)` changes them."""
     (tmp_path / "rasters").mkdir()
     root = RootSettings(uri=f"file:{tmp_path / 'rasters'}")
-    values = {"state_dir": tmp_path / "state", "roots": {"data": root}}
+    values = {"state_dir": tmp_path / "state", "roots": {"data": root}, "database_url": database_url}
     if changes := getattr(request, "param", {}):
         return Settings(**{**values, "secret_keys": SECRET_KEYS, **changes}, _env_file=None)
     return plain_settings().model_copy(update=values)

@@ -8,6 +8,11 @@ from tests.handlers.conftest import UNKNOWN_ID, act, comparable, grant, problem
 pytestmark = pytest.mark.gen_test
 
 
+@pytest.fixture
+def database_url(database):
+    return database
+
+
 async def listed(fetch, query="", **options):
     response = await fetch(f"/api/datasets{query}", **options)
     assert response.code == 200, response.body

@@ -18,6 +18,11 @@ from tests.patience import SECONDS
 pytestmark = pytest.mark.gen_test
 
 
+@pytest.fixture
+def database_url(database):
+    return database
+
+
 def url(dataset, tail="download/cog"):
     return f"/api/datasets/{dataset.id}/{tail}"
 

@@ -16,6 +16,11 @@ from tests.handlers.conftest import UNKNOWN_ID, act, grant, problem
 pytestmark = pytest.mark.gen_test
 
 
+@pytest.fixture
+def database_url(database):
+    return database
+
+
 async def mint(fetch, dataset, kind="download", **options):
     response = await fetch(f"/api/auth/{kind}-token/{dataset.id}", "POST", **options)
     return response, json.loads(response.body)

@@ -46,10 +46,12 @@ def test_every_setting_that_is_named_is_one(path):
 def test_every_piece_of_toml_is_read(page, tmp_path):
     for block in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL):
         assert set(tomllib.loads(block)) <= set(Settings.model_fields)
-        keys = tmp_path / "secret-keys"
-        keys.write_text("k" * 32)
-        keys.chmod(0o600)
-        (tmp_path / "gateway.toml").write_text(block.replace("/etc/cog-gateway/secret-keys", str(keys)))
+        text = block
+        for name, secret in {"secret-keys": "k" * 32, "database-url": "postgresql://gateway@db/gateway"}.items():
+            (tmp_path / name).write_text(secret)
+            (tmp_path / name).chmod(0o600)
+            text = text.replace(f"/etc/cog-gateway/{name}", str(tmp_path / name))
+        (tmp_path / "gateway.toml").write_text(text)
         load_settings({}, config=str(tmp_path / "gateway.toml"))
 
 

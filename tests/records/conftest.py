@@ -6,6 +6,7 @@ import pytest
 
 from gateway.model import AuditRow, Dataset, Finding, RasterFacts, Report, Scale, Severity
 from gateway.records import open_records, sqlite_url
+from tests.postgres import DATABASES
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
 WARNING = Finding("overviews", "no overviews", Severity.WARNING, ifd=0, block=3, offset=8192)
@@ -40,9 +41,12 @@ def path(tmp_path):
     return folder / "gateway.db"
 
 
-@pytest.fixture(params=["sqlite"])
-def url(path):
-    return sqlite_url(path)
+@pytest.fixture(params=DATABASES)
+def url(request, path):
+    if request.param == "sqlite":
+        return sqlite_url(path)
+    postgres = request.getfixturevalue("postgres")
+    return postgres.server.url(postgres.emptied())
 
 
 @pytest.fixture

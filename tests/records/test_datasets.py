@@ -27,7 +27,7 @@ def numbers(page):
         {"owner": None, "sha256": None, "origin": None},
         {"raster": None, "report": Report("header", (Finding("strips", "in strips", ifd=2),))},
         {"raster": RasterFacts(1, 2, 3, "float32", -9999.0, None, None)},
-        {"title": "Ærø 🗺 \0 '\"; DROP TABLE datasets", "visibility": Scale.PRIVATE, "download": Scale.PRIVATE},
+        {"title": "Ærø 🗺 '\"; DROP TABLE datasets", "visibility": Scale.PRIVATE, "download": Scale.PRIVATE},
     ],
 )
 def test_a_saved_dataset_comes_back_equal(records, changes):

@@ -11,6 +11,7 @@ from sqlite_utils import Database
 
 from gateway.model import AuditRow, Dataset, Grant
 from gateway.records.base import (
+    Archived,
     AuditQuery,
     DatasetPage,
     DatasetQuery,
@@ -31,6 +32,9 @@ class SqliteRecords:
 
     With `read_only` nothing is made, changed or left behind, and every method that writes raises RecordsUnavailable.
     """
+
+    # A file of this machine, asked within `standing`.
+    remembering = None
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         (require_catalogue if read_only else prepare)(path)
@@ -122,14 +126,21 @@ class SqliteRecords:
             yield from page
             first = page[-1].id + 1 if page else last + 1
 
-    def prune_audit(self, before: datetime, first: int, last: int, row: AuditRow) -> int:
-        """Return how many rows were deleted: those numbered `first` to `last` and older than `before`."""
-        pruned, rows = 0, [row]
-        while numbers := self._connections.run(pruning.old_numbers, before, first, last):
+    def prunable_until(self, before: datetime) -> datetime:
+        """Return `before`: any rows can be deleted."""
+        return before
+
+    def prune_audit(self, until: datetime, archived: Archived, row: AuditRow) -> int:
+        """Return how many rows were deleted: those with the archive's numbers that are older than `until`."""
+        pruned, rows, first = 0, [row], archived.first_id
+        while numbers := self._connections.run(pruning.old_numbers, until, first, archived.last_id):
             pruned += self._connections.write(pruning.delete, numbers, rows)
             first, rows = numbers[-1] + 1, []
             time.sleep(pruning.PAUSE_SECONDS)
         return pruned
+
+    def months_ahead(self) -> None:
+        """Return None: one table takes the rows of all times."""
 
     def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:
         """Return the downloads folded by client and version."""

@@ -46,7 +46,7 @@ def killed_in_the_second(database, numbers, rows):
         os.kill(os.getpid(), signal.SIGKILL)
     return len(numbers)
 pruning.delete = killed_in_the_second
-records.prune_audit(utc_moment("2026-02-01T00:00:00.000Z"), 1, 5, AuditRow('audit.pruned'))
+records.prune_audit(utc_moment("2026-02-01T00:00:00.000Z"), Archived(5, 1, 5), AuditRow('audit.pruned'))
 """
 WORKER = """
 import sys

@@ -3,7 +3,7 @@ from sqlite_utils.utils import sqlite3
 
 from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow
-from gateway.records import AuditQuery, open_records
+from gateway.records import Archived, AuditQuery, open_records
 from gateway.records.sqlite import pruning
 from tests.cli.test_audit import moment
 
@@ -39,7 +39,7 @@ def refuses_deletes(tmp_path) -> bool:
 
 
 def test_only_old_rows_of_the_span_are_deleted(records, tmp_path):
-    assert records.prune_audit(moment(3), 2, 3, PRUNED) == 1
+    assert records.prune_audit(moment(3), Archived(0, 2, 3), PRUNED) == 1
     assert numbers(records) == [1, 3]
     assert refuses_deletes(tmp_path)
 
@@ -57,7 +57,7 @@ def test_a_failure_in_a_later_slice_leaves_its_rows_and_the_trigger(records, tmp
 
     monkeypatch.setattr(pruning, "delete", fail_at_the_second)
     with pytest.raises(RecordsUnavailable):
-        records.prune_audit(moment(9), 1, 3, PRUNED)
+        records.prune_audit(moment(9), Archived(0, 1, 3), PRUNED)
     assert numbers(records) == [2, 3]
     assert acts(records) == [PRUNED]
     assert refuses_deletes(tmp_path)
@@ -71,7 +71,7 @@ def test_rows_that_another_prune_took_do_not_end_this_one(records, monkeypatch):
     monkeypatch.setattr(
         pruning, "delete", lambda database, found, rows: delete(database, [] if found == [1] else found, rows)
     )
-    assert records.prune_audit(moment(9), 1, 3, PRUNED) == 2
+    assert records.prune_audit(moment(9), Archived(0, 1, 3), PRUNED) == 2
     assert numbers(records) == [1]
     assert acts(records) == [PRUNED]
 
@@ -84,7 +84,7 @@ def test_others_write_between_the_slices(records, tmp_path, monkeypatch):
         other.append_audit([AuditRow("download.cog", at=moment(1))])
 
     monkeypatch.setattr("gateway.records.sqlite.records.time.sleep", write)
-    assert records.prune_audit(moment(9), 1, 3, PRUNED) == 3
+    assert records.prune_audit(moment(9), Archived(0, 1, 3), PRUNED) == 3
     assert numbers(records) == [5, 6, 7]
     other.close()
 
@@ -93,7 +93,7 @@ def test_the_end_of_a_download_that_was_pruned_breaks_nothing(records):
     common = {"dataset_id": "d", "request_id": "r1", "at": moment(4)}
     ended = {"outcome": "completed", "bytes_sent": 10}
     records.append_audit([AuditRow("download.cog", **common), AuditRow("download.finished", detail=ended, **common)])
-    assert records.prune_audit(moment(9), 1, 4, PRUNED) == 4
+    assert records.prune_audit(moment(9), Archived(0, 1, 4), PRUNED) == 4
     assert list(records.downloads(AuditQuery())) == []
     # The same id of a request again: the end that stayed is not its own.
     records.append_audit([AuditRow("download.cog", **common)])
@@ -104,13 +104,13 @@ def test_the_end_of_a_download_that_was_pruned_breaks_nothing(records):
 def test_a_failure_half_way_leaves_rows_and_trigger(records, tmp_path, monkeypatch):
     monkeypatch.setattr(pruning, "NO_DELETE", "no SQL at all")
     with pytest.raises(RecordsUnavailable):
-        records.prune_audit(moment(3), 1, 3, PRUNED)
+        records.prune_audit(moment(3), Archived(0, 1, 3), PRUNED)
     assert numbers(records) == [1, 2, 3]
     assert acts(records) == []
     assert refuses_deletes(tmp_path)
 
 
 def test_numbers_are_never_used_again(records):
-    records.prune_audit(moment(9), 1, 3, PRUNED)
+    records.prune_audit(moment(9), Archived(0, 1, 3), PRUNED)
     records.append_audit([AuditRow("download.cog", at=moment(4))])
     assert numbers(records) == [5]

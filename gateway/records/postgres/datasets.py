@@ -1,0 +1,185 @@
+"""Datasets in SQL: rows to values and back, and the listing that shows each caller what is theirs to see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from psycopg import sql
+
+from gateway.model import AuditRow, Dataset, Principal, utc_text
+from gateway.records.base import SORTINGS, DatasetPage, DatasetQuery
+from gateway.records.changes import Change, Verdict, same_verdict
+from gateway.records.postgres import audit_rows
+from gateway.records.postgres.connection import Bounded, one
+from gateway.records.rows import Row, dataset_of, dataset_row, fold
+
+ADMIN = "admin"
+LARGEST_INTEGER = 2**63 - 1
+# A listing of a large catalogue counts all of it.
+FIND_SECONDS = 10.0
+COLUMNS = """id, root, key, title, owner, visibility, download, version, size_bytes, sha256, origin,
+    report::text AS report, raster, created_at, updated_at"""
+SEEN_BY_USER = """(
+    visibility IN ('public', 'internal')
+    OR owner = %(user)s
+    OR EXISTS (
+        SELECT 1 FROM grants WHERE dataset_id = datasets.id AND (
+            (kind = 'user' AND name = %(user)s) OR (kind = 'role' AND name = ANY(%(roles)s))
+        )
+    )
+)"""
+# On a circle of 360 degrees: an interval that crosses the antimeridian is unrolled past 180, and two intervals meet
+# when they do so at rest or shifted by one turn either way.
+MEETS_BBOX = """(
+    south <= %(north)s AND north >= %(south)s AND EXISTS (
+        SELECT 1 FROM (VALUES (-360), (0), (360)) AS turns (turn)
+        WHERE datasets.west <= %(east)s + turn
+            AND datasets.east + CASE WHEN datasets.west > datasets.east THEN 360 ELSE 0 END >= %(west)s + turn
+    )
+)"""
+FOUND = "strpos(title_folded, %(q)s) > 0"
+FOUND_BY_OPERATOR = "(strpos(title_folded, %(q)s) > 0 OR strpos(key_folded, %(q)s) > 0)"
+VALID = "(report ->> 'valid')::boolean"
+# Two would tell that a prefix is not unique; more are named in the complaint.
+MOST_IDS = 5
+IDS = "SELECT id FROM datasets WHERE id BETWEEN %(first)s AND %(last)s ORDER BY id LIMIT %(most)s"
+# Of equals the id decides, so that pages neither lose nor repeat one.
+SORTED_BY = {"created_at": "created_at", "title": "title_folded", "size_bytes": "size_bytes"}
+ORDERS = {
+    name: f"{SORTED_BY[name.removeprefix('-')]}{' DESC' if name.startswith('-') else ''}, id" for name in SORTINGS
+}
+
+
+def columns_of(dataset: Dataset) -> Row:
+    """Return the columns of a dataset, those that are looked for in any case among them."""
+    return {**dataset_row(dataset), "title_folded": fold(dataset.title), "key_folded": fold(dataset.key)}
+
+
+def of_row(row: Row) -> Dataset:
+    """Return the dataset of a row of COLUMNS."""
+    times = {name: utc_text(row[name]) for name in ("created_at", "updated_at")}
+    return dataset_of({**row, **times})
+
+
+def select(where: str) -> sql.SQL:
+    """Return the query for datasets under a condition, in which no text of others stands."""
+    return sql.SQL(f"SELECT {COLUMNS} FROM datasets WHERE {where}")  # noqa: S608
+
+
+def by_id(connection: Bounded, dataset_id: str, lock: str = "") -> Dataset | None:
+    """Return the dataset with this id, or None; `lock` is the clause that keeps others from changing it."""
+    found = connection.execute(select(f"id = %s {lock}"), [dataset_id]).fetchone()
+    return of_row(found) if found else None
+
+
+def ids(connection: Bounded, prefix: str, removed: bool) -> tuple[str, ...]:
+    """Return the first ids that begin like this, also those of audit rows where `removed` ones count."""
+    # Ids are of hyphens, digits and small letters: "~" comes behind all of them.
+    values = {"first": prefix, "last": prefix + "~", "most": MOST_IDS}
+    found = {row["id"] for row in connection.execute(IDS, values)}
+    if removed:
+        found |= audit_rows.dataset_ids(connection, prefix, MOST_IDS)
+    return tuple(sorted(found)[:MOST_IDS])
+
+
+def at(connection: Bounded, root: str, keys: Sequence[str]) -> dict[str, Dataset]:
+    """Return the datasets whose objects lie at these keys, by key."""
+    found = connection.execute(select("root = %s AND key = ANY(%s)"), [root, list(keys)])
+    return {row["key"]: of_row(row) for row in found}
+
+
+def has_title(connection: Bounded, title: str) -> bool:
+    """Return whether a dataset has exactly this title."""
+    return bool(one(connection, "SELECT EXISTS (SELECT 1 FROM datasets WHERE title = %s)", [title]))
+
+
+def register(connection: Bounded, dataset: Dataset, row: AuditRow) -> bool:
+    """Return whether the dataset is new; nothing is stored where its id or its object is on record already."""
+    columns = columns_of(dataset)
+    statement = sql.SQL("INSERT INTO datasets ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)), sql.SQL(", ").join(map(sql.Placeholder, columns))
+    )
+    if connection.execute(statement, columns).rowcount == 0:
+        return False
+    audit_rows.append(connection, [row])
+    return True
+
+
+def change(connection: Bounded, dataset_id: str, wanted: Change, row: AuditRow) -> Dataset | None:
+    """Return the dataset after the change, or None where there is none. In a transaction."""
+    known = by_id(connection, dataset_id, "FOR UPDATE")
+    return None if known is None else _store(connection, known, wanted.of(known), row)
+
+
+def judge(connection: Bounded, known: Dataset, verdict: Verdict, row: AuditRow, wanted: Change) -> Dataset | None:
+    """Return the dataset with verdict and change, None where its verdict is not that of `known`. In a transaction."""
+    now = by_id(connection, known.id, "FOR UPDATE")
+    if now is None or not same_verdict(now, known):
+        return None
+    return _store(connection, now, verdict.of(wanted.of(now)), row)
+
+
+def _store(connection: Bounded, known: Dataset, now: Dataset, row: AuditRow) -> Dataset:
+    """Return the dataset as it is stored: the columns in which it differs from what this transaction has read."""
+    before, after = columns_of(known), columns_of(replace(now, updated_at=row.at))
+    changed = {name: value for name, value in after.items() if value != before[name]}
+    if changed:
+        parts = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in changed]
+        statement = sql.SQL("UPDATE datasets SET {} WHERE id = {}").format(
+            sql.SQL(", ").join(parts), sql.Literal(known.id)
+        )
+        connection.execute(statement, changed)
+    audit_rows.append(connection, [row])
+    return dataset_of(after)
+
+
+def remove(connection: Bounded, dataset_id: str, row: AuditRow) -> bool:
+    """Return whether the dataset was there; its grants go with it."""
+    if connection.execute("DELETE FROM datasets WHERE id = %s", [dataset_id]).rowcount == 0:
+        return False
+    audit_rows.append(connection, [row])
+    return True
+
+
+def may_see(principal: Principal | None) -> tuple[str, dict[str, Any]]:
+    """Return the condition and its values under which a dataset shows in the principal's listing."""
+    if principal is None:
+        return "true", {}
+    if principal.user is None:
+        return "visibility = 'public'", {}
+    if ADMIN in principal.roles:
+        return "true", {}
+    return SEEN_BY_USER, {"user": principal.user, "roles": sorted(principal.roles)}
+
+
+def conditions(query: DatasetQuery) -> tuple[str, dict[str, Any]]:
+    """Return the whole condition of a listing, and its values."""
+    access, values = may_see(query.principal)
+    wanted = [access]
+    if query.q:
+        wanted.append(FOUND_BY_OPERATOR if query.principal is None else FOUND)
+        values["q"] = fold(query.q)
+    for name, value in {"root": query.root, "visibility": query.visibility, "valid": query.valid}.items():
+        if value is not None:
+            wanted.append(f"{VALID if name == 'valid' else name} = %({name})s")
+            values[name] = value.value if name == "visibility" else value  # type: ignore[union-attr]
+    if query.bbox is not None:
+        west, south, east, north = map(float, query.bbox)
+        wanted.append(MEETS_BBOX)
+        values |= {"west": west, "south": south, "east": east + 360 * (west > east), "north": north}
+    return " AND ".join(wanted), values
+
+
+def find(connection: Bounded, query: DatasetQuery) -> DatasetPage:
+    """Return one page and the count of all, both of one moment."""
+    where, values = conditions(query)
+    page = {**values, "limit": query.limit, "offset": min(query.offset, LARGEST_INTEGER)}
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        with connection.patient(FIND_SECONDS):
+            total = one(connection, f"SELECT count(*) FROM datasets WHERE {where}", values)  # noqa: S608
+            paged = select(f"{where} ORDER BY {ORDERS[query.sortby]} LIMIT %(limit)s OFFSET %(offset)s")
+            found = connection.execute(paged, page).fetchall()
+    return DatasetPage(tuple(map(of_row, found)), total)

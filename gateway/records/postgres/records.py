@@ -1,0 +1,186 @@
+"""Records in PostgreSQL, for any number of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import psycopg
+
+from gateway.errors import SettingsError
+from gateway.model import AuditRow, Dataset, Grant
+from gateway.records.base import (
+    Archived,
+    AuditQuery,
+    DatasetPage,
+    DatasetQuery,
+    DownloadSummary,
+    Standing,
+    StoredAuditRow,
+    UserState,
+)
+from gateway.records.changes import NO_CHANGE, Change, Verdict
+from gateway.records.postgres import audit_rows, datasets, health, people, pruning
+from gateway.records.postgres.appending import Appender
+from gateway.records.postgres.beacon import Beacon
+from gateway.records.postgres.connection import Bounded, connect
+from gateway.records.postgres.migrations import prepare, require_catalogue
+from gateway.records.postgres.partitions import month_of
+from gateway.records.postgres.pool import Pool
+from gateway.records.postgres.standing import FollowedStandings
+from gateway.records.postgres.troubles import unserved
+from gateway.records.postgres.upkeep import Upkeep
+
+
+class PostgresRecords:
+    """The catalogue and the audit in one database (a `Records`), its tables made or brought up to date.
+
+    `owner_url` is that of the role that owns the tables; the role of `url` may own them as well. With `read_only`
+    nothing is made or changed, and every method that writes raises RecordsUnavailable.
+    """
+
+    def __init__(self, url: str, owner_url: str | None = None, *, read_only: bool = False) -> None:
+        months = require_catalogue(url) if read_only else prepare(url, owner_url)
+        self._url, self._owner_url, self._read_only = url, owner_url or url, read_only
+        self._pool = Pool(url, read_only=read_only)
+        self._appender = Appender(url, read_only=read_only)
+        self._beacon = Beacon(url, read_only=read_only)
+        self.remembering = FollowedStandings(self._beacon, self._read_standing)
+        self._upkeep = Upkeep(self._owner_url, months)
+
+    def dataset(self, dataset_id: str) -> Dataset | None:
+        """Return the dataset with this id, or None."""
+        return self._pool.run(datasets.by_id, dataset_id)
+
+    def standing(self, dataset_id: str, user: str | None) -> Standing:
+        """Return the dataset, its grants, and whether the user is disabled, as they are now."""
+        return self.remembering.standing(dataset_id, user)
+
+    def _read_standing(self, dataset_id: str, user: str | None) -> Standing:
+        return self._pool.run(people.standing, dataset_id, user)
+
+    def dataset_ids(self, prefix: str, *, removed: bool = False) -> tuple[str, ...]:
+        """Return the first few ids of datasets that begin like this."""
+        return self._pool.run(datasets.ids, prefix, removed)
+
+    def dataset_at(self, root: str, key: str) -> Dataset | None:
+        """Return the dataset whose object lies at `key` in `root`, or None."""
+        return self._pool.run(datasets.at, root, [key]).get(key)
+
+    def has_title(self, title: str) -> bool:
+        """Return whether a dataset has exactly this title."""
+        return self._pool.run(datasets.has_title, title)
+
+    def register_dataset(self, dataset: Dataset, row: AuditRow) -> bool:
+        """Return whether the dataset is on record now as a new one."""
+        return self._pool.write(row, datasets.register, dataset, row)
+
+    def change_dataset(self, dataset_id: str, change: Change, row: AuditRow) -> Dataset | None:
+        """Return the dataset after the change, or None where there is none."""
+        return self._pool.write(row, datasets.change, dataset_id, change, row)
+
+    def judge_dataset(
+        self, known: Dataset, verdict: Verdict, row: AuditRow, change: Change = NO_CHANGE
+    ) -> Dataset | None:
+        """Return the dataset with the verdict and the change; None where it was judged or removed meanwhile."""
+        return self._pool.write(row, datasets.judge, known, verdict, row, change)
+
+    def remove_dataset(self, dataset_id: str, row: AuditRow) -> bool:
+        """Return whether there was such a dataset; it and its grants are gone."""
+        return self._pool.write(row, datasets.remove, dataset_id, row)
+
+    def find_datasets(self, query: DatasetQuery) -> DatasetPage:
+        """Return the datasets that the query's principal may see."""
+        return self._pool.run(datasets.find, query)
+
+    def grants(self, dataset_id: str) -> tuple[Grant, ...]:
+        """Return the grants on the dataset, users first, by name."""
+        return self._pool.run(people.grants, dataset_id)
+
+    def add_grant(self, grant: Grant, row: AuditRow) -> None:
+        """Store the grant. Raises NotFound for an unknown dataset, BadParameter for a wrong grantee."""
+        self._pool.write(row, people.add_grant, grant, row)
+
+    def remove_grant(
+        self, dataset_id: str, row: AuditRow, *, user: str | None = None, role: str | None = None
+    ) -> Grant | None:
+        """Return the grant that is gone now, None where there was none."""
+        return self._pool.write(row, people.remove_grant, dataset_id, row, user, role)
+
+    def is_disabled(self, user: str) -> bool:
+        """Return whether the user's tokens are refused."""
+        return self._pool.run(people.is_disabled, user)
+
+    def set_disabled(self, user: str, disabled: bool, row: AuditRow) -> None:
+        """Store whether the user's tokens are refused."""
+        self._pool.write(row, people.set_disabled, user, disabled, row)
+
+    def users(self) -> tuple[UserState, ...]:
+        """Return the users who were ever disabled, by name."""
+        return self._pool.run(people.users)
+
+    def append_audit(self, rows: Sequence[AuditRow]) -> None:
+        """Return when all rows are durable, in one transaction; without rows, when one could be."""
+        self._appender.append(rows)
+
+    def audit_rows(self, query: AuditQuery) -> Iterator[StoredAuditRow]:
+        """Yield the rows as of one moment, by time and then by number."""
+        with self._long(self._url, read_only=True) as connection:
+            yield from audit_rows.read(connection, query)
+
+    def prunable_until(self, before: datetime) -> datetime:
+        """Return the beginning of the month of `before`: only whole months can be deleted."""
+        return month_of(before)
+
+    def prune_audit(self, until: datetime, archived: Archived, row: AuditRow) -> int:
+        """Return how many rows were deleted: the months before that of `until`, if they are what was archived."""
+        with self._long(self._owner_url) as connection:
+            return pruning.prune(connection, until, archived, row)
+
+    def months_ahead(self) -> int:
+        """Return for how many months to come there is room for audit rows, as far as is known."""
+        return self._upkeep.months_ahead()
+
+    def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:
+        """Return the downloads folded by client and version."""
+        with self._long(self._url, read_only=True) as connection:
+            return iter(audit_rows.downloads(connection, query))
+
+    def is_whole(self, seconds: float) -> bool:
+        """Return True: the server watches over its files, and pg_amcheck looks through them."""
+        return True
+
+    def copy_to(self, path: Path) -> None:
+        """Raise SettingsError: copies of a server's databases are made by its own means."""
+        raise SettingsError("records in PostgreSQL are copied by pg_dump, or by archiving the WAL")
+
+    def ping(self) -> None:
+        """Return when every table can be read and a row of now would be taken."""
+        self._upkeep.months = self._pool.run(health.ping)
+
+    def close(self) -> None:
+        """Close every connection; further calls do nothing."""
+        self._beacon.close()
+        self._appender.close()
+        self._upkeep.close()
+        self._pool.close()
+
+    @contextmanager
+    def _long(self, url: str, *, read_only: bool = False) -> Iterator[Bounded]:
+        """Yield a connection of its own, for what may take long. Raises RecordsUnavailable."""
+        self._pool.require_open()
+        try:
+            with closing(connect(url, long=True, read_only=read_only)) as connection:
+                yield connection
+        except psycopg.Error as error:
+            raise unserved(self._pool.name, error) from error
+
+
+def open_postgres(url: str, owner_url: str | None = None, *, read_only: bool = False) -> PostgresRecords:
+    """Return the records in the database at a URL.
+
+    Raises RecordsUnavailable, and SettingsError for a server on which a row of the audit could be lost.
+    """
+    return PostgresRecords(url, owner_url, read_only=read_only)

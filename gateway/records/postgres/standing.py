@@ -1,0 +1,48 @@
+"""Standings remembered by this process, each as long as the database names the same revision."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+
+from gateway.records.base import NotRemembered, Revision, Standing
+from gateway.records.postgres.beacon import Beacon
+from gateway.records.standing import Standings
+
+
+class FollowedStandings:
+    """Answers by the revisions that a Beacon reads (a `Remembering`); `read` returns a standing from the database."""
+
+    def __init__(self, beacon: Beacon, read: Callable[[str, str | None], Standing]) -> None:
+        self._beacon = beacon
+        self._read = read
+        self._standings = Standings()
+        # What a thread knows of the dataset that it decides about just now.
+        self._known = threading.local()
+
+    def standing(self, dataset_id: str, user: str | None) -> Standing:
+        """Return the standing as it is now; raises NotRemembered within `as_of` alone."""
+        told: Revision | None = getattr(self._known, "revisions", {}).get(dataset_id)
+        # Before the facts: what is written between the two reads makes them look old, never new.
+        revision = self._beacon.ask(dataset_id).result() if told is None else told
+        known = self._standings.known(dataset_id, user, revision)
+        if known is not None:
+            return known
+        if told is not None:
+            raise NotRemembered
+        return self._standings.keep(dataset_id, user, revision, self._read(dataset_id, user))
+
+    def revision(self, dataset_id: str) -> Future[Revision]:
+        """Return a future of the dataset's revision, read after this call."""
+        return self._beacon.ask(dataset_id)
+
+    @contextmanager
+    def as_of(self, dataset_id: str, revision: Revision) -> Iterator[None]:
+        """Let `standing` of the dataset, in this thread, answer from memory as of that revision."""
+        self._known.revisions = {dataset_id: revision}
+        try:
+            yield
+        finally:
+            self._known.revisions = {}
