@@ -62,7 +62,7 @@ HOMES = {
     "rich": {"__main__", "cli"},
     "prometheus_client": {"metrics"},
     "limits": {"rates"},
-    "msgspec": {"studio", "audit"},
+    "msgspec": {"studio", "audit", "deep"},
     "pydantic": {"settings"},
     "pydantic_settings": {"settings"},
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import math
 import os
@@ -16,14 +15,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from gateway.deep.answers import MOST_BYTES, Answer, answer_of
 from gateway.errors import GatewayError, Unavailable
 from gateway.gatekeeper import verdict_stored
-from gateway.model import Dataset, Inspection, ObjectStat, Report
+from gateway.model import Dataset, ObjectStat
 from gateway.pools import BoundedPool
 from gateway.records import Records, Verdict
-from gateway.records.rows import raster_of
 from gateway.remembered import Remembered
 from gateway.storage import Storage
 
@@ -38,6 +36,8 @@ SET_ASIDE_MOST = 1024
 # A day: a file of many terabytes is judged in it, and one that never ends is not.
 MOST_SECONDS = 86_400.0
 UNDER_WAY = "The file of this dataset has changed and is being judged."
+ENDED = "the process that read it ended early"
+REASON_CHARACTERS = 500
 CANNOT = "The file of this dataset cannot be judged."
 
 
@@ -126,21 +126,22 @@ class DeepJudgements:
                 self._under_way.discard(dataset.id)
 
     def _judge_mine(self, known: Dataset, version: str) -> None:
-        found = self._answer(known)
+        answer = self._answer(known)
         if self._closed:
             return
-        if "failed" in found:
-            log.warning("dataset %s could not be judged anew: %s", known.id, found["failed"])
-            self._failed.keep((known.id, version), time.monotonic() + found["for_seconds"])
+        if (found := answer.verdict) is None:
+            log.warning("dataset %s could not be judged anew: %s", known.id, answer.failed[:REASON_CHARACTERS])
+            for_seconds = min(max(answer.for_seconds, 1), SET_ASIDE_SECONDS)
+            self._failed.keep((known.id, version), time.monotonic() + for_seconds)
             return
-        verdict = verdict_of(found)
-        self._count("valid" if verdict.inspection.report.valid else "invalid")
+        self._count("valid" if found.inspection.report.valid else "invalid")
         # What was made of which source is true of one version alone; None from the records: it was judged meanwhile.
-        verdict_stored(self._records, known, replace(verdict, origin=known.origin))
+        verdict = Verdict(found.version, found.size_bytes, found.inspection, found.sha256, origin=known.origin)
+        verdict_stored(self._records, known, verdict)
 
-    def _answer(self, known: Dataset) -> Mapping[str, Any]:
+    def _answer(self, known: Dataset) -> Answer:
         """Return what the process answers, or how it ended."""
-        rules, ended = self._rules, _failure("the process that read it ended early", SET_ASIDE_SECONDS)
+        rules, ended = self._rules, Answer(failed=ENDED, for_seconds=SET_ASIDE_SECONDS)
         wanted = Wanted(
             os.getpid(), known, self._storages[known.root], rules.allow_missing_overviews, rules.memory_mb
         )
@@ -152,16 +153,14 @@ class DeepJudgements:
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(), cwd="/",
             )  # fmt: skip
         with process:
-            try:
-                answer = process.communicate(pickle.dumps(wanted), rules.seconds)[0]
-                found: Mapping[str, Any] = json.loads(answer) if answer else ended
-            except subprocess.TimeoutExpired:
-                process.kill()
-                found = _failure("it takes too long", SET_ASIDE_SECONDS)
-            except ValueError:
-                # It has died within its answer.
-                found = ended
-        return found
+            body = _told(process, pickle.dumps(wanted), rules.seconds)
+        if body is None:
+            return replace(ended, failed="it takes too long")
+        try:
+            return answer_of(body, known.report.depth)
+        except ValueError:
+            # It has died within its answer, or is in a stranger's hands.
+            return ended
 
     @contextmanager
     def _mine(self, dataset_id: str) -> Iterator[bool]:
@@ -182,15 +181,20 @@ class DeepJudgements:
                 fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, place)
 
 
-def _failure(reason: str, for_seconds: int) -> Mapping[str, Any]:
-    return {"failed": reason, "for_seconds": for_seconds}
-
-
-def verdict_of(found: Mapping[str, Any]) -> Verdict:
-    """Return the verdict that `child.verdict_json` wrote."""
-    raster = None if found["raster"] is None else raster_of(json.dumps(found["raster"]))
-    inspection = Inspection(Report.from_json(found["report"]), raster)
-    return Verdict(found["version"], found["size_bytes"], inspection, found["sha256"])
+def _told(process: subprocess.Popen[bytes], wanted: bytes, seconds: float) -> bytes | None:
+    """Return what the process writes, cut where it is longer than any answer; None when it takes too long."""
+    end, timer = time.monotonic() + seconds, threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - made as pipes
+        with suppress(BrokenPipeError), process.stdin as told:
+            told.write(wanted)
+        body = process.stdout.read(MOST_BYTES + 1)
+    finally:
+        timer.cancel()
+    if len(body) > MOST_BYTES:
+        process.kill()
+    return None if time.monotonic() >= end else body
 
 
 def _environment() -> dict[str, str]:

@@ -31,9 +31,10 @@ O_PATH = 0o10000000
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """What a process may still do: read beneath these folders, and speak to the network."""
+    """What a process may still do: read beneath these folders, see the names beneath others, speak to the network."""
 
     readable: tuple[str, ...] = ()
+    listable: tuple[str, ...] = ()
     network: bool = False
     memory_mb: int = 0
 
@@ -70,7 +71,7 @@ def confine(what: Confinement) -> tuple[str, ...]:
     _limit(what.memory_mb)
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         missing.append("no_new_privs")
-    if not _landlock((*library_folders(), *what.readable), network=what.network):
+    if not _landlock((*library_folders(), *what.readable), what.listable, network=what.network):
         missing.append("Landlock")
     if not seccomp.install(network=what.network):
         missing.append("seccomp")
@@ -89,8 +90,11 @@ def _limit(memory_mb: int) -> None:
         )
 
 
-def _landlock(readable: Iterable[str], *, network: bool) -> bool:
-    """Return whether this thread may from now on only read, and only beneath these folders and files."""
+def _landlock(readable: Iterable[str], listable: Iterable[str], *, network: bool) -> bool:
+    """Return whether this thread may from now on only read, and only beneath these folders and files.
+
+    Of what lies beneath `listable` it sees the names.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(LANDLOCK_CREATE, None, 0, LANDLOCK_VERSION_FLAG)
     if version < 1:
@@ -106,17 +110,18 @@ def _landlock(readable: Iterable[str], *, network: bool) -> bool:
         return False
     try:
         for path in set(readable):
-            _allow(libc, rules, path)
+            _allow(libc, rules, path, READ_FILE | (READ_DIR if Path(path).is_dir() else 0))
+        for path in set(listable):
+            _allow(libc, rules, path, READ_DIR)
         return bool(libc.syscall(LANDLOCK_RESTRICT, rules, 0) == 0)
     finally:
         os.close(rules)
 
 
-def _allow(libc: ctypes.CDLL, rules: int, path: str) -> None:
+def _allow(libc: ctypes.CDLL, rules: int, path: str, rights: int) -> None:
     with suppress(OSError):
         fd = os.open(path, O_PATH | os.O_CLOEXEC)
         try:
-            rights = READ_FILE | (READ_DIR if Path(path).is_dir() else 0)
             # struct landlock_path_beneath_attr, packed.
             libc.syscall(LANDLOCK_ADD, rules, LANDLOCK_PATH_BENEATH, struct.pack("<Qi", rights, fd), 0)
         finally:

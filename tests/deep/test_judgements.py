@@ -2,13 +2,17 @@
 
 import hashlib
 import os
+import pickle
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from gateway.deep import DeepJudgements, DeepRules, child, judgements
+from gateway.deep import DeepJudgements, DeepRules, answers, child, judgements
 from gateway.errors import Unavailable
 from gateway.model import AuditRow, Dataset, Report, Scale
 from gateway.pools import BoundedPool
@@ -129,6 +133,9 @@ def test_two_workers_judge_a_file_once(place):
     [
         ("raise SystemExit(3)", {}, "ended early"),
         ("import os; os.write(1, b'{half'); os.abort()", {}, "ended early"),
+        ("import os; os.write(1, b'\\x80')", {}, "ended early"),
+        ("import os; os.write(1, b'{\"verdict\": {}}')", {}, "ended early"),
+        ("import os\nwhile True: os.write(1, bytes(1 << 20))", {}, "ended early"),
         ("import time; time.sleep(60)", {"seconds": 0.2}, "takes too long"),
     ],
 )
@@ -205,10 +212,33 @@ def test_settings_and_secrets_of_the_gateway_stay_with_it(monkeypatch):
 
 def test_what_the_process_says_is_read_as_it_was_found(place):
     wanted = judgements.Wanted(os.getppid(), place.dataset, place.storages["data"], False, 0)
-    found = judgements.verdict_of(child.seen(wanted))
-    assert (found.version, found.inspection.report.depth) == (place.stat().version, "full")
+    said = child.seen(wanted)
+    assert answers.answer_of(answers.packed(said), "full") == said
+    assert (said.verdict.version, said.verdict.inspection.report.depth) == (place.stat().version, "full")
     place.path.unlink()
-    assert child.seen(wanted) == {
-        "failed": "the object is gone",
-        "for_seconds": judgements.UNREADABLE_SECONDS,
-    }
+    gone = answers.Answer(failed="the object is gone", for_seconds=judgements.UNREADABLE_SECONDS)
+    assert child.seen(wanted) == gone
+
+
+@pytest.mark.skipif(not Path("/sys/kernel/security").exists(), reason="Landlock is of Linux")
+def test_the_process_reads_no_other_file_of_the_root(place):
+    other = place.folder / "rasters/other.tif"
+    other.write_bytes(place.path.read_bytes())
+    wanted = judgements.Wanted(os.getpid(), place.dataset, place.storages["data"], False, 0)
+    program = f"""
+import pickle, sys
+from gateway.deep import child
+from gateway.studio.confinement import confine
+wanted = pickle.load(sys.stdin.buffer)
+missing = confine(child.confinement_of(wanted, wanted.storage))
+print("Landlock" in missing, open({str(place.path)!r}, "rb").read(2))
+print(wanted.storage.siblings("a.tif"))
+open({str(other)!r}, "rb")
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], input=pickle.dumps(wanted), capture_output=True, check=False
+    )
+    if run.stdout.startswith(b"True"):
+        pytest.skip("this kernel has no Landlock")
+    assert run.stdout == b"False b'II'\nfrozenset()\n"
+    assert b"PermissionError" in run.stderr
