@@ -30,9 +30,14 @@ READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 SIDECAR_SUFFIXES = (".ovr", ".msk", ".aux.xml")
 
 
+def named_by(facts: os.stat_result) -> tuple[int, int, int]:
+    """Return what the version of a local file is made of: size, mtime in nanoseconds and inode."""
+    return facts.st_size, facts.st_mtime_ns, facts.st_ino
+
+
 def version_of(facts: os.stat_result) -> str:
     """Return the version of a local file: size, mtime in nanoseconds and inode, each in hex."""
-    return f"{facts.st_size:x}-{facts.st_mtime_ns:x}-{facts.st_ino:x}"
+    return "{:x}-{:x}-{:x}".format(*named_by(facts))
 
 
 class FileSource:
@@ -84,7 +89,7 @@ class FileSource:
 
     def unchanged(self) -> bool:
         """Return whether the file still has the version that it was opened with."""
-        return version_of(os.fstat(self.fd)) == self.version
+        return named_by(os.fstat(self.fd)) == named_by(self.facts)
 
     def close(self) -> None:
         """Close the descriptor; further calls do nothing."""

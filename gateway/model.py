@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 from gateway.shell import command_line, words_of
 
+UUID_FORM = re.compile("[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+
 
 class Severity(StrEnum):
     """How a finding weighs: an error refuses the file, a warning is only told."""
@@ -288,5 +290,4 @@ def dataset_uuid(text: str) -> str | None:
     Only the hyphenated form 8-4-4-4-12 of ASCII hex digits is an id, in any case (RFC 9562 section 4).
     Braces, `urn:uuid:`, missing hyphens and surrounding white space are not.
     """
-    hexes = "[0-9a-fA-F]"
-    return text.lower() if re.fullmatch(f"{hexes}{{8}}-({hexes}{{4}}-){{3}}{hexes}{{12}}", text) else None
+    return text.lower() if UUID_FORM.fullmatch(text) else None

@@ -33,12 +33,13 @@ from tornado.netutil import bind_sockets
 
 from gateway import download, recording
 from gateway.app import make_app, make_server
-from gateway.audit import link, written_here
+from gateway.audit import LoopAuditLog, link, written_here
 from gateway.audit.log import Rows
 from gateway.files import FileSource
 from gateway.handlers import smallranges
 from gateway.handlers.smallranges import SmallRangeRequest, SmallRanges
 from gateway.handlers.trace import Trace
+from gateway.metrics import Metrics
 from gateway.services import open_services
 from gateway.settings import RootSettings, Settings
 
@@ -52,12 +53,13 @@ STEPS: tuple[tuple[str, Any, str], ...] = (
     ("opening and checking the file", download, "_found"),
     ("what is told of the request", Trace, "of"),
     ("making a row", Trace, "row"),
-    ("handing the row over", Rows, "record"),
+    ("handing the row over", LoopAuditLog, "durable"),
     ("noting the end", Rows, "note"),
     ("rows into one frame", link, "request_of"),
+    ("making the head", SmallRangeRequest, "_head"),
     ("writing head and body", SmallRangeRequest, "_write"),
     ("of that the kernel", IOStream, "write_to_fd"),
-    ("the access line", Trace, "log"),
+    ("counting the request", Metrics, "answered"),
 )
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -24,7 +25,13 @@ UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT
 
 def stat_of(facts: os.stat_result) -> ObjectStat:
     """Return the version, size and modification time (UTC) of a local file."""
-    return ObjectStat(version_of(facts), facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
+    return _stat_of(version_of(facts), facts.st_size, facts.st_mtime)
+
+
+# Small ranges ask for the same few files again and again.
+@lru_cache(maxsize=1024)
+def _stat_of(version: str, size_bytes: int, modified: float) -> ObjectStat:
+    return ObjectStat(version, size_bytes, datetime.fromtimestamp(modified, UTC))
 
 
 def parts_of(key: str) -> tuple[str, ...]:
