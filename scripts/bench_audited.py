@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Audited small ranges of this checkout beside those of another one, two workers each, in one run on one machine.
+"""Audited small ranges of this checkout beside another one and StaticFileHandler, two workers each, in one run.
 
     python scripts/bench_audited.py --other FOLDER [--rounds 3] [--seconds 5] [--mib 64]
 
-Both serve the same file to 16 connections that ask for random ranges with a bearer token; each answer waits for its
-audit row. Rounds are interleaved, medians are printed with ratios. CPU is user + system time of all processes of a
-server, the recorder's included. Needs wrk (Debian: wrk).
+All serve the same file to 16 connections that ask for random ranges. Both checkouts want a bearer token, and each of
+their answers waits for its audit row; Tornado's StaticFileHandler does neither. Rounds are interleaved, medians are
+printed with ratios. CPU is user + system time of all processes of a server, the recorder included. Needs wrk (in
+Debian: wrk).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench_downloads import SMALL_RANGES, download, make_cog, ranges
-from bench_servers import ROOT, Server, gateway
+from bench_servers import ROOT, Server, gateway, static
 
 
 def main() -> None:
@@ -41,13 +42,15 @@ def main() -> None:
         for name, root in (("other", options.other.resolve()), ("this", ROOT)):
             (folder / name).mkdir()
             started[name] = gateway(stack, folder / name, file, root)
-            download(started[name])
+        started["StaticFileHandler"] = static(stack, file)
+        for server in started.values():
+            download(server)
         for length in SMALL_RANGES:
             compare(started, length, file.stat().st_size, options.rounds, options.seconds, folder)
 
 
 def compare(servers: dict[str, Server], length: int, size: int, rounds: int, seconds: int, folder: Path) -> None:
-    """Print the medians of both servers over ranges of `length` bytes, and what this one has of the other."""
+    """Print the medians of all servers over ranges of `length` bytes, and what this one has of the others."""
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
     for _ in range(rounds):
         for name, server in servers.items():
@@ -62,8 +65,10 @@ def compare(servers: dict[str, Server], length: int, size: int, rounds: int, sec
     for name, values in middle.items():
         cells = [f"{values[m]:.3g}" if values[m] < 1000 else f"{values[m]:.0f}" for m in measures]
         print(f"| {name} | " + " | ".join(cells) + " |")
-    ratios = [f"{middle['this'][m] / middle['other'][m]:.2f}" for m in measures]
-    print("| this ÷ other | " + " | ".join(ratios) + " |\n", flush=True)
+    for name in [name for name in middle if name != "this"]:
+        ratios = [f"{middle['this'][m] / middle[name][m]:.2f}" for m in measures]
+        print(f"| this ÷ {name} | " + " | ".join(ratios) + " |")
+    print(flush=True)
 
 
 if __name__ == "__main__":
