@@ -5,8 +5,8 @@
 
 All serve the same file to 16 connections that ask for random ranges. Both checkouts want a bearer token, and each of
 their answers waits for its audit row; Tornado's StaticFileHandler does neither. Rounds are interleaved, medians are
-printed with ratios. CPU is user + system time of all processes of a server, the recorder included. Needs wrk (in
-Debian: wrk).
+printed with ratios. CPU is user + system time of all processes of a server, the recorder included. Needs wrk
+(Debian: wrk).
 """
 
 from __future__ import annotations
