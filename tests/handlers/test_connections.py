@@ -100,15 +100,22 @@ async def test_a_client_that_reads_nothing_of_any_answer_is_disconnected(world, 
     client.close()
 
 
-@pytest.mark.parametrize("settings", [{"stall_seconds": 0.5}], indirect=True)
+@pytest.mark.parametrize("settings", [{"stall_seconds": 3600}], indirect=True)
 async def test_a_slow_client_that_takes_bytes_is_not_cut_though_its_window_is_mostly_full(world, http_server):
     client = await unreading(http_server, "/static/vendor/swagger-ui-5.35.0/swagger-ui-bundle.js", 3)
-    loop, got, began = asyncio.get_running_loop(), 0, asyncio.get_running_loop().time()
-    while loop.time() - began < 2.5:
-        got += len(await loop.sock_recv(client, 4096))
-        await asyncio.sleep(0.05)
-    assert got > 0
-    assert len(http_server._connections) == 1
+    await until(lambda: http_server.clients.held_bytes)
+    loop, (connection,) = asyncio.get_running_loop(), http_server.clients._open.values()
+    for number in range(50):
+        assert await loop.sock_recv(client, 4096)
+        await asyncio.sleep(0.005)
+        # Ten times within the time after which it would be cut.
+        connection.look(360.0 * (number + 1), 3600.0)
+        assert not connection.stalled
+    number = 50
+    while not connection.stalled and number < 70:
+        number += 1
+        connection.look(360.0 * number, 3600.0)
+    assert connection.stalled, "and who takes nothing more is"
     client.close()
 
 

@@ -4,7 +4,7 @@ import asyncio
 import random
 import socket
 import struct
-import time
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -122,27 +122,38 @@ async def test_clients_that_leave_at_any_moment(world, app, http_server, fetch, 
 
 
 @contextmanager
-def locked(world, seconds: float):
-    """Hold the write lock of the database in a thread for so long, from now on."""
+def locked(world):
+    """Hold the write lock of the database in a thread until the event that is yielded is set."""
+    held, over = threading.Event(), threading.Event()
 
     def hold() -> None:
         database = connect(world.services.settings.state_dir / "gateway.db", "rw")
         database.conn.execute("BEGIN IMMEDIATE")
-        time.sleep(seconds)
+        held.set()
+        over.wait(120)
         database.conn.execute("ROLLBACK")
         database.conn.close()
 
     with ThreadPoolExecutor(1) as pool:
-        held = pool.submit(hold)
-        yield
-        held.result()
+        holding = pool.submit(hold)
+        assert held.wait(120)
+        try:
+            yield over
+        finally:
+            over.set()
+        holding.result()
 
 
 @pytest.mark.parametrize("settings", [{"audit_wait_seconds": 0.3}], indirect=True)
 async def test_a_database_that_is_locked_meanwhile(world, app, http_server, fetch):
     dataset, token = big(world), world.bearer()
-    with locked(world, 1.0):
-        visits = await visited(port_of(http_server), [url(dataset)], token, 4, 15)
+    with locked(world) as over:
+        visiting = asyncio.ensure_future(visited(port_of(http_server), [url(dataset)], token, 4, 15))
+        async with asyncio.timeout(120):
+            while not any("problems" in name and "503" in name for name in await counted(fetch)):
+                await asyncio.sleep(0.02)
+        over.set()
+        visits = await visiting
     visits += await visited(port_of(http_server), [url(dataset)], token, 2, 5)
     await settled(app)
     assert {status for _, status, _, _ in visits} >= {206, 503}
