@@ -161,12 +161,13 @@ def test_painters_that_are_killed_leave_no_task_undone_and_blame_none(tmp_path):
     with near(tmp_path, queue_limit=500) as bench:
         (place,) = bench.studio._near
         found = [bench.studio.submit(over("wait", f"d{n % 3}", 0.02)) for n in range(60)]
-        for number in range(4):
+        # A fourth death over one task that is alone would speak against it.
+        for number in range(3):
             until(lambda number=number: bench.studio.load().deaths == number and place._child.jobs)
             os.kill(place._child.pid, signal.SIGKILL)
         assert all(each.result(120) for each in found)
         assert bench.studio.load().set_aside == 0
-        assert bench.studio.load().deaths == 4
+        assert bench.studio.load().deaths == 3
 
 
 def test_after_a_death_another_painter_stands_by(tmp_path):
