@@ -216,6 +216,10 @@ class Unavailable(GatewayError):
         return f"{self.detail.rstrip('.')}: {self.reason}" if self.reason else super().told
 
 
+class UnderWay(Unavailable):
+    """What was asked for is being made ready, and nothing is wrong: no news for the operator at each request."""
+
+
 class ClientLeft(GatewayError):
     """The client closed its connection before there was an answer; the status is for metrics alone."""
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.deep.answers import MOST_BYTES, Answer, answer_of
-from gateway.errors import GatewayError, Unavailable
+from gateway.errors import GatewayError, Unavailable, UnderWay
 from gateway.gatekeeper import verdict_stored
 from gateway.model import Dataset, ObjectStat
 from gateway.pools import BoundedPool
@@ -103,7 +103,7 @@ class DeepJudgements:
             if dataset.id not in self._under_way:
                 self._pool.submit(self._judge, dataset, stat.version)
                 self._under_way.add(dataset.id)
-        return Unavailable(UNDER_WAY, retry_after_seconds=RETRY_SECONDS)
+        return UnderWay(UNDER_WAY, retry_after_seconds=RETRY_SECONDS)
 
     def close(self) -> None:
         """End the process that judges; its file is judged when somebody asks again."""

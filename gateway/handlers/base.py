@@ -22,6 +22,7 @@ from gateway.errors import (
     MethodNotAllowed,
     TooManyRequests,
     Unavailable,
+    UnderWay,
 )
 from gateway.handlers.access import OPEN, AccessRule, Credential, access, principal_of
 from gateway.handlers.answers import default_fields
@@ -247,7 +248,8 @@ class BaseHandler(RequestHandler):
         if isinstance(value, GatewayError) and value.status != HTTPStatus.INTERNAL_SERVER_ERROR:
             if value.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 reason = f" ({value.reason})" if isinstance(value, Unavailable) and value.reason else ""
-                log.warning("%d: %s%s", value.status, value.detail, reason, extra={"request_id": self.request_id})
+                level = logging.INFO if isinstance(value, UnderWay) else logging.WARNING
+                log.log(level, "%d: %s%s", value.status, value.detail, reason, extra={"request_id": self.request_id})
         elif not isinstance(value, HTTPError):
             log.error("uncaught exception", exc_info=(typ, value, tb), extra={"request_id": self.request_id})  # type: ignore[arg-type]
 
