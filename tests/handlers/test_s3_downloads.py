@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from gateway.model import Scale
+from gateway.deep.judgements import UNDER_WAY
+from gateway.model import Report, Scale
 from gateway.pools import Pool, pool_table
 from gateway.settings import RootSettings, Settings
 from tests.handlers.conftest import UNKNOWN_ID, comparable, problem
@@ -268,6 +269,20 @@ async def test_a_replaced_object_is_judged_again_and_sent_as_it_is_now(world, fe
     assert (await fetch(answer.headers["Location"])).body == other_cog
     assert [row.detail["valid"] for row in world.audit("dataset.judged")] == [True]
     assert [row.version for row in world.audit("download.cog")] == [tag.strip('"')]
+
+
+@pytest.mark.parametrize("depth", ["blocks", "full"])
+async def test_an_object_that_was_judged_deeper_than_usual_is_judged_so_again_behind_a_503(
+    world, fetch, add, put, other_cog, depth
+):
+    dataset = add(report=Report(depth))
+    assert (await fetch(url(dataset), token=world.bearer())).code == 302
+    put(other_cog)
+    assert problem(await fetch(url(dataset), token=world.bearer()))["detail"] == UNDER_WAY
+    await asyncio.to_thread(lambda: world.services.pools["deep"].submit(int).result(120))
+    answer = await fetch(url(dataset), token=world.bearer())
+    assert (await fetch(answer.headers["Location"])).body == other_cog
+    assert world.services.records.dataset(dataset.id).report == Report(depth)
 
 
 @pytest.mark.parametrize("root", ["bucket", "stream"])
