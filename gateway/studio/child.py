@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from gateway.studio.tasks import Task
+from gateway.studio.tasks import Lane, Task
 from gateway.studio.wire import Answer, Answers, Arrived, Garbled, Kind, Setup, pair, task_bytes
 
 PROGRAM = "gateway.studio.painter"
@@ -110,14 +110,13 @@ class Child:
         self._loop, self._owner = loop, owner
         loop.add_reader(self._sock.fileno(), self._readable)
 
-    def takes(self, job: Job) -> bool:
-        """Return whether the painter could begin a job now."""
-        if not self.ready or self.retiring:
-            return False
-        if job.alone or any(other.alone for other in self.jobs.values()):
-            return not self.jobs
-        lane = job.task.lane
-        return sum(other.task.lane is lane for other in self.jobs.values()) < self._threads[lane]
+    @property
+    def free_lanes(self) -> frozenset[Lane]:
+        """Return the lanes of which the painter could begin a job now; none beside a job that is to be alone."""
+        if not self.ready or self.retiring or any(job.alone for job in self.jobs.values()):
+            return frozenset()
+        busy = [job.task.lane for job in self.jobs.values()]
+        return frozenset(lane for lane, threads in self._threads.items() if busy.count(lane) < threads)
 
     def give(self, job: Job) -> None:
         """Let the painter begin a job."""

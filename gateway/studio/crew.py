@@ -222,13 +222,18 @@ class Place:
             self._leaving.add(child)
 
     def _pump(self) -> None:
-        while self._queue and not self._closed:
-            slow = {_kind(job) for child in self.children for job in child.jobs.values() if job.slow}
-            job = next((job for job in self._queue if self._child.takes(job) and _kind(job) not in slow), None)
-            if job is None:
-                return
+        while self._queue and not self._closed and (job := self._due()) is not None:
             self._queue.remove(job)
             self._begin(job)
+
+    def _due(self) -> Job | None:
+        """Return the job that the painter could begin now, if there is one."""
+        free, idle = self._child.free_lanes, not self._child.jobs
+        if not free:
+            return None
+        slow = {_kind(job) for child in self.children for job in child.jobs.values() if job.slow}
+        fit = (job for job in self._queue if job.task.lane in free and (idle or not job.alone))
+        return next((job for job in fit if not slow or _kind(job) not in slow), None)
 
     def _begin(self, job: Job) -> None:
         if not job.begun and not job.future.set_running_or_notify_cancel():

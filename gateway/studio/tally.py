@@ -32,6 +32,8 @@ class Tally:
 
     def refusal(self, job: Job) -> GatewayError | None:
         """Return why a job is not begun: a version of it is set aside."""
+        if not self._aside:
+            return None
         now = time.monotonic()
         if all(self._aside.get(name, 0.0) <= now for name in _names(job)):
             return None

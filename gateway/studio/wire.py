@@ -28,7 +28,7 @@ TASK = struct.Struct("<QIB")
 # Number of the task, kind, bytes of its value, bytes of the body, resident memory of the painter in MiB.
 ANSWER = struct.Struct("<QBIQI")
 BUFFER_BYTES = 1 << 20
-READ_BYTES = 256 << 10
+READ_BYTES = 1 << 20
 # More than any answer has; a painter that announces more is not waited for.
 MOST_VALUE_BYTES, MOST_BODY_BYTES = 64 << 20, 512 << 20
 
@@ -171,11 +171,17 @@ def send_all(sock: socket.socket, parts: Sequence[bytes]) -> None:
 
 
 class Answers:
-    """Answers put together from what a socket brings, without waiting for it."""
+    """Answers put together from what a socket brings, without waiting for it.
+
+    Head, value and body are each read for themselves: what the kernel has whole is copied once.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._buffer = bytearray()
+        self._parts: list[bytes] = []
+        self._missing = ANSWER.size
+        self._whole: list[bytes] = []
+        self._head: tuple[int, Kind, int, int, int] | None = None
         self.closed = False
 
     def arrived(self) -> Iterator[Arrived]:
@@ -185,34 +191,47 @@ class Answers:
         """
         with suppress(BlockingIOError):
             # Who takes an answer may close the socket, after the last one of a painter that is to end.
-            while not self.closed and self._sock.fileno() >= 0:
-                self._read()
-                while (answer := self._next()) is not None:
+            while self._sock.fileno() >= 0 and self._read():
+                if (answer := self._next()) is not None:
                     yield answer
 
-    def _read(self) -> None:
-        try:
-            found = self._sock.recv(READ_BYTES)
-        except ConnectionError:
-            found = b""
-        self.closed = not found
-        self._buffer += found
+    def _read(self) -> bool:
+        """Return whether what is read now is there whole; raises BlockingIOError where it is not yet."""
+        while self._missing:
+            try:
+                found = self._sock.recv(min(self._missing, READ_BYTES))
+            except ConnectionError:
+                found = b""
+            if not found:
+                self.closed = True
+                return False
+            self._parts.append(found)
+            self._missing -= len(found)
+        return True
 
     def _next(self) -> Arrived | None:
-        if len(self._buffer) < ANSWER.size:
+        """Take what is there whole: a head, a value or a body; returns the answer after the last of them."""
+        found = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts = []
+        if self._head is None:
+            self._head = _head_of(found)
+            self._missing = self._head[2]
             return None
-        number, kind, head, body, resident_mb = ANSWER.unpack_from(self._buffer)
-        if kind not in KINDS or head > MOST_VALUE_BYTES or body > MOST_BODY_BYTES:
-            raise Garbled("a header that none has")
-        start, end = ANSWER.size + head, ANSWER.size + head + body
-        if len(self._buffer) < end:
+        self._whole.append(found)
+        if len(self._whole) == 1:
+            self._missing = self._head[3]
             return None
-        with memoryview(self._buffer) as whole:
-            found = Arrived(
-                number, Kind(kind), bytes(whole[ANSWER.size : start]), bytes(whole[start:end]), resident_mb
-            )
-        del self._buffer[:end]
-        return found
+        (number, kind, _, _, resident_mb), (value, body) = self._head, self._whole
+        self._head, self._whole, self._missing = None, [], ANSWER.size
+        return Arrived(number, kind, value, body, resident_mb)
+
+
+def _head_of(found: bytes) -> tuple[int, Kind, int, int, int]:
+    """Return number, kind, bytes of value and body, and memory of an answer; raises Garbled."""
+    number, kind, value, body, resident_mb = ANSWER.unpack(found)
+    if kind not in KINDS or value > MOST_VALUE_BYTES or body > MOST_BODY_BYTES:
+        raise Garbled("a header that none has")
+    return number, Kind(kind), value, body, resident_mb
 
 
 def _exactly(sock: socket.socket, length: int) -> bytes:
