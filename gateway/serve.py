@@ -36,6 +36,7 @@ from gateway.scratch import shared_folder
 from gateway.services import Services, open_services
 from gateway.settings import Settings, told_unknown
 from gateway.state import database_url, place_of_records
+from gateway.studio.forks import Forks, asking_pair, run_program
 from gateway.studio.process import ProcessStudio, plan_of
 from gateway.supervisor import CHILD_READY, CHILD_STOP, STOPS, Child, Supervisor
 from gateway.systemd import READY, STOPPING, notify, reloading
@@ -60,8 +61,7 @@ class Worker:
     """What a worker needs to know of the process that it is.
 
     `stops` are the signals that end it. `tell` is called with what systemd would be told of it: READY when it accepts
-    and whenever it has read its keys anew. `recorder` is where the audit is written for it, None where it does that
-    itself.
+    and whenever it has read its keys anew. `recorder` writes its audit, `forks` has its painters; None: itself does.
     """
 
     keys: Keys
@@ -69,6 +69,7 @@ class Worker:
     stops: tuple[signal.Signals, ...]
     tell: Callable[[str], object]
     recorder: Path | None = None
+    forks: Forks | None = None
     on_ready: Callable[[int], None] | None = None
 
 
@@ -125,13 +126,15 @@ def supervise(keys: Keys, counts: Path, on_ready: Callable[[int], None] | None) 
 
     def work(told: Callable[[int], None] | None) -> None:
         keys.at_start()
-        run_worker(Worker(keys, counts, (CHILD_STOP,), tell, recorder_socket(counts), told))
+        run_worker(Worker(keys, counts, (CHILD_STOP,), tell, recorder_socket(counts), Forks(asking), told))
 
-    with listen(counts) as listener:
+    asking, requests = asking_pair()
+    with listen(counts) as listener, asking, requests:
         first = Child("worker", lambda starts: work(on_ready if starts == 1 else None))
         others = [Child("worker", lambda _: work(None)) for _ in range(settings.processes - 1)]
         recorder = Child("recorder", lambda _: record_for_workers(settings, counts, listener), last=True)
-        return Supervisor([first, *others, recorder], settings.drain_seconds).run()
+        forks = Child("forkserver", lambda _: run_program(requests), last=True)
+        return Supervisor([forks, first, *others, recorder], settings.drain_seconds).run()
 
 
 def warn_of_old_library(processes: int) -> None:
@@ -224,7 +227,7 @@ def run_worker(worker: Worker) -> None:
     settings = worker.keys.settings
 
     def make_studio(*_: object) -> ProcessStudio:
-        return ProcessStudio(plan_of(settings))
+        return ProcessStudio(plan_of(settings), worker.forks)
 
     with open_services(settings, worker.counts, make_studio, recorder=worker.recorder) as services:
         services.rates.load()

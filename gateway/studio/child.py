@@ -6,25 +6,17 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
+from gateway.studio.forks import Forks
 from gateway.studio.tasks import Lane, Task
 from gateway.studio.wire import Answer, Answers, Arrived, Garbled, Kind, Setup, pair, task_bytes
 
-PROGRAM = "gateway.studio.painter"
-# What of the environment a painter may have; those of a store in a network only where it reads from one.
-KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
-KEPT_FAR = ("HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
-# One thread for each task is what there is to be, and arenas of malloc are memory that is never given back.
-OWN = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "PYTHONDONTWRITEBYTECODE": "1"}
 REAP_SECONDS = 0.05
 
 
@@ -78,7 +70,7 @@ class Child:
     _loop: asyncio.AbstractEventLoop
     _owner: Owner
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, forks: Forks) -> None:
         self.ready = False
         self.retiring = False
         self.resident_mb = 0
@@ -89,20 +81,16 @@ class Child:
         self._unsent: deque[tuple[memoryview, list[int]]] = deque()
         self._sock, theirs = pair()
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", PROGRAM, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env=_environment(far=bool(setup.far)),
-                cwd="/",
-            )
+            self._process = forks.fork(theirs)
         self._answers = Answers(self._sock)
-        self._sock.sendall(task_bytes(0, setup, 0))
+        # Where it could not begin, the end of the connection is met by who reads.
+        with suppress(ConnectionError):
+            self._sock.sendall(task_bytes(0, setup, 0))
         self._sock.setblocking(False)
 
     @property
     def pid(self) -> int:
-        """Return the number of the process."""
+        """Return the number of the process, 0 as long as it has not begun."""
         return self._process.pid
 
     def attach(self, loop: asyncio.AbstractEventLoop, owner: Owner) -> None:
@@ -148,10 +136,10 @@ class Child:
 
     def wait(self, seconds: float) -> None:
         """Wait until the process has ended; it is killed when that takes longer."""
-        with suppress(subprocess.TimeoutExpired):
+        if not self._process.wait(seconds):
+            self._process.kill()
             self._process.wait(seconds)
-        self._process.kill()
-        self._process.wait()
+        self._process.close()
 
     @property
     def gone(self) -> bool:
@@ -168,11 +156,15 @@ class Child:
         if self.garbled:
             return f"an answer that no painter gives: {self.garbled}"
         code = self._process.poll()
+        if not self._process.pid:
+            return "it could not begin"
         return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
     def _reap(self) -> None:
-        """Take the process off the system's list once it has ended."""
-        if self._process.poll() is None and not self._loop.is_closed():
+        """Hear no more of the process once it has ended."""
+        if self._process.poll() is not None:
+            self._process.close()
+        elif not self._loop.is_closed():
             self._loop.call_later(REAP_SECONDS, self._reap)
 
     def _readable(self) -> None:
@@ -185,8 +177,7 @@ class Child:
             self._owner.ended(self)
             return
         if self._answers.closed and self._sock.fileno() >= 0:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(REAP_SECONDS)
+            self._process.wait(REAP_SECONDS)
             self.kill()
             self._owner.ended(self)
 
@@ -224,11 +215,3 @@ class Child:
     def _writable(self) -> None:
         self._loop.remove_writer(self._sock.fileno())
         self._flush()
-
-
-def _environment(*, far: bool) -> dict[str, str]:
-    """Return what a painter gets of the environment: no secret of the gateway, and of a store's only where needed."""
-    names = (*KEPT, *KEPT_FAR) if far else KEPT
-    prefixes = ("GDAL_", "PROJ_", "CPL_", *(("AWS_",) if far else ()))
-    found = {name: value for name, value in os.environ.items() if name in names or name.startswith(prefixes)}
-    return {**found, **OWN, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from gateway.errors import GatewayError, Unavailable
 from gateway.studio.child import Child, Job
+from gateway.studio.forks import Forks
 from gateway.studio.tally import OFFENCES, Tally, told
 from gateway.studio.tasks import Lane
 from gateway.studio.wire import Answer, Kind, Setup
@@ -45,9 +46,9 @@ class Rules:
 class Place:
     """Where one painter stands: the one that takes jobs, those on their way out, and what waits."""
 
-    def __init__(self, setup: Setup, rules: Rules, tally: Tally) -> None:
-        self._setup, self._rules, self._tally = setup, rules, tally
-        self._child = Child(setup)
+    def __init__(self, setup: Setup, rules: Rules, tally: Tally, forks: Forks) -> None:
+        self._setup, self._rules, self._tally, self._forks = setup, rules, tally, forks
+        self._child = Child(setup, forks)
         self._processes = [self._child]
         self._next: Child | None = None
         self._spare: Child | None = None
@@ -211,7 +212,7 @@ class Place:
         self._take_over()
 
     def _born(self) -> Child:
-        child = Child(self._setup)
+        child = Child(self._setup, self._forks)
         self._processes = [*(other for other in self._processes if not other.gone), child]
         child.attach(self._loop, self)
         return child

@@ -1,15 +1,14 @@
-"""The program of a painter: tasks from a socket, done in threads, answers back; it ends with the other end."""
+"""A painter: tasks from a socket, done in threads, answers back; it ends with the other end."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
-import signal
 import socket
-import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -17,11 +16,18 @@ from typing import Any
 
 from gateway import logs
 from gateway.storage import open_storage
-from gateway.studio.confinement import confine, die_with, named
+from gateway.studio.confinement import confine, named
 from gateway.studio.wire import Kind, Setup, answer_parts, kind_of, kind_of_error, send_all, tasks_from
 from gateway.studio.worker import Limits, Worker
 
 PAGE_MB = resource.getpagesize() / (1 << 20)
+# A painter that has grown by so much gives free memory back. Blocks and pictures of all sizes leave gaps, which
+# malloc keeps for itself: a hundred megabytes and more.
+GROWN_MB = 48
+
+
+# malloc_trim(3), which glibc has.
+TRIM: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 class Painter:
@@ -32,6 +38,7 @@ class Painter:
         self._gate = threading.Lock()
         # Opened before reading is given up.
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        self._trimmed_mb = self._measured_mb()
         far = {name: open_storage(name, root) for name, root in setup.far.items()}
         self._worker = Worker(far, Limits(setup.gdal_cache_mb))
         missing = confine(setup.confinement)
@@ -66,12 +73,20 @@ class Painter:
             send_all(self._sock, parts)
 
     def _resident_mb(self) -> int:
+        """Return how much memory is in use, what is free given back to the system now and then."""
+        found = self._measured_mb()
+        if found < self._trimmed_mb + GROWN_MB or TRIM is None:
+            return found
+        TRIM(0)
+        self._trimmed_mb = self._measured_mb()
+        return self._trimmed_mb
+
+    def _measured_mb(self) -> int:
         return round(int(os.pread(self._statm, 100, 0).split()[1]) * PAGE_MB)
 
 
-def main(descriptor: int) -> None:
-    """Run as the child of the process at the other end of a socket."""
-    sock = socket.socket(fileno=descriptor)
+def paint(sock: socket.socket) -> None:
+    """Be a painter: told first what one is to be, then task after task, until the other end is closed."""
     arrived = tasks_from(sock)
     # A server that stops as soon as it has begun leaves painters that have not begun.
     with suppress(ConnectionError, EOFError):
@@ -80,17 +95,8 @@ def main(descriptor: int) -> None:
 
 
 def work(sock: socket.socket, setup: Setup, arrived: Iterator[tuple[int, Any, list[int]]]) -> None:
-    """Be a painter until the other end of the socket is closed; raises ConnectionError or EOFError within a task."""
-    die_with(setup.parent, signal.SIGKILL)
+    """Do the tasks; raises ConnectionError or EOFError where the other end is closed within one."""
     named("cog-painter")
-    # What a terminal or a service manager tells a whole group is for the server, which ends its painters itself.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    os.environ.update(setup.environment)
     logs.configure(setup.log_level)
     Painter(sock, setup).run(arrived)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
-    # Without the clean-up of libraries whose threads may still work on something.
-    os._exit(0)

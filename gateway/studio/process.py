@@ -20,6 +20,7 @@ from gateway.studio.base import Load
 from gateway.studio.child import Job
 from gateway.studio.confinement import Confinement
 from gateway.studio.crew import Place, Rules, place_of
+from gateway.studio.forks import Forks, far_environment
 from gateway.studio.tally import Tally
 from gateway.studio.tasks import Lane, Task
 from gateway.studio.wire import Setup
@@ -48,23 +49,26 @@ class Plan:
 class ProcessStudio:
     """Painters of local files, and one of files in a network where there are such roots.
 
-    The first painters start at once; `attach` says on which loop their answers arrive. Tasks come from that loop or
-    from any thread.
+    The first painters start at once, forked from a process of the studio's own unless `forks` says from which;
+    `attach` says on which loop their answers arrive. Tasks come from that loop or from any thread.
     """
 
     _loop: asyncio.AbstractEventLoop
     _thread: int
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, forks: Forks | None = None) -> None:
+        self._forks = forks or Forks()
         self._limit = plan.queue_limit
         self._tally = Tally()
         self._gate = threading.Lock()
         self._inside: Counter[Lane] = Counter()
         near = {Lane.PAINT: plan.threads, Lane.JUDGE: JUDGE_THREADS}
         self._room = {**near, Lane.PAINT: plan.threads * plan.rules.painters, Lane.FAR: FAR_THREADS}
-        self._near = [Place(_setup(plan, near), plan.rules, self._tally) for _ in range(plan.rules.painters)]
+        self._near = [
+            Place(_setup(plan, near), plan.rules, self._tally, self._forks) for _ in range(plan.rules.painters)
+        ]
         far = {Lane.FAR: FAR_THREADS, Lane.JUDGE: JUDGE_THREADS}
-        self._far = [Place(_setup(plan, far, plan.far), plan.rules, self._tally)] if plan.far else []
+        self._far = [self._place(plan, _setup(plan, far, plan.far))] if plan.far else []
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let answers arrive on a loop, from which this is called."""
@@ -103,6 +107,10 @@ class ProcessStudio:
             place.close()
         for place in self._places:
             place.wait(END_SECONDS)
+        self._forks.close()
+
+    def _place(self, plan: Plan, setup: Setup) -> Place:
+        return Place(setup, plan.rules, self._tally, self._forks)
 
     def _enter(self, lane: Lane) -> None:
         """Count a task that is not done yet; raises Unavailable."""
@@ -159,7 +167,8 @@ def _setup(plan: Plan, threads: Mapping[Lane, int], far: Mapping[str, RootSettin
     confinement = Confinement(
         readable=_far_files() if far else (), network=bool(far), memory_mb=WITHIN_TASK * plan.rules.memory_mb
     )
-    return Setup(os.getpid(), threads, plan.gdal_cache_mb, NICE, plan.log_level, confinement, dict(far or {}))
+    environment = far_environment() if far else {}
+    return Setup(threads, plan.gdal_cache_mb, NICE, plan.log_level, confinement, dict(far or {}), environment)
 
 
 def _far_files() -> tuple[str, ...]:

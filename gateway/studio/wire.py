@@ -94,15 +94,18 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a painter is told before its first task; `far` are the roots in a network that it reads from."""
+    """What a painter is told before its first task.
 
-    parent: int
+    `far` are the roots in a network that it reads from, `environment` is what it needs for them.
+    """
+
     threads: Mapping[Lane, int]
     gdal_cache_mb: int
     nice: int
     log_level: str
     confinement: Confinement
     far: Mapping[str, RootSettings]
+    environment: Mapping[str, str]
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

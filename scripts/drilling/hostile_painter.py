@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from gateway.studio import painter, works
+from gateway.studio import forkserver, works
 
 DRAWN = works.WORKS["tile"]
 
@@ -24,5 +24,4 @@ def tile(engine: Any, source: Any, *told: Any) -> Any:
 
 if __name__ == "__main__":
     works.WORKS["tile"] = tile  # type: ignore[index]
-    painter.main(int(sys.argv[1]))
-    os._exit(0)
+    forkserver.main(int(sys.argv[1]), int(sys.argv[2]))

@@ -20,7 +20,7 @@ from .clients import SERVED, Load, unrecorded
 from .server import Outcome, Server, write_cog
 
 PAINT_SECONDS = 10.0
-PATCH = "import gateway.studio.child as child; child.PROGRAM = 'scripts.drilling.hostile_painter'"
+PATCH = "import gateway.studio.forks as forks; forks.PROGRAM = 'scripts.drilling.hostile_painter'"
 ZOOMS = (9, 15)
 
 
@@ -138,7 +138,7 @@ def _kill(server: Server, seconds: float, every: float) -> int:
 def _painters(server: Server) -> list[int]:
     """Return the painters of all workers."""
     found = []
-    for pid in server.workers():
+    for pid in server.children("cog-forkserver"):
         with suppress(OSError):
             found += [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return found

@@ -37,17 +37,22 @@ def modules(server, folder):
     return set(path.read_text().split("\n"))
 
 
-def painters(pid):
-    """Return the children of a process that draw."""
+def children(pid, name):
+    """Return the children of a process that are called so."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            name, _, fields = path.read_text().rpartition(")")
-            if name.endswith("(cog-painter") and int(fields.split()[1]) == pid:
+            called, _, fields = path.read_text().rpartition(")")
+            if called.endswith(f"({name}") and int(fields.split()[1]) == pid:
                 found.append(int(path.parent.name))
         except OSError:
             continue
     return found
+
+
+def painters(pid):
+    """Return the processes that draw for a server."""
+    return [child for parent in children(pid, "cog-forkserver") for child in children(parent, "cog-painter")]
 
 
 def test_the_door_loads_no_decoder(start, folder):
@@ -130,8 +135,22 @@ def passed(server):
 def test_painters_end_with_their_server(start, processes):
     server = start("--processes", processes)
     server.ask("/livez")
-    doors = [server.process.pid] if processes == "1" else server.children()
-    until(lambda: all(painters(door) for door in doors))
-    children = [child for door in doors for child in painters(door)]
+    until(lambda: len(painters(server.process.pid)) >= int(processes))
+    found = painters(server.process.pid) + children(server.process.pid, "cog-forkserver")
     server.stop()
-    until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+    until(lambda: not any(Path(f"/proc/{child}").exists() for child in found))
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_tiles_come_again_after_what_forks_painters_was_killed(start, folder, processes):
+    write(folder / "rasters" / "grid.tif", landscape(3, 512, 512), mercator_tile(8, 137, 88, 10), MERCATOR)
+    server = start("--processes", processes)
+    server.command("ingest", "rasters/grid.tif", "--visibility", "public")
+    (dataset,) = json.loads(server.ask("/api/datasets")[2])["datasets"]
+    tile = f"/api/datasets/{dataset['id']}/tiles/10/548/352.png?rescale=0,"
+    assert server.ask(f"{tile}1")[0] == 200
+    (first,) = children(server.process.pid, "cog-forkserver")
+    drew = painters(server.process.pid)
+    os.kill(first, signal.SIGKILL)
+    until(lambda: server.ask(f"{tile}2")[0] == 200)
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in drew))

@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-from gateway.studio import painter, works
+from gateway.studio import forkserver, painter, works
 
 GROWN, NUMBERS = [], []
 HEADER = struct.Struct("<QBIQI")
@@ -34,6 +34,13 @@ def crash(*_):
 
 def grow(_engine, megabytes):
     GROWN.append(bytearray(b"x") * (megabytes << 20))
+    return len(GROWN)
+
+
+def gaps(_engine, megabytes):
+    """Take memory in blocks of which every tenth is kept, as a cache of blocks of all sizes leaves it."""
+    made = [bytearray(b"x") * 100_000 for _ in range(megabytes * 10)]
+    GROWN.extend(made[::10])
     return len(GROWN)
 
 
@@ -149,11 +156,10 @@ ATTEMPTS = {
 
 painter.tasks_from = noted
 works.WORKS.update(
-    hang=lambda *_: time.sleep(3600), freeze=freeze, crash=crash, grow=grow, balloon=balloon, wait=wait,
+    hang=lambda *_: time.sleep(3600), freeze=freeze, crash=crash, grow=grow, gaps=gaps, balloon=balloon, wait=wait,
     attempt=attempt, forge=forge, environment=lambda _: dict(os.environ), fail=lambda *_: {}["a key that is not there"],
     priority=lambda _: os.getpriority(os.PRIO_PROCESS, 0),
 )  # fmt: skip
 
 if __name__ == "__main__":
-    painter.main(int(sys.argv[1]))
-    os._exit(0)
+    forkserver.main(int(sys.argv[1]), int(sys.argv[2]))

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from gateway.errors import CannotBeDrawn, GatewayError, Unavailable
-from gateway.studio import Source, Task, child, crew, tasks, wire
+from gateway.studio import Source, Task, child, crew, forks, tasks, wire
 from gateway.studio.confinement import Confinement
 from gateway.studio.tasks import Lane
 from tests.patience import until
@@ -29,7 +29,7 @@ NEVER_SECONDS = 3600.0
 
 @pytest.fixture(autouse=True)
 def hostile_painters(monkeypatch):
-    monkeypatch.setattr(child, "PROGRAM", "tests.studio.painter")
+    monkeypatch.setattr(forks, "PROGRAM", "tests.studio.painter")
     # On a busy machine anything takes long: what is to be slow here, `held_to` tells.
     monkeypatch.setattr(crew, "SLOW_SECONDS", NEVER_SECONDS)
 
@@ -209,6 +209,14 @@ def test_a_painter_that_has_grown_is_followed_by_a_fresh_one_without_a_gap(tmp_p
         until(lambda: not Path(f"/proc/{first}").exists())
 
 
+def test_memory_that_is_free_is_given_back(tmp_path):
+    with near(tmp_path) as bench:
+        before = bench.studio.load().painters_bytes
+        bench.studio.submit(ask("gaps", 300)).result(60)
+        # A tenth is in use.
+        assert bench.studio.load().painters_bytes < before + (120 << 20)
+
+
 def test_more_memory_than_there_is_within_a_task_is_told(tmp_path):
     with near(tmp_path) as bench:
         first = pid_of(bench)
@@ -257,31 +265,31 @@ def test_who_waits_when_the_studio_closes_is_told(tmp_path):
 
 
 def test_painters_that_cannot_start_are_tried_more_and_more_slowly(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(child, "PROGRAM", "gateway.no_such_program")
+    monkeypatch.setattr(forks, "PROGRAM", "gateway.no_such_program")
     with processes(tmp_path) as bench:
         (place,) = bench.studio._near
         until(lambda: bench.studio.load().deaths >= 3)
         deaths, waited_seconds = bench.on_loop(lambda: (bench.studio.load().deaths, place._backoff_seconds))
         assert waited_seconds == min(5.0, 0.05 * 2 ** (deaths - 1))
-        monkeypatch.setattr(child, "PROGRAM", "tests.studio.painter")
+        monkeypatch.setattr(forks, "PROGRAM", "tests.studio.painter")
         assert pid_of(bench)
-    assert any("exit code 1" in text for text in errors(caplog))
+    assert any("it could not begin" in text for text in errors(caplog))
 
 
 @pytest.mark.parametrize("told", [False, True])
-def test_a_painter_whose_server_has_stopped_ends_without_a_word(told):
-    ours, theirs = wire.pair()
+def test_a_painter_whose_server_has_stopped_ends_without_a_word(told, capfd):
+    forked, (ours, theirs) = forks.Forks(), wire.pair()
     with ours, theirs:
+        process = forked.fork(theirs)
+        theirs.close()
         if told:
-            lanes = {Lane.PAINT: 1}
-            setup = wire.Setup(os.getpid(), lanes, 64, 0, "INFO", Confinement((), False, 512), {})
+            setup = wire.Setup({Lane.PAINT: 1}, 64, 0, "INFO", Confinement((), False, 512), {}, {})
             ours.sendall(wire.task_bytes(0, setup, 0))
         ours.close()
-        line = [sys.executable, "-m", "gateway.studio.painter", str(theirs.fileno())]
-        ended = subprocess.run(
-            line, check=False, pass_fds=(theirs.fileno(),), capture_output=True, text=True, timeout=120, cwd=ROOT
-        )
-    assert (ended.returncode, ended.stderr) == (0, "")
+        assert process.wait(60)
+    assert (process.poll(), capfd.readouterr().err) == (0, "")
+    process.close()
+    forked.close()
 
 
 def test_a_painter_that_ends_with_its_last_answer_is_not_read_from_any_more():
@@ -303,6 +311,8 @@ def test_no_painter_outlives_a_process_that_is_killed(tmp_path):
         from gateway.studio.process import Plan, ProcessStudio
 
         studio = ProcessStudio(Plan(Rules(2)))
+        while not all(place.children[0].pid for place in studio._near):
+            time.sleep(0.01)
         print(*[place.children[0].pid for place in studio._near], flush=True)
         time.sleep(60)
     """

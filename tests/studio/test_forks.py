@@ -1,0 +1,93 @@
+"""Painters are forked from one process that has loaded all they need, and each is its own afterwards."""
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.studio import forks, wire
+from tests.studio.conftest import processes
+
+
+@pytest.fixture
+def forking():
+    made = forks.Forks()
+    yield made
+    made.close()
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def gone(pid):
+    return not Path(f"/proc/{pid}").exists()
+
+
+def forked(forking):
+    """Return our end of a painter's tasks, and its process, which has begun."""
+    ours, theirs = wire.pair()
+    with theirs:
+        process = forking.fork(theirs)
+    until(lambda: process.pid)
+    return ours, process
+
+
+def test_a_painter_whose_server_wants_it_no_more_is_killed_and_tells_how_it_ended(forking):
+    ours, process = forked(forking)
+    assert process.poll() is None
+    process.kill()
+    assert process.wait(20)
+    assert process.poll() == -signal.SIGKILL
+    assert gone(process.pid)
+    process.close()
+    ours.close()
+
+
+def test_a_painter_whose_fate_nobody_hears_is_killed(forking):
+    ours, process = forked(forking)
+    pid = process.pid
+    process.close()
+    until(lambda: gone(pid))
+    ours.close()
+
+
+def test_painters_end_with_the_process_they_were_forked_from_and_the_next_one_has_a_new_one(forking):
+    ours, process = forked(forking)
+    os.kill(forking._process.pid, signal.SIGKILL)
+    assert process.wait(20)
+    assert process.poll() == -signal.SIGKILL
+    until(lambda: gone(process.pid))
+    ours.close()
+    again, other = forked(forking)
+    assert other.poll() is None
+    other.kill()
+    assert other.wait(20)
+    other.close()
+    again.close()
+
+
+def test_a_painter_that_cannot_begin_has_ended(monkeypatch, forking):
+    monkeypatch.setattr(forks, "PROGRAM", "gateway.no_such_program")
+    ours, theirs = wire.pair()
+    with ours, theirs:
+        process = forking.fork(theirs)
+        assert process.wait(20)
+        assert (process.pid, process.poll()) == (0, -signal.SIGKILL)
+
+
+def test_painters_share_what_was_loaded_before_them(tmp_path):
+    with processes(tmp_path, painters=2) as bench:
+        children = [place.children[0] for place in bench.studio._near]
+        until(lambda: all(child.ready for child in children))
+        for child in children:
+            text = Path(f"/proc/{child.pid}/smaps_rollup").read_text()
+            found = {name: int(kb) for name, kb in re.findall(r"^(\w+):\s+(\d+) kB", text, re.M)}
+            # Loaded by itself it would have three quarters for itself alone.
+            assert found["Private_Dirty"] < found["Anonymous"] / 2
