@@ -18,6 +18,7 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tornado.netutil import bind_sockets
@@ -226,10 +227,8 @@ def run_worker(worker: Worker) -> None:
     """Serve in this process until told to stop; then drain and close."""
     settings = worker.keys.settings
 
-    def make_studio(*_: object) -> ProcessStudio:
-        return ProcessStudio(plan_of(settings), worker.forks)
-
-    with open_services(settings, worker.counts, make_studio, recorder=worker.recorder) as services:
+    studio = partial(ProcessStudio, plan_of(settings), worker.forks)
+    with open_services(settings, worker.counts, lambda *_: studio(), recorder=worker.recorder) as services:
         services.rates.load()
         asyncio.run(_serve_and_record(services, worker))
 

@@ -3,12 +3,12 @@
 import os
 import re
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from gateway.studio import forks, wire
+from tests.patience import until
 from tests.studio.conftest import processes
 
 
@@ -17,13 +17,6 @@ def forking():
     made = forks.Forks()
     yield made
     made.close()
-
-
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def gone(pid):
