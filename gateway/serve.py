@@ -18,7 +18,6 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from tornado.netutil import bind_sockets
@@ -61,8 +60,8 @@ NEEDED = ("gateway.rates.table", "limits.strategies")
 class Worker:
     """What a worker needs to know of the process that it is.
 
-    `stops` are the signals that end it. `tell` is called with what systemd would be told of it: READY when it accepts
-    and whenever it has read its keys anew. `recorder` writes its audit, `forks` has its painters; None: itself does.
+    `stops` end it. `tell` is called with what systemd would be told of it: READY when it accepts and whenever it has
+    read its keys anew. `recorder` writes its audit, `forks` has its painters; None: itself does.
     """
 
     keys: Keys
@@ -131,11 +130,11 @@ def supervise(keys: Keys, counts: Path, on_ready: Callable[[int], None] | None) 
 
     asking, requests = asking_pair()
     with listen(counts) as listener, asking, requests:
-        first = Child("worker", lambda starts: work(on_ready if starts == 1 else None))
-        others = [Child("worker", lambda _: work(None)) for _ in range(settings.processes - 1)]
+        workers = [Child("worker", lambda _: work(None)) for _ in range(settings.processes)]
+        workers[0].work = lambda starts: work(on_ready if starts == 1 else None)
         recorder = Child("recorder", lambda _: record_for_workers(settings, counts, listener), last=True)
         forks = Child("forkserver", lambda _: run_program(requests), last=True)
-        return Supervisor([forks, first, *others, recorder], settings.drain_seconds).run()
+        return Supervisor([forks, *workers, recorder], settings.drain_seconds).run()
 
 
 def warn_of_old_library(processes: int) -> None:
@@ -146,11 +145,10 @@ def warn_of_old_library(processes: int) -> None:
 
 def connection_cap(wanted: int) -> int:
     """Return how many connections a worker may hold, after raising RLIMIT_NOFILE as far as it goes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard == resource.RLIM_INFINITY:
         return wanted
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     allowed = max(1, min(wanted, (hard - DESCRIPTORS_RESERVED) // DESCRIPTORS_PER_CONNECTION))
     if allowed < wanted:
         told = "MAX_CONNECTIONS is lowered from %d to %d: the limit of open files is %d (LimitNOFILE=, ulimit -Hn)"
@@ -225,10 +223,9 @@ def reserve_port(settings: Settings) -> socket.socket:
 
 def run_worker(worker: Worker) -> None:
     """Serve in this process until told to stop; then drain and close."""
-    settings = worker.keys.settings
-
-    studio = partial(ProcessStudio, plan_of(settings), worker.forks)
-    with open_services(settings, worker.counts, lambda *_: studio(), recorder=worker.recorder) as services:
+    settings, forks = worker.keys.settings, worker.forks
+    plan = plan_of(settings)
+    with open_services(settings, worker.counts, lambda *_: ProcessStudio(plan, forks), worker.recorder) as services:
         services.rates.load()
         asyncio.run(_serve_and_record(services, worker))
 
