@@ -50,7 +50,7 @@ def test_no_answer_is_another_one_than_the_description_says(start, folder: Path)
     command = [
         Path(sys.executable).parent / "schemathesis", "run", folder / "api.json", "-u", f"http://127.0.0.1:{server.port}",
         "-H", f"Authorization: {headers['Authorization']}", "--phases", "coverage,fuzzing", "--max-examples", "6",
-        "--seed", "2", "--no-shrink", "--max-time", "60", "--continue-on-failure", "-c", CHECKS, "--no-color",
+        "--seed", "2", "--no-shrink", "--max-time", "60", "--request-timeout", "120", "--continue-on-failure", "-c", CHECKS, "--no-color",
     ]  # fmt: skip
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=200)
     told = "\n".join(line[:400] for line in done.stdout.splitlines() if line.strip())
