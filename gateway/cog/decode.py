@@ -145,29 +145,16 @@ def _read(source: ByteSource, ifd: Ifd, raster: DatasetReader, block: int) -> st
     """Return the rule that a tile breaks when GDAL reads it; of pixel-interleaved tiles one band is enough."""
     if ifd.compression == JPEG and not _ends(source, ifd, block):
         return "tile-does-not-decode"
-    band, window = window_of(ifd, block)
-    try:
-        # Decodes as `read` does, and takes no longer for each of many bands.
-        raster.checksum(band, window=window)
-    except GDAL_ERRORS:
-        return "tile-does-not-decode"
-    return None
-
-
-def window_of(ifd: Ifd, block: int) -> tuple[int, Window]:
-    """Return a band that a tile holds, from 1 on, and the pixels of its image that it covers."""
     plane, place = divmod(block, ifd.blocks // ifd.planes)
     row, col = divmod(place, ifd.grid[0])
     (width, height), (left, top) = ifd.tile, (col * ifd.tile[0], row * ifd.tile[1])
     window = Window(left, top, min(width, ifd.size[0] - left), min(height, ifd.size[1] - top))
-    return plane + 1 if ifd.planar == PLANAR_SEPARATE else 1, window
-
-
-def flaw_of_bytes(source: ByteSource, ifd: Ifd, block: int) -> str | None:
-    """Return the rule that a tile breaks by what GDAL does not look at: checksum of DEFLATE, end of a JPEG image."""
-    if ifd.compression in DEFLATE_CODECS:
-        return _inflate(source, ifd, block)
-    return "tile-does-not-decode" if ifd.compression == JPEG and not _ends(source, ifd, block) else None
+    try:
+        # Decodes as `read` does, and takes no longer for each of many bands.
+        raster.checksum(plane + 1 if ifd.planar == PLANAR_SEPARATE else 1, window=window)
+    except GDAL_ERRORS:
+        return "tile-does-not-decode"
+    return None
 
 
 def _ends(source: ByteSource, ifd: Ifd, block: int) -> bool:

@@ -27,17 +27,10 @@ def decoded(source: ByteSource, layout: Layout) -> Iterator[Finding]:
     yield from check_payload(source, layout)
 
 
-def first_decoded(source: ByteSource, layout: Layout) -> Iterator[Finding]:
-    """Yield what `check_first_tiles` yields."""
-    from gateway.cog.firsttiles import check_first_tiles  # noqa: PLC0415 - rasterio takes long to import
-
-    yield from check_first_tiles(source, layout)
-
-
 # What each depth reads beyond the header.
 PAYLOAD_CHECKS: dict[str, tuple[PayloadCheck, ...]] = {
     "header": (),
-    "blocks": (check_leaders, first_decoded),
+    "blocks": (check_leaders,),
     "full": (check_leaders, decoded),
 }
 # Of each severity.

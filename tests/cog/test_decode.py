@@ -1,5 +1,6 @@
 import struct
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,8 @@ from gateway.cog.decode import _inflate, check_payload
 from gateway.cog.layout import read_layout
 from gateway.files import open_file
 from tests.cog.tiffs import GEO, BytesSource, Image, Patch, write
+
+WRITERS = Path(__file__).parent.parent / "data" / "writers"
 
 
 def leaders_mended(patch):
@@ -169,3 +172,13 @@ def test_of_tiles_without_compression_gdal_is_asked_for_the_first_of_each_image_
         assert list(check_payload(source, layout)) == []
     assert len(layout.tiles.starts) > len(layout.ifds)
     assert asked == [0] * len(layout.ifds)
+
+
+@pytest.mark.parametrize("name", ["rio-cogeo-webp.tif", "gdal-3.12.4-deflate.tif", "gdal-3.12.4-jpeg.tif"])
+def test_only_depth_full_decodes_a_tile(report_of, name):
+    """Not even the first of a level: what a byte of a tile is worth shows when all are decoded."""
+    patch = Patch((WRITERS / name).read_bytes())
+    start = patch.offset(0, 0)
+    zero(patch, start, start + int(patch.layout.ifds[0].counts[0]) - 4)
+    assert report_of(patch, depth="blocks").valid
+    assert [(one.ifd, one.block) for one in report_of(patch, depth="full").errors] == [(0, 0)]

@@ -71,6 +71,7 @@ NO_FINDING = {
     "tiles as wide as the image": lambda: write([Image(512, 512, (512, 512), tags=GEO)]),
     "one tile larger than the image": lambda: write([Image(500, 300, (512, 512), tags=GEO)]),
     "other tiles in an overview": lambda: level_of(tile=(32, 32)),
+    "another codec in an overview": lambda: level_of(tags={259: (3, (8,))}),
     "long metadata": lambda: write(
         pyramid(tags={**GEO, 42112: (2, b"<GDALMetadata>" + b" " * 100_000 + b"</GDALMetadata>\0")})
     ),
@@ -94,11 +95,6 @@ def test_what_others_let_pass_is_refused(errors_of, name):
 @pytest.mark.parametrize("name", NO_FINDING)
 def test_a_true_cog_of_an_unusual_kind_has_no_finding(report_of, name, depth):
     assert report_of(NO_FINDING[name](), depth=depth).findings == ()
-
-
-def test_an_overview_may_have_another_codec(report_of):
-    """By its header; a tile that is none of that codec's is another matter."""
-    assert report_of(level_of(tags={259: (3, (8,))}), depth="header").findings == ()
 
 
 def test_changed_bytes_of_an_uncompressed_tile_leave_no_trace(report_of):
