@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from gateway.buckets import BucketSource
@@ -13,6 +12,7 @@ from gateway.cog.recipe import convertible
 from gateway.errors import GatewayError, NotACog
 from gateway.ingest_options import IngestOptions
 from gateway.ingest_outcome import CannotIngest, Conversion, Ingested, IngestStatus, OutsideRoots
+from gateway.ingest_records import name_of, new_dataset, outcome_of, row_of, stem_of, verdict_of
 from gateway.judging import (
     JUDGE_TRIES,
     Judged,
@@ -34,7 +34,7 @@ from gateway.judging import (
     sentence,
     version_at,
 )
-from gateway.model import AuditRow, Dataset, ObjectStat
+from gateway.model import AuditRow, Dataset
 from gateway.records import Records, Verdict
 from gateway.sources import Source, is_utf8
 from gateway.storage import Storage
@@ -100,6 +100,34 @@ class Ingestor:
         except (GatewayError, OSError) as error:
             return Ingested(task.source.name, IngestStatus.FAILED, message=sentence(error))
 
+    def settle_all(self, judged: Sequence[tuple[Task, Judged | str]], options: IngestOptions) -> Iterator[Ingested]:
+        """Yield what became of tasks that were judged, in their order; new ones come on record in one transaction."""
+        new: dict[int, tuple[Dataset, AuditRow]] = {}
+        registered: set[str] = set()
+        # What cannot be done together is told task by task.
+        with suppress(GatewayError, OSError):
+            for place, (task, verdict) in enumerate(judged):
+                if found := self._new_in_place(task, verdict, options):
+                    new[place] = found
+            registered = self._records.register_datasets(list(new.values())) if len(new) > 1 else registered
+        for place, (task, verdict) in enumerate(judged):
+            if place in new and new[place][0].id in registered:
+                yield outcome_of(task, new[place][0], IngestStatus.REGISTERED)
+            else:
+                yield self.settle(task, verdict, options)
+
+    def _new_in_place(
+        self, task: Task, judged: Judged | str, options: IngestOptions
+    ) -> tuple[Dataset, AuditRow] | None:
+        """Return dataset and row for a true COG that lies in its root and is not on record; None for all else."""
+        if isinstance(judged, str) or not judged.valid or not task.in_place or judged.stat is None or options.dry_run:
+            return None
+        if self._records.dataset_at(task.root, task.key) is not None:
+            return None
+        verdict = verdict_of(judged, judged.stat, None)
+        dataset = new_dataset(task, task.key, verdict, options, self._title(task))
+        return dataset, row_of(task, dataset, verdict.version, IngestStatus.REGISTERED)
+
     def _task(self, source: Source | BucketSource, options: IngestOptions) -> Task:
         if not is_utf8(source.name) or not is_utf8(source.relative):
             raise CannotIngest("the name is no UTF-8; records and URLs need one that is: rename it")
@@ -138,12 +166,12 @@ class Ingestor:
     def _keep(self, task: Task, known: Dataset, options: IngestOptions) -> Ingested:
         """Return the outcome for bytes that are on record already; only the options may change something."""
         if options.change.of(known) == known:
-            return _outcome(task, known, IngestStatus.UNCHANGED)
+            return outcome_of(task, known, IngestStatus.UNCHANGED)
         if not options.dry_run:
-            row = _row(task, known, known.version, IngestStatus.UPDATED)
+            row = row_of(task, known, known.version, IngestStatus.UPDATED)
             if self._records.change_dataset(known.id, options.change, row) is None:
                 raise CannotIngest("its record was removed meanwhile")
-        return _outcome(task, known, IngestStatus.UPDATED)
+        return outcome_of(task, known, IngestStatus.UPDATED)
 
     def _convert(self, task: Task, judged: Judged, options: IngestOptions) -> Ingested:
         try:
@@ -152,7 +180,7 @@ class Ingestor:
             return self._refuse(task, judged, options, str(error))
         detail = {"source": task.source.name, "valid": False}
         self._judge_in_place(task, judged, options, AuditRow("dataset.judged", detail=detail))
-        return replace(made, conversion=Conversion(_name_of(task, converted_key(task)), fresh=True))
+        return replace(made, conversion=Conversion(name_of(task, converted_key(task)), fresh=True))
 
     def _make(self, task: Task, key: str, judged: Judged, options: IngestOptions) -> Ingested:
         """Return the outcome of copying a COG, or of converting what is none, to `key` of the task's root."""
@@ -200,8 +228,8 @@ class Ingestor:
     def _register(self, task: Task, key: str, verdict: Verdict, options: IngestOptions) -> Ingested | None:
         """Return the outcome of a new dataset, or None where another ingest has been first."""
         dataset = new_dataset(task, key, verdict, options, self._title(task))
-        row = _row(task, dataset, verdict.version, IngestStatus.REGISTERED)
-        outcome = _outcome(task, dataset, IngestStatus.REGISTERED)
+        row = row_of(task, dataset, verdict.version, IngestStatus.REGISTERED)
+        outcome = outcome_of(task, dataset, IngestStatus.REGISTERED)
         if options.dry_run:
             return replace(outcome, id=None)
         return outcome if self._records.register_dataset(dataset, row) else None
@@ -217,9 +245,9 @@ class Ingestor:
         """Return the outcome of a dataset that was there, or None where its verdict is another one by now."""
         now: Dataset | None = verdict.of(known)
         if not options.dry_run:
-            row = _row(task, known, verdict.version, IngestStatus.UPDATED)
+            row = row_of(task, known, verdict.version, IngestStatus.UPDATED)
             now = self._records.judge_dataset(known, verdict, row, options.change)
-        return _outcome(task, now, IngestStatus.UPDATED) if now else None
+        return outcome_of(task, now, IngestStatus.UPDATED) if now else None
 
     def _refuse(self, task: Task, judged: Judged, options: IngestOptions, message: str | None = None) -> Ingested:
         report, name = judged.inspection.report, task.source.name
@@ -245,42 +273,3 @@ class Ingestor:
             if self._records.judge_dataset(known, verdict, row) is not None:
                 return known.id
         raise CannotIngest("its record is changed by somebody else all the time")
-
-
-def stem_of(relative: str) -> str:
-    """Return the name of a file without its folders and its suffix."""
-    return PurePosixPath(relative).stem
-
-
-def verdict_of(judged: Judged, stat: ObjectStat, origin: str | None) -> Verdict:
-    """Return what is stored of a verdict over the version that `stat` tells of."""
-    return Verdict(stat.version, stat.size_bytes, judged.inspection, judged.sha256, origin)
-
-
-def _outcome(task: Task, dataset: Dataset, status: IngestStatus) -> Ingested:
-    made = Conversion(_name_of(task, dataset.key), fresh=False) if task.in_place and dataset.key != task.key else None
-    return Ingested(
-        task.source.name, status, dataset.id, dataset.report.warnings, report=dataset.report, conversion=made
-    )
-
-
-def _name_of(task: Task, key: str) -> str:
-    """Return the name of an object for people: that of the file beside its source, else root and key."""
-    return PurePosixPath(key).name if task.in_place else f"{task.root}:{key}"
-
-
-def _row(task: Task, dataset: Dataset, version: str, status: IngestStatus) -> AuditRow:
-    detail = {"source": task.source.name, "status": status.value, "root": dataset.root, "key": dataset.key}
-    return AuditRow("dataset.ingested", dataset_id=dataset.id, version=version, detail=detail)
-
-
-def new_dataset(task: Task, key: str, verdict: Verdict, options: IngestOptions, usual_title: str) -> Dataset:
-    """Return a dataset that was not there before, under a new id."""
-    visibility, download = options.change.scales(None)
-    now = datetime.now(UTC)
-    title = usual_title if options.title is None else options.title
-    return Dataset(
-        *(str(uuid.uuid4()), task.root, key, title, options.owner or None, visibility, download),
-        *(verdict.version, verdict.size_bytes, verdict.inspection.report, verdict.inspection.raster, now, now),
-        *(verdict.sha256, verdict.origin),
-    )

@@ -687,6 +687,51 @@ def test_an_ingest_beside_a_narrowing_of_access_leaves_it_narrow(bench, monkeypa
     assert len(bench.actions()) == 3
 
 
+def judged_of(bench, *paths):
+    options = IngestOptions()
+    tasks = [bench.ingestor.plan(Source(str(path), path, path.name), options) for path in paths]
+    return [(task, judging.attempt(task)) for task in tasks], options
+
+
+def test_new_files_that_are_settled_together_come_on_record_in_one_transaction(bench, monkeypatch):
+    known, striped = write_cog(bench.data / "known.tif"), write_striped(bench.data / "bad.tif")
+    outside = write_cog(bench.outside / "far.tif")
+    bench.ingest(known)
+    replace_with(known, 7)
+    new = [write_cog(bench.data / f"{name}.tif") for name in "ab"]
+    batch, options = judged_of(bench, new[0], striped, known, new[1])
+    sizes, register = [], bench.records.register_datasets
+    monkeypatch.setattr(bench.records, "register_datasets", lambda new: sizes.append(len(new)) or register(new))
+    outcomes = list(bench.ingestor.settle_all(batch, options))
+    assert [outcome.status for outcome in outcomes] == [REGISTERED, REFUSED, UPDATED, REGISTERED]
+    assert sizes[0] == 2
+    assert {each.key for each in bench.datasets()} == {"known.tif", "a.tif", "b.tif"}
+    assert [action for action, _ in bench.actions()].count("dataset.ingested") == 4
+    assert outside.exists()
+
+
+def test_of_files_that_are_settled_together_one_that_came_on_record_meanwhile_is_looked_at_again(bench):
+    paths = [write_cog(bench.data / f"{name}.tif") for name in "ab"]
+    batch, options = judged_of(bench, *paths)
+    first = bench.ingest(paths[0])
+    outcomes = list(bench.ingestor.settle_all(batch, options))
+    assert [outcome.status for outcome in outcomes] == [UPDATED, REGISTERED]
+    assert outcomes[0].id == first.id
+
+
+def test_of_files_that_are_settled_together_each_is_told_why_it_failed(bench, monkeypatch):
+    batch, options = judged_of(bench, *(write_cog(bench.data / f"{name}.tif") for name in "ab"))
+
+    def away(*_):
+        raise RecordsUnavailable("The database is away.")
+
+    monkeypatch.setattr(bench.records, "register_datasets", away)
+    monkeypatch.setattr(bench.records, "register_dataset", away)
+    outcomes = list(bench.ingestor.settle_all(batch, options))
+    assert [(outcome.status, outcome.message) for outcome in outcomes] == [(FAILED, "The database is away.")] * 2
+    assert bench.datasets() == ()
+
+
 @pytest.mark.parametrize("broken", [False, True])
 def test_an_ingest_beside_another_verdict_looks_again_at_what_is_on_record(bench, monkeypatch, broken):
     path = write_cog(bench.data / "a.tif")

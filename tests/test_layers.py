@@ -19,6 +19,7 @@ FLOORS = (
     ("services",),
     ("download", "deep"),
     ("gatekeeper", "ingest", "rechecking", "refusals", "state"),
+    ("ingest_records",),
     ("ingest_options", "ingest_outcome", "judging"),
     ("studio", "buckets"),
     ("tiles",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -23,9 +24,10 @@ from gateway.cli.shared import Moment, as_json, by_nul, complain, is_terminal, p
 from gateway.cli.summary import Summary
 from gateway.cli.workers import in_order
 from gateway.cog import DEPTHS
-from gateway.ingest import Ingestor, stem_of
+from gateway.ingest import Ingestor
 from gateway.ingest_options import IngestOptions
 from gateway.ingest_outcome import Ingested, IngestStatus
+from gateway.ingest_records import stem_of
 from gateway.judging import DEPTH, Judged, Task, attempt
 from gateway.model import Finding, Report, Scale
 from gateway.records import Records, file_of, open_records
@@ -36,6 +38,8 @@ from gateway.state import database_url, existing_records, new_state
 
 SCALES = click.Choice([scale.value for scale in Scale])
 EXITS = {IngestStatus.REFUSED: 1, IngestStatus.FAILED: 2}
+# New files are recorded together: a transaction for each of many small ones takes longer than to judge it.
+BATCH, BATCH_SECONDS, QUICK_SECONDS = 100, 0.25, 0.05
 # What people are told instead of the status.
 CONVERTED, COVERED, WOULD_CONVERT = "converted", "covered", "would convert"
 IF_DONE = {IngestStatus.REGISTERED: "would register", IngestStatus.UPDATED: "would update"}
@@ -138,13 +142,26 @@ def options_of(wishes: dict[str, Any]) -> IngestOptions:
 
 
 def run(ingestor: Ingestor, found: Iterable[Named], options: IngestOptions, jobs: int) -> Iterator[Ingested]:
-    """Yield what becomes of each source, in their order; judged in `jobs` processes."""
+    """Yield what becomes of each source, in their order; judged in `jobs` processes, recorded in batches."""
     tasks = (no_source(item) if isinstance(item, Problem) else ingestor.plan(item, options) for item in found)
-    for task, judged in in_order(attempt_task, tasks, jobs):
-        if isinstance(task, Ingested):
-            yield task
-        elif judged is not None:
-            yield ingestor.settle(task, judged, options)
+    waiting: list[tuple[Task, Judged | str]] = []
+    began = came = 0.0
+    try:
+        for task, judged in in_order(attempt_task, tasks, jobs):
+            if not isinstance(task, Ingested) and judged is not None:
+                waiting.append((task, judged))
+            quick, came = time.monotonic() - came < QUICK_SECONDS, time.monotonic()
+            began = began if len(waiting) > 1 else came
+            # Only what comes quickly one after another waits for the next one.
+            if isinstance(task, Ingested) or not quick or len(waiting) >= BATCH or came - began > BATCH_SECONDS:
+                yield from ingestor.settle_all(waiting, options)
+                waiting = []
+            if isinstance(task, Ingested):
+                yield task
+    finally:
+        # Interrupted, too: what was judged comes on record.
+        outcomes = list(ingestor.settle_all(waiting, options))
+    yield from outcomes
 
 
 def attempt_task(task: Task | Ingested) -> Judged | str | None:

@@ -172,6 +172,12 @@ class Records(Protocol):
     def register_dataset(self, dataset: Dataset, row: AuditRow) -> bool:
         """Return whether the dataset is on record now as a new one: False where its id or its object was already."""
 
+    def register_datasets(self, new: Sequence[tuple[Dataset, AuditRow]]) -> set[str]:
+        """Return the ids of those datasets that are on record now as new ones, each with its row; in one transaction.
+
+        Those whose id or object was on record are passed over.
+        """
+
     def change_dataset(self, dataset_id: str, change: Change, row: AuditRow) -> Dataset | None:
         """Return the dataset after the change, or None where there is none; `updated_at` is the row's moment.
 

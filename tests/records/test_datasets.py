@@ -1,11 +1,12 @@
 from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
 
 import pytest
 
 from gateway.errors import BadParameter
-from gateway.model import Finding, Grant, Level, Principal, RasterFacts, Report, Scale
-from gateway.records import SORTINGS, DatasetQuery
-from tests.records.conftest import act, dataset, register
+from gateway.model import AuditRow, Finding, Grant, Level, Principal, RasterFacts, Report, Scale
+from gateway.records import SORTINGS, AuditQuery, DatasetQuery
+from tests.records.conftest import START, act, dataset, register
 
 NOBODY, ANA, BEN = Principal(), Principal("ana"), Principal("ben")
 SURVEYOR, CHIEF = Principal("cy", frozenset({"survey", "other"})), Principal("di", frozenset({"admin"}))
@@ -56,6 +57,30 @@ def test_one_object_has_one_id(records):
     assert records.find_datasets(DatasetQuery(None)).datasets == (dataset(1),)
     register(records, dataset(2, root="other", key=dataset(1).key))
     assert records.find_datasets(DatasetQuery(None)).total == 2
+
+
+def test_many_datasets_are_registered_together_and_those_that_are_there_are_passed_over(records):
+    register(records, dataset(1))
+    rows = {number: AuditRow("many", START) for number in (1, 2, 3, 4)}
+    new = [
+        (dataset(4), rows[4]),
+        (dataset(1), rows[1]),
+        (dataset(2), rows[2]),
+        (dataset(3, key=dataset(2).key), rows[3]),
+    ]
+    there = records.register_datasets(new)
+    assert there - {dataset(3).id} == {dataset(2).id, dataset(4).id} or there == {dataset(3).id, dataset(4).id}
+    stored = [each.row for each in records.audit_rows(AuditQuery(action="many"))]
+    assert sorted(row.row_id for row in stored) == sorted(rows[UUID(one).int].row_id for one in there)
+    assert records.register_datasets(new) == set()
+    assert records.register_datasets([]) == set()
+
+
+def test_of_datasets_that_are_registered_together_all_are_stored_or_none(records):
+    new = [(dataset(1), act()), (dataset(2), AuditRow("bad", detail={"no json": object()}))]
+    with pytest.raises(TypeError):
+        records.register_datasets(new)
+    assert records.find_datasets(DatasetQuery(None)).total == 0
 
 
 def test_removal_takes_the_record_and_its_grants(records):

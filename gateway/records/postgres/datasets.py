@@ -95,16 +95,20 @@ def has_title(connection: Bounded, title: str) -> bool:
     return bool(one(connection, "SELECT EXISTS (SELECT 1 FROM datasets WHERE title = %s)", [title]))
 
 
-def register(connection: Bounded, dataset: Dataset, row: AuditRow) -> bool:
-    """Return whether the dataset is new; nothing is stored where its id or its object is on record already."""
+def register(connection: Bounded, new: Sequence[tuple[Dataset, AuditRow]]) -> set[str]:
+    """Return the ids of the new datasets; those whose id or object is on record are passed over. In a transaction."""
+    # In one order everywhere, so that two who register the same ones do not wait for each other.
+    ids = {one.id for one, _ in sorted(new, key=lambda pair: pair[0].id) if _insert(connection, one)}
+    audit_rows.append(connection, [row for dataset, row in new if dataset.id in ids])
+    return ids
+
+
+def _insert(connection: Bounded, dataset: Dataset) -> bool:
     columns = columns_of(dataset)
     statement = sql.SQL("INSERT INTO datasets ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
         sql.SQL(", ").join(map(sql.Identifier, columns)), sql.SQL(", ").join(map(sql.Placeholder, columns))
     )
-    if connection.execute(statement, columns).rowcount == 0:
-        return False
-    audit_rows.append(connection, [row])
-    return True
+    return connection.execute(statement, columns).rowcount > 0
 
 
 def change(connection: Bounded, dataset_id: str, wanted: Change, row: AuditRow) -> Dataset | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -47,19 +47,19 @@ class Pool:
         return self._patiently(lambda connection, _: work(connection, *args, **kwargs))
 
     def write(
-        self, row: AuditRow, work: Callable[Concatenate[Bounded, P], T], *args: P.args, **kwargs: P.kwargs
+        self, rows: Sequence[AuditRow], work: Callable[Concatenate[Bounded, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Return what `work` returns, done in one durable transaction that stores `row`, and done once.
+        """Return what `work` returns, done in one durable transaction that stores of `rows` what comes of it.
 
-        Where the connection breaks in the middle of the commit, the row tells whether it is done. Raises
+        It is done once: where the connection breaks in the middle of the commit, the rows tell whether it is. Raises
         RecordsUnavailable.
         """
         results: list[T] = []
 
         def attempt(connection: Bounded, again: bool) -> T:
             with connection.transaction():
-                begun(connection, row)
-                if again and results and settled(connection, row):
+                begun(connection, rows)
+                if again and results and settled(connection, rows):
                     return results[-1]
                 results.append(work(connection, *args, **kwargs))
             return results[-1]

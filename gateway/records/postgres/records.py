@@ -75,21 +75,25 @@ class PostgresRecords:
 
     def register_dataset(self, dataset: Dataset, row: AuditRow) -> bool:
         """Return whether the dataset is on record now as a new one."""
-        return self._pool.write(row, datasets.register, dataset, row)
+        return dataset.id in self.register_datasets([(dataset, row)])
+
+    def register_datasets(self, new: Sequence[tuple[Dataset, AuditRow]]) -> set[str]:
+        """Return the ids of those datasets that are on record now as new ones."""
+        return self._pool.write([row for _, row in new], datasets.register, new) if new else set()
 
     def change_dataset(self, dataset_id: str, change: Change, row: AuditRow) -> Dataset | None:
         """Return the dataset after the change, or None where there is none."""
-        return self._pool.write(row, datasets.change, dataset_id, change, row)
+        return self._pool.write([row], datasets.change, dataset_id, change, row)
 
     def judge_dataset(
         self, known: Dataset, verdict: Verdict, row: AuditRow, change: Change = NO_CHANGE
     ) -> Dataset | None:
         """Return the dataset with the verdict and the change; None where it was judged or removed meanwhile."""
-        return self._pool.write(row, datasets.judge, known, verdict, row, change)
+        return self._pool.write([row], datasets.judge, known, verdict, row, change)
 
     def remove_dataset(self, dataset_id: str, row: AuditRow) -> bool:
         """Return whether there was such a dataset; it and its grants are gone."""
-        return self._pool.write(row, datasets.remove, dataset_id, row)
+        return self._pool.write([row], datasets.remove, dataset_id, row)
 
     def find_datasets(self, query: DatasetQuery) -> DatasetPage:
         """Return the datasets that the query's principal may see."""
@@ -101,13 +105,13 @@ class PostgresRecords:
 
     def add_grant(self, grant: Grant, row: AuditRow) -> None:
         """Store the grant. Raises NotFound for an unknown dataset, BadParameter for a wrong grantee."""
-        self._pool.write(row, people.add_grant, grant, row)
+        self._pool.write([row], people.add_grant, grant, row)
 
     def remove_grant(
         self, dataset_id: str, row: AuditRow, *, user: str | None = None, role: str | None = None
     ) -> Grant | None:
         """Return the grant that is gone now, None where there was none."""
-        return self._pool.write(row, people.remove_grant, dataset_id, row, user, role)
+        return self._pool.write([row], people.remove_grant, dataset_id, row, user, role)
 
     def is_disabled(self, user: str) -> bool:
         """Return whether the user's tokens are refused."""
@@ -115,7 +119,7 @@ class PostgresRecords:
 
     def set_disabled(self, user: str, disabled: bool, row: AuditRow) -> None:
         """Store whether the user's tokens are refused."""
-        self._pool.write(row, people.set_disabled, user, disabled, row)
+        self._pool.write([row], people.set_disabled, user, disabled, row)
 
     def users(self) -> tuple[UserState, ...]:
         """Return the users who were ever disabled, by name."""

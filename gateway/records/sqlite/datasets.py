@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -92,6 +93,11 @@ def register(database: Database, dataset: Dataset, row: AuditRow) -> bool:
         return False
     audit_rows.append(database, [row])
     return True
+
+
+def register_all(database: Database, new: Sequence[tuple[Dataset, AuditRow]]) -> set[str]:
+    """Return the ids of the datasets that are new. In a transaction."""
+    return {dataset.id for dataset, row in new if register(database, dataset, row)}
 
 
 def change(database: Database, dataset_id: str, wanted: Change, row: AuditRow) -> Dataset | None:

@@ -65,6 +65,10 @@ class SqliteRecords:
         """Return whether the dataset is on record now as a new one."""
         return self._connections.write(datasets.register, dataset, row)
 
+    def register_datasets(self, new: Sequence[tuple[Dataset, AuditRow]]) -> set[str]:
+        """Return the ids of those datasets that are on record now as new ones."""
+        return self._connections.write(datasets.register_all, new)
+
     def change_dataset(self, dataset_id: str, change: Change, row: AuditRow) -> Dataset | None:
         """Return the dataset after the change, or None where there is none."""
         return self._connections.write(datasets.change, dataset_id, change, row)

@@ -34,7 +34,7 @@ KILLED_PRUNING = """
 import os, signal, sys
 from pathlib import Path
 from gateway.model import AuditRow, utc_moment
-from gateway.records import open_sqlite
+from gateway.records import Archived, open_sqlite
 from gateway.records.sqlite import pruning
 pruning.SLICE_ROWS = 2
 records = open_sqlite(Path(sys.argv[1]))
