@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.storage import open_storage
-from gateway.studio import Source, child, tasks
+from gateway.studio import Source, forks, tasks
 from gateway.tiles.model import Style, TileFormat
 from tests.s3 import new_bucket
 from tests.studio.conftest import processes
@@ -17,7 +17,7 @@ KEY = "hills.tif"
 
 @pytest.fixture(autouse=True)
 def patient_painters(monkeypatch):
-    monkeypatch.setattr(child, "PROGRAM", "tests.studio.patient")
+    monkeypatch.setattr(forks, "PROGRAM", "tests.studio.patient")
 
 
 @pytest.fixture(scope="module")
