@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import string
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 PLAIN = frozenset(string.ascii_letters + string.digits + "/._- ")
@@ -19,6 +20,11 @@ def command_line(words: tuple[str, ...], source: str) -> str:
     if path.name and "://" not in source:
         target = str(path.with_name(target))
     return " ".join(map(_quoted, (*words, _operand(source), _operand(target))))
+
+
+def operands(names: Sequence[str]) -> str:
+    """Return names of files, folders and objects as words for a shell, none of which is an option of a command."""
+    return " ".join(_quoted(f"./{name}" if name.startswith("-") else name) for name in names)
 
 
 def words_of(line: str) -> tuple[str, ...]:

@@ -39,3 +39,9 @@ def pytest_collection_modifyitems(items) -> None:
     """Put the tests of the longest files first."""
     rank = {TESTS / name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
+@pytest.fixture
+def database_url() -> str | None:
+    """Where the records are; what is about them takes `database`, each kind of database in turn."""
+    return None

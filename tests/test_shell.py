@@ -2,7 +2,7 @@ import subprocess
 
 import pytest
 
-from gateway.shell import command_line, words_of
+from gateway.shell import command_line, operands, words_of
 
 NAMES = [
     "a.tif",
@@ -54,3 +54,12 @@ def test_a_driver_does_not_take_the_name_for_one_of_its_own():
 
 def test_an_object_of_a_bucket_is_read_there_and_its_cog_made_here():
     assert command_line(("x",), "s3://bucket/deep/a.tif") == "x /vsis3/bucket/deep/a.tif a.cog.tif"
+
+
+@pytest.mark.parametrize("name", [*NAMES, "-rf", "--help", "s3://bucket/a b/*", "$(id)", "\x1b[31m", "\u202e"])
+def test_operands_of_commands_are_the_very_names_and_no_options(name):
+    line = operands((name, "other"))
+    assert line.isprintable()
+    first, other = shown(line)
+    assert first == (f"./{name}" if name.startswith("-") else name)
+    assert other == "other"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from rich.cells import cell_len, set_cell_size
 from gateway.cli.shared import GAP, end_of, is_terminal, printable
 from gateway.cog.rules import RULES
 from gateway.model import Finding, Report, Severity
+from gateway.shell import operands
 from gateway.sources import Hidden
 
 # No rule and no outcome is longer, so that names stand below each other.
@@ -115,7 +115,7 @@ def advise_hidden(hidden: Hidden) -> None:
 def advise_mending(count: int, sources: Sequence[str], verbosity: int) -> None:
     """Print how files that can be mended are mended; nothing where there are none."""
     if count:
-        named = shlex.join(sources) if len(sources) <= MOST_NAMED and "-" not in sources else "SOURCE..."
+        named = operands(sources) if len(sources) <= MOST_NAMED and "-" not in sources else "SOURCE..."
         more = "" if verbosity > 1 else ", or -vv for each command"
         advise(f"{count} can be mended: cog-gateway ingest --convert {named}{more}")
 

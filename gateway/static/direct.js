@@ -9,8 +9,8 @@ const { ol } = globalThis;
 const STOPS = 16;
 
 export class DirectSource {
-  #url = null;
-  #minting = null;
+  // What opens the file that was read last: its dataset's id and its address with a token.
+  #held = null;
   #run = 0;
   #counts = null;
 
@@ -28,7 +28,13 @@ export class DirectSource {
     this.#tell("Reading the header …");
     try {
       await (this.libraries ??= Promise.all(this.scripts.map(loaded)));
-      this.#url = await mint(this.api, record.id);
+      // Each change of the style reads the header again, and asks for no other token.
+      if (this.#held?.id !== record.id) {
+        const url = await mint(this.api, record.id);
+        if (run !== this.#run) return;
+        this.#held = { id: record.id, url, minting: null };
+      }
+      counts.held = this.#held;
       const source = this.#source(record, style, counts, projectionOf(record, info));
       await source.getView();
       if (run !== this.#run) return;
@@ -44,14 +50,14 @@ export class DirectSource {
 
   clear() {
     this.#run += 1;
-    this.#counts = null;
+    this.#counts = this.#held = null;
     this.#tell("");
   }
 
   #source(record, style, counts, projection) {
     const bands = style.state.bands ?? (style.shown.length < style.drawable.length ? style.shown : undefined);
     const ranges = style.ranges;
-    const info = { url: this.#url, loader: (_, headers, signal) => this.#read(headers, signal, counts), bands };
+    const info = { url: counts.held.url, loader: (_, headers, signal) => this.#read(headers, signal, counts), bands };
     if (ranges) Object.assign(info, { min: ranges.map(([low]) => low), max: ranges.map(([, high]) => high) });
     if (record.nodata != null && Number.isFinite(Number(record.nodata))) info.nodata = Number(record.nodata);
     return new ol.source.GeoTIFF({ sources: [info], projection, convertToRGB: "auto", normalize: Boolean(ranges), transition: 0, wrapX: false, interpolate: style.shown.length > 1 });
@@ -59,12 +65,13 @@ export class DirectSource {
 
   // Returns the answer to a range request, under a new token where the old one has expired.
   async #read(headers, signal, counts) {
-    const used = this.#url;
+    const { held } = counts;
+    const used = held.url;
     let response = await this.#fetched(used, headers, signal);
     if (response.status === 401) {
       await response.body?.cancel();
-      await this.#renew(used, counts.record);
-      response = await this.#fetched(this.#url, headers, signal);
+      await this.#renew(held, used);
+      response = await this.#fetched(held.url, headers, signal);
     }
     if (!response.ok) throw this.failed = await refused(response);
     counts.ranges += response.status === 206 ? 1 : 0;
@@ -83,10 +90,11 @@ export class DirectSource {
     }
   }
 
-  async #renew(used, record) {
-    if (this.#url !== used) return;
-    this.#minting ??= mint(this.api, record.id).then((url) => { this.#url = url; }).finally(() => { this.#minting = null; });
-    await this.#minting;
+  // Many ranges expire together: one of them renews for all of its file.
+  async #renew(held, used) {
+    if (held.url !== used) return;
+    held.minting ??= mint(this.api, held.id).then((url) => { held.url = url; }).finally(() => { held.minting = null; });
+    await held.minting;
   }
 
   async #color(style, bandCount) {

@@ -9,6 +9,8 @@ const MARBLE_ENDS = [5, 6.5];
 // Generalised for 1:50 million: nearer it would be wrong by more than it helps.
 const LAND_ENDS = [7.5, 9.5];
 const dark = matchMedia("(prefers-color-scheme: dark)");
+// So near to a corner of the map no label begins.
+const CORNER_PIXELS = { wide: 36, high: 32 };
 const LINES = "rgba(120,135,140,0.35)";
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -27,8 +29,12 @@ export class Ground {
     this.map = map;
     this.attribution = attribution;
     this.marble = null;
+    // Longitudes stand along the upper edge and latitudes along the right one: none in the corner of both, none cut.
+    const seen = (text, lon, lat) => (this.#isClear(lon, lat) ? text : "");
     this.graticule = new ol.layer.Graticule({
       showLabels: true,
+      lonLabelFormatter: (lon) => seen(ol.coordinate.degreesToStringHDMS("EW", lon), lon, null),
+      latLabelFormatter: (lat) => seen(ol.coordinate.degreesToStringHDMS("NS", lat), null, lat),
       wrapX: true,
       strokeStyle: new ol.style.Stroke({ color: LINES, width: 1 }),
       // Away from the legend and the scale, which are below.
@@ -95,6 +101,18 @@ export class Ground {
   }
 
   refresh() { for (const layer of this.#pictures) layer.getSource().refresh(); }
+
+  // Whether a label of a longitude, or of a latitude, has room on the map between its corners.
+  #isClear(lon, lat) {
+    const view = this.map.getView();
+    const [west, south, east, north] = view.calculateExtent(this.map.getSize());
+    const [x, y] = ol.proj.fromLonLat([lon ?? 0, lat ?? 0]);
+    const resolution = view.getResolution();
+    if (lat !== null) return north - y > CORNER_PIXELS.high * resolution && y - south > CORNER_PIXELS.high * resolution;
+    const turn = ol.extent.getWidth(view.getProjection().getExtent());
+    const nearest = x + Math.round(((west + east) / 2 - x) / turn) * turn;
+    return Math.min(nearest - west, east - nearest) > CORNER_PIXELS.wide * resolution;
+  }
 
   #add() {
     for (const layer of this.#pictures) this.map.addLayer(layer);

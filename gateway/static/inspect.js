@@ -14,7 +14,6 @@ export class Inspector {
     this.map = map;
     this.overlay = new ol.Overlay({ element: find("popup"), positioning: "bottom-center", offset: [0, -10], autoPan: { margin: 16 } });
     map.map.addOverlay(this.overlay);
-    map.addEventListener("point", ({ detail }) => map.record && this.show(map.record, detail));
     find("popup").addEventListener("keydown", (event) => { if (event.key === "Escape") this.close(); });
   }
 

@@ -37,13 +37,13 @@ const sheet = new Sheet();
 const selectPart = tablist(find("parts"), (id) => {
   for (const part of ["style", "details", "report"]) find(part).hidden = `tab-${part}` !== id;
 });
-// What is chosen: an id, its record once it is drawn, how it is drawn; `run` tells late answers from wanted ones.
-const chosen = { id: null, record: null, info: null, wish: {}, how: "tiles", run: 0, returning: null };
+// What is chosen: an id, its record once it is described and once it is drawn, how it is drawn; `run` tells late answers from wanted ones.
+const chosen = { id: null, described: null, record: null, info: null, wish: {}, how: "tiles", run: 0, returning: null };
 
 async function choose(id, { wanted = PLAIN, at = null, how = "tiles", focus = false } = {}) {
   const run = chosen.run += 1;
   chosen.wish = { wanted, at, how };
-  Object.assign(chosen, { id, record: null, how: "tiles" });
+  Object.assign(chosen, { id, described: null, record: null, how: "tiles" });
   leave();
   open(id);
   try {
@@ -80,6 +80,7 @@ function without(error) {
 function begin(record, info, report, at) {
   showState(find("dataset-state"), {});
   const missing = missingFile(info, report);
+  chosen.described = record;
   describe(record, info instanceof Error ? null : info, report, missing);
   download.show(record, missing);
   find("use-open").hidden = Boolean(missing) || Boolean(undrawable(record));
@@ -92,6 +93,7 @@ function begin(record, info, report, at) {
 }
 
 function leave() {
+  use.drop();
   map.clear();
   map.home = null;
   ground.below(null);
@@ -123,6 +125,7 @@ async function draw() {
       direct.clear();
       await map.show(record, style.query, style.state.opacity);
     }
+    if (record !== chosen.record) return;
     find("how").hidden = !record.bounds;
     drawLegend(find("legend"), style.ramp);
     remember();
@@ -150,7 +153,7 @@ function fail(error, id, again) {
 function close() {
   const last = chosen.id;
   chosen.run += 1;
-  Object.assign(chosen, { id: null, record: null, returning: null });
+  Object.assign(chosen, { id: null, described: null, record: null, returning: null });
   leave();
   open(null);
   document.title = "COG Gateway";
@@ -191,6 +194,17 @@ function restore() {
   if (chosen.id) close();
   catalogue.restore(list);
   catalogue.load();
+}
+
+// Opens the lines for other programs; before there is a style on screen they have none.
+async function useElsewhere() {
+  const { run, described, record } = chosen;
+  try {
+    await use.show(described, record ? style.query : []);
+  } catch (error) {
+    if (run === chosen.run && error instanceof Refused && error.status !== 401) outage.tell(`The lines to copy cannot be made. ${error.message}`, "Try again", () => { outage.tell(""); useElsewhere(); });
+    else optional(error);
+  }
 }
 
 async function copyLink() {
@@ -239,7 +253,7 @@ session.addEventListener("change", ({ detail }) => {
 find("back").addEventListener("click", () => { close(); step(here()); });
 find("share").append(icon("link"));
 find("share").addEventListener("click", copyLink);
-find("use-open").addEventListener("click", () => use.show(chosen.record, style.query).catch((error) => announce(error.message)));
+find("use-open").addEventListener("click", useElsewhere);
 find("how").addEventListener("change", ({ target }) => {
   chosen.how = target.value;
   draw().catch((error) => fail(error, chosen.id, chosen.wish));

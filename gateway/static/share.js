@@ -1,6 +1,8 @@
 // The view as the part of the URL after #: the list's page and search, or dataset, place and style. Never a token.
 
 const LIST = { page: 1, q: "", sort: "title", near: false };
+// What is no id names no dataset, and never another address of the API.
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const STRETCHES = ["full", "percent", "minmax", "sigma"];
 
 export function read(hash) {
@@ -12,7 +14,7 @@ export function read(hash) {
   const opacity = given.has("opacity") ? Number(given.get("opacity")) : 1;
   const page = Number(given.get("page"));
   return {
-    dataset: given.get("dataset"),
+    dataset: given.get("dataset") && (ID.test(given.get("dataset")) ? given.get("dataset") : "none"),
     how: given.get("how") === "direct" ? "direct" : "tiles",
     at: [zoom, lon, lat].every(Number.isFinite) ? { zoom, lon, lat } : null,
     list: { page: Number.isInteger(page) && page > 0 ? page : 1, q: given.get("q") ?? "", sort: given.get("sort") ?? LIST.sort, near: given.get("near") === "1" },

@@ -2,7 +2,7 @@
 
 import { copyButton, find, icon, make, tablist } from "./dom.js";
 import { clock, named } from "./format.js";
-import { CLIENTS, clientsOf } from "./uselines.js";
+import { CLIENTS, clientsOf, fileName } from "./uselines.js";
 
 export class UseDialog {
   #chosen = "qgis";
@@ -19,13 +19,20 @@ export class UseDialog {
 
   // Opens the dialog over a record; `query` are the pairs of the style. Rejects as the API does.
   async show(record, query) {
-    this.record = record;
-    this.query = query;
-    this.#token = record.visibility === "public" ? null : await this.#minted(record.id);
+    Object.assign(this, { record, query });
+    const token = record.visibility === "public" ? null : await this.#minted(record.id);
+    if (this.record !== record) return;
+    this.#token = token;
     const offered = clientsOf({ placed: Boolean(record.bounds) });
     for (const tab of find("use-clients").children) tab.hidden = !offered.includes(tab.id.slice(4));
     find("use").showModal();
     this.select(`use-${offered.includes(this.#chosen) ? this.#chosen : offered[0]}`);
+  }
+
+  // Nothing is to be shown any more, nor what is still asked for.
+  drop() {
+    this.record = null;
+    find("use").close();
   }
 
   async #minted(id) {
@@ -49,7 +56,7 @@ export class UseDialog {
       open: this.open,
       placed: Boolean(record.bounds),
       isPublic: record.download === "public",
-      name: named(record).name.normalize("NFKD").replace(/[^A-Za-z0-9._-]+/g, "_").replace(/^_+|_+$/g, "") || "dataset",
+      name: fileName(named(record).name),
     };
     find("use-lines").setAttribute("aria-labelledby", `use-${client}`);
     find("use-lines").replaceChildren(...CLIENTS[client].lines(given).map((each) => this.#snippet(each)));

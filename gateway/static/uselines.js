@@ -91,6 +91,10 @@ ${FULL}
 </script>`;
 }
 
+// Names for files that are made; programs take what begins with a minus for an option.
+const NAME_LENGTH = 100;
+export const fileName = (text) => text.normalize("NFKD").replace(/[^A-Za-z0-9._-]+/g, "_").replace(/^[-._]+/, "").slice(0, NAME_LENGTH).replace(/[-._]+$/, "") || "dataset";
+
 const file = ({ self, name }) => `${self}/download/${name}.tif`;
 
 // Whether the file wants the access token, a download token that everybody may have, or nothing.

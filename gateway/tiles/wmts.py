@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax import saxutils
+from xml.sax.saxutils import quoteattr
 
 import morecantile
 
@@ -16,6 +18,13 @@ NAMESPACES = (
     'xmlns="http://www.opengis.net/wmts/1.0" xmlns:ows="http://www.opengis.net/ows/1.1" '
     'xmlns:xlink="http://www.w3.org/1999/xlink" version="1.0.0"'
 )
+# XML 1.0 section 2.2: no document may have these, not even as character references.
+NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def escape(text: str) -> str:
+    """Return a text as content of an element; characters that no XML may have are U+FFFD."""
+    return saxutils.escape(NO_XML.sub("\ufffd", text))
 
 
 def grid(name: str) -> Any:

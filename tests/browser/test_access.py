@@ -78,6 +78,9 @@ async def test_no_control_of_the_panel_is_cut_at_any_width(http_server, base_url
               return shown.filter((each) => each.getBoundingClientRect().right > right).map((each) => each.id);
             }""")
             assert cut == [], width
+            if width != 340:
+                top = "(id) => document.getElementById(id).getBoundingClientRect().top"
+                assert await page.evaluate(top, "share") == await page.evaluate(top, "download"), width
 
 
 @pytest.mark.gen_test

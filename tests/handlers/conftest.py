@@ -92,12 +92,6 @@ class World:
 
 
 @pytest.fixture
-def database_url() -> str | None:
-    """Where the records are; what is about them takes `database`, each kind of database in turn."""
-    return None
-
-
-@pytest.fixture
 def settings(tmp_path, request, database_url) -> Settings:
     """Settings of a fresh state; `@pytest.mark.parametrize("settings", [{...}], indirect=True)` changes them."""
     (tmp_path / "rasters").mkdir()

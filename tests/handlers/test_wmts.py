@@ -53,6 +53,14 @@ async def test_style_and_token_stand_in_every_address(fetch, world):
         assert len(query["token"]) == 1, address
 
 
+@pytest.mark.parametrize("path", ["WMTSCapabilities.xml", "datasets/{}/WMTSCapabilities.xml"])
+async def test_characters_that_no_xml_may_have_spoil_no_document(fetch, world, path):
+    dataset = world.add(title="red \x1b[31m \x00\x0b\ufffe\uffff ]]> <b> & \U0001f600\u202e")
+    root = await document(fetch, f"/api/{path.format(dataset.id)}")
+    titles = [node.text for node in root.iter(f"{OWS}Title")]
+    assert "red \ufffd[31m \ufffd\ufffd\ufffd\ufffd ]]> <b> & \U0001f600\u202e" in titles
+
+
 async def test_a_tile_by_kvp_and_by_rest_have_the_style_of_the_document(fetch, world):
     dataset = world.add()
     base = f"/api/datasets/{dataset.id}/WMTSCapabilities.xml?colormap_name=viridis&rescale=0,4000"
