@@ -283,7 +283,7 @@ def test_a_painter_whose_server_has_stopped_ends_without_a_word(told, capfd):
         process = forked.fork(theirs)
         theirs.close()
         if told:
-            setup = wire.Setup({Lane.PAINT: 1}, 64, 0, "INFO", Confinement((), False, 512), {}, {})
+            setup = wire.Setup({Lane.PAINT: 1}, 64, 0, "INFO", Confinement(memory_mb=512), {}, {})
             ours.sendall(wire.task_bytes(0, setup, 0))
         ours.close()
         assert process.wait(60)
