@@ -15,7 +15,7 @@ from rasterio.transform import from_gcps
 
 from gateway.errors import NoPlace
 from gateway.ground.bounds import MAX_COORDINATE
-from gateway.ground.systems import Bounds, Floats, circle, wrapped
+from gateway.ground.systems import Bounds, Floats, circle, horizontal, wrapped
 
 # A pixel of less than so many steps between neighbouring floats has no place of its own.
 FLOAT_STEPS = 16
@@ -95,6 +95,8 @@ def _wkt(crs: CRS) -> str:
 def _sane(found: Georeference) -> Georeference:
     """Return it where its numbers are those of a place; raises NoPlace."""
     transform = found.transform
+    if not horizontal(found.crs):
+        raise NoPlace
     if not all(map(math.isfinite, transform[:6])) or not math.isfinite(
         1 / transform.determinant if transform.determinant else math.inf
     ):

@@ -49,6 +49,13 @@ def known(crs: str) -> CRS:
 
 
 @lru_cache(maxsize=256)
+def horizontal(crs: str) -> bool:
+    """Return whether a CRS has places on a map: none has that is vertical, geocentric or of a building site."""
+    found = known(crs)
+    return bool(found.is_geographic or found.is_projected)
+
+
+@lru_cache(maxsize=256)
 def circle(crs: str) -> Circle | None:
     """Return how a CRS repeats itself along x: geographic ones and Web Mercator, None for every other."""
     found = known(crs)

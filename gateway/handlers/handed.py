@@ -32,13 +32,16 @@ class HandedOut:
 
 
 class HandingHandler(AuditedHandler):
-    """A handler whose documents carry tile tokens."""
+    """A handler whose documents carry tile tokens; `counted` tells that this one has counted for MINT_RATE."""
+
+    counted = False
 
     async def tile_token(self, dataset: Dataset, through_roles: frozenset[str]) -> str:
         """Return a tile token for the caller: the one they came with, else the one of the current step of the clock.
 
-        A new one counts for MINT_RATE and is on record before it leaves; one that was handed out before counts for
-        nothing, nor does HEAD, which hands out none. Raises TooManyRequests and RecordsUnavailable.
+        The first new one of a document counts for MINT_RATE, and each is on record before it leaves; one that was
+        handed out before counts for nothing, nor does HEAD, which hands out none. Raises TooManyRequests and
+        RecordsUnavailable.
         """
         if self.principal.kind is TokenKind.TILES:
             return self.credential.tokens[0]
@@ -53,7 +56,9 @@ class HandingHandler(AuditedHandler):
             token_id=str(uuid.uuid5(uuid.NAMESPACE_OID, name)),
         )  # fmt: skip
         if self.request.method != "HEAD" and not handed.holds(token_id):
-            self.services.rates.spend("mint", self.principal.user, self.client_ip)
+            if not self.counted:
+                self.services.rates.spend("mint", self.principal.user, self.client_ip)
+                self.counted = True
             detail = {
                 "typ": TokenKind.TILES, "lifetime_seconds": lifetime_seconds,
                 "handed_out_at": utc_text(datetime.now(UTC)),

@@ -150,8 +150,8 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(30, ge=0, description="How long open answers may still run after SIGTERM.")
     mint_rate: str = Field(
         "60/minute",
-        description="Download and tile tokens that one user or address may mint, new ones of TileJSON and WMTS "
-        "included; `off` for no limit.",
+        description="Download and tile tokens that one user or address may mint, a TileJSON or WMTS "
+        "document with new ones counting as one; `off` for no limit.",
     )
     failure_rate: str = Field(
         "60/minute",

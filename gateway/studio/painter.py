@@ -66,7 +66,7 @@ class Painter:
     def _send(self, number: int, kind: Kind, value: Any) -> None:
         try:
             parts = answer_parts(number, kind, value, self._resident_mb())
-        except (TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError, MemoryError, RecursionError) as error:
             parts = answer_parts(number, Kind.FAILURE, f"it cannot travel: {error}", self._resident_mb())
         # Where nobody is left to be told, `run` ends as well.
         with self._gate, suppress(ConnectionError):

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.errors import CannotBeDrawn, StorageUnavailable
+from gateway.errors import StorageUnavailable
 from gateway.storage import OpenObject, Storage
 from gateway.storage.local import LocalObject
 from gateway.studio.tasks import Task
 from gateway.studio.works import work_of
-from gateway.tiles.engine import TileEngine, forget_errors
+from gateway.tiles.engine import TileEngine
+from gateway.tiles.foreign import Translated, forget_errors
 from gateway.tiles.handles import Version
 from gateway.tiles.loading import load_rio_tiler
 
@@ -54,15 +55,13 @@ class Worker:
     def do(self, task: Task[Any], fds: Sequence[int]) -> Any:
         """Return what a task comes to; its descriptors are closed or kept from now on.
 
-        Raises the GatewayError of the work.
+        Raises the GatewayError of the work, what errors of libraries come to (`tiles/foreign.py`), and unknown ones.
         """
         forget_errors()
         with self._holding(task, fds):
             load_rio_tiler()
-            try:
+            with Translated():
                 return work_of(task.work)(self._engine, *task.sources, *task.told)
-            except MemoryError:
-                raise CannotBeDrawn("It takes more memory than a picture may have.") from None
 
     def warm(self) -> None:
         """Load what the first tile needs and nothing before it."""

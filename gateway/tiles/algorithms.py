@@ -74,6 +74,8 @@ def _slope(values: Values, numbers: Numbers, pixel: tuple[float, float]) -> Valu
 def _contours(values: Values, numbers: Numbers, _: tuple[float, float]) -> Values:
     from rio_tiler.colormap import cmap, make_lut  # noqa: PLC0415 - rio-tiler takes long to import
 
+    if len(values) != 1:
+        raise BadParameter("algorithm: contours needs one band: choose it with bidx.")
     data = values[0].astype(np.float64)
     low, high = numbers["minz"], numbers["maxz"]
     if low >= high:

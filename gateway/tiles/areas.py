@@ -7,7 +7,7 @@ import math
 from gateway.errors import BadParameter, NoPlace
 from gateway.ground.bounds import check_degrees
 from gateway.ground.extent import extent
-from gateway.ground.systems import Bounds, circle, known, transform_of
+from gateway.ground.systems import Bounds, circle, horizontal, known, transform_of
 
 
 def crs_of(text: str | None, name: str) -> str | None:
@@ -15,9 +15,12 @@ def crs_of(text: str | None, name: str) -> str | None:
     if text is None:
         return None
     try:
-        return known(text).to_wkt()
+        found = known(text).to_wkt()
     except NoPlace:
         raise BadParameter(f"{name}: there is no such CRS.") from None
+    if not horizontal(found):
+        raise BadParameter(f"{name}: that is no CRS of maps, geographic or projected.")
+    return found
 
 
 def check_place(place: tuple[float, float], crs: str) -> None:

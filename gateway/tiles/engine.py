@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import cv2
 from rasterio._env import set_gdal_config
-from rasterio._err import stack_errors
 
 from gateway.errors import VersionChanged
 from gateway.storage import OpenObject
@@ -84,12 +83,6 @@ class TileEngine:
     def close(self) -> None:
         """Close what is open."""
         self._pool.close()
-
-
-def forget_errors() -> None:
-    """Clear GDAL's last error of this thread: rasterio takes it for that of a later call, on another dataset."""
-    with stack_errors():
-        pass
 
 
 def _stretch(dataset: Version, handle: Handle) -> Stretch | None:

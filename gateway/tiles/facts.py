@@ -19,6 +19,7 @@ from gateway.ground.degrees import geographic_bounds
 from gateway.ground.systems import DEGREES, transform_of
 from gateway.tiles.areas import check_place, crs_of
 from gateway.tiles.drawing import MAX_VALUES, bands_read, check_nodata
+from gateway.tiles.foreign import Blamed
 from gateway.tiles.grid import Frame
 from gateway.tiles.handles import Handle
 from gateway.tiles.model import OnMap, Style
@@ -122,10 +123,8 @@ def statistics(
         raise CannotBeDrawn("The values are complex numbers, which have no order.")
     if image.array.dtype.kind == "f":
         image.array = np.ma.masked_invalid(image.array)
-    try:
+    with Blamed(CannotBeDrawn("These values have no statistics.")):
         bands = image.statistics(**options)
-    except (ValueError, ArithmeticError, LookupError, TypeError):
-        raise CannotBeDrawn("These values have no statistics.") from None
     return dict(plain({name: band.model_dump(mode="json") for name, band in bands.items()}))
 
 

@@ -17,11 +17,12 @@ from rasterio.io import DatasetReader
 
 from gateway.cog.layout import Layout, read_layout
 from gateway.cog.raster import strict_options
-from gateway.errors import CannotBeDrawn, GatewayError, VersionChanged
+from gateway.errors import GatewayError, VersionChanged
 from gateway.model import RasterFacts
 from gateway.storage import OpenObject
 from gateway.storage.base import RemoteObject
 from gateway.tiles.far import FarSource, Kept
+from gateway.tiles.foreign import meaning
 from gateway.tiles.opening import SourceRaster
 from gateway.tiles.view import View, view_of
 
@@ -159,8 +160,8 @@ class HandlePool:
     def use(self, dataset: Version) -> Iterator[Handle]:
         """Yield the handle of this very version.
 
-        Raises VersionChanged when the file is another one, StorageUnavailable, ObjectMissing, and CannotBeDrawn
-        when GDAL cannot read it.
+        Raises VersionChanged when the file is another one, StorageUnavailable ObjectMissing, and what errors of GDAL
+        mean: CannotBeDrawn for a block that it cannot read.
         """
         handle = self._taken(dataset)
         try:
@@ -171,7 +172,9 @@ class HandlePool:
                 raise handle.failure
         except (RasterioIOError, CPLE_BaseError) as error:
             self._drop(dataset, handle)
-            raise _cause(handle) from error
+            if (cause := _cause(handle) or meaning(error)) is not None:
+                raise cause from error
+            raise
         except GatewayError:
             if handle.lost:
                 self._drop(dataset, handle)
@@ -231,10 +234,8 @@ class HandlePool:
             handle.close()
 
 
-def _cause(handle: Handle) -> GatewayError:
-    """Return why GDAL could not read: another version, a store that does not answer, or a broken file."""
+def _cause(handle: Handle) -> GatewayError | None:
+    """Return why GDAL could not read, where it is not the file: a store that does not answer, or another version."""
     if handle.failure is not None:
         return handle.failure
-    if not handle.source.unchanged():
-        return VersionChanged("The file has changed just now.")
-    return CannotBeDrawn("A block of this file cannot be decoded.")
+    return None if handle.source.unchanged() else VersionChanged("The file has changed just now.")

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from gateway.errors import BadParameter, CannotBeDrawn
 from gateway.tiles.algorithms import RANGES
 from gateway.tiles.encode import Bytes, encode, palette_png
+from gateway.tiles.foreign import Blamed
 from gateway.tiles.model import Colormap, Encoded, Stretch, Style, TileFormat
 from gateway.tiles.view import View
 from gateway.tiles.warp import Drawn
@@ -135,10 +136,8 @@ def _known_ranges(style: Style) -> Ranges:
 def _by_formula(pixels: npt.NDArray[Any], formula: str) -> Bytes:
     from rio_tiler.models import ImageData  # noqa: PLC0415 - rio-tiler takes long to import
 
-    try:
+    with Blamed(BadParameter("color_formula: it cannot be applied to these bands.")):
         image = ImageData(np.ma.MaskedArray(pixels.copy())).apply_color_formula(formula)
-    except (ValueError, ArithmeticError, LookupError, TypeError):
-        raise BadParameter("color_formula: it cannot be applied to these bands.") from None
     found: Bytes = np.ascontiguousarray(image.array.data)
     return found
 

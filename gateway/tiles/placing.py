@@ -9,7 +9,7 @@ import numpy as np
 import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
+from rasterio.errors import CRSError, RasterioError
 from rasterio.warp import calculate_default_transform
 
 from gateway.ground.extent import extent, net
@@ -136,7 +136,7 @@ def _resolution(view: View, place: Georeference, source: CRS, target: CRS) -> tu
     each = _pixels(place, target)
     try:
         found, _, _ = calculate_default_transform(source, target, width, height, west, south, east, north)
-    except (RasterioError, CPLE_BaseError):
+    except (RasterioError, CPLE_BaseError, CRSError):
         found = None
     sizes = [side for side in each if side.size]
     if found is not None and all(_plausible(abs(side), sizes) for side in (found.a, found.e)):

@@ -5,6 +5,7 @@ First the raster is warped near its own resolution, then that is reduced: rio-ti
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,16 +13,20 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.io import DatasetReader
+from rasterio.transform import from_bounds
 from rasterio.vrt import WarpedVRT
 from rio_tiler import reader
 
 from gateway.errors import BadParameter
 from gateway.ground.georeference import Georeference
 from gateway.ground.systems import circle
+from gateway.tiles.foreign import forget_errors
 from gateway.tiles.grid import Frame
 from gateway.tiles.handles import Handle
+from gateway.tiles.placing import Placing
 from gateway.tiles.source import kept_nodata
 from gateway.tiles.warp import Drawn, Request, coverage, placed, reached
 
@@ -85,28 +90,44 @@ def _turns(handle: Handle, frame: Frame) -> list[float]:
 
 def _turned(handle: Handle, ground: Frame, request: Request, turn: float) -> tuple[Any, Any]:
     """Return pixels, (bands, rows, cols), and where any of them is valid."""
-    return handle.lend(lambda raster: _warped(raster, handle.view.placed, ground, request, turn))
+    size = _near_own(placed(handle, ground.crs), ground)
+    return handle.lend(lambda raster: _warped(raster, handle.view.placed, ground, request, (turn, size)))
+
+
+def _near_own(placing: Placing, ground: Frame) -> tuple[int, int]:
+    """Return width and height of a ground in pixels about as large as the raster's, none larger than a picture's."""
+    across, down = (max(1.0, factor) for factor in placing.factors(ground))
+    return math.ceil(across * ground.size), math.ceil(down * ground.shape[0])
 
 
 def _warped(
-    raster: DatasetReader, place: Georeference, ground: Frame, request: Request, turn: float
+    raster: DatasetReader, place: Georeference, ground: Frame, request: Request, how: tuple[float, tuple[int, int]]
 ) -> tuple[Any, Any]:
+    """Return pixels and where they are valid; `how` is the turn, and the size to warp to where GDAL finds none."""
+    turn, (width, height) = how
     with _moved(raster, place, turn) as moved, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         kernels: dict[str, Any] = {
             "resampling_method": request.resampling,
             "reproject_method": request.reproject,
         }
-        image = reader.part(
-            moved,
-            (ground.left, ground.bottom, ground.right, ground.top),
-            height=ground.shape[0],
-            width=ground.size,
-            dst_crs=CRS.from_wkt(ground.crs),
-            indexes=list(request.bands),
-            nodata=request.nodata,
+        crs = CRS.from_wkt(ground.crs)
+        wanted: dict[str, Any] = {
+            "height": ground.shape[0],
+            "width": ground.size,
+            "nodata": request.nodata,
             **kernels,
-        )
+        }
+        try:
+            image = reader.part(moved, ground.bounds, dst_crs=crs, indexes=list(request.bands), **wanted)
+        except CPLE_BaseError:
+            # GDAL sizes the whole raster first, which over the far pole of a polar map has no end.
+            forget_errors()
+            target = {
+                "crs": crs, "width": width, "height": height, "dtype": moved.dtypes[0],
+                "transform": from_bounds(*ground.bounds, width, height),
+            }  # fmt: skip
+            image = reader.read(moved, indexes=list(request.bands), vrt_options=target, **wanted)
     pixels = np.ascontiguousarray(image.array.data)
     # Of alpha rio-tiler masks all that is not opaque.
     valid = ~np.ma.getmaskarray(image.array) if image.alpha_mask is None else image.alpha_mask[None] > 0

@@ -16,20 +16,19 @@ from rasterio.dtypes import dtype_ranges
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
-from rio_tiler.errors import InvalidExpression
 from rio_tiler.expression import parse_expression
 from rio_tiler.models import ImageData
 
 from gateway.errors import BadParameter, CannotBeDrawn
 from gateway.tiles.algorithm_names import picked
 from gateway.tiles.algorithms import applied
+from gateway.tiles.foreign import NOT_WORKED_OUT, Blamed
 from gateway.tiles.model import Encoded, Style, TileFormat
 from gateway.tiles.source import Mask, held_by_band
 from gateway.tiles.view import View
 from gateway.tiles.warp import Drawn
 
 Bounds = tuple[float, float, float, float]
-NOT_WORKED_OUT = "expression: it cannot be worked out with the bands of this dataset."
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,8 @@ def bands_of(style: Style, view: View) -> tuple[int, ...]:
     """Return the bands that have to be read; raises BadParameter for one that is not there."""
     if not style.expression:
         return style.bidx or view.bands
-    try:
+    with Blamed(BadParameter(NOT_WORKED_OUT)):
         wanted = tuple(sorted({int(band) for band in parse_expression(style.expression.lower())}))
-    except (InvalidExpression, ValueError):
-        raise BadParameter(NOT_WORKED_OUT) from None
     count = len(view.descriptions)
     if any(not 1 <= band <= count for band in wanted):
         raise BadParameter(f"expression: this dataset has the bands b1 to b{count}.")
@@ -90,10 +87,8 @@ def _worked_out(image: ImageData, expression: str) -> ImageData:
     if image.array.dtype.kind == "c":
         # numexpr has one complex type.
         image.array = np.ma.asarray(image.array.astype(np.complex128))
-    try:
+    with Blamed(BadParameter(NOT_WORKED_OUT)):
         found = image.apply_expression(expression.lower())
-    except (InvalidExpression, ValueError, ArithmeticError, LookupError, TypeError):
-        raise BadParameter(NOT_WORKED_OUT) from None
     if found.array.dtype == bool:
         # What a comparison returns; no picture is made of it.
         found.array = np.ma.asarray(found.array.astype(np.uint8))
@@ -104,10 +99,8 @@ def _by_algorithm(image: ImageData, style: Style) -> tuple[ImageData, int]:
     """Return the image after the style's algorithm, and how many pixels it cuts off each side."""
     chosen = picked(style.algorithm or "", style.algorithm_params)
     pixel = (abs(image.transform.a), abs(image.transform.e)) if image.bounds else (1.0, 1.0)
-    try:
+    with Blamed(BadParameter("algorithm: it cannot be worked out with the values of this dataset.")):
         found = applied(chosen, image.array, pixel)
-    except (ValueError, ArithmeticError, LookupError, TypeError):
-        raise BadParameter("algorithm: it cannot be worked out with the values of this dataset.") from None
     # Where an algorithm cuts off the edge, the ground is smaller by so much.
     bounds, edge = image.bounds, chosen.edge
     if bounds and edge:

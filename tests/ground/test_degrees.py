@@ -45,7 +45,7 @@ def test_bounds_hold_every_pixel_and_no_more(name):
     along = np.where(along > 360 - 1e-6, 0, along)
     span = np.mod(east - west, 360)
     assert along.max() <= span + 1e-6
-    # Towards the edge of a disk degrees lie ever nearer together, and no net reaches it.
+    # Towards the edge of a disk degrees lie ever nearer together, and no net of pixels reaches it.
     slack = 2 if name == "geostationary sector" else 0.05
     assert along.max() == pytest.approx(span, abs=slack)
     assert along.min() == pytest.approx(0, abs=slack)
@@ -53,6 +53,29 @@ def test_bounds_hold_every_pixel_and_no_more(name):
     assert latitude[held].max() == pytest.approx(north, abs=slack / 4)
     assert south <= latitude[held].min() + 1e-9
     assert north >= latitude[held].max() - 1e-9
+
+
+LIMBS = {
+    "sector": EXTENTS["geostationary sector"][1:], "disk": EXTENTS["geostationary disk"][1:],
+    "CONUS of 2 km": (Affine(2004.017, 0, -3_627_271.3, 0, -2004.017, 4_589_199.9), (2500, 1500)),
+    "west": (Affine(1000, 0, -5_500_000, 0, -1000, 400_000), (300, 800)),
+    "north": (Affine(1000, 0, -300_000, 0, -1000, 5_500_000), (800, 300)),
+    "corner": (Affine(1000, 0, -5_000_000, 0, -1000, 5_000_000), (2000, 2000)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIMBS)
+def test_bounds_reach_the_limb_of_the_globe(name):
+    transform, (width, height) = LIMBS[name]
+    step = 0.1
+    longitude, latitude = np.meshgrid(np.arange(-157, 7, step), np.arange(-82, 82, step))
+    x, y = Transformer.from_crs("OGC:CRS84", GEOSTATIONARY, always_xy=True).transform(longitude, latitude)
+    seen = np.isfinite(x)
+    columns, rows = ~transform * (np.where(seen, x, 0), np.where(seen, y, 0))
+    seen &= (columns >= 0) & (columns <= width) & (rows >= 0) & (rows <= height)
+    lies = longitude[seen], latitude[seen]
+    expected = lies[0].min(), lies[1].min(), lies[0].max(), lies[1].max()
+    assert bounds_of(GEOSTATIONARY, transform, (width, height)) == pytest.approx(expected, abs=2.5 * step)
 
 
 def test_a_world_map_whose_corners_lie_in_space_is_the_whole_world():

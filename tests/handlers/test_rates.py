@@ -49,6 +49,22 @@ async def test_documents_count_for_each_new_token_in_them_and_for_nothing_else(f
     assert len(world.audit("token.minted")) == 2
 
 
+@pytest.mark.parametrize("settings", [{"mint_rate": "2/minute"}], indirect=True)
+async def test_a_document_counts_once_however_many_tokens_are_in_it(fetch, world):
+    for number in range(4):
+        world.add(f"{number}.tif", visibility=Scale.INTERNAL)
+    other = world.add("other.tif", visibility=Scale.INTERNAL)
+    token = world.bearer()
+    for _ in range(3):
+        answer = await fetch("/api/WMTSCapabilities.xml", token=token)
+        assert answer.code == 200
+        assert answer.body.count(b"token=") >= 5
+    assert len(world.audit("token.minted")) == 5
+    path = f"/api/auth/tile-token/{other.id}"
+    assert (await fetch(path, "POST", token=token)).code == 200
+    told_to_wait(await fetch(path, "POST", token=token))
+
+
 @pytest.mark.parametrize("settings", [{"failure_rate": "3/minute"}], indirect=True)
 async def test_who_guesses_is_told_to_wait_and_who_has_a_token_is_not(fetch, world):
     path = f"/api/datasets/{world.add().id}/download/cog"

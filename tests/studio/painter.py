@@ -15,6 +15,11 @@ import threading
 import time
 from pathlib import Path
 
+import cv2
+from pyproj.exceptions import ProjError
+from rasterio.errors import RasterioIOError
+
+from gateway.errors import GatewayError
 from gateway.studio import forkserver, painter, works
 
 GROWN, NUMBERS = [], []
@@ -154,11 +159,36 @@ ATTEMPTS = {
     "environment": lambda pid: Path(f"/proc/{pid}/environ").read_bytes(),
 }
 
+
+class Strange(BaseException):
+    """An error that is none of Exception's, and that says nothing when it is printed."""
+
+    def __str__(self):
+        raise ValueError("no text")
+
+
+class Odd(GatewayError):
+    """An error of ours that does not travel."""
+
+
+STRANGE = {
+    "exit": lambda: SystemExit(0), "interrupt": KeyboardInterrupt, "generator": GeneratorExit, "stop": StopIteration,
+    "deep": RecursionError, "strange": Strange, "odd": lambda: Odd("no", members={"what": object()}),
+    "attribute": lambda: AttributeError("'NoneType' object has no attribute 'to_authority'"),
+    "opencv": lambda: cv2.error("(-215) assertion failed"), "proj": lambda: ProjError("no operation"),
+    "overflow": lambda: OverflowError("int too large"), "gdal": lambda: RasterioIOError("Read failed"),
+}  # fmt: skip
+
+
+def strange(_engine, what):
+    raise STRANGE[what]()
+
+
 painter.tasks_from = noted
 works.WORKS.update(
     hang=lambda *_: time.sleep(3600), freeze=freeze, crash=crash, grow=grow, gaps=gaps, balloon=balloon, wait=wait,
     attempt=attempt, forge=forge, environment=lambda _: dict(os.environ), fail=lambda *_: {}["a key that is not there"],
-    priority=lambda _: os.getpriority(os.PRIO_PROCESS, 0),
+    strange=strange, priority=lambda _: os.getpriority(os.PRIO_PROCESS, 0),
 )  # fmt: skip
 
 if __name__ == "__main__":

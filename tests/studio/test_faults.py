@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gateway.errors import CannotBeDrawn, GatewayError, Unavailable
+from gateway.errors import CannotBeDrawn, GatewayError, NoPlace, Unavailable
 from gateway.studio import Source, Task, child, crew, forks, tasks, wire
 from gateway.studio.confinement import Confinement
 from gateway.studio.tasks import Lane
@@ -230,6 +230,24 @@ def test_any_other_error_is_a_bare_500_and_its_text_is_in_the_log_alone(tmp_path
         bench.studio.submit(over("fail")).result(120)
     assert (caught.value.status, caught.value.detail) == (500, "")
     assert any("a key that is not there" in text for text in errors(caplog))
+
+
+@pytest.mark.parametrize(
+    "what", ["exit", "interrupt", "generator", "stop", "deep", "strange", "odd", "attribute", "opencv", "proj",
+             "overflow", "gdal"],
+)  # fmt: skip
+def test_whatever_a_library_raises_is_an_answer_and_ends_no_painter(tmp_path, what, caplog):
+    known = {"opencv": CannotBeDrawn, "proj": NoPlace, "overflow": CannotBeDrawn, "gdal": CannotBeDrawn}
+    with near(tmp_path) as bench:
+        first = pid_of(bench)
+        with pytest.raises(GatewayError) as caught:
+            bench.studio.submit(ask("strange", what)).result(60)
+        assert pid_of(bench) == first
+        assert bench.studio.load().deaths == 0
+    assert type(caught.value) is known.get(what, GatewayError)
+    if what not in known:
+        assert (caught.value.status, caught.value.detail) == (500, "")
+        assert any("a painter failed at strange" in text for text in errors(caplog))
 
 
 def test_more_tasks_than_may_wait_are_refused(tmp_path):

@@ -168,8 +168,13 @@ def test_an_unknown_name_is_told_with_those_that_there_are():
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_what_is_all_masked_stays_masked(name):
-    values = np.ma.MaskedArray(np.zeros((3, 9, 9), np.float32), True)
+    values = np.ma.MaskedArray(np.zeros((1 if name == "contours" else 3, 9, 9), np.float32), True)
     assert applied(picked(name, None), values, METRE).mask.all()
+
+
+def test_contours_are_of_one_band_as_titilers():
+    with pytest.raises(BadParameter, match="contours needs one band"):
+        applied(picked("contours", None), bands(3), METRE)
 
 
 def test_every_name_has_its_work():

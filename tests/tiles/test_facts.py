@@ -80,3 +80,8 @@ def test_a_crs_that_is_not_there_is_named():
     assert "Mercator" in crs_of("EPSG:3857", "dst_crs")
     with pytest.raises(BadParameter, match="dst_crs"):
         crs_of("EPSG:999999", "dst_crs")
+    # Vertical and geocentric ones, of which PROJ makes something without a word.
+    for name in ("EPSG:5773", "EPSG:4978"):
+        with pytest.raises(BadParameter, match="dst_crs: that is no CRS of maps"):
+            crs_of(name, "dst_crs")
+    assert "RD New" in crs_of("EPSG:7415", "dst_crs")

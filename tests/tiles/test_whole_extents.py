@@ -3,12 +3,14 @@
 import morecantile
 import numpy as np
 import pytest
+from affine import Affine
 
+from gateway.tiles.drawing import read
 from gateway.tiles.grid import Grids
 from gateway.tiles.model import Style, TileAddress, TileFormat
 from gateway.tiles.warp import Request, draw
 from tests.tiles.extents import EXTENTS, extent_raster, pixels_inside
-from tests.tiles.rasters import engine_of, handle_of
+from tests.tiles.rasters import engine_of, handle_of, landscape, write
 
 GRIDS = Grids()
 
@@ -70,6 +72,24 @@ def test_other_resamplings_and_expressions_reach_as_far(tmp_path, name, style):
                 found = values(tile)[-1] > 0
                 assert found.sum() >= 0.97 * expected.sum() - 12, (zoom, x, y)
                 assert not (found & ~expected).sum() > 8, (zoom, x, y)
+
+
+@pytest.mark.parametrize("kernel", ["bilinear", "cubic", "average", "lanczos"])
+def test_the_kernel_that_was_asked_for_is_taken_on_the_grid_of_the_other_pole(tmp_path, kernel):
+    """GDAL cannot size an Antarctic map on the Arctic grid as a whole: it has no end there."""
+    pixels = landscape(1, 400, 400)
+    path = write(tmp_path / "a.tif", pixels, Affine(60_000, 0, -12_000_000, 0, -60_000, 12_000_000), "EPSG:3031")
+    frame = GRIDS.frame(TileAddress("UPSArcticWGS84Quad", 2, 0, 0))
+    with handle_of(path) as handle:
+        nearest = draw(handle, frame, Request((1,)))
+        found, way = read(handle, frame, Style(resampling=kernel, reproject=kernel))
+    seen = held(nearest, frame)
+    assert way == ("hot" if kernel == "bilinear" else "rio-tiler")
+    assert (held(found, frame) == seen).all()
+    inner = seen & (nearest.pixels[0] > 0)
+    off = np.abs(found.pixels[0].astype(int) - nearest.pixels[0])[inner]
+    # Like it, and not the same.
+    assert 0.5 < off.mean() < 25
 
 
 def values(tile):
