@@ -9,7 +9,7 @@ import pytest
 from sqlite_utils.utils import sqlite3
 
 from gateway.model import AuditRow
-from gateway.records import AuditQuery, open_sqlite
+from gateway.records import Archived, AuditQuery, open_sqlite
 
 FULL_DISK = """
 import resource, signal, sys
@@ -94,7 +94,8 @@ def test_a_prune_killed_in_its_transaction_leaves_rows_and_trigger_and_can_go_on
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         plain.execute("DELETE FROM audit")
     plain.close()
-    assert records.prune_audit(datetime(2026, 2, 1, tzinfo=UTC), 3, 5, AuditRow("audit.pruned")) == 3
+    left = Archived(3, 3, 5)
+    assert records.prune_audit(datetime(2026, 2, 1, tzinfo=UTC), left, AuditRow("audit.pruned")) == 3
     records.close()
 
 
