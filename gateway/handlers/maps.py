@@ -77,6 +77,7 @@ class DocumentHandler(MapHandler, HandingHandler, StudioHandler):
         Raises NoPlace, and BadParameter for a level that the tile matrix set has not.
         """
         found = await self.drawn(dataset, lambda source: tasks.on_map(source, tms))
+        await self.keep_bounds(dataset, found.bounds)
         ends = (parameters.integer(self.request.query_arguments, name, *found.grid_zooms) for name in ENDS)
         least, most = (
             end if given is None else given for given, end in zip(ends, (found.minzoom, found.maxzoom), strict=True)

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.errors import BadParameter
+from gateway.errors import BadParameter, NoPlace
 from gateway.ground.bounds import MAX_COORDINATE, GeographicBounds, check_degrees
 from gateway.handlers.access import METADATA, access
 from gateway.handlers.problems import json_bytes
-from gateway.handlers.tiles import SLOW_COST, MapHandler, tag_of
+from gateway.handlers.tiles import DEFAULT_GRID, SLOW_COST, MapHandler, tag_of
 from gateway.handlers.values import most_bytes
 from gateway.model import Dataset
 from gateway.studio import Source, Task, tasks
@@ -30,7 +30,9 @@ class RasterHandler(MapHandler):
         """Send the JSON that a task comes to, unless the client has it."""
 
         async def send(dataset: Dataset) -> None:
-            if self.has_it(tag_of(dataset.version, type(self).__name__, *what)):
+            dataset = await self.prepared(dataset)
+            bounds = dataset.raster and dataset.raster.bounds
+            if self.has_it(tag_of(dataset.version, type(self).__name__, bounds, *what)):
                 return
             self.spend(SLOW_COST)
             found = self.document(dataset, await self.drawn(dataset, make))
@@ -38,6 +40,10 @@ class RasterHandler(MapHandler):
             self.finish(json_bytes(found))
 
         await self.in_version(dataset_id, send)
+
+    async def prepared(self, dataset: Dataset) -> Dataset:
+        """Return the dataset with what its document needs of the record."""
+        return dataset
 
     def document(self, _: Dataset, found: dict[str, Any]) -> dict[str, Any]:
         """Return what is sent of what was found."""
@@ -97,6 +103,16 @@ class InfoGeoJsonHandler(RasterHandler):
         await self.send_facts(dataset_id, (), tasks.info)
 
     head = get
+
+    async def prepared(self, dataset: Dataset) -> Dataset:
+        """Return the dataset with bounds, where it has a place on a map."""
+        if dataset.raster is None or dataset.raster.bounds is not None:
+            return dataset
+        try:
+            lies = await self.drawn(dataset, lambda source: tasks.on_map(source, DEFAULT_GRID))
+        except NoPlace:
+            return dataset
+        return await self.keep_bounds(dataset, lies.bounds)
 
     def document(self, dataset: Dataset, found: dict[str, Any]) -> dict[str, Any]:
         """Return the feature."""

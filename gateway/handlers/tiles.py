@@ -7,18 +7,20 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from gateway.download import etag_of
-from gateway.errors import ClientLeft, NotFound, StorageUnavailable, VersionChanged
+from gateway.errors import ClientLeft, NotFound, RecordsUnavailable, StorageUnavailable, VersionChanged
 from gateway.gatekeeper import Admitted
+from gateway.ground.bounds import GeographicBounds
 from gateway.handlers.access import METADATA, access
 from gateway.handlers.values import ValuesHandler, most_bytes
 from gateway.model import Dataset, Scale
 from gateway.ranges import Conditions, Outcome, evaluate
+from gateway.records.changes import located
 from gateway.studio import Source, Task
 from gateway.studio.pictures import Pictures
 from gateway.tiles import parameters
@@ -55,6 +57,21 @@ class MapHandler(ValuesHandler):
             except VersionChanged:
                 continue
         raise StorageUnavailable("The file of this dataset is being replaced.", retry_after_seconds=1)
+
+    async def keep_bounds(self, dataset: Dataset, bounds: GeographicBounds) -> Dataset:
+        """Return the dataset with bounds; what a record of an older release lacks is kept from now on.
+
+        The search by `bbox` and the document of all layers go by the record.
+        """
+        if dataset.raster is None or dataset.raster.bounds is not None:
+            return dataset
+        verdict = located(dataset, bounds.as_tuple)
+        row = self.row(
+            "dataset.located", dataset_id=dataset.id, version=dataset.version, detail={"bounds": bounds.as_tuple}
+        )
+        with suppress(RecordsUnavailable):
+            await self.in_thread(self.services.records.judge_dataset, dataset, verdict, row)
+        return verdict.of(dataset)
 
     def spend(self, cost: int) -> None:
         """Count what an answer costs; raises TooManyRequests."""

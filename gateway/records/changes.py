@@ -79,6 +79,12 @@ class Verdict:
         )
 
 
+def located(known: Dataset, bounds: tuple[float, float, float, float]) -> Verdict:
+    """Return the verdict that is on record, with bounds in degrees, which records of older releases may lack."""
+    raster = known.raster and replace(known.raster, bounds=bounds)
+    return Verdict(known.version, known.size_bytes, Inspection(known.report, raster), known.sha256, known.origin)
+
+
 def same_verdict(one: Dataset, other: Dataset) -> bool:
     """Return whether two states of one dataset hold the same verdict, whatever else differs."""
     return (one.version, one.report, one.sha256) == (other.version, other.report, other.sha256)
