@@ -178,13 +178,13 @@ def _each(
 
 def _path(name: str, hidden: Hidden) -> Iterator[Source | Problem]:
     """Yield the source of one path, or those of the folder that it names."""
-    path = Path(name)
     try:
         # By the text: the empty name is no file, while Path("") is the working directory.
         mode = os.stat(name).st_mode  # noqa: PTH116
     except (OSError, ValueError) as error:
         yield _missing(name, error)
         return
+    path = Path(name)
     if stat.S_ISDIR(mode):
         yield from _folder(name, path, hidden)
     else:
@@ -193,7 +193,7 @@ def _path(name: str, hidden: Hidden) -> Iterator[Source | Problem]:
 
 def _missing(name: str, error: OSError | ValueError) -> Problem:
     if isinstance(error, FileNotFoundError):
-        what = "a link that leads nowhere" if Path(name).is_symlink() else "no such file or folder"
+        what = "a link that leads nowhere" if os.path.islink(name) else "no such file or folder"  # noqa: PTH114
         return Problem(name, Lack.MISSING, what)
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
         return Problem(name, Lack.MISSING, "a link that leads back to itself")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,7 @@ from typing import Any
 
 import click
 
+from gateway.buckets import BucketSource
 from gateway.cli.lines import SHORT_ID, Manner, advise_hidden, advise_mending, is_alone, tell_findings, verbose
 from gateway.cli.lines import tell as tell_line
 from gateway.cli.named import Named, chosen
@@ -21,6 +23,7 @@ from gateway.cli.outside import Outside
 from gateway.cli.people import PERSON
 from gateway.cli.progress import Underway, with_progress
 from gateway.cli.shared import Moment, as_json, by_nul, complain, is_terminal, print_json, settings_of
+from gateway.cli.spool import Spool
 from gateway.cli.summary import Summary
 from gateway.cli.workers import in_order
 from gateway.cog import DEPTHS
@@ -35,6 +38,7 @@ from gateway.services import storages_of
 from gateway.settings import Settings
 from gateway.sources import Hidden, Lack, Problem
 from gateway.state import database_url, existing_records, new_state
+from gateway.storage import Storage
 
 SCALES = click.Choice([scale.value for scale in Scale])
 EXITS = {IngestStatus.REFUSED: 1, IngestStatus.FAILED: 2}
@@ -83,18 +87,19 @@ def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, **wis
     settings = settings_of(context)
     if options.copy_to is not None and options.copy_to not in settings.roots:
         raise click.BadParameter(f"there is no storage root named {options.copy_to}", param_hint="--copy-to")
-    # All of them at once: what ingest itself makes must not become one of its sources.
-    hidden = Hidden()
-    found = list(chosen(sources, since, settings, hidden, null))
+    hidden, stems = Hidden(), Stems()
     summary, outside, worst = Summary(WORDS), Outside(settings), 0
-    underway = Underway(found, attrgetter("name"), attrgetter("source"), jobs)
     with ExitStack() as stack:
+        # To the end before the first is judged: what ingest itself makes must not become one of its sources.
+        named = stems.noted(chosen(sources, since, settings, hidden, null))
+        found = stack.enter_context(closing(Spool(named, shared=storages_in)))
+        underway = Underway(found, attrgetter("name"), attrgetter("source"), jobs)
         records = stack.enter_context(records_of(settings, dry_run=options.dry_run))
         storages = {name: stack.enter_context(closing(storage)) for name, storage in storages_of(settings)}
         ingestor = Ingestor(
             *(records, storages),
             allow_missing_overviews=settings.allow_missing_overviews,
-            repeated=repeated_stems(found),
+            repeated=stems.repeated,
         )
         results = run(ingestor, underway, options, jobs)
         for outcome in with_progress(results, lambda: len(found), "ingesting", underway):
@@ -129,10 +134,29 @@ def conclude(summary: Summary, hidden: Hidden, outside: Outside, sources: tuple[
     outside.show()
 
 
-def repeated_stems(found: Iterable[Named]) -> frozenset[str]:
-    """Return the stems that several of the files have."""
-    stems = Counter(stem_of(item.relative) for item in found if not isinstance(item, Problem))
-    return frozenset(stem for stem, count in stems.items() if count > 1)
+def storages_in(item: Named) -> Iterator[Storage]:
+    """Yield the storage that an object of a bucket shares with the others."""
+    if isinstance(item, BucketSource):
+        yield item.storage
+
+
+@dataclass(slots=True)
+class Stems:
+    """The stems of file names that came more than once, in `repeated`; of the others only digests are kept."""
+
+    repeated: set[str] = field(default_factory=set)
+    _seen: set[bytes] = field(default_factory=set)
+
+    def noted(self, found: Iterable[Named]) -> Iterator[Named]:
+        """Yield what is found, its stems noted."""
+        for item in found:
+            if not isinstance(item, Problem):
+                stem = stem_of(item.relative)
+                digest = blake2b(os.fsencode(stem), digest_size=16).digest()
+                if digest in self._seen:
+                    self.repeated.add(stem)
+                self._seen.add(digest)
+            yield item
 
 
 def options_of(wishes: dict[str, Any]) -> IngestOptions:

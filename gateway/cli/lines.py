@@ -64,11 +64,13 @@ def tell(
     """
     name, reason, gap = printable(name), printable(reason), " " * GAP
     head = f"{word:<{WORD_CELLS}}{gap}" + (f"{about}{gap}" if about else "")
-    if is_terminal(err=err):
+    # Asked once: of a list of a million names each question to the system counts.
+    terminal = is_terminal(err=err)
+    if terminal:
         name, reason = _fitted(name, reason, shutil.get_terminal_size().columns - len(head))
-    if colour is not None and is_coloured(err=err):
+    if colour is not None and terminal and is_coloured(err=err):
         head = click.style(word, fg=colour) + head[len(word) :]
-    click.echo(f"{head}{name}{gap}{reason}".rstrip(), err=err)
+    click.echo(f"{head}{name}{gap}{reason}".rstrip(), err=err, color=terminal)
 
 
 def is_coloured(*, err: bool = False) -> bool:

@@ -76,6 +76,8 @@ def printable(text: str) -> str:
 
     A byte of a file name that is no UTF-8 is shown in hexadecimal, as shells take it between $' and '.
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
