@@ -41,7 +41,7 @@ COMMANDS: dict[str, Shelved] = {
     "grants": Shelved("gateway.cli.grants:grants", "Let users and roles have private datasets."),
     "users": Shelved("gateway.cli.users:users", "Disable and enable users."),
     "backup": Shelved("gateway.cli.backup:backup", "Copy the catalogue and the audit while the server runs."),
-    "migrate": Shelved("gateway.cli.migrate:migrate", "Bring the tables of the records up to date."),
+    "migrate": Shelved("gateway.cli.migrate:migrate", "Bring the tables up to date, or copy the records elsewhere."),
     "audit": Shelved("gateway.cli.audit:audit", "Read and export the audit."),
     "completion": Shelved("gateway.cli.completion:completion", "Print what lets a shell complete these commands."),
 }

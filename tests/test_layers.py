@@ -18,7 +18,7 @@ FLOORS = (
     ("handlers",),
     ("services",),
     ("download", "deep"),
-    ("gatekeeper", "ingest", "rechecking", "refusals", "state"),
+    ("gatekeeper", "ingest", "rechecking", "refusals", "state", "copying"),
     ("ingest_records",),
     ("ingest_options", "ingest_outcome", "judging"),
     ("studio", "buckets"),

@@ -25,6 +25,7 @@ from gateway.records.base import (
     UserState,
 )
 from gateway.records.changes import Change, Verdict
+from gateway.records.rows import dataset_row, values_of
 from gateway.records.sqlite import old_library, open_sqlite
 
 SQLITE = "sqlite:///"
@@ -119,6 +120,7 @@ __all__ = [
     "StoredAuditRow",
     "UserState",
     "Verdict",
+    "dataset_row",
     "file_of",
     "migrate_records",
     "named",
@@ -126,4 +128,5 @@ __all__ = [
     "open_records",
     "open_sqlite",
     "sqlite_url",
+    "values_of",
 ]

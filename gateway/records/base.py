@@ -248,6 +248,15 @@ class Records(Protocol):
     def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:
         """Return the downloads folded by client and version, by their first request."""
 
+    def copy_in(self, datasets: Sequence[Dataset], grants: Sequence[Grant], users: Sequence[UserState]) -> None:
+        """Store what another database holds, as it is there, in one transaction; what is there already is replaced.
+
+        `grants` are all that those datasets have. No audit row tells of it: those are copied as well.
+        """
+
+    def make_room(self, first: datetime, last: datetime) -> None:
+        """Return when audit rows from the one moment to the other can be stored."""
+
     def is_whole(self, seconds: float) -> bool:
         """Return whether nothing is found broken in the database within that time."""
 

@@ -81,6 +81,24 @@ def storable(text: str | None) -> str | None:
     return text.replace("\0", "?").encode("utf-8", "replace").decode()
 
 
+def storable_value(value: Any) -> Any:
+    """Return a value of JSON whose texts are storable."""
+    if isinstance(value, dict):
+        return {storable(name): storable_value(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [storable_value(each) for each in value]
+    return storable(value) if isinstance(value, str) else value
+
+
+def detail_of(row: AuditRow) -> str | None:
+    """Return the text of the column `detail`; raises TypeError and ValueError for what JSON cannot hold."""
+    if not row.detail:
+        return None
+    text = json.dumps(dict(row.detail), allow_nan=False)
+    # Escapes of NUL and of lone surrogates, which not every database reads.
+    return json.dumps(storable_value(json.loads(text))) if "\\u0000" in text or "\\ud" in text else text
+
+
 def values_of(row: AuditRow) -> tuple[Any, ...]:
     """Return the values of a row in the order of AUDIT_COLUMNS."""
     return (
@@ -97,7 +115,7 @@ def values_of(row: AuditRow) -> tuple[Any, ...]:
         storable(row.ip),
         storable(row.user_agent),
         storable(row.token_id),
-        json.dumps(dict(row.detail), allow_nan=False) if row.detail else None,
+        detail_of(row),
         row.row_id,
     )
 

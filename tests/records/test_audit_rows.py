@@ -72,6 +72,18 @@ def test_a_header_that_is_no_unicode_does_not_fail_the_batch(records):
     assert [row.user_agent for row in rows(records)] == ["a?b", "curl/8"]
 
 
+def test_a_detail_that_is_no_unicode_does_not_fail_the_batch(records):
+    odd = another(detail={"a\0": ["b\udcff", {"c": "\ud83d"}, 1], "pair": "🗺", "plain": "\\u0000"})
+    records.append_audit([odd, FULL])
+    assert rows(records)[0].detail == {"a?": ["b?", {"c": "?"}, 1], "pair": "🗺", "plain": "\\u0000"}
+
+
+def test_a_number_that_json_has_not_is_refused(records):
+    with pytest.raises(ValueError, match="JSON"):
+        records.append_audit([another(detail={"a": float("nan")})])
+    assert rows(records) == []
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.model import AuditRow, dataset_uuid, utc_moment, utc_text
 from gateway.records.base import AuditQuery, DownloadSummary, StoredAuditRow
 from gateway.records.postgres.connection import Bounded
-from gateway.records.rows import Row, storable, stored_of, values_of
+from gateway.records.rows import Row, stored_of, values_of
 
 PAGE_ROWS = 500
 NO_UUID = "00000000-0000-0000-0000-000000000000"
@@ -63,23 +63,7 @@ DOWNLOADS = f"""
 
 def batch_of(rows: Sequence[AuditRow]) -> str:
     """Return the value of INSERT; raises TypeError and ValueError for a `detail` that JSON cannot hold."""
-    return json.dumps([_values(row) for row in rows])
-
-
-def _values(row: AuditRow) -> tuple[Any, ...]:
-    *values, detail, row_id = values_of(row)
-    # NUL and lone surrogates, which the server does not read out of JSON.
-    if detail is not None and ("\\u0000" in detail or "\\ud" in detail):
-        detail = json.dumps(_storable(json.loads(detail)))
-    return (*values, detail, row_id)
-
-
-def _storable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {storable(name): _storable(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_storable(each) for each in value]
-    return storable(value) if isinstance(value, str) else value
+    return json.dumps([values_of(row) for row in rows])
 
 
 def append(connection: Bounded, rows: Sequence[AuditRow]) -> None:

@@ -22,12 +22,12 @@ from gateway.records.base import (
     UserState,
 )
 from gateway.records.changes import NO_CHANGE, Change, Verdict
-from gateway.records.postgres import audit_rows, datasets, health, people, pruning
+from gateway.records.postgres import audit_rows, copying, datasets, health, people, pruning
 from gateway.records.postgres.appending import Appender
 from gateway.records.postgres.beacon import Beacon
 from gateway.records.postgres.connection import Bounded, connect
 from gateway.records.postgres.migrations import prepare, require_catalogue
-from gateway.records.postgres.partitions import month_of
+from gateway.records.postgres.partitions import make, month_of, months
 from gateway.records.postgres.pool import Pool
 from gateway.records.postgres.standing import FollowedStandings
 from gateway.records.postgres.troubles import unserved
@@ -42,13 +42,14 @@ class PostgresRecords:
     """
 
     def __init__(self, url: str, owner_url: str | None = None, *, read_only: bool = False) -> None:
-        months = require_catalogue(url) if read_only else prepare(url, owner_url)
+        there = require_catalogue(url) if read_only else prepare(url, owner_url)
+        self._roomy = set(there)
         self._url, self._owner_url, self._read_only = url, owner_url or url, read_only
         self._pool = Pool(url, read_only=read_only)
         self._appender = Appender(url, read_only=read_only)
         self._beacon = Beacon(url, read_only=read_only)
         self.remembering = FollowedStandings(self._beacon, self._read_standing)
-        self._upkeep = Upkeep(self._owner_url, months)
+        self._upkeep = Upkeep(self._owner_url, there)
 
     def dataset(self, dataset_id: str) -> Dataset | None:
         """Return the dataset with this id, or None."""
@@ -151,6 +152,19 @@ class PostgresRecords:
         """Return the downloads folded by client and version."""
         with self._long(self._url, read_only=True) as connection:
             return iter(audit_rows.downloads(connection, query))
+
+    def copy_in(self, datasets: Sequence[Dataset], grants: Sequence[Grant], users: Sequence[UserState]) -> None:
+        """Store what another database holds, as it is there."""
+        # All of it may be done again.
+        self._pool.run(copying.copy_in, datasets, grants, users)
+
+    def make_room(self, first: datetime, last: datetime) -> None:
+        """Return when the months from the one moment to the other take rows."""
+        wanted = set(months(first, last))
+        if not wanted <= self._roomy:
+            with self._long(self._owner_url) as connection:
+                make(connection, first, last)
+            self._roomy |= wanted
 
     def is_whole(self, seconds: float) -> bool:
         """Return True: the server watches over its files, and pg_amcheck looks through them."""

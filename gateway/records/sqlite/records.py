@@ -21,7 +21,7 @@ from gateway.records.base import (
     UserState,
 )
 from gateway.records.changes import NO_CHANGE, Change, Verdict
-from gateway.records.sqlite import audit_rows, datasets, health, people, pruning, standing
+from gateway.records.sqlite import audit_rows, copying, datasets, health, people, pruning, standing
 from gateway.records.sqlite.connection import Connections
 from gateway.records.sqlite.migrations import prepare, require_catalogue
 from gateway.records.standing import Standings
@@ -149,6 +149,13 @@ class SqliteRecords:
     def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:
         """Return the downloads folded by client and version."""
         return iter(self._connections.run(audit_rows.downloads, query))
+
+    def copy_in(self, datasets: Sequence[Dataset], grants: Sequence[Grant], users: Sequence[UserState]) -> None:
+        """Store what another database holds, as it is there."""
+        self._connections.write(copying.copy_in, datasets, grants, users)
+
+    def make_room(self, first: datetime, last: datetime) -> None:
+        """Return at once: one table takes the rows of all times."""
 
     def is_whole(self, seconds: float) -> bool:
         """Return whether a quick check finds nothing broken, as far as it comes in that time."""

@@ -1,0 +1,136 @@
+"""Records copied from one database into another, of whatever kind, and compared: the catalogue and the audit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, TypeVar
+
+from gateway.errors import SettingsError
+from gateway.model import AuditRow, Dataset, Grant
+from gateway.records import AuditQuery, DatasetQuery, Records, dataset_row, values_of
+
+T = TypeVar("T")
+ALL = DatasetQuery(principal=None, limit=500)
+ROWS = 1000
+# The row by which the copy itself is on record, in the database that it was made in.
+COPIED = "catalogue.copied"
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """How many things there are, and a number that another set of things has not: the sum of their SHA-256."""
+
+    count: int = 0
+    total: int = 0
+
+    def plus(self, value: Any) -> Digest:
+        """Return the digest with one more; in which order they come does not matter."""
+        one = int.from_bytes(hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest(), "big")
+        return Digest(self.count + 1, (self.total + one) % 2**256)
+
+    @property
+    def text(self) -> str:
+        """Return the sum in 64 hexadecimal digits."""
+        return f"{self.total:064x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a database holds."""
+
+    datasets: Digest = Digest()
+    grants: Digest = Digest()
+    users: Digest = Digest()
+    rows: Digest = Digest()
+
+
+def copy_records(source: Records, target: Records, name: str) -> Contents:
+    """Return what both hold, after everything of `source` is in `target`; `name` is the source's, for the record.
+
+    What is there already is not copied twice, so that a copy which was cut off can be made again. Nobody may write
+    into either meanwhile. Raises SettingsError where the target holds other records, or something else afterwards.
+    """
+    _require_part_of(source, target)
+    found = Contents(*_copy_catalogue(source, target), _copy_rows(source, target))
+    made = {stored.row.row_id for stored in source.audit_rows(AuditQuery(action=COPIED))}
+    there = contents(target, made)
+    for kind in ("datasets", "grants", "users", "rows"):
+        one, other = getattr(found, kind), getattr(there, kind)
+        if one != other:
+            raise SettingsError(f"the copy is another one: {one.count} {kind} were read, {other.count} are there now")
+    counts = {kind: getattr(found, kind).count for kind in ("datasets", "grants", "users", "rows")}
+    target.append_audit([AuditRow(COPIED, detail={"from": name, **counts, "sha256_sum": found.rows.text})])
+    return found
+
+
+def contents(records: Records, copied: Iterable[str] = ()) -> Contents:
+    """Return what a database holds; rows that tell of copies count only where their `row_id` is among `copied`."""
+    datasets, grants, known = Digest(), Digest(), set(copied)
+    for dataset in every(records):
+        datasets = datasets.plus(dataset_row(dataset))
+        for grant in records.grants(dataset.id):
+            grants = grants.plus(_plain(grant))
+    users = Digest()
+    for user in records.users():
+        users = users.plus([user.name, user.disabled])
+    rows = Digest()
+    for stored in records.audit_rows(AuditQuery()):
+        if stored.row.action != COPIED or stored.row.row_id in known:
+            rows = rows.plus(values_of(stored.row))
+    return Contents(datasets, grants, users, rows)
+
+
+def every(records: Records) -> Iterator[Dataset]:
+    """Yield all datasets by their creation, read page by page."""
+    offset = 0
+    while found := records.find_datasets(replace(ALL, offset=offset)).datasets:
+        yield from found
+        offset += len(found)
+
+
+def _require_part_of(source: Records, target: Records) -> None:
+    for dataset in every(target):
+        if source.dataset(dataset.id) is None:
+            raise SettingsError(f"the target holds other records: the dataset {dataset.id} is not in the source")
+
+
+def _copy_catalogue(source: Records, target: Records) -> tuple[Digest, Digest, Digest]:
+    datasets = grants = Digest()
+    for batch in batches(every(source), 100):
+        granted = [grant for dataset in batch for grant in source.grants(dataset.id)]
+        target.copy_in(batch, granted, ())
+        for dataset in batch:
+            datasets = datasets.plus(dataset_row(dataset))
+        for grant in granted:
+            grants = grants.plus(_plain(grant))
+    states, users = source.users(), Digest()
+    target.copy_in((), (), states)
+    for user in states:
+        users = users.plus([user.name, user.disabled])
+    return datasets, grants, users
+
+
+def _copy_rows(source: Records, target: Records) -> Digest:
+    rows = Digest()
+    for batch in batches((stored.row for stored in source.audit_rows(AuditQuery())), ROWS):
+        target.make_room(min(row.at for row in batch), max(row.at for row in batch))
+        # Their keys keep those that are there from being stored again.
+        target.append_audit(batch)
+        for row in batch:
+            rows = rows.plus(values_of(row))
+    return rows
+
+
+def batches(things: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the things in lists of at most `size`."""
+    left = iter(things)
+    while batch := list(islice(left, size)):
+        yield batch
+
+
+def _plain(grant: Grant) -> list[str | None]:
+    return [grant.dataset_id, grant.level.value, grant.user, grant.role]
