@@ -43,7 +43,7 @@ def resampled(handle: Handle, frame: Frame, request: Request) -> Drawn | None:
     if part is None:
         return None
     ground = frame.cut(part.left, part.top, part.right, part.bottom)
-    _check_cost(handle, ground, request)
+    _check_cost(handle, ground)
     seen = coverage(handle, ground, request)
     if seen is None:
         return None
@@ -63,9 +63,11 @@ def resampled(handle: Handle, frame: Frame, request: Request) -> Drawn | None:
     return Drawn(whole, None if outer.min() == 255 else outer)
 
 
-def _check_cost(handle: Handle, ground: Frame, request: Request) -> None:
+def _check_cost(handle: Handle, ground: Frame) -> None:
     across, down = placed(handle, ground.crs).factors(ground)
-    needed = max(1.0, across) * ground.size * max(1.0, down) * ground.shape[0] * len(request.bands)
+    # GDAL's warped raster has every band of the file, whichever are read of it.
+    bands = len(handle.view.descriptions)
+    needed = max(1.0, across) * ground.size * max(1.0, down) * ground.shape[0] * bands
     # Not true of NaN either.
     if not needed <= MAX_WARPED_VALUES:
         raise BadParameter(

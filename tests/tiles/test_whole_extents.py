@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from affine import Affine
 
+from gateway.errors import BadParameter
+from gateway.tiles import resampled
 from gateway.tiles.drawing import read
 from gateway.tiles.grid import Grids
 from gateway.tiles.model import Style, TileAddress, TileFormat
 from gateway.tiles.warp import Request, draw
 from tests.tiles.extents import EXTENTS, extent_raster, pixels_inside
-from tests.tiles.rasters import engine_of, handle_of, landscape, write
+from tests.tiles.rasters import UTM, engine_of, handle_of, landscape, utm, write
 
 GRIDS = Grids()
 
@@ -90,6 +92,21 @@ def test_the_kernel_that_was_asked_for_is_taken_on_the_grid_of_the_other_pole(tm
     off = np.abs(found.pixels[0].astype(int) - nearest.pixels[0])[inner]
     # Like it, and not the same.
     assert 0.5 < off.mean() < 25
+
+
+@pytest.mark.parametrize("bands", [1, 40])
+def test_a_warp_is_counted_with_every_band_of_the_file(tmp_path, monkeypatch, bands):
+    """GDAL warps them all, also where one is read."""
+    path = write(tmp_path / "a.tif", np.ones((bands, 64, 64), "uint8"), utm(), UTM, interleave="BAND")
+    frame = GRIDS.frame(TileAddress("WebMercatorQuad", 11, 1109, 713))
+    monkeypatch.setattr(resampled, "MAX_WARPED_VALUES", 100_000)
+    with handle_of(path) as handle:
+        request = Request((1,), None, "cubic", "cubic")
+        if bands == 1:
+            assert held(resampled.resampled(handle, frame, request), frame).any()
+            return
+        with pytest.raises(BadParameter, match="the limit is 100000"):
+            resampled.resampled(handle, frame, request)
 
 
 def values(tile):
