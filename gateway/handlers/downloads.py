@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from gateway.download import Answer, DownloadRequest, LargeBody, Redirected, SmallBody, prepare
+from gateway.errors import GatewayError
 from gateway.files import FileSource
 from gateway.handlers.access import DOWNLOAD, access
 from gateway.handlers.audited import AuditedHandler
 from gateway.handlers.delivery import Delivery, granted_file
 from gateway.handlers.relay import StoreTransfer
 from gateway.handlers.streaming import FileTransfer
+from gateway.handlers.trace import Trace
+from gateway.model import Principal
 from gateway.pools import Pool
 from gateway.ranges import conditions_of
 
@@ -21,10 +25,35 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A request that was decided before it had a handler, and why it cannot be answered after all."""
+
+    trace: Trace
+    principal: Principal
+    error: GatewayError
+
+
 class DownloadHandler(AuditedHandler):
-    """The file of one dataset: granted on record first, then sent."""
+    """The file of one dataset: granted on record first, then sent.
+
+    What has `failed` is told and not tried again: its client has waited for it already, and its row may yet come.
+    """
 
     gives_file = True
+
+    def __init__(self, *args: Any, failed: Failed | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._failed = failed
+        if failed is not None:
+            self.trace, self.request_id = failed.trace, failed.trace.request_id
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Learn who asks; raises BadCredential, and the error of what has failed."""
+        if self._failed is None:
+            return super().prepare()
+        self.principal = self._failed.principal
+        raise self._failed.error
 
     @access(DOWNLOAD)
     async def get(self, dataset_id: str) -> None:

@@ -21,6 +21,7 @@ from tornado.httputil import (
     HTTPHeaders,
     HTTPMessageDelegate,
     HTTPServerConnectionDelegate,
+    HTTPServerRequest,
     RequestStartLine,
     ResponseStartLine,
     format_timestamp,
@@ -35,6 +36,7 @@ from gateway.handlers.answers import default_fields
 from gateway.handlers.connections import Connections
 from gateway.handlers.deciding import Decisions
 from gateway.handlers.delivery import Delivery, granted_file
+from gateway.handlers.downloads import DownloadHandler, Failed
 from gateway.handlers.proxies import HOST, Proxies
 from gateway.handlers.targets import origin_form
 from gateway.handlers.trace import Trace
@@ -126,6 +128,15 @@ class SmallRangeRequest(HTTPMessageDelegate):
         self._application = self._ranges.app.start_request(self._server, self._exchange)
         return self._application.headers_received(self._start, self._headers)
 
+    def _fail(self, failed: Failed) -> None:
+        """Let the application tell the error."""
+        request = HTTPServerRequest(
+            connection=self._exchange, server_connection=self._server, start_line=self._start, headers=self._headers
+        )
+        ranges = self._ranges
+        shared = {"services": ranges.services, "proxies": ranges.proxies, "failed": failed}
+        self._application = ranges.app.get_handler_delegate(request, DownloadHandler, shared)
+
     def _decided(self, dataset_id: str) -> tuple[Principal, SmallBody] | None:
         """Return who asks and a body in memory that answers, or None."""
         services, get = self._ranges.services, self._headers.get
@@ -155,9 +166,8 @@ class SmallRangeRequest(HTTPMessageDelegate):
             async with delivery:
                 head = self._head(answer, trace.request_id)
                 await delivery.send_at_once(partial(self._write, head, answer.body), len(answer.body))
-        except GatewayError:
-            if (more := self._hand_over()) is not None:
-                await more
+        except GatewayError as error:
+            self._fail(Failed(trace, principal, error))
             return
         except asyncio.CancelledError:
             # The server stops, and with it the task of this connection; Tornado would take that for an error.

@@ -257,11 +257,14 @@ async def test_a_request_without_one_good_host_has_no_pass(world, http_server, f
 async def test_a_row_that_takes_too_long_becomes_a_503_on_the_short_way_too(world, fetch, rides, monkeypatch, caplog):
     from concurrent.futures import Future
 
-    dataset, token = world.add(), world.bearer()
+    dataset, token, rows = world.add(), world.bearer(), []
     await fetch(path_of(dataset), token=token, headers=RANGE)
-    monkeypatch.setattr(type(world.services.audit), "record", lambda self, row: Future())
-    assert problem(await fetch(path_of(dataset), token=token, headers=RANGE))["status"] == 503
+    monkeypatch.setattr(type(world.services.audit), "record", lambda self, row: rows.append(row) or Future())
+    response = await fetch(path_of(dataset), token=token, headers=RANGE)
+    assert problem(response)["status"] == 503
     assert rides == []
+    # It has waited once, and the row that may yet come has the id that the client was told.
+    assert [row.request_id for row in rows] == [response.headers["X-Request-ID"]]
 
 
 async def test_tokens_in_other_headers_stay_out_of_the_audit(world, fetch):
