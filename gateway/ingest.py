@@ -27,6 +27,7 @@ from gateway.judging import (
     judge,
     key_in,
     key_of_copy,
+    makes_the_same,
     origin_of,
     reaches,
     reading_of,
@@ -61,6 +62,8 @@ class Ingestor:
         self._allow_missing_overviews = allow_missing_overviews
         # By root and key: the source of this run that the object was made from.
         self._made: dict[tuple[str, str], str] = {}
+        # By root: the folders that were swept.
+        self._swept: set[tuple[str, str]] = set()
 
     def ingest(self, source: Source | BucketSource, options: IngestOptions) -> Ingested:
         """Return what became of the source, judged in this process."""
@@ -71,6 +74,7 @@ class Ingestor:
         """Return what is to be judged, or the outcome where nothing has to be."""
         try:
             task = at_depth(self._task(source, options), options.depth)
+            self._sweep(task, options)
             for key in (task.key, converted_key(task)) if options.convert else (task.key,):
                 known = self._records.dataset_at(task.root, key)
                 # Before anything is written: a contradiction must leave no copy behind.
@@ -127,6 +131,13 @@ class Ingestor:
         verdict = verdict_of(judged, judged.stat, None)
         dataset = new_dataset(task, task.key, verdict, options, self._title(task))
         return dataset, row_of(task, dataset, verdict.version, IngestStatus.REGISTERED)
+
+    def _sweep(self, task: Task, options: IngestOptions) -> None:
+        """Remove what an ingest that was killed left beside where this task would write, once for each folder."""
+        folder = task.root, str(PurePosixPath(task.key).parent)
+        if (options.convert or not task.in_place) and not options.dry_run and folder not in self._swept:
+            self._swept.add(folder)
+            self._storages[task.root].sweep(task.key)
 
     def _task(self, source: Source | BucketSource, options: IngestOptions) -> Task:
         if not is_utf8(source.name) or not is_utf8(source.relative):
@@ -204,11 +215,17 @@ class Ingestor:
         known = self._records.dataset_at(task.root, key)
         # Only what ingest itself put there is replaced; anything else may be somebody's only copy.
         if version_at(target, key) is not None and (known is None or known.origin is None):
-            if judged.sha256 is None or not same_bytes(target, key, judged.sha256):
+            if not self._is_made(task, judged, target, key, options):
                 raise CannotIngest(f"another file lies at {key} in the root {task.root} already")
         elif not options.dry_run:
             put = copy_object if judged.valid else convert_object
             put(task.reading, judged, target, key)
+
+    def _is_made(self, task: Task, judged: Judged, target: Storage, key: str, options: IngestOptions) -> bool:
+        """Return whether what lies there is the copy or the conversion that would be put there."""
+        if judged.sha256 is not None:
+            return same_bytes(target, key, judged.sha256)
+        return not (judged.valid or options.dry_run) and makes_the_same(task.reading, judged, target, key)
 
     def _record(self, task: Task, key: str, judged: Judged, origin: str | None, options: IngestOptions) -> Ingested:
         """Return the outcome after the judged version is the recorded one of its dataset."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -158,15 +158,39 @@ def convert_object(reading: Reading, judged: Judged, target: Storage, key: str) 
     Nothing appears there, and NotACog or VersionChanged is raised, when it cannot be made, when the result
     is no true COG, or when the source changed meanwhile. Raises what the storages raise, and OSError.
     """
-    with reading.storage.open(reading.key) as opened, target.staging(key) as path:
+    with target.staging(key) as path:
+        _convert(reading, judged, path)
+
+
+def makes_the_same(reading: Reading, judged: Judged, target: Storage, key: str) -> bool:
+    """Return whether a conversion of the judged version is the very object that lies under `key` of `target`.
+
+    It is what an ingest made that was killed before this was on record. The object is not touched. Raises what
+    `convert_object` raises.
+    """
+    with suppress(_Compared), target.staging(key) as path:
+        _convert(reading, judged, path)
+        with open_file(path) as made:
+            same = same_bytes(target, key, digest_of(made))
+        raise _Compared
+    return same
+
+
+class _Compared(Exception):
+    """Leaves the block in which a file is staged, so that nothing appears."""
+
+
+def _convert(reading: Reading, judged: Judged, path: Path) -> None:
+    """Write a COG made of the judged version; raises what `convert_object` raises."""
+    with reading.storage.open(reading.key) as opened:
         with local_copy(opened) if opened.remote else nullcontext(opened) as source:
             convert(source, path)
         if judged.stat is None or opened.stat.version != judged.stat.version or not opened.unchanged():
             raise VersionChanged("The source changed while it was converted.")
-        with open_file(path) as made:
-            report = inspect(made, depth=MADE_DEPTH, allow_missing_overviews=reading.allow_missing_overviews).report
-        if not report.valid:
-            raise NotACog("What the conversion makes of it is no true COG: " + report.errors[0].message)
+    with open_file(path) as made:
+        report = inspect(made, depth=MADE_DEPTH, allow_missing_overviews=reading.allow_missing_overviews).report
+    if not report.valid:
+        raise NotACog("What the conversion makes of it is no true COG: " + report.errors[0].message)
 
 
 def same_bytes(target: Storage, key: str, sha256: str) -> bool:

@@ -125,5 +125,8 @@ class Storage(Protocol):
         Nothing appears when the block raises. The folders of the key are made as needed.
         """
 
+    def sweep(self, key: str) -> None:
+        """Remove what writers of the key's folder that were killed have left there; those that live keep theirs."""
+
     def close(self) -> None:
         """Release what the root holds open."""

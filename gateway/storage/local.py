@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from gateway.errors import ObjectMissing, StorageUnavailable, VersionChanged
 from gateway.files import FileSource, NotRegular, folder_beneath, open_beneath, sidecars_of, version_of
 from gateway.model import ObjectStat
 from gateway.storage.base import Stream
-from gateway.storage.parts import part_folder
+from gateway.storage.parts import part_folder, sweep
 
 # What the file system answers when the key names nothing that can be served. What may not be read is not among
 # it: the bytes may well be there, and it is for the operator to mend.
@@ -139,6 +139,11 @@ class LocalStorage:
                 _make_durable(path)
                 os.rename(parts[-1], parts[-1], src_dir_fd=part, dst_dir_fd=folder)
                 os.fsync(folder)
+
+    def sweep(self, key: str) -> None:
+        """Remove the parts that nobody writes any more in the folder of a key; what cannot be is left."""
+        with suppress(OSError), folder_beneath(self.path, parts_of(key)[:-1]) as folder:
+            sweep(folder)
 
     def close(self) -> None:
         """Do nothing: no descriptor is held between calls."""

@@ -1,0 +1,57 @@
+"""Two `ingest --convert` of one folder, killed at once in each phase of a conversion, and the run after them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.rasters import write_striped
+
+ROOT = Path(__file__).resolve().parents[2]
+PART = ".cog-gateway-*.part"
+# What is in the folder when a phase has begun.
+PHASES = {
+    "a folder for what is written": PART,
+    "overviews": f"{PART}/a.cog.tif.ovr.tmp",
+    "the new file": f"{PART}/a.cog.tif",
+    "the new file in its place": "a.cog.tif",
+}
+
+
+def convert(folder, **options):
+    command = [sys.executable, "-m", "gateway", "ingest", "--convert", "--json", str(folder / "data")]
+    env = {**os.environ, "GATEWAY_STATE_DIR": str(folder / "state"), "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
+def kill_when_seen(folder, pattern):
+    """Return what the two left in the data folder."""
+    runs = [convert(folder) for _ in range(2)]
+    while all(run.poll() is None for run in runs) and not any((folder / "data").glob(pattern)):
+        pass
+    for run in runs:
+        run.kill()
+    for run in runs:
+        run.communicate()
+    return sorted(os.listdir(folder / "data"))
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_the_run_after_killed_ones_leaves_no_part_and_registers_each_file_once(tmp_path, phase):
+    (tmp_path / "data").mkdir()
+    pixels = np.random.default_rng(1).integers(0, 4000, (1, 2000, 2000)).astype("uint16")
+    write_striped(tmp_path / "data" / "a.tif", pixels)
+    left = kill_when_seen(tmp_path, PHASES[phase])
+    assert left != ["a.tif"]
+    run = convert(tmp_path, text=True)
+    told, errors = run.communicate()
+    assert (run.returncode, errors) == (0, "")
+    assert sorted(os.listdir(tmp_path / "data")) == ["a.cog.tif", "a.tif"]
+    assert len({json.loads(line)["id"] for line in told.splitlines()}) == 1
+    # Another run finds all of it as it is.
+    again, _ = convert(tmp_path, text=True).communicate()
+    assert {json.loads(line)["status"] for line in again.splitlines()} == {"unchanged"}
