@@ -21,6 +21,8 @@ from gateway.errors import GatewayError
 EXIT_USAGE = 2
 # 128 + SIGINT, as shells count it.
 EXIT_INTERRUPTED = 130
+# The standard streams by number, and how a closed one is opened: what is written to stdout must fail.
+STREAMS = (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +104,16 @@ class LazyGroup(click.Group):
             # Click ends quietly by itself when a reader closes the pipe; what is left is a disk that is full.
             if error.errno == errno.EPIPE:
                 raise
-            # It takes what is still in the buffer and cannot be written any more.
-            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
-            raise OneLine(GatewayError(f"cannot go on: {error.strerror or type(error).__name__}")) from error
+            raise given_up(error) from error
+
+
+def given_up(error: OSError) -> click.ClickException:
+    """Return what the command line tells of a failure that ends it: what failed and, where there is one, its file."""
+    if error.filename is None:
+        # A write: this takes what is still in the buffer and cannot be written any more.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    named = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
+    return printably(OneLine(GatewayError(f"cannot go on: {error.strerror or type(error).__name__}{named}")))
 
 
 def printably(error: click.ClickException) -> click.ClickException:
@@ -150,9 +159,31 @@ def cli(context: click.Context, config: str | None) -> None:
     logging.getLogger("gateway").addHandler(logging.NullHandler())
 
 
+def open_streams() -> None:
+    """Return when no standard stream is closed; no file that is opened later may get the number of one.
+
+    What is written to a stdout that was closed (`>&-`) fails like a full disk's. A closed stderr hears nothing.
+    """
+    for number, (name, mode, flags) in enumerate(STREAMS):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free: this one.
+            os.open(os.devnull, flags)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit code; `arguments` default to the process's own."""
-    cli.main(None if arguments is None else list(arguments), prog_name="cog-gateway")
+    open_streams()
+    try:
+        cli.main(None if arguments is None else list(arguments), prog_name="cog-gateway")
+    except OSError as error:
+        # Help is written before any command is invoked.
+        told = given_up(error)
+        told.show()
+        sys.exit(told.exit_code)
 
 
 if __name__ == "__main__":

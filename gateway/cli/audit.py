@@ -15,8 +15,9 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from gateway.cli.administration import id_or_exit, records_of
+from gateway.cli.lines import SHORT_ID
 from gateway.cli.prune import prune, require_past
-from gateway.cli.shared import Moment, as_json, fitted, print_json, print_table, printable
+from gateway.cli.shared import Moment, as_json, fitted, is_terminal, print_json, print_table, printable
 from gateway.model import utc_text
 from gateway.records import ACTIONS, Archived, AuditQuery, Records, StoredAuditRow
 
@@ -26,6 +27,14 @@ R = TypeVar("R")
 # The columns of the table `audit`, in its order.
 COLUMNS = ("id", "at", "action", "dataset_id", "user_id", "request_id", "version", "backend", "range", "status",
            "bytes_expected", "ip", "user_agent", "token_id", "detail", "row_id")  # fmt: skip
+DOWNLOADS = ("first_at", "last_at", "dataset_id", "user_id", "ip", "requests", "bytes_expected", "bytes_sent",
+             "completed", "aborted", "version", "user_agent")  # fmt: skip
+# Those for which a terminal has room, and what they are headed there.
+ON_TERMINAL = {"last_at": "last_at", "dataset_id": "dataset", "user_id": "user", "ip": "ip", "requests": "requests",
+               "bytes_sent": "sent", "aborted": "aborted"}  # fmt: skip
+# Of a moment as many characters as tell it on a terminal: seconds for a row, minutes for many.
+TIMES = {"at": 19, "last_at": 16}
+WHOLE_ID = 36
 # A cell that begins with one of these is a formula to spreadsheets (OWASP, CSV Injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -81,9 +90,8 @@ def downloads(context: click.Context, /, as_json: bool, **filters: Any) -> None:
         if as_json:
             print_json(summary)
     if not as_json:
-        columns = ("first_at", "last_at", "dataset_id", "user_id", "ip", "requests", "bytes_expected", "bytes_sent",
-                   "completed", "aborted", "version", "user_agent")  # fmt: skip
-        print_table(columns, ([summary[name] for name in columns] for summary in found))
+        columns = ON_TERMINAL if is_terminal() else dict(zip(DOWNLOADS, DOWNLOADS, strict=True))
+        print_table(tuple(columns.values()), ([shortened(each)[name] for name in columns] for each in found))
 
 
 @audit.command()
@@ -156,9 +164,18 @@ def line(row: dict[str, Any]) -> str:
     """Return one row as a line for people; the rest of its columns is in the JSON."""
     who = row["user_id"] or "-"
     detail = json.dumps(row["detail"]) if row["detail"] else ""
-    facts = [f"{row['at']}  {row['action']:<18} {row['dataset_id'] or '-':<36} {who:<12}"]
+    row, width = shortened(row), SHORT_ID if is_terminal() else WHOLE_ID
+    facts = [f"{row['at']}  {row['action']:<18} {row['dataset_id'] or '-':<{width}} {who:<12}"]
     facts += [str(row[name]) for name in ("status", "range", "ip") if row[name] is not None]
     return printable("  ".join([*facts, detail])).rstrip()
+
+
+def shortened(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with times and ids as short as people need them, for a terminal; else as it is."""
+    if not is_terminal():
+        return row
+    times = {name: f"{row[name][:length]}Z" for name, length in TIMES.items() if name in row}
+    return {**row, **times, "dataset_id": row["dataset_id"] and row["dataset_id"][:SHORT_ID]}
 
 
 def cell(value: object) -> str:

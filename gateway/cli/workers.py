@@ -41,7 +41,12 @@ class _Worker(Generic[T, R]):
         self.pipe, far_end = processes.Pipe()
         self.queue: deque[_Entry[T]] = deque()
         self._process = processes.Process(target=_serve, args=(far_end, work), daemon=True)
-        self._process.start()
+        # Ctrl-C is for the parent to handle, and the process inherits the mask: it hears none while it starts either.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         # Only the process itself may hold this end, or its death would go unseen.
         far_end.close()
 
@@ -166,8 +171,6 @@ def _numbered(
 
 def _serve(pipe: Connection, work: Callable[[T], R]) -> None:
     """Answer items with results until the other end is closed."""
-    # Ctrl-C is for the parent to handle.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         try:
             item = pipe.recv()

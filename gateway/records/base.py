@@ -18,8 +18,8 @@ Revision = tuple[int | None, ...]
 # What audit rows tell of.
 ACTIONS = (
     "download.cog", "download.part", "download.finished", "download.refused", "token.minted", "dataset.ingested",
-    "dataset.refused", "dataset.judged", "dataset.updated", "dataset.removed", "grant.added", "grant.removed",
-    "user.disabled", "user.enabled", "catalogue.copied", "audit.pruned",
+    "dataset.refused", "dataset.judged", "dataset.located", "dataset.updated", "dataset.removed", "grant.added",
+    "grant.removed", "user.disabled", "user.enabled", "catalogue.copied", "audit.pruned",
 )  # fmt: skip
 # By these a listing is sorted; a minus turns the order around.
 SORTINGS = ("created_at", "-created_at", "title", "-title", "size_bytes", "-size_bytes")

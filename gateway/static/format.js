@@ -67,8 +67,13 @@ export const WHO = {
   private: "owner and granted users",
 };
 
+// What turns the direction of the text after it, or cannot be seen, is shown as what it is: a title may be any file's name.
+const HIDDEN = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
+const SEEN = /[^\p{C}\p{Z}]/u;
+
 // A title may be a path below its root: the folder tells equal names apart.
 export function named({ title }) {
-  const parts = title.split("/").filter(Boolean);
-  return { name: parts.at(-1) ?? title, folder: parts.slice(0, -1).join("/") };
+  const parts = title.replace(HIDDEN, "\ufffd").split("/").filter(Boolean);
+  const name = parts.at(-1) ?? "";
+  return { name: SEEN.test(name) ? name : "Untitled", folder: parts.slice(0, -1).join("/") };
 }

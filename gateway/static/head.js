@@ -24,7 +24,7 @@ export function undrawable({ dtype }) {
 export function describe(record, info, report, missing) {
   const { name, folder } = named(record);
   find("dataset-head").hidden = find("dataset-body").hidden = false;
-  find("title").textContent = name;
+  Object.assign(find("title"), { textContent: name, title: record.title });
   find("folder").textContent = folder;
   find("folder").hidden = !folder;
   const bands = record.count > 1 ? `${record.count} × ${record.dtype}` : record.dtype;

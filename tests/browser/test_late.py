@@ -197,3 +197,21 @@ async def test_names_of_files_in_lines_to_copy_are_no_options_and_nothing_for_a_
         "dataset",
         "dataset",
     ]
+
+
+@pytest.mark.gen_test
+async def test_a_title_that_cannot_be_seen_or_turns_the_text_is_shown_as_what_it_is(http_server, base_url, samples):
+    told = {
+        "a/b/c.1": ("c.1", "a/b"), "\u202egnp.exe": ("\ufffdgnp.exe", ""), "\u2067x/\x1b[31my": ("\ufffd[31my", "\ufffdx"),
+        "": ("Untitled", ""), "\u200b": ("Untitled", ""), "f/ ": ("Untitled", "f"), "می\u200cخواهم": ("می\u200cخواهم", ""),
+    }  # fmt: skip
+    samples.world.add("long.tif", title="w" * 3000)
+    async with opened_page() as page:
+        await page.goto(base_url)
+        script = "async (titles) => { const { named } = await import('./static/format.js'); return titles.map((title) => named({ title })); }"
+        named = await page.evaluate(script, list(told))
+        await page.click("text=www")
+        await page.wait_for_selector("#dataset-head:not([hidden])")
+        box = await page.locator("#title").bounding_box()
+    assert [(each["name"], each["folder"]) for each in named] == list(told.values())
+    assert box["height"] < 150

@@ -159,3 +159,16 @@ def test_lines_for_a_terminal_keep_to_its_width(rows, monkeypatch):
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in terminal.getvalue().splitlines()]
     assert len(lines) == 5 + 2
     assert max(map(len, lines)) <= 60
+
+
+def test_a_terminal_of_80_columns_shows_who_took_how_much_and_when(rows, monkeypatch):
+    monkeypatch.chdir(rows.folder)
+    terminal = as_terminal(monkeypatch, "stdout", 80)
+    cli.main(["audit", "list"], standalone_mode=False)
+    cli.main(["audit", "downloads"], standalone_mode=False)
+    text = terminal.getvalue()
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in text.splitlines()]
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[1].startswith("2026-01-02T00:00:00Z  download.cog       0a1b2c3d -             206  bytes=0-9")
+    assert lines[-2].split() == ["last_at", "dataset", "user", "ip", "requests", "sent", "aborted"]
+    assert lines[-1].split() == ["2026-01-03T00:00Z", "0a1b2c3d", "-", "192.0.2.1", "2", "10", "0"]

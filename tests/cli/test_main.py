@@ -1,3 +1,4 @@
+import errno
 import importlib
 import json
 import os
@@ -170,3 +171,32 @@ def test_errors_reach_a_terminal_without_control_characters(arguments, tmp_path,
     assert result.exit_code == 2
     assert "\\x1b[31m" in result.stderr
     assert "\x1b" not in result.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_end_in_no_traceback_and_the_exit_code_tells_of_a_lost_output(closed):
+    script = f"{sys.executable} -m gateway completion bash {closed}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == (2 if " >&-" in f" {closed}" else 0)
+    assert done.stderr == ("Error: cannot go on: Bad file descriptor\n" if closed == ">&-" else "")
+    assert bool(done.stdout) is (" >&-" not in f" {closed}")
+
+
+def test_a_closed_stream_lends_its_number_to_no_file(tmp_path):
+    kept = tmp_path / "kept"
+    code = f"import os\nfrom gateway.__main__ import open_streams\nopen_streams()\nprint(os.open({str(kept)!r}, os.O_CREAT))"
+    shell = ["bash", "-c", 'exec "$0" -c "$1" <&- 2>&-', sys.executable, code]
+    done = subprocess.run(shell, capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 2
+
+
+def test_what_may_not_be_opened_is_told_with_its_name(monkeypatch):
+    result = fails_with(monkeypatch, PermissionError(errno.EACCES, "Permission denied", "/srv/\x1b/gateway.db"))
+    assert (result.exit_code, result.stderr) == (2, "Error: cannot go on: Permission denied: /srv/\\x1b/gateway.db\n")
+
+
+@pytest.mark.parametrize("words", ["--help", "check --help", "--version", "completion bash"])
+def test_a_full_disk_is_one_line_for_whatever_is_written(words):
+    script = f"{sys.executable} -m gateway {words} > /dev/full"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "Error: cannot go on: No space left on device\n")

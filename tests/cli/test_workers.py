@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import signal
 import threading
 from contextlib import closing
 
@@ -125,3 +126,20 @@ def test_one_item_starts_one_process_only():
     with closing(as_they_come(double_or_die, iter([1]), 8)) as results:
         assert next(results) == (1, 2)
         assert len(multiprocessing.active_children()) == 1
+
+
+def interrupted(number):
+    """Ctrl-C goes to all processes of a terminal."""
+    os.kill(os.getpid(), signal.SIGINT)
+    return number
+
+
+def masked(_):
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_ctrl_c_is_heard_by_the_command_alone_from_the_start_of_its_processes_on():
+    assert [result for _, result in in_order(interrupted, range(4), 2)] == [0, 1, 2, 3]
+    # Inherited, so it holds while a process still loads what it works with.
+    assert [result for _, result in in_order(masked, range(4), 2)] == [True] * 4
+    assert not masked(0)
