@@ -60,7 +60,7 @@ def test_a_row_that_can_never_be_stored_fails_alone(records):
             good, bad = RecorderLink(link), RecorderLink(link)
             done = await asyncio.gather(
                 good.append([row("good")]),
-                bad.append([AuditRow("a", detail={"no json": {1}})]),
+                bad.append([AuditRow("a", detail={"no number": float("nan")})]),
                 return_exceptions=True,
             )
             good.close()

@@ -123,7 +123,7 @@ def test_an_id_may_be_shortened_to_what_is_unique(gateway):
 
 def test_a_beginning_that_several_ids_have_names_them(gateway, monkeypatch):
     numbers = iter(range(5))
-    monkeypatch.setattr("gateway.ingest.uuid.uuid4", lambda: UUID(int=(0xABCD << 112) + next(numbers)))
+    monkeypatch.setattr("gateway.ingest_records.uuid.uuid4", lambda: UUID(int=(0xABCD << 112) + next(numbers)))
     ids = [gateway.dataset(f"{n}.tif") for n in range(2)]
     result = gateway.run("datasets", "show", "abcd", exit_code=1)
     assert result.stderr == f"Error: abcd is how several ids begin: {', '.join(ids)}\n"
