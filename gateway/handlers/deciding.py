@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from gateway.errors import StorageUnavailable
+from gateway.errors import RecordsUnavailable, StorageUnavailable
 from gateway.gatekeeper import Wait
 from gateway.handlers.results import ThreadResults
 from gateway.model import dataset_uuid
@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 # Whoever asks for a file in a store is answered within three seconds.
 STORE_SECONDS = 2.9
+# And whoever asks for one on record, where the database is in a network; it tells by itself before that.
+REVISION_SECONDS = 6.0
 # A thread goes at least this often, so that a disk that hangs is met by a thread and not by the loop.
 RECENT_SECONDS = 1.0
 REMEMBERED = 1024
@@ -71,7 +73,11 @@ class Decisions:
     ) -> T | Wait:
         """Return what `decide` returns over what is remembered, when that is as new as this question."""
         known = dataset_uuid(dataset_id) or dataset_id
-        revision = await self._results.expect(remembering.revision(known))
+        try:
+            async with asyncio.timeout(REVISION_SECONDS):
+                revision = await self._results.expect(remembering.revision(known))
+        except TimeoutError:
+            raise RecordsUnavailable("The database does not answer.") from None
         try:
             with remembering.as_of(known, revision):
                 return decide(Wait.NOTHING)

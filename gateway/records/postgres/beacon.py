@@ -114,6 +114,8 @@ class Beacon:
             self._connection = connect(self._url, read_only=self._read_only)
             self._generation += 1
         rows = self._connection.execute(REVISIONS, [sorted(set(ids))], prepare=True).fetchall()
+        if not rows:
+            raise psycopg.DatabaseError("the table revision is empty")
         users = rows[0]["users"]
         numbers = {row["id"]: row["revision"] for row in rows}
         return {dataset_id: (self._generation, users, numbers.get(dataset_id)) for dataset_id in ids}

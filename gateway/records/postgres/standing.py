@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
+from gateway.errors import RecordsUnavailable
 from gateway.records.base import NotRemembered, Revision, Standing
 from gateway.records.postgres.beacon import Beacon
 from gateway.records.standing import Standings
+
+# Longer than the Beacon itself may take.
+ANSWER_SECONDS = 6.0
 
 
 class FollowedStandings:
@@ -26,13 +30,20 @@ class FollowedStandings:
         """Return the standing as it is now; raises NotRemembered within `as_of` alone."""
         told: Revision | None = getattr(self._known, "revisions", {}).get(dataset_id)
         # Before the facts: what is written between the two reads makes them look old, never new.
-        revision = self._beacon.ask(dataset_id).result() if told is None else told
+        revision = self._asked(dataset_id) if told is None else told
         known = self._standings.known(dataset_id, user, revision)
         if known is not None:
             return known
         if told is not None:
             raise NotRemembered
         return self._standings.keep(dataset_id, user, revision, self._read(dataset_id, user))
+
+    def _asked(self, dataset_id: str) -> Revision:
+        try:
+            return self._beacon.ask(dataset_id).result(ANSWER_SECONDS)
+        except TimeoutError:
+            # Such as a name that is not resolved.
+            raise RecordsUnavailable("The database does not answer.") from None
 
     def revision(self, dataset_id: str) -> Future[Revision]:
         """Return a future of the dataset's revision, read after this call."""
