@@ -16,6 +16,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from gateway import __version__
+from gateway.cli.completion import files
 from gateway.errors import GatewayError
 
 EXIT_USAGE = 2
@@ -138,6 +139,7 @@ def take_config(command: click.Command) -> None:
                 help="TOML file with settings.",
                 expose_value=False,
                 callback=keep_config,
+                shell_complete=files,
             )
         )
 
@@ -149,7 +151,8 @@ def keep_config(context: click.Context, _: click.Parameter, value: str | None) -
 
 
 @click.group("cog-gateway", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--config", metavar="FILE", help="TOML file with settings; GATEWAY_CONFIG names it as well.")
+@click.option("--config", metavar="FILE", shell_complete=files,
+              help="TOML file with settings; GATEWAY_CONFIG names it as well.")  # fmt: skip
 @click.version_option(__version__, prog_name="cog-gateway")
 @click.pass_context
 def cli(context: click.Context, config: str | None) -> None:

@@ -15,6 +15,7 @@ import click
 
 from gateway.buckets import BucketSource
 from gateway.cli.blocks import decode_in_processes
+from gateway.cli.completion import files
 from gateway.cli.lines import Manner, advise_hidden, advise_mending, is_alone, is_coloured, tell_findings, verbose
 from gateway.cli.lines import tell as tell_line
 from gateway.cli.named import Named, chosen
@@ -46,7 +47,7 @@ EXITS = {Outcome.VALID: 0, Outcome.WARNED: 0, Outcome.NOT_VALID: 1, Outcome.UNRE
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=files)
 @click.option("--depth", type=click.Choice(list(DEPTHS)),
               help="How far to look: blocks unless given, header in buckets; full decodes every block.")  # fmt: skip
 @click.option("--strict", is_flag=True, help="Let warnings fail as well.")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import CompletionItem, get_completion_class
 
 PROGRAM = "cog-gateway"
 # The variable by which the command line knows that a shell asks; click makes it of the program's name.
 VARIABLE = "_COG_GATEWAY_COMPLETE"
+
+
+def files(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Return that a shell's own names of files and folders stand here; for arguments and options that take them."""
+    return [CompletionItem(begun, type="file")]
 
 
 @click.command()

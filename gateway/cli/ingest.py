@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from gateway.buckets import BucketSource
+from gateway.cli.completion import files
 from gateway.cli.lines import SHORT_ID, Manner, advise_hidden, advise_mending, is_alone, tell_findings, verbose
 from gateway.cli.lines import tell as tell_line
 from gateway.cli.named import Named, chosen
@@ -54,7 +55,7 @@ QUIET = {"unchanged", COVERED}
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=files)
 @click.option("--visibility", type=SCALES, help="Who may see it; a new dataset is private.")
 @click.option("--download", type=SCALES, help="Who may have the file; as --visibility unless given.")
 @click.option("--title", help="Title; the file's name unless given.")

@@ -8,6 +8,21 @@ import pytest
 from tests.cli.test_main import run
 
 
+def completed(words):
+    """Return the lines that bash gets when the last of the words is completed."""
+    code = "from gateway.__main__ import main; main()"
+    words = ["cog-gateway", *words.split(" ")]
+    asked = {
+        "_COG_GATEWAY_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True, check=False
+    )
+    return done.stdout.splitlines()
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_each_shell_gets_what_completes_the_command(shell):
     told = run("completion", shell).stdout
@@ -31,14 +46,11 @@ def test_an_unknown_shell_is_wrong_usage():
     ],
 )
 def test_commands_and_options_are_completed(words, found):
-    code = "from gateway.__main__ import main; main()"
-    words = ["cog-gateway", *words.split(" ")]
-    asked = {
-        "_COG_GATEWAY_COMPLETE": "bash_complete",
-        "COMP_WORDS": " ".join(words),
-        "COMP_CWORD": str(len(words) - 1),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True, check=False
-    )
-    assert [line.partition(",")[2] for line in done.stdout.splitlines()] == found
+    assert [line.partition(",")[2] for line in completed(words)] == found
+
+
+@pytest.mark.parametrize(
+    "words", ["check arch", "ingest --convert arch", "check --config g", "--config g", "backup b"]
+)
+def test_names_of_files_are_left_to_the_shell(words):
+    assert completed(words) == [f"file,{words.split(' ')[-1]}"]
