@@ -140,8 +140,9 @@ class Ingestor:
             self._storages[task.root].sweep(task.key)
 
     def _task(self, source: Source | BucketSource, options: IngestOptions) -> Task:
-        if not is_utf8(source.name) or not is_utf8(source.relative):
-            raise CannotIngest("the name is no UTF-8; records and URLs need one that is: rename it")
+        whole = str(source.path.absolute()) if isinstance(source, Source) else source.name
+        if not is_utf8(whole) or not is_utf8(source.relative):
+            raise CannotIngest("its path is no UTF-8; records and URLs need one that is: rename it")
         if options.copy_to is not None and options.copy_to not in self._storages:
             raise CannotIngest(f"there is no storage root named {options.copy_to}")
         allow = self._allow_missing_overviews

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -70,7 +71,9 @@ class Task:
 def local_reading(path: Path, allow_missing_overviews: bool) -> Reading:
     """Return the reading of a file that lies outside of every root, links resolved."""
     real = path.resolve()
-    return Reading(open_storage("source", f"file:{quote(str(real.parent))}"), real.name, allow_missing_overviews)
+    return Reading(
+        open_storage("source", f"file:{quote(os.fsencode(real.parent))}"), real.name, allow_missing_overviews
+    )
 
 
 def key_in(storage: Storage, source: Source | BucketSource) -> str | None:

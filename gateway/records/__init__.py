@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from gateway.errors import SettingsError
 from gateway.records.base import (
@@ -33,12 +34,17 @@ SQLITE = "sqlite:///"
 
 def sqlite_url(path: Path) -> str:
     """Return the URL of an SQLite file: its path, relative or absolute, behind three slashes."""
-    return SQLITE + quote(str(path))
+    return SQLITE + quote(os.fsencode(path))
 
 
 def file_of(url: str) -> Path | None:
     """Return the file of an SQLite database, None for the URL of a server."""
-    return Path(unquote(url.removeprefix(SQLITE))) if urlsplit(url).scheme == "sqlite" else None
+    return _path_in(url) if urlsplit(url).scheme == "sqlite" else None
+
+
+def _path_in(url: str) -> Path:
+    # By the bytes: a folder's name need not be UTF-8.
+    return Path(os.fsdecode(unquote_to_bytes(os.fsencode(url.removeprefix(SQLITE)))))
 
 
 def named(url: str) -> str:
@@ -53,7 +59,7 @@ def named(url: str) -> str:
 def _open_file(url: str, owner_url: str | None, *, read_only: bool) -> Records:
     if not url.startswith(SQLITE):
         raise SettingsError("the URL of an SQLite database must look like sqlite:///PATH")
-    return open_sqlite(Path(unquote(url.removeprefix(SQLITE))), read_only=read_only)
+    return open_sqlite(_path_in(url), read_only=read_only)
 
 
 def migrate_records(url: str, owner_url: str | None = None) -> None:

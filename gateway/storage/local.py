@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from gateway.errors import ObjectMissing, StorageUnavailable, VersionChanged
 from gateway.files import FileSource, NotRegular, folder_beneath, open_beneath, sidecars_of, version_of
@@ -44,7 +44,7 @@ def parts_of(key: str) -> tuple[str, ...]:
 
 def path_of(uri: str) -> Path:
     """Return the absolute path of a file: URI (RFC 8089); a relative one counts from the working directory."""
-    text = unquote(uri.removeprefix("file:"))
+    text = os.fsdecode(unquote_to_bytes(os.fsencode(uri.removeprefix("file:"))))
     if text.startswith("//"):
         text = "/" + text[2:].partition("/")[2]
     return Path(text).absolute()

@@ -351,7 +351,7 @@ def test_a_name_that_is_no_utf_8_is_shown_alike_by_all_commands(gateway):
     alone, among = gateway.run("ingest", path, exit_code=2), gateway.run("ingest", gateway.data, exit_code=2)
     for told in (alone, among):
         assert shown in told.stderr
-        assert "the name is no UTF-8" in told.stderr
+        assert "path is no UTF-8" in told.stderr
     sources = [gateway.json(command, gateway.data, exit_code=code)[0]["source"]
                for command, code in (("check", 0), ("ingest", 2))]  # fmt: skip
     assert sources == [str(path)] * 2

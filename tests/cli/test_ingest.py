@@ -296,3 +296,15 @@ def test_the_script_is_the_command(gateway):
     done = subprocess.run([sys.executable, script, "--json", path], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["status"] == "registered"
+
+
+def test_a_working_directory_whose_name_is_no_utf_8_is_no_traceback(gateway, monkeypatch):
+    folder = Path(os.fsdecode(bytes(gateway.folder / "d") + b"\xff"))
+    folder.mkdir()
+    write_cog(gateway.folder / "a.tif").rename(folder / "a.tif")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("GATEWAY_STATE_DIR", str(folder / "state"))
+    told = gateway.run("ingest", "a.tif", exit_code=2).stderr
+    assert told == "a.tif: its path is no UTF-8; records and URLs need one that is: rename it\n"
+    assert gateway.json("datasets", "list") == gateway.json("datasets", "recheck") == []
+    assert (folder / "state" / "gateway.db").exists()

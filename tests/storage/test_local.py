@@ -200,3 +200,9 @@ def test_what_may_not_be_read_is_unavailable_and_not_missing(storage, monkeypatc
     for verb in (storage.stat, storage.open):
         with pytest.raises(StorageUnavailable):
             verb("a.tif")
+
+
+def test_a_uri_names_a_folder_by_its_bytes():
+    odd = Path(os.fsdecode(b"/data/caf\xe9"))
+    assert path_of("file:/data/caf%E9") == path_of(f"file:{odd}") == odd
+    assert path_of("file:/data/caf%C3%A9") == path_of("file:/data/café") == Path("/data/café")
