@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -202,7 +202,11 @@ def _found(gatekeeper: Gatekeeper, dataset: Dataset, request: DownloadRequest, m
 
 def _planned(gatekeeper: Gatekeeper, request: DownloadRequest, found: _Found) -> HeadersOnly | _Planned:
     """Return the answer that preconditions and range make of a judged version."""
-    now, etag, stat = datetime.now(UTC), etag_of(found.stat.version), found.stat
+    now, etag = datetime.now(UTC), etag_of(found.stat.version)
+    # RFC 9110 section 8.8.2.1: a moment to come is never told as Last-Modified, but the answer's own.
+    stat = (
+        found.stat if found.stat.modified_at <= now else replace(found.stat, modified_at=now.replace(microsecond=0))
+    )
     headers = _representation(found.dataset.title, found.dataset.sha256, stat)
     outcome = evaluate(request.conditions, etag, stat.modified_at, now=now)
     if outcome is Outcome.FAILED:

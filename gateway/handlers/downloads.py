@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any, ParamSpec, TypeVar
@@ -85,6 +86,8 @@ class DownloadHandler(AuditedHandler):
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """Take over status and headers; what came by a token in the URL stays uncached."""
         self.set_status(status)
+        # Tornado's is that of the request, and what the answer tells of the file may be newer.
+        self.set_header("Date", datetime.now(UTC))
         if status == HTTPStatus.FOUND:
             # There is nothing here that could have one.
             self.clear_header("Content-Type")

@@ -20,12 +20,14 @@ from gateway.storage.parts import part_folder, sweep
 # What the file system answers when the key names nothing that can be served. What may not be read is not among
 # it: the bytes may well be there, and it is for the operator to mend.
 ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG}
+# File systems know more years than calendars do.
+EARLIEST, LATEST = (moment.replace(tzinfo=UTC, microsecond=0).timestamp() for moment in (datetime.min, datetime.max))
 UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 
 def stat_of(facts: os.stat_result) -> ObjectStat:
-    """Return the version, size and modification time (UTC) of a local file."""
-    return _stat_of(version_of(facts), facts.st_size, facts.st_mtime)
+    """Return the version, size and modification time (UTC, within the years 1 to 9999) of a local file."""
+    return _stat_of(version_of(facts), facts.st_size, min(max(facts.st_mtime, EARLIEST), LATEST))
 
 
 # Small ranges ask for the same few files again and again.

@@ -5,6 +5,9 @@ import hashlib
 import json
 import os
 import socket
+import time
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import quote
 
 import pytest
@@ -101,6 +104,19 @@ async def test_a_stale_if_range_hides_even_an_impossible_range(world, fetch):
     for if_range, code in ((f'"{dataset.version}"', 416), ('"other"', 200), (f'W/"{dataset.version}"', 200)):
         headers = {"Range": "bytes=99999999-", "If-Range": if_range}
         assert (await fetch(url(dataset), token=world.bearer(), headers=headers)).code == code
+
+
+async def test_a_moment_to_come_is_not_told_as_the_last_modification(world, fetch):
+    """RFC 9110 section 8.8.2.1: the answer's own moment stands in its place, and no date is a strong validator."""
+    path = world.folder / "elevation.tif"
+    dataset, later = world.add(), time.time() + 86_400
+    os.utime(path, (later, later))
+    for headers in ({}, {"Range": "bytes=0-9"}):
+        response = await fetch(url(dataset), token=world.bearer(), headers=headers)
+        told = parsedate_to_datetime(response.headers["Last-Modified"])
+        assert told <= parsedate_to_datetime(response.headers["Date"])
+    validator = {"Range": "bytes=0-9", "If-Range": format_datetime(datetime.fromtimestamp(later, UTC), usegmt=True)}
+    assert (await fetch(url(dataset), token=world.bearer(), headers=validator)).code == 200
 
 
 async def test_if_none_match_is_a_304_without_body_or_audit_row_and_comes_before_the_range(world, fetch):

@@ -1,13 +1,16 @@
 import errno
 import os
 import stat
+from datetime import UTC
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from gateway.errors import ObjectMissing, StorageUnavailable, VersionChanged
+from gateway.files import version_of
 from gateway.storage import Stream, open_storage
-from gateway.storage.local import LocalStorage, path_of
+from gateway.storage.local import LocalStorage, path_of, stat_of
 
 
 @pytest.fixture
@@ -61,6 +64,14 @@ def test_pipes_and_folders_are_no_objects_and_nothing_hangs(storage, root):
         for verb in (storage.stat, storage.open):
             with pytest.raises(ObjectMissing):
                 verb(key)
+
+
+@pytest.mark.parametrize(("modified", "year"), [(2**40, 9999), (-(2**40), 1), (2**62, 9999), (0, 1970)])
+def test_a_time_that_no_calendar_has_is_told_as_the_nearest(modified, year):
+    facts = SimpleNamespace(st_size=1, st_mtime=float(modified), st_mtime_ns=modified * 10**9, st_ino=1)
+    found = stat_of(facts)
+    assert found.modified_at.astimezone(UTC).year == year
+    assert found.version == version_of(facts)
 
 
 def test_the_version_changes_with_every_edit_and_replacement(storage, root):
