@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import uuid
 import warnings
 from typing import Any
@@ -35,6 +36,29 @@ NO_NETWORK = {"CPL_VSIL_CURL_ALLOWED_FILENAME": "none"}
 GDAL_ERRORS = (RasterioError, CPLE_BaseError, ValueError)
 # Whose items name other files.
 FOREIGN_DOMAINS = ("OVERVIEWS", "ProxyOverviewRequest", "GEOLOCATION")
+
+
+def _unless_undecodable(unraisable: sys.UnraisableHookArgs, report: Any = sys.unraisablehook) -> None:
+    """Report an exception that nobody can catch, but for a text of GDAL that is no UTF-8.
+
+    rasterio decodes what GDAL says where it cannot raise. Bytes of a hostile file may be part of that, and would put
+    a traceback on stderr; the error itself still reaches the caller.
+    """
+    decoding = isinstance(unraisable.exc_value, UnicodeDecodeError)
+    if not (decoding and "rasterio._env.log_error" in str(unraisable.object)):
+        report(unraisable)
+
+
+def _unless_unraised(
+    kind: type[BaseException], error: BaseException, trace: Any, report: Any = sys.excepthook
+) -> None:
+    """Report what ends the process; Cython shows the text of the above here too, without a traceback."""
+    if trace is not None or not isinstance(error, UnicodeDecodeError):
+        report(kind, error, trace)
+
+
+# In each process that reads with GDAL, whatever it was started for.
+sys.unraisablehook, sys.excepthook = _unless_undecodable, _unless_unraised
 
 
 def open_raster(

@@ -1,10 +1,13 @@
 import math
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
 
 from gateway.cog import raster
 from gateway.cog.layout import read_layout
-from gateway.cog.raster import open_raster, strict_options
+from gateway.cog.raster import _unless_undecodable, _unless_unraised, open_raster, strict_options
 from gateway.files import open_file
 from tests.cog.tiffs import GEO, GEO_KEYS, BytesSource, pyramid, write
 
@@ -85,3 +88,37 @@ def test_a_file_in_which_gdal_finds_another_one_is_refused(tmp_path, monkeypatch
         facts, problems = open_raster(source, read_layout(source))
     assert facts is None
     assert [found.rule for found in problems] == ["refers-to-other-file"]
+
+
+BROKEN = b"<GDALMetadata><It\xffm name='A'>x</Item></GDALMetadata>\0"
+OPENS = """
+import sys
+from gateway.cog.raster import _unless_undecodable, _unless_unraised, open_dataset, rasterio
+from gateway.files import open_file
+with open_file(sys.argv[1]) as source, rasterio.Env(), open_dataset(source) as raster:
+    print(raster.width)
+"""
+
+
+def test_a_text_of_gdal_that_is_no_utf_8_puts_nothing_on_stderr(tmp_path):
+    """As where a file is rewritten between the look at its structure and GDAL's."""
+    path = tmp_path / "a.tif"
+    path.write_bytes(write(pyramid(tags={**GEO, 42112: (2, BROKEN)})))
+    done = subprocess.run([sys.executable, "-c", OPENS, path], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip().isdigit(), done.stderr) == (True, "")
+
+
+def test_all_else_that_nobody_can_catch_is_reported():
+    log, text = "rasterio._env.log_error", UnicodeDecodeError("utf-8", b"", 0, 1, "x")
+    reported = []
+    for error, where in ((text, "elsewhere"), (ValueError("told"), log), (text, log)):
+        _unless_undecodable(SimpleNamespace(exc_value=error, object=where), reported.append)
+    assert [(each.exc_value, each.object) for each in reported[:1]] == [(text, "elsewhere")]
+    assert len(reported) == 2
+
+
+def test_what_ends_a_process_is_told():
+    text, told = UnicodeDecodeError("utf-8", b"", 0, 1, "x"), []
+    for error, trace in ((text, "traceback"), (ValueError(), None), (text, None)):
+        _unless_unraised(type(error), error, trace, lambda *args: told.append(args[1:]))
+    assert [trace for _, trace in told] == ["traceback", None]
