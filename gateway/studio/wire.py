@@ -10,21 +10,24 @@ import socket
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import GatewayError
 from gateway.studio import results
 from gateway.studio.confinement import Confinement
-from gateway.studio.tasks import Lane
+from gateway.studio.tasks import Lane, Task
 from gateway.tiles.model import Encoded, TileFormat
 
 if TYPE_CHECKING:
     from gateway.settings import RootSettings
 
-# Number of the task, bytes of its pickle, descriptors that come with it.
-TASK = struct.Struct("<QIB")
+# Number of the task, bytes of what it shares with others and of its own, descriptors that come with it.
+TASK = struct.Struct("<QIIB")
+# What tasks share, the versions and styles of a map, is pickled once on one side and read once on the other.
+SHARED_KEPT, SHARED_BYTES = 64, 16 << 10
 # Number of the task, kind, bytes of its value, bytes of the body, resident memory of the painter in MiB.
 ANSWER = struct.Struct("<QBIQI")
 BUFFER_BYTES = 1 << 20
@@ -117,10 +120,17 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return ends
 
 
-def task_bytes(number: int, task: object, descriptors: int) -> bytes:
-    """Return a task as it travels; so many descriptors go with its first byte."""
-    pickled = pickle.dumps(task, pickle.HIGHEST_PROTOCOL)
-    return TASK.pack(number, len(pickled), descriptors) + pickled
+def task_bytes(number: int, task: Task[Any] | Setup, descriptors: int) -> bytes:
+    """Return a task as it travels; so many descriptors go with its first byte.
+
+    What a task is told first is mostly its own, as the address of a tile is.
+    """
+    own: Any = task
+    shared = b""
+    if isinstance(task, Task):
+        shared, own = _shared_bytes(replace(task, told=task.told[1:])), task.told[:1]
+    packed = pickle.dumps(own, pickle.HIGHEST_PROTOCOL)
+    return TASK.pack(number, len(shared), len(packed), descriptors) + shared + packed
 
 
 def tasks_from(sock: socket.socket) -> Iterator[tuple[int, Any, list[int]]]:
@@ -130,8 +140,38 @@ def tasks_from(sock: socket.socket) -> Iterator[tuple[int, Any, list[int]]]:
         if not head:
             return
         head += _exactly(sock, TASK.size - len(head))
-        number, length, _ = TASK.unpack(head)
-        yield number, pickle.loads(_exactly(sock, length)), fds  # noqa: S301 - from our own parent
+        number, length, own_length, _ = TASK.unpack(head)
+        found = _exactly(sock, length + own_length)
+        own = pickle.loads(memoryview(found)[length:])  # noqa: S301 - from our own parent
+        if length:
+            own = replace(shared := _shared(found[:length]), told=own + shared.told)
+        yield number, own, fds
+
+
+def _shared_bytes(shared: Task[Any]) -> bytes:
+    """Return a task without what is its own as it travels."""
+    try:
+        # Documents of many layers have no source.
+        return _pickled(shared) if shared.sources else _pickled.__wrapped__(shared)
+    except TypeError:
+        # Some are told what has no hash.
+        return _pickled.__wrapped__(shared)
+
+
+def _shared(found: bytes) -> Task[Any]:
+    """Return a task without what is its own; a long one, as of a document, is not kept."""
+    return _read_shared(found) if len(found) <= SHARED_BYTES else _read_shared.__wrapped__(found)
+
+
+@lru_cache(SHARED_KEPT)
+def _pickled(shared: Task[Any]) -> bytes:
+    return pickle.dumps(shared, pickle.HIGHEST_PROTOCOL)
+
+
+@lru_cache(SHARED_KEPT)
+def _read_shared(found: bytes) -> Task[Any]:
+    task: Task[Any] = pickle.loads(found)  # noqa: S301 - from our own parent
+    return task
 
 
 def answer_parts(number: int, kind: Kind, value: Any, resident_mb: int) -> list[bytes]:
