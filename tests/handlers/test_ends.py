@@ -45,6 +45,10 @@ def visit(port: int, path: str, token: str, chance: random.Random) -> tuple[str,
                     continue
                 data += chunk
                 head, end, rest = data.partition(b"\r\n\r\n")
+                # A client that has ended its side is asked whether it waits for a slow answer (RFC 9110 15.2).
+                if end and head.endswith(b"100 Continue"):
+                    data = rest
+                    head, end, rest = data.partition(b"\r\n\r\n")
                 if end:
                     named = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
                     status, request_id = int(head.split()[1]), named["X-Request-Id"]
