@@ -18,6 +18,8 @@ from gateway.studio.tasks import Lane, Task
 from gateway.studio.wire import Answer, Answers, Arrived, Garbled, Kind, Setup, pair, task_bytes
 
 REAP_SECONDS = 0.05
+# A painter begins within a second, and later on a busy machine; one that takes longer hangs.
+START_SECONDS = 30.0
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -75,6 +77,7 @@ class Child:
         self.retiring = False
         self.resident_mb = 0
         self.garbled = ""
+        self.late = False
         self.jobs: dict[int, Job] = {}
         self._threads = setup.threads
         self._numbers = 0
@@ -97,6 +100,7 @@ class Child:
         """Let a loop take what the painter answers."""
         self._loop, self._owner = loop, owner
         loop.add_reader(self._sock.fileno(), self._readable)
+        loop.call_later(START_SECONDS, self._not_begun)
 
     @property
     def free_lanes(self) -> frozenset[Lane]:
@@ -155,10 +159,20 @@ class Child:
         """Return how the process ended, in words."""
         if self.garbled:
             return f"an answer that no painter gives: {self.garbled}"
+        if self.late:
+            return "it does not begin"
         code = self._process.poll()
         if not self._process.pid:
             return "it could not begin"
-        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        if code is None:
+            return "nobody tells how"
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+    def _not_begun(self) -> None:
+        if not self.ready and self._sock.fileno() >= 0:
+            self.late = True
+            self.kill()
+            self._owner.ended(self)
 
     def _reap(self) -> None:
         """Hear no more of the process once it has ended."""

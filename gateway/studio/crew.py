@@ -200,7 +200,16 @@ class Place:
                 least, most = BACKOFF_SECONDS
                 self._backoff_seconds = min(most, max(least, 2 * self._backoff_seconds))
                 self._loop.call_later(self._backoff_seconds, self._revive)
+                if child.late or self._backoff_seconds >= most:
+                    self._turn_away()
         self._pump()
+
+    def _turn_away(self) -> None:
+        """Tell all who wait that there is no painter."""
+        while self._queue:
+            job = self._queue.popleft()
+            if job.begun or job.future.set_running_or_notify_cancel():
+                self._give_up(job, Unavailable("Nothing can be drawn for now.", retry_after_seconds=5))
 
     def _revive(self) -> None:
         if not self._closed:

@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +18,8 @@ PROGRAM = "gateway.studio.forkserver"
 REQUEST = b"f"
 # What is told of a painter: its number, and in the end its exit code as subprocess has it.
 TOLD = struct.Struct("<i")
+# Signals that are for the server alone; blocked until the program ignores them, or one at its start would end it.
+SERVERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # What of the environment painters may have; those of a store in a network only where they read from one.
 KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 KEPT_FAR = ("HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
@@ -51,12 +54,14 @@ class Forked:
 
     def wait(self, seconds: float) -> bool:
         """Return whether the process has ended within that time."""
+        until = time.monotonic() + seconds
+        # Not select(2), which takes no descriptor beyond the first 1024.
+        told = select.poll()
         if self.poll() is None:
-            # The number first, then the end: the first may be all that comes.
-            for _ in range(2):
-                select.select([self._fate], [], [], seconds)
-                if self.poll() is not None:
-                    break
+            told.register(self._fate, select.POLLIN)
+        # The number first, then the end: the first may be all that comes.
+        while self.poll() is None and (left := until - time.monotonic()) > 0:
+            told.poll(left * 1000)
         return self.poll() is not None
 
     def kill(self) -> None:
@@ -128,13 +133,17 @@ class Forks:
             self._process.wait()
         self._asking, theirs = asking_pair()
         with theirs:
-            self._process = subprocess.Popen(
-                line(theirs),
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env=environment(),
-                cwd="/",
-            )
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, SERVERS)
+            try:
+                self._process = subprocess.Popen(
+                    line(theirs),
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(),),
+                    env=environment(),
+                    cwd="/",
+                )
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def asking_pair() -> tuple[socket.socket, socket.socket]:
@@ -144,10 +153,14 @@ def asking_pair() -> tuple[socket.socket, socket.socket]:
 
 def run_program(requests: socket.socket) -> None:
     """Become the process that forks painters, a child of this one's parent; never returns."""
-    # It takes signals as any program does, whatever this process has kept back.
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.pthread_sigmask(signal.SIG_SETMASK, SERVERS)
     os.set_inheritable(requests.fileno(), True)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    # What the server was started with, such as the lock of a script, is not for painters.
+    for fd in {int(each.name) for each in Path("/proc/self/fd").iterdir()} - {0, 1, 2, requests.fileno()}:
+        # One is that of the list itself, which is closed by now.
+        with suppress(OSError):
+            os.set_inheritable(fd, False)
     os.chdir("/")
     os.execve(sys.executable, line(requests, os.getppid()), environment())  # noqa: S606 - our own program
 

@@ -18,7 +18,7 @@ from importlib import import_module
 
 from gateway.studio import painter
 from gateway.studio.confinement import die_with, named
-from gateway.studio.forks import REQUEST, TOLD
+from gateway.studio.forks import REQUEST, SERVERS, TOLD
 
 # All that some task needs.
 LOADED = (
@@ -54,7 +54,7 @@ class ForkServer:
                 elif key.fileobj == self._woken:
                     self._reap()
                 else:
-                    self._shut(key.data)
+                    self._shut(key.data, key.fileobj)
 
     def _take(self) -> bool:
         """Return whether there was a request."""
@@ -100,10 +100,12 @@ class ForkServer:
             # Without the clean-up of libraries whose threads may still work on something.
             os._exit(code)
 
-    def _shut(self, pid: int) -> None:
+    def _shut(self, pid: int, fate: object) -> None:
         """Kill a painter that nobody wants any more; it is told when it has ended."""
-        self._selector.unregister(self._fates[pid])
-        os.kill(pid, signal.SIGKILL)
+        # Its end may have been met a moment before, and its number be another one's by now.
+        if self._fates.get(pid) is fate:
+            self._selector.unregister(self._fates[pid])
+            os.kill(pid, signal.SIGKILL)
 
     def _reap(self) -> None:
         """Tell of each painter that has ended how it did."""
@@ -128,8 +130,9 @@ def main(descriptor: int, parent: int) -> None:
     die_with(parent, signal.SIGKILL)
     named("cog-forkserver")
     # What a terminal or a service manager tells a whole group is for the server, which ends its painters itself.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SERVERS:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for name in LOADED:
         import_module(name)
     gc.collect()

@@ -427,3 +427,20 @@ def test_where_a_painter_cannot_be_confined_the_log_says_so_once(tmp_path, monke
 def test_a_studio_draws_the_first_tile_of_a_fresh_painter(tmp_path):
     with processes(tmp_path) as bench:
         assert "WebMercatorQuad" in bench.do(tasks.grids())
+
+
+def test_a_painter_that_does_not_begin_is_told_once_and_nobody_waits_for_it(tmp_path, caplog, monkeypatch):
+    with near(tmp_path) as bench:
+        program = bench.studio._forks._process.pid
+        os.kill(program, signal.SIGSTOP)
+        try:
+            monkeypatch.setattr(child, "START_SECONDS", 0.3)
+            os.kill(bench.on_loop(lambda: bench.studio._near[0]._child.pid), signal.SIGKILL)
+            with pytest.raises(Unavailable, match=r"Nothing can be drawn for now\."):
+                bench.studio.submit(ask("wait", 0)).result(60)
+        finally:
+            monkeypatch.setattr(child, "START_SECONDS", NEVER_SECONDS)
+            os.kill(program, signal.SIGCONT)
+        assert pid_of(bench)
+    assert "it does not begin" in " ".join(errors(caplog))
+    caplog.clear()

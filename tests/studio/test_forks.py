@@ -1,8 +1,11 @@
 """Painters are forked from one process that has loaded all they need, and each is its own afterwards."""
 
+import fcntl
 import os
 import re
+import resource
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -73,6 +76,55 @@ def test_a_painter_that_cannot_begin_has_ended(monkeypatch, forking):
         process = forking.fork(theirs)
         assert process.wait(20)
         assert (process.pid, process.poll()) == (0, -signal.SIGKILL)
+
+
+def test_how_a_painter_ended_is_told_to_a_server_with_a_thousand_connections():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        process = forks.Forked(socket.socket(fileno=fcntl.fcntl(ours, fcntl.F_DUPFD_CLOEXEC, 1500)))
+        assert not process.wait(0.05)
+        theirs.send(forks.TOLD.pack(7) + forks.TOLD.pack(-11))
+        assert process.wait(20)
+        assert (process.pid, process.poll()) == (7, -11)
+        process.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_signal_for_the_servers_group_does_not_end_a_program_that_only_begins(forking):
+    forking._start()
+    for number in forks.SERVERS:
+        os.kill(forking._process.pid, number)
+    ours, process = forked(forking)
+    assert forking._process.poll() is None
+    process.kill()
+    assert process.wait(20)
+    process.close()
+    ours.close()
+
+
+def test_painters_have_nothing_that_the_server_was_started_with(tmp_path):
+    asking, requests = forks.asking_pair()
+    lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    with asking, requests:
+        os.set_inheritable(lock, True)
+        program = os.fork()
+        if not program:
+            try:
+                forks.run_program(requests)
+            finally:
+                os._exit(1)
+        ours, process = forked(forks.Forks(asking))
+        try:
+            for pid in (program, process.pid):
+                assert str(tmp_path / "lock") not in {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()}
+        finally:
+            os.kill(program, signal.SIGKILL)
+            os.waitpid(program, 0)
+            os.close(lock)
+            process.close()
+            ours.close()
 
 
 def test_painters_share_what_was_loaded_before_them(tmp_path):
