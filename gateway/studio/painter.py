@@ -45,8 +45,6 @@ class Painter:
         self._lanes = {lane: ThreadPoolExecutor(count, lane) for lane, count in setup.threads.items()}
         # Who waits for a file goes before who waits for a picture, but a start is waited for by all. Threads inherit.
         os.nice(setup.nice)
-        # What draws never interrupts what hands out (sched(7)).
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         # What the first tile would wait for is no part of its time.
         warm = next(iter(self._lanes.values())).submit(self._worker.warm)
         warm.add_done_callback(lambda _: self._send(0, Kind.READY, missing))

@@ -188,7 +188,7 @@ painter.tasks_from = noted
 works.WORKS.update(
     hang=lambda *_: time.sleep(3600), freeze=freeze, crash=crash, grow=grow, gaps=gaps, balloon=balloon, wait=wait,
     attempt=attempt, forge=forge, environment=lambda _: dict(os.environ), fail=lambda *_: {}["a key that is not there"],
-    strange=strange, priority=lambda _: [os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0)],
+    strange=strange, priority=lambda _: os.getpriority(os.PRIO_PROCESS, 0),
 )  # fmt: skip
 
 if __name__ == "__main__":
