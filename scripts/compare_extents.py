@@ -28,8 +28,8 @@ from rio_tiler.io import Reader
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from gateway.tiles.grid import Grids
-from gateway.tiles.model import TileAddress
+from gateway.ground.address import TileAddress
+from gateway.ground.grid import Grids
 from gateway.tiles.warp import Request, draw
 from tests.tiles.extents import EXTENTS, extent_raster, pixels_inside
 from tests.tiles.rasters import handle_of

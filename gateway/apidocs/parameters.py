@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.colour.algorithm_names import ALGORITHMS, PARAMS_CHARACTERS
+from gateway.colour.expressions import EXPRESSION_CHARACTERS
+from gateway.colour.model import TileFormat
 from gateway.handlers.datasets import LIMIT_DEFAULT, LIMIT_MOST, OFFSET_MOST
 from gateway.records.base import SORTINGS
 from gateway.tiles import parameters
-from gateway.tiles.algorithm_names import ALGORITHMS, PARAMS_CHARACTERS
-from gateway.tiles.expressions import EXPRESSION_CHARACTERS
-from gateway.tiles.model import INFO_FORMATS, TileFormat
+from gateway.tiles.model import INFO_FORMATS
 
 Schema = dict[str, Any]
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gateway.colour.model import Encoded, Style, TileFormat
 from gateway.errors import BadParameter, NoPlace
 from gateway.ground.bounds import MAX_COORDINATE, GeographicBounds, check_degrees
 from gateway.handlers.access import METADATA, access
@@ -15,7 +16,6 @@ from gateway.handlers.values import most_bytes
 from gateway.model import Dataset
 from gateway.studio import Source, Task, tasks
 from gateway.tiles import parameters
-from gateway.tiles.model import Encoded, Style, TileFormat
 
 DEFAULT_SIDE = 1024
 Size = tuple[int | None, int | None, int | None]

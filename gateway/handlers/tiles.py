@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+from gateway.colour.model import Encoded, Style, TileFormat
 from gateway.download import etag_of
 from gateway.errors import ClientLeft, NotFound, RecordsUnavailable, StorageUnavailable, VersionChanged
 from gateway.gatekeeper import Admitted
+from gateway.ground.address import TileAddress
 from gateway.ground.bounds import GeographicBounds
 from gateway.handlers.access import METADATA, access
 from gateway.handlers.values import ValuesHandler, most_bytes
@@ -24,7 +26,6 @@ from gateway.records.changes import located
 from gateway.studio import Source, Task
 from gateway.studio.pictures import Pictures
 from gateway.tiles import parameters
-from gateway.tiles.model import Encoded, Style, TileAddress, TileFormat
 
 T = TypeVar("T")
 

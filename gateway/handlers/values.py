@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.colour.model import MEDIA_TYPES, Encoded, Style, TileFormat
 from gateway.errors import Forbidden
 from gateway.gatekeeper import Action
 from gateway.handlers.access import OPEN_VALUES, VALUES, AccessRule
 from gateway.handlers.audited import AuditedHandler
 from gateway.model import Dataset
-from gateway.tiles.model import MEDIA_TYPES, Encoded, Style, TileFormat
 
 # What a pixel takes at most: colours and a mask that no compression makes smaller; a value, as of an expression.
 PICTURE_BYTES, VALUE_BYTES = 4, 8

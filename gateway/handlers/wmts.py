@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
+from gateway.colour.model import Style
 from gateway.errors import BadParameter
 from gateway.gatekeeper import Action, Admitted
 from gateway.ground.bounds import GeographicBounds
@@ -19,7 +20,7 @@ from gateway.model import Dataset, Scale
 from gateway.records import DatasetPage
 from gateway.studio import tasks
 from gateway.tiles import parameters
-from gateway.tiles.model import INFO_FORMATS, Layer, Style
+from gateway.tiles.model import INFO_FORMATS, Layer
 
 # Names of KVP, which say what is asked for and not how it looks.
 KVP = frozenset({

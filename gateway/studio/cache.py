@@ -7,8 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 
+from gateway.colour.model import Encoded
 from gateway.errors import Unavailable
-from gateway.tiles.model import Encoded
 
 # What an entry takes beside its body: key, values, links.
 ENTRY_BYTES = 1024

@@ -22,8 +22,8 @@ from gateway.studio.forks import REQUEST, SERVERS, TOLD
 
 # All that some task needs.
 LOADED = (
-    "rio_tiler.io", "gateway.studio.works", "gateway.tiles.facts", "gateway.tiles.legends",
-    "gateway.tiles.resampled", "gateway.tiles.values", "gateway.tiles.wmts",
+    "rio_tiler.io", "gateway.studio.works", "gateway.tiles.facts", "gateway.colour.legends",
+    "gateway.tiles.resampled", "gateway.colour.values", "gateway.tiles.wmts",
 )  # fmt: skip
 
 

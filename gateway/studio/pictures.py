@@ -8,15 +8,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TypeVar
 
+from gateway.colour.model import Encoded, Style, TileFormat
 from gateway.errors import GatewayError, StorageUnavailable, VersionChanged
 from gateway.files import FileSource
+from gateway.ground.address import TileAddress
 from gateway.model import Dataset
 from gateway.storage import Storage
 from gateway.studio import tasks
 from gateway.studio.base import Studio
 from gateway.studio.cache import TileCache
 from gateway.studio.tasks import Source, Task, source_of
-from gateway.tiles.model import Encoded, Style, TileAddress, TileFormat
 from gateway.tiles.stored import StoredTiles, plain
 
 T = TypeVar("T")

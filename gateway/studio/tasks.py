@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from gateway.colour.model import Encoded, Style, TileFormat
+from gateway.ground.address import TileAddress
 from gateway.model import Dataset, Inspection, RasterFacts
-from gateway.tiles.model import Encoded, Layer, OnMap, Style, TileAddress, TileFormat
+from gateway.tiles.model import Layer, OnMap
 from gateway.tiles.stored import StoredTiles
 
 T_co = TypeVar("T_co", covariant=True)

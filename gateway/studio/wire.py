@@ -15,11 +15,11 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from gateway.colour.model import Encoded, TileFormat
 from gateway.errors import GatewayError
 from gateway.studio import results
 from gateway.studio.confinement import Confinement
 from gateway.studio.tasks import Lane, Task
-from gateway.tiles.model import Encoded, TileFormat
 
 if TYPE_CHECKING:
     from gateway.settings import RootSettings

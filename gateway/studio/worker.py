@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import StorageUnavailable
+from gateway.reading.foreign import Translated, forget_errors
+from gateway.reading.handles import Version
 from gateway.storage import OpenObject, Storage
 from gateway.storage.local import LocalObject
 from gateway.studio.tasks import Task
 from gateway.studio.works import work_of
 from gateway.tiles.engine import TileEngine
-from gateway.tiles.foreign import Translated, forget_errors
-from gateway.tiles.handles import Version
 from gateway.tiles.loading import load_rio_tiler
 
 # Each keeps a descriptor and some handles of GDAL.
@@ -55,7 +55,7 @@ class Worker:
     def do(self, task: Task[Any], fds: Sequence[int]) -> Any:
         """Return what a task comes to; its descriptors are closed or kept from now on.
 
-        Raises the GatewayError of the work, what errors of libraries come to (`tiles/foreign.py`), and unknown ones.
+        Raises the GatewayError of the work, what errors of libraries come to (`reading/foreign.py`), and the unknown.
         """
         forget_errors()
         with self._holding(task, fds):

@@ -8,11 +8,12 @@ from typing import Any
 
 from gateway.cog import inspect
 from gateway.cog.stretch import with_stretch
+from gateway.colour.model import Encoded, Style
+from gateway.ground.address import TileAddress
 from gateway.model import Inspection
 from gateway.studio.tasks import Source
 from gateway.tiles import pictures
 from gateway.tiles.engine import TileEngine
-from gateway.tiles.model import Encoded, Style, TileAddress
 
 Work = Callable[..., Any]
 
@@ -67,7 +68,7 @@ def _document(name: str, _: TileEngine, *told: Any) -> Any:
 
 
 def _legend(name: str, _: TileEngine, *told: Any) -> Any:
-    from gateway.tiles import legends  # noqa: PLC0415
+    from gateway.colour import legends  # noqa: PLC0415
 
     return getattr(legends, name)(*told)
 
@@ -75,7 +76,7 @@ def _legend(name: str, _: TileEngine, *told: Any) -> Any:
 def _picture(
     _: TileEngine, name: str, width: int, height: int, vertical: bool, ends: tuple[float, float] | None
 ) -> bytes:
-    from gateway.tiles import legends  # noqa: PLC0415
+    from gateway.colour import legends  # noqa: PLC0415
 
     return legends.picture(name, width, height, vertical=vertical, ends=ends)
 

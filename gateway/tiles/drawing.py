@@ -8,15 +8,15 @@ import numpy as np
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
+from gateway.colour.encode import encode
+from gateway.colour.model import Encoded, Style, TileFormat
+from gateway.colour.paint import PICTURES, check_bands, picture
 from gateway.errors import BadParameter
-from gateway.tiles.encode import encode
-from gateway.tiles.grid import Frame
-from gateway.tiles.handles import Handle
-from gateway.tiles.model import Encoded, Style, TileFormat
-from gateway.tiles.paint import PICTURES, check_bands, picture
-from gateway.tiles.source import kept_nodata
-from gateway.tiles.view import View
-from gateway.tiles.warp import Drawn, OtherKernel, Request, draw
+from gateway.ground.grid import Frame
+from gateway.reading.handles import Handle
+from gateway.reading.source import Drawn, kept_nodata
+from gateway.reading.view import View
+from gateway.tiles.warp import OtherKernel, Request, draw
 
 # Pixels times bands of one picture: what a thread holds of them in memory, some times over.
 MAX_VALUES = 1 << 25
@@ -59,7 +59,7 @@ def bands_read(style: Style, view: View) -> tuple[int, ...]:
     check_bands(style, view)
     if not style.expression:
         return style.bidx or view.bands
-    from gateway.tiles.values import bands_of  # noqa: PLC0415 - rio-tiler takes long to import
+    from gateway.colour.values import bands_of  # noqa: PLC0415 - rio-tiler takes long to import
 
     return bands_of(style, view)
 
@@ -71,7 +71,7 @@ def finished(
     plain = not (style.expression or style.algorithm or (style.unscale and view.scaled))
     if plain and format in (None, *PICTURES):
         return picture(found, style, view.colormap, format, way)
-    from gateway.tiles.values import Ground, handed_out, image_of  # noqa: PLC0415 - rio-tiler takes long to import
+    from gateway.colour.values import Ground, handed_out, image_of  # noqa: PLC0415 - rio-tiler takes long to import
 
     place = Ground() if ground is None else Ground(ground.crs, ground.bounds)
     image, mask = image_of(found, style, view, place)

@@ -8,16 +8,17 @@ from typing import TypeVar
 import cv2
 from rasterio._env import set_gdal_config
 
+from gateway.colour.model import Encoded, Stretch, Style, TileFormat
+from gateway.colour.paint import resolved
+from gateway.colour.stretch import stretch_of
 from gateway.errors import VersionChanged
+from gateway.ground.address import TileAddress
+from gateway.ground.grid import Frame, Grids
+from gateway.reading.handles import Handle, HandlePool, Opener, Version
 from gateway.storage import OpenObject
 from gateway.tiles.drawing import drawn_tile, request_of
-from gateway.tiles.grid import Frame, Grids
-from gateway.tiles.handles import Handle, HandlePool, Opener, Version
-from gateway.tiles.model import Encoded, Stretch, Style, TileAddress, TileFormat
-from gateway.tiles.paint import resolved
 from gateway.tiles.passthrough import decoded_tile, stored_tile, stored_tiles
 from gateway.tiles.stored import StoredTiles
-from gateway.tiles.stretch import stretch_of
 
 T = TypeVar("T")
 

@@ -14,19 +14,20 @@ from rasterio.rio.overview import get_maximum_overview_level
 from rasterio.windows import Window
 from rio_tiler.utils import CRS_to_uri
 
+from gateway.colour.model import Style
+from gateway.colour.values import Ground, image_of
 from gateway.errors import CannotBeDrawn, NotFound
+from gateway.ground.areas import check_place, crs_of
 from gateway.ground.degrees import geographic_bounds
+from gateway.ground.grid import Frame
 from gateway.ground.systems import DEGREES, transform_of
-from gateway.tiles.areas import check_place, crs_of
+from gateway.reading.foreign import Blamed
+from gateway.reading.handles import Handle
+from gateway.reading.source import Drawn, read_source
 from gateway.tiles.drawing import MAX_VALUES, bands_read, check_nodata
-from gateway.tiles.foreign import Blamed
-from gateway.tiles.grid import Frame
-from gateway.tiles.handles import Handle
-from gateway.tiles.model import OnMap, Style
+from gateway.tiles.model import OnMap
 from gateway.tiles.pictures import Size, whole
-from gateway.tiles.source import read_source
-from gateway.tiles.values import Ground, image_of
-from gateway.tiles.warp import Drawn, placed
+from gateway.tiles.warp import placed
 from gateway.tiles.wmts import grid
 
 

@@ -8,10 +8,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gateway.colour.algorithm_names import picked
+from gateway.colour.expressions import checked
+from gateway.colour.model import Style, TileFormat
 from gateway.errors import BadParameter
-from gateway.tiles.algorithm_names import picked
-from gateway.tiles.expressions import checked
-from gateway.tiles.model import Colormap, Rgba, Style, TileAddress, TileFormat
+from gateway.ground.address import TileAddress
+from gateway.reading.colormap import Colormap, Rgba
 
 # As Tornado gives them: every value of a name, as bytes.
 Arguments = Mapping[str, Sequence[bytes]]

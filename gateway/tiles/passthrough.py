@@ -9,13 +9,15 @@ import imagecodecs
 
 from gateway.cog.ifd import Ifd
 from gateway.cog.tags import PLANAR_CONTIGUOUS, Tag
+from gateway.colour.model import Encoded, Style, TileFormat
 from gateway.errors import NoPlace, TileOutsideGrid
+from gateway.ground.address import TileAddress
+from gateway.ground.grid import Frame, Grids, first_of
 from gateway.model import ByteSource
-from gateway.tiles.grid import Frame, Grids, first_of
-from gateway.tiles.handles import Handle
-from gateway.tiles.model import Encoded, Style, TileAddress, TileFormat
+from gateway.reading.handles import Handle
+from gateway.reading.source import Drawn
 from gateway.tiles.stored import NUMBER_BYTES, SOI, Numbers, StoredTiles, StoredZoom, plain
-from gateway.tiles.warp import Drawn, Request, placed
+from gateway.tiles.warp import Request, placed
 
 # Compression (259): JPEG of the Technical Note 2, and WebP as GDAL numbers it.
 CODECS = {7: TileFormat.JPEG, 50001: TileFormat.WEBP}

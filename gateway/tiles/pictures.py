@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 
+from gateway.colour.model import Encoded, Style, TileFormat
 from gateway.errors import BadParameter
+from gateway.ground.areas import brought, checked_bounds, crs_of
+from gateway.ground.grid import Frame
+from gateway.ground.placing import best_level
 from gateway.ground.systems import DEGREES, Bounds, known
-from gateway.tiles.areas import brought, checked_bounds, crs_of
+from gateway.reading.handles import Handle
+from gateway.reading.source import Drawn, read_whole
 from gateway.tiles.drawing import check_amount, finished, nothing, read, request_of
-from gateway.tiles.grid import Frame
-from gateway.tiles.handles import Handle
-from gateway.tiles.model import Encoded, Style, TileFormat
-from gateway.tiles.placing import best_level
-from gateway.tiles.source import read_whole
-from gateway.tiles.warp import Drawn, placed
+from gateway.tiles.warp import placed
 
 # max_size, width and height in pixels.
 Size = tuple[int | None, int | None, int | None]

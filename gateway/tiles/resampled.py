@@ -22,13 +22,13 @@ from rio_tiler import reader
 
 from gateway.errors import BadParameter
 from gateway.ground.georeference import Georeference
+from gateway.ground.grid import Frame
+from gateway.ground.placing import Placing
 from gateway.ground.systems import circle
-from gateway.tiles.foreign import forget_errors
-from gateway.tiles.grid import Frame
-from gateway.tiles.handles import Handle
-from gateway.tiles.placing import Placing
-from gateway.tiles.source import kept_nodata
-from gateway.tiles.warp import Drawn, Request, coverage, placed, reached
+from gateway.reading.foreign import forget_errors
+from gateway.reading.handles import Handle
+from gateway.reading.source import Drawn, kept_nodata
+from gateway.tiles.warp import Request, coverage, placed, reached
 
 # Pixels times bands of a warped raster, all of which GDAL works through.
 MAX_WARPED_VALUES = 1 << 28

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from gateway.tiles.model import Encoded, Style, TileAddress, TileFormat
+from gateway.colour.model import Encoded, Style, TileFormat
+from gateway.ground.address import TileAddress
 
 SOI = b"\xff\xd8"
 RIFF = b"RIFF"

@@ -10,12 +10,12 @@ import numpy as np
 from rasterio.windows import Window
 
 from gateway.errors import BadParameter
-from gateway.tiles.grid import Frame, block_of
-from gateway.tiles.handles import Handle
-from gateway.tiles.mapping import ControlGrid, Part, control_grid
-from gateway.tiles.placing import Placing, best_level, placing_of, to_source
-from gateway.tiles.source import Mask, Pixels, Source, held_by_band, kept_nodata, read_source
-from gateway.tiles.view import View
+from gateway.ground.grid import Frame, block_of
+from gateway.ground.mapping import ControlGrid, Part, control_grid
+from gateway.ground.placing import Placing, best_level, placing_of, to_source
+from gateway.reading.handles import Handle
+from gateway.reading.source import Drawn, Mask, Pixels, Source, held_by_band, kept_nodata, read_source
+from gateway.reading.view import View
 
 # What OpenCV takes as it is.
 REMAPPED = ("uint8", "uint16", "int16", "float32", "float64")
@@ -30,14 +30,6 @@ WHOLE = 1e-3
 WIDE, SPARE = 8, 4
 # OpenCV counts the pixels of a side in 15 bits.
 MAX_SIDE = 32_000
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """The pixels of a tile, (bands, rows, cols), and its mask, (rows, cols) of 0 to 255, or None: all valid."""
-
-    pixels: Pixels
-    mask: Mask | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 import morecantile
 
-from gateway.tiles.algorithm_names import ALGORITHMS
-from gateway.tiles.model import TileFormat
+from gateway.colour.algorithm_names import ALGORITHMS
+from gateway.colour.model import TileFormat
 from gateway.tiles.parameters import REPROJECT, RESAMPLING
 
 SYSTEMS = (

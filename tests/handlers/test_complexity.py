@@ -16,7 +16,7 @@ PACKAGE = Path(logs.__file__).parent
 # Where text of clients goes. Of the rest of the package only what settings, files and operators say.
 ROOMS = [
     *(PACKAGE / "handlers").glob("*.py"), PACKAGE / "logs.py", PACKAGE / "ranges.py", PACKAGE / "tiles/parameters.py",
-    PACKAGE / "tiles/expressions.py",
+    PACKAGE / "colour/expressions.py",
 ]  # fmt: skip
 PUMPS = (
     "eyJ", "eyJ.", "eyJaaaaa.", "eyJ%2e", "a", "a.", ".", " ", "\t", '"', '" ', '"",', ",", ", ", "W/", "token=", "token=%3D",

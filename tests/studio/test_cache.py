@@ -4,9 +4,9 @@ from concurrent.futures import Future
 
 import pytest
 
+from gateway.colour.model import Encoded, TileFormat
 from gateway.errors import BadParameter, Unavailable
 from gateway.studio.cache import ENTRY_BYTES, TileCache
-from gateway.tiles.model import Encoded, TileFormat
 
 
 def tile(size=1000):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.colour.model import Style, TileFormat
 from gateway.storage import open_storage
 from gateway.studio import Source, forks, tasks
-from gateway.tiles.model import Style, TileFormat
 from tests.s3 import new_bucket
 from tests.studio.conftest import processes
 from tests.tiles.rasters import landscape, utm, write

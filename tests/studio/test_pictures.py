@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.colour.model import Style, TileFormat
 from gateway.errors import StorageUnavailable, Unavailable, VersionChanged
+from gateway.ground.address import TileAddress
 from gateway.studio import tasks
 from gateway.studio.pictures import OPEN_FILES, Pictures
-from gateway.tiles.model import Style, TileAddress, TileFormat
 from tests.studio.conftest import local
 from tests.studio.test_studio import ON_GRID, on_grid
 from tests.tiles.rasters import dataset

@@ -6,10 +6,12 @@ import pytest
 
 from gateway.cog import inspect
 from gateway.cog.stretch import with_stretch
+from gateway.colour.model import Style, TileFormat
 from gateway.errors import BadParameter, CannotBeDrawn, GatewayError, NotFound, VersionChanged
 from gateway.files import open_file
+from gateway.ground.address import TileAddress
 from gateway.studio import tasks
-from gateway.tiles.model import Layer, Style, TileAddress, TileFormat
+from gateway.tiles.model import Layer
 from tests.studio.conftest import source
 from tests.tiles.rasters import MERCATOR, engine_of, landscape, mercator_tile, utm, write
 from tests.tiles.test_engine import address_over

@@ -2,8 +2,9 @@
 
 import pytest
 
+from gateway.colour.model import Encoded, Style, TileFormat
+from gateway.ground.address import TileAddress
 from gateway.studio import tasks, wire
-from gateway.tiles.model import Encoded, Style, TileAddress, TileFormat
 
 ANSWERS = [
     (1, wire.Kind.PICTURE, Encoded(b"p" * 3000, TileFormat.PNG, "hot")),

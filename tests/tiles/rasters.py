@@ -117,7 +117,7 @@ def stretch_in(engine, record):
 @contextmanager
 def handle_of(path: Path):
     """Yield a handle of a file."""
-    from gateway.tiles.handles import HandlePool
+    from gateway.reading.handles import HandlePool
 
     storages, record = dataset(path.parent, path.name)
     pool = HandlePool(opener(storages), 4)

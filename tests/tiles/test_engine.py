@@ -15,6 +15,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
+from gateway.colour.model import Style, TileFormat
 from gateway.errors import (
     BadParameter,
     CannotBeDrawn,
@@ -23,7 +24,7 @@ from gateway.errors import (
     TileOutsideGrid,
     VersionChanged,
 )
-from gateway.tiles.model import Style, TileAddress, TileFormat
+from gateway.ground.address import TileAddress
 from tests.tiles.rasters import MERCATOR, engine_of, landscape, mercator_tile, stretch_in, utm, write
 from tests.tiles.test_warp import tile_over
 

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from gateway.colour.model import Style
 from gateway.errors import BadParameter, NotFound
-from gateway.tiles.areas import crs_of
+from gateway.ground.areas import crs_of
 from gateway.tiles.facts import info, plain, point, statistics
-from gateway.tiles.model import Style
 from tests.tiles.rasters import UTM, handle_of, landscape, utm, write
 
 

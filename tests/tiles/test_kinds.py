@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import rasterio
 
+from gateway.colour.model import Style, TileFormat
 from gateway.errors import GatewayError
+from gateway.ground.address import TileAddress
 from gateway.tiles import facts, pictures
-from gateway.tiles.model import Style, TileAddress, TileFormat
 from tests.tiles.rasters import UTM, engine_of, landscape, utm, write
 from tests.tiles.test_warp import tile_over
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.colour.model import Style, TileFormat
 from gateway.errors import BadParameter
+from gateway.ground.address import TileAddress
 from gateway.tiles import parameters
-from gateway.tiles.model import Style, TileAddress, TileFormat
 
 
 def arguments(**values):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from affine import Affine
 
+from gateway.colour.model import Style, TileFormat
 from gateway.errors import BadParameter
 from gateway.tiles import facts, pictures
-from gateway.tiles.model import Style, TileFormat
 from gateway.tiles.pictures import fitted
 from tests.tiles.extents import extent_raster
 from tests.tiles.rasters import engine_of, landscape, utm, write

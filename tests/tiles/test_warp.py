@@ -11,8 +11,8 @@ from affine import Affine
 from pyproj import Transformer
 from rio_tiler.io import Reader
 
-from gateway.tiles.grid import Grids
-from gateway.tiles.model import TileAddress
+from gateway.ground.address import TileAddress
+from gateway.ground.grid import Grids
 from gateway.tiles.warp import OtherKernel, Request, draw
 from tests.tiles.rasters import MERCATOR, handle_of, landscape, mercator_tile, utm, write
 

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from affine import Affine
 
+from gateway.colour.model import Style, TileFormat
 from gateway.errors import BadParameter
+from gateway.ground.address import TileAddress
+from gateway.ground.grid import Grids
 from gateway.tiles import resampled
 from gateway.tiles.drawing import read
-from gateway.tiles.grid import Grids
-from gateway.tiles.model import Style, TileAddress, TileFormat
 from gateway.tiles.warp import Request, draw
 from tests.tiles.extents import EXTENTS, extent_raster, pixels_inside
 from tests.tiles.rasters import UTM, engine_of, handle_of, landscape, utm, write

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from gateway.colour.algorithm_names import ALGORITHMS, picked
+from gateway.colour.algorithms import WORKS, applied
 from gateway.errors import BadParameter
-from gateway.tiles.algorithm_names import ALGORITHMS, picked
-from gateway.tiles.algorithms import WORKS, applied
 
 METRE = (1.0, 1.0)
 

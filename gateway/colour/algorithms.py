@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gateway.colour.algorithm_names import ALGORITHMS, Numbers, Picked
 from gateway.errors import BadParameter
-from gateway.tiles.algorithm_names import ALGORITHMS, Numbers, Picked
 
 # (bands, rows, cols), masked.
 Values = np.ma.MaskedArray[Any, np.dtype[Any]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import NotFound, TileOutsideGrid
-from gateway.tiles.model import TileAddress
+from gateway.ground.address import TileAddress
 
 if TYPE_CHECKING:
     from affine import Affine

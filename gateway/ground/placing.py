@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import rasterio
@@ -14,10 +15,9 @@ from rasterio.warp import calculate_default_transform
 
 from gateway.ground.extent import extent, net
 from gateway.ground.georeference import Georeference
+from gateway.ground.grid import Frame
+from gateway.ground.mapping import Part, ToSource
 from gateway.ground.systems import Bounds, Floats, Transform, circle, transform_of
-from gateway.tiles.grid import Frame
-from gateway.tiles.mapping import Part, ToSource
-from gateway.tiles.view import View
 
 # For nearest neighbour GDAL takes an overview that is by so much too coarse (GDALBandGetBestOverviewLevel2).
 NEAREST_SLACK, ANY_SLACK, EPSILON = 1.2, 1.0, 0.1
@@ -29,6 +29,22 @@ WORLD = 4e7
 MARGIN = 1e-3
 # Pixels along one side of a raster that are measured; and how far beyond them GDAL's estimate is taken for true.
 SPREAD, OFF = 9, 1.5
+
+
+class Leveled(Protocol):
+    """A raster as far as placing asks: how it is placed, and (width, height) of the full image and its overviews."""
+
+    @property
+    def placed(self) -> Georeference:
+        """Return how it is placed; raises NoPlace."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return width and height of the full image."""
+
+    @property
+    def levels(self) -> tuple[tuple[int, int], ...]:
+        """Return (width, height) of the full image and its overviews, from fine to coarse."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +100,7 @@ class Placing:
         return frame.left < -self.half - slack or frame.right > self.half + slack
 
 
-def placing_of(view: View, crs: str) -> Placing:
+def placing_of(view: Leveled, crs: str) -> Placing:
     """Return how a raster lies in a CRS (WKT) of tiles; raises NoPlace for one that no way leads to."""
     place, axis = view.placed, circle(crs)
     half = axis.half if axis else math.inf
@@ -101,7 +117,7 @@ def _same(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return x, y
 
 
-def best_level(view: View, factors: tuple[float, float], *, nearest: bool) -> int:
+def best_level(view: Leveled, factors: tuple[float, float], *, nearest: bool) -> int:
     """Return the level that GDAL reads when so many pixels of the full image make one."""
     wanted = min(factors)
     slack = NEAREST_SLACK if nearest else ANY_SLACK
@@ -113,7 +129,7 @@ def best_level(view: View, factors: tuple[float, float], *, nearest: bool) -> in
     return best
 
 
-def to_source(view: View, placing: Placing, frame: Frame, level: int) -> ToSource:
+def to_source(view: Leveled, placing: Placing, frame: Frame, level: int) -> ToSource:
     """Return the transform from pixels of a tile to pixels of one level."""
     width, height = frame.pixel
     across, down = (view.levels[level][side] / view.size[side] for side in (0, 1))
@@ -126,7 +142,7 @@ def to_source(view: View, placing: Placing, frame: Frame, level: int) -> ToSourc
     return transform
 
 
-def _resolution(view: View, place: Georeference, source: CRS, target: CRS) -> tuple[float, float]:
+def _resolution(view: Leveled, place: Georeference, source: CRS, target: CRS) -> tuple[float, float]:
     """Return the pixel size that GDAL would give the raster in another CRS, else the median of its pixels there."""
     (width, height), (west, south, east, north) = view.size, place.bounds
     if source.to_epsg() == 4326 and target.to_epsg() == 3857:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
-from gateway.tiles.model import TileFormat
+from gateway.colour.model import TileFormat
 
 # (bands, rows, cols) with one band or three, and (rows, cols).
 Bytes = npt.NDArray[np.uint8]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from imagecodecs import png_decode
 
-from gateway.tiles.legends import picture
+from gateway.colour.legends import picture
 
 WHITE = [255, 255, 255, 255]
 

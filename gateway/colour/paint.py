@@ -15,13 +15,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from gateway.colour.algorithms import RANGES
+from gateway.colour.encode import Bytes, encode, palette_png
+from gateway.colour.model import Encoded, Stretch, Style, TileFormat
 from gateway.errors import BadParameter, CannotBeDrawn
-from gateway.tiles.algorithms import RANGES
-from gateway.tiles.encode import Bytes, encode, palette_png
-from gateway.tiles.foreign import Blamed
-from gateway.tiles.model import Colormap, Encoded, Stretch, Style, TileFormat
-from gateway.tiles.view import View
-from gateway.tiles.warp import Drawn
+from gateway.reading.colormap import Colormap
+from gateway.reading.foreign import Blamed
+from gateway.reading.source import Drawn
+from gateway.reading.view import View
 
 PICTURES = (TileFormat.PNG, TileFormat.JPEG, TileFormat.WEBP)
 BYTE = 256
@@ -152,7 +153,7 @@ def named_colormap(name: str) -> Colormap:
     from rio_tiler.colormap import cmap  # noqa: PLC0415 - rio-tiler takes long to import
 
     if name not in cmap.list():
-        from gateway.tiles.legends import hint  # noqa: PLC0415
+        from gateway.colour.legends import hint  # noqa: PLC0415
 
         raise BadParameter(f"colormap_name: there is none of that name{hint(name)}")
     colours: Any = cmap.get(name)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from rio_tiler.expression import apply_expression, get_expression_blocks, validate_expression
 
+from gateway.colour.expressions import checked
 from gateway.errors import BadParameter
-from gateway.tiles.expressions import checked
 
 GOOD = (
     "b1", "(b1-b2)/(b1+b2)", "b1/b2;b2+b1", "where(b1>5,1,0)", "sqrt(b1**2+b2**2)", "10**(b1/10)", "b1*2**8", "~b1",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gateway.cog.stretch import ordered, ranges_of
-from gateway.tiles.handles import Handle
-from gateway.tiles.model import Stretch
+from gateway.colour.model import Stretch
+from gateway.reading.handles import Handle
 
 
 def stretch_of(handle: Handle) -> Stretch | None:

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 import pytest
 from rasterio.warp import transform
 
+from gateway.colour.model import Style, TileFormat
 from gateway.errors import StorageUnavailable, VersionChanged
+from gateway.ground.address import TileAddress
+from gateway.reading.far import GAP_BYTES, LEAST_BYTES, MOST_BYTES, FarSource, Kept
 from gateway.tiles import facts, pictures
 from gateway.tiles.engine import TileEngine
-from gateway.tiles.far import GAP_BYTES, LEAST_BYTES, MOST_BYTES, FarSource, Kept
-from gateway.tiles.model import Style, TileAddress, TileFormat
 from tests.tiles.far import Far, FarStorage
 from tests.tiles.rasters import (
     MERCATOR,

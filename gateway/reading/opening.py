@@ -12,8 +12,8 @@ from rasterio.abc import MultiByteRangeResourceContainer
 from rasterio.io import DatasetReader
 
 from gateway.cog.sourcefile import SourceFile
+from gateway.reading.far import FarFile, FarSource
 from gateway.storage import OpenObject
-from gateway.tiles.far import FarFile, FarSource
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gateway.errors import BadParameter, CannotBeDrawn, NoPlace, NotFound, VersionChanged
-from gateway.tiles.foreign import ROWS, UNFIT, Blamed, Translated, meaning
+from gateway.reading.foreign import ROWS, UNFIT, Blamed, Translated, meaning
 
 
 def named(name):

@@ -8,10 +8,10 @@ from rio_tiler.colormap import cmap
 from rio_tiler.io import Reader
 from rio_tiler.profiles import img_profiles
 
+from gateway.colour.model import Stretch, Style, TileFormat
+from gateway.colour.paint import picture, resolved
 from gateway.errors import BadParameter, CannotBeDrawn
-from gateway.tiles.model import Stretch, Style, TileFormat
-from gateway.tiles.paint import picture, resolved
-from gateway.tiles.warp import Drawn
+from gateway.reading.source import Drawn
 from tests.tiles.rasters import engine_of, handle_of, landscape, utm, write
 from tests.tiles.test_engine import address_over, decoded
 

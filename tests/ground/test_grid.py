@@ -7,8 +7,8 @@ import pytest
 from affine import Affine
 
 from gateway.errors import NotFound, TileOutsideGrid
-from gateway.tiles.grid import Grids, block_of
-from gateway.tiles.model import TileAddress
+from gateway.ground.address import TileAddress
+from gateway.ground.grid import Grids, block_of
 from tests.tiles.rasters import mercator_tile
 
 

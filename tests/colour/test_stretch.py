@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gateway.tiles.stretch import stretch_of
+from gateway.colour.stretch import stretch_of
 from tests.tiles.rasters import handle_of, landscape, utm, write
 
 

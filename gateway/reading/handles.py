@@ -19,12 +19,12 @@ from gateway.cog.layout import Layout, read_layout
 from gateway.cog.raster import strict_options
 from gateway.errors import GatewayError, VersionChanged
 from gateway.model import RasterFacts
+from gateway.reading.far import FarSource, Kept
+from gateway.reading.foreign import meaning
+from gateway.reading.opening import SourceRaster
+from gateway.reading.view import View, view_of
 from gateway.storage import OpenObject
 from gateway.storage.base import RemoteObject
-from gateway.tiles.far import FarSource, Kept
-from gateway.tiles.foreign import meaning
-from gateway.tiles.opening import SourceRaster
-from gateway.tiles.view import View, view_of
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gateway.errors import CannotBeDrawn, StorageUnavailable, VersionChanged
-from gateway.tiles.handles import HandlePool
+from gateway.reading.handles import HandlePool
 from tests.tiles.far import FarStorage
 from tests.tiles.rasters import dataset, landscape, opener, utm, write
 

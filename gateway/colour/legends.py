@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from rio_tiler.colormap import cmap
 
+from gateway.colour.encode import encode
+from gateway.colour.model import TileFormat
 from gateway.errors import NotFound
-from gateway.tiles.encode import encode
-from gateway.tiles.model import TileFormat
 
 # Longer text is no misspelt name, and would only cost time.
 LONGEST_NAME = 40

@@ -5,10 +5,10 @@ import pytest
 from affine import Affine
 from pyproj import Transformer
 
+from gateway.ground.address import TileAddress
+from gateway.ground.grid import Grids
+from gateway.ground.placing import best_level
 from gateway.tiles.facts import on_map
-from gateway.tiles.grid import Grids
-from gateway.tiles.model import TileAddress
-from gateway.tiles.placing import best_level
 from gateway.tiles.warp import Request, draw, placed, read_source
 from tests.tiles.rasters import handle_of, landscape, write
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gateway.tiles.mapping import MAX_ERROR, ControlGrid, Part, control_grid
+from gateway.ground.mapping import MAX_ERROR, ControlGrid, Part, control_grid
 
 WHOLE = Part(0, 0, 256, 256)
 FAR = 10_000

@@ -8,8 +8,8 @@ from rasterio.errors import NotGeoreferencedWarning
 from rio_tiler.profiles import img_profiles
 from rio_tiler.utils import render
 
-from gateway.tiles.encode import ENCODERS, encode, jpeg, palette_png, png, webp
-from gateway.tiles.model import TileFormat
+from gateway.colour.encode import ENCODERS, encode, jpeg, palette_png, png, webp
+from gateway.colour.model import TileFormat
 from tests.tiles.rasters import landscape
 from tests.tiles.test_engine import decoded
 

@@ -13,7 +13,7 @@ from rasterio.io import DatasetReader
 
 from gateway.errors import NoPlace
 from gateway.ground.georeference import Georeference, georeference
-from gateway.tiles.model import Colormap
+from gateway.reading.colormap import Colormap
 
 # The bands of a picture, where the raster has more.
 PICTURE_BANDS = 3

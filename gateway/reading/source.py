@@ -15,11 +15,19 @@ import numpy.typing as npt
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
-from gateway.tiles.handles import Handle
+from gateway.reading.handles import Handle
 
 Pixels = npt.NDArray[Any]
 Mask = npt.NDArray[np.uint8]
 OPAQUE = 255
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The pixels of a tile, (bands, rows, cols), and its mask, (rows, cols) of 0 to 255, or None: all valid."""
+
+    pixels: Pixels
+    mask: Mask | None
 
 
 @dataclass(frozen=True, slots=True)

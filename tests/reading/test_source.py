@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from affine import Affine
 
+from gateway.colour.model import Style, TileFormat
 from gateway.errors import BadParameter, CannotBeDrawn, NoPlace
 from gateway.tiles import facts, pictures
-from gateway.tiles.model import Style, TileFormat
 from tests.tiles.rasters import UTM, engine_of, landscape, utm, write
 from tests.tiles.test_engine import address_over, decoded
 

@@ -19,14 +19,13 @@ from rasterio.io import MemoryFile
 from rio_tiler.expression import parse_expression
 from rio_tiler.models import ImageData
 
+from gateway.colour.algorithm_names import picked
+from gateway.colour.algorithms import applied
+from gateway.colour.model import Encoded, Style, TileFormat
 from gateway.errors import BadParameter, CannotBeDrawn
-from gateway.tiles.algorithm_names import picked
-from gateway.tiles.algorithms import applied
-from gateway.tiles.foreign import NOT_WORKED_OUT, Blamed
-from gateway.tiles.model import Encoded, Style, TileFormat
-from gateway.tiles.source import Mask, held_by_band
-from gateway.tiles.view import View
-from gateway.tiles.warp import Drawn
+from gateway.reading.foreign import NOT_WORKED_OUT, Blamed
+from gateway.reading.source import Drawn, Mask, held_by_band
+from gateway.reading.view import View
 
 Bounds = tuple[float, float, float, float]
 

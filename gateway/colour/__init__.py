@@ -1,0 +1,1 @@
+"""From values to pictures: stretch, colour maps, expressions, algorithms, formats."""

@@ -1,0 +1,1 @@
+"""Open rasters: handles, bytes of far ones, and values with what is valid of them."""
