@@ -12,8 +12,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -125,11 +126,17 @@ class Server:
         return {"Authorization": f"Bearer {token}"}
 
     def download_token(self, dataset: str, headers: dict[str, str]) -> str:
-        """Return a fresh download token, to be looked for in the log."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
-        connection.request("POST", f"/api/auth/download-token/{dataset}", headers=headers)
-        token = str(json.load(connection.getresponse())["token"])
-        connection.close()
+        """Return a fresh download token, to be looked for in the log; a busy server is asked again for 30 s."""
+        end = time.monotonic() + 30
+        while True:
+            with closing(HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
+                connection.request("POST", f"/api/auth/download-token/{dataset}", headers=headers)
+                answer = connection.getresponse()
+                told = json.load(answer)
+            if answer.status != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > end:
+                break
+            time.sleep(0.1)
+        token = str(told["token"])
         self.secrets.append(token)
         return token
 

@@ -10,7 +10,8 @@ from tests.cog.broken import BROKEN, PIPE, SHRINKING, our_verdict, report_on, wr
 
 TEXT = PAGE.read_text()
 ROWS = {
-    cells[0].strip("`"): cells[1:] for cells in re.findall(r"^\| (`\S+`) \| (.+?) \| (.+?) \| (.+?) \|$", TEXT, re.M)
+    cells[0].strip("`"): cells[1:]
+    for cells in re.findall(r"^\| (`\S+`) \| (.+?) \| (.+?) \| (.+?) \|$", TEXT[TEXT.index(HEAD) :], re.M)
 }
 # What a sample cannot help to break as well.
 COMPANIONS = {
