@@ -166,6 +166,9 @@ class Records(Protocol):
     def dataset_at(self, root: str, key: str) -> Dataset | None:
         """Return the dataset whose object lies at `key` in `root`, or None."""
 
+    def datasets_at(self, root: str, keys: Sequence[str]) -> dict[str, Dataset]:
+        """Return those datasets whose objects lie at these keys in `root`, by key; one query for a thousand."""
+
     def has_title(self, title: str) -> bool:
         """Return whether a dataset has exactly this title; quick."""
 

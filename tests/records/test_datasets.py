@@ -45,6 +45,39 @@ def test_unknown_ids_and_objects_are_none(records):
     assert records.dataset_at("other", "folder/1.tif") is None
 
 
+def test_datasets_are_found_by_many_keys_at_once(records):
+    for number in (1, 2, 3):
+        register(records, dataset(number))
+    register(records, dataset(4, root="other", key=dataset(2).key))
+    keys = [f"folder/{number}.tif" for number in (*range(2, 1002), 2)]
+    assert records.datasets_at("data", keys) == {dataset(number).key: dataset(number) for number in (2, 3)}
+    assert records.datasets_at("data", []) == {}
+    with pytest.raises(BadParameter):
+        records.datasets_at("data", ["folder/1.tif", "\udcff.tif"])
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"root": "other"}, [2]),
+        ({"visibility": Scale.PRIVATE}, [3]),
+        ({"valid": False}, [3]),
+        ({"valid": True}, [1, 2]),
+        ({"owner": "ben"}, [2]),
+        ({"owner": ""}, [3]),
+        ({"owner": "nobody"}, []),
+    ],
+)
+def test_a_listing_is_filtered_by_what_the_record_says(records, filters, found):
+    register(records, dataset(1))
+    register(records, dataset(2, root="other", owner="ben"))
+    broken = Report("header", (Finding("strips", "in strips"),))
+    register(records, dataset(3, visibility=Scale.PRIVATE, download=Scale.PRIVATE, owner=None, report=broken))
+    page = records.find_datasets(DatasetQuery(None, **filters))
+    assert numbers(page) == found
+    assert page.total == len(found)
+
+
 def test_times_come_back_in_utc_to_the_millisecond(records):
     moment = datetime(2026, 5, 6, 7, 8, 9, 123456, tzinfo=timezone(timedelta(hours=2)))
     register(records, dataset(1, created_at=moment))

@@ -41,7 +41,8 @@ MEETS_BBOX = """(
 )"""
 FOUND = "strpos(title_folded, %(q)s) > 0"
 FOUND_BY_OPERATOR = "(strpos(title_folded, %(q)s) > 0 OR strpos(key_folded, %(q)s) > 0)"
-VALID = "(report ->> 'valid')::boolean"
+# What is said of a dataset elsewhere than in a column of that name, or by null.
+SAID = {"valid": "(report ->> 'valid')::boolean", "owner": "coalesce(owner, '')"}
 # Two would tell that a prefix is not unique; more are named in the complaint.
 MOST_IDS = 5
 IDS = "SELECT id FROM datasets WHERE id BETWEEN %(first)s AND %(last)s ORDER BY id LIMIT %(most)s"
@@ -165,10 +166,12 @@ def conditions(query: DatasetQuery) -> tuple[str, dict[str, Any]]:
     if query.q:
         wanted.append(FOUND_BY_OPERATOR if query.principal is None else FOUND)
         values["q"] = fold(query.q)
-    for name, value in {"root": query.root, "visibility": query.visibility, "valid": query.valid}.items():
+    visibility = query.visibility and query.visibility.value
+    told = {"root": query.root, "visibility": visibility, "valid": query.valid, "owner": query.owner}
+    for name, value in told.items():
         if value is not None:
-            wanted.append(f"{VALID if name == 'valid' else name} = %({name})s")
-            values[name] = value.value if name == "visibility" else value  # type: ignore[union-attr]
+            wanted.append(f"{SAID.get(name, name)} = %({name})s")
+            values[name] = value
     if query.bbox is not None:
         west, south, east, north = map(float, query.bbox)
         wanted.append(MEETS_BBOX)

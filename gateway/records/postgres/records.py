@@ -68,7 +68,11 @@ class PostgresRecords:
 
     def dataset_at(self, root: str, key: str) -> Dataset | None:
         """Return the dataset whose object lies at `key` in `root`, or None."""
-        return self._pool.run(datasets.at, root, [key]).get(key)
+        return self.datasets_at(root, [key]).get(key)
+
+    def datasets_at(self, root: str, keys: Sequence[str]) -> dict[str, Dataset]:
+        """Return those datasets whose objects lie at these keys in `root`, by key."""
+        return self._pool.run(datasets.at, root, keys)
 
     def has_title(self, title: str) -> bool:
         """Return whether a dataset has exactly this title."""

@@ -48,6 +48,7 @@ MOST_IDS = 5
 IDS = "SELECT id FROM datasets WHERE id BETWEEN :first AND :last ORDER BY id LIMIT :most"
 RECORDED_IDS = """SELECT DISTINCT dataset_id AS id FROM audit
     WHERE dataset_id BETWEEN :first AND :last ORDER BY dataset_id LIMIT :most"""
+AT = 'SELECT * FROM datasets WHERE root = :root AND "key" IN (SELECT value FROM json_each(:keys))'
 # Of equals the id decides, so that pages neither lose nor repeat one.
 COLUMNS = {"created_at": "created_at", "title": "fold(title)", "size_bytes": "size_bytes"}
 ORDERS = {
@@ -71,12 +72,11 @@ def ids(database: Database, prefix: str, removed: bool) -> tuple[str, ...]:
     return tuple(sorted(set(found))[:MOST_IDS])
 
 
-def by_object(database: Database, root: str, key: str) -> Dataset | None:
-    """Return the dataset of this object, or None."""
-    found = rows_of(
-        database, 'SELECT * FROM datasets WHERE root = :root AND "key" = :key', {"root": root, "key": key}
-    )
-    return dataset_of(found[0]) if found else None
+def at(database: Database, root: str, keys: Sequence[str]) -> dict[str, Dataset]:
+    """Return the datasets whose objects lie at these keys, by key."""
+    # Not as ASCII: what is no Unicode must be refused where it is bound, and not be looked for as something else.
+    values = {"root": root, "keys": json.dumps(list(keys), ensure_ascii=False)}
+    return {row["key"]: dataset_of(row) for row in rows_of(database, AT, values)}
 
 
 def has_title(database: Database, title: str) -> bool:
