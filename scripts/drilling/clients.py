@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection, HTTPException
+from threading import Event
 
 from .server import Server
+from .threads import Threads
 
 SERVED = (200, 206)
 
@@ -27,7 +29,7 @@ class Answer:
     ended: float
 
 
-class Load:
+class Load(Threads):
     """`clients` threads that download ranges and whole files of one dataset until the `with` block ends.
 
     Every second client names its requests itself, the others take the server's names and may go its short way;
@@ -38,30 +40,17 @@ class Load:
         self._server = server
         self._path = f"/api/datasets/{dataset}/download/cog"
         self._data = data
-        self._done = threading.Event()
         self.answers: list[Answer] = []
         bearer = server.bearer()
         token = server.download_token(dataset, bearer)
         ways = [(self._path, bearer)] * 3 + [(f"{self._path}?token={token}", {})]
-        self._threads = [
-            threading.Thread(target=self._run, args=(number, *ways[number % 4])) for number in range(clients)
-        ]
+        super().__init__(*(partial(self._run, number, *ways[number % 4]) for number in range(clients)))
 
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._done.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, number: int, path: str, headers: dict[str, str]) -> None:
+    def _run(self, number: int, path: str, headers: dict[str, str], done: Event) -> None:
         chance = random.Random(number)  # noqa: S311 - no secret
         connection = HTTPConnection("127.0.0.1", self._server.port, timeout=30)
         count = 0
-        while not self._done.is_set():
+        while not done.is_set():
             count += 1
             own = {"X-Request-ID": f"drill-{number}-{count}-{time.monotonic_ns():x}"} if number % 2 else {}
             answer = self._ask(connection, path, {**headers, **own}, chance)

@@ -6,18 +6,19 @@ import os
 import resource
 import shutil
 import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from .clients import SERVED, Load, unrecorded
 from .server import Outcome, Server, until_true, write_cog
+from .threads import Threads
 
 RECOVERY_SECONDS = 2.0
 # How long is waited for a recovery before it counts as none.
@@ -123,27 +124,18 @@ def _worked(line: list[str]) -> bool:
     return subprocess.run(line, check=False, capture_output=True).returncode == 0
 
 
-@dataclass
-class Readiness:
+class Readiness(Threads):
     """What /readyz says, asked again and again until the `with` block ends: pairs of monotonic time and status."""
 
-    server: Server
-    seen: list[tuple[float, int]] = field(default_factory=list)
+    def __init__(self, server: Server) -> None:
+        super().__init__(self._ask)
+        self._server = server
+        self.seen: list[tuple[float, int]] = []
 
-    def __enter__(self) -> Readiness:
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._done.wait(0.1):
+    def _ask(self, done: Event) -> None:
+        while not done.wait(0.1):
             asked = time.monotonic()
-            self.seen.append((asked, self.server.status("/readyz")))
+            self.seen.append((asked, self._server.status("/readyz")))
 
     def first(self, status: int, after: float) -> float | None:
         """Return how many seconds later the first question with this answer was asked."""

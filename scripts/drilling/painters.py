@@ -9,15 +9,17 @@ import re
 import shutil
 import signal
 import statistics
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from threading import Event
 
 from .clients import SERVED, Load, unrecorded
 from .server import Outcome, Server, write_cog
+from .threads import Threads
 
 PAINT_SECONDS = 10.0
 PATCH = "import gateway.studio.forks as forks; forks.PROGRAM = 'scripts.drilling.hostile_painter'"
@@ -33,30 +35,19 @@ class Seen:
     seconds: float
 
 
-class Maps:
+class Maps(Threads):
     """`clients` threads that ask for tiles until the `with` block ends; each fifth hangs or crashes."""
 
     def __init__(self, server: Server, datasets: dict[str, str], clients: int = 16) -> None:
         self._server, self._datasets = server, datasets
-        self._done = threading.Event()
         self.seen: list[Seen] = []
-        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(clients)]
+        super().__init__(*(partial(self._run, number) for number in range(clients)))
 
-    def __enter__(self) -> Maps:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._done.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, number: int) -> None:
+    def _run(self, number: int, done: Event) -> None:
         chance = random.Random(number)  # noqa: S311 - no secret
         connection = HTTPConnection("127.0.0.1", self._server.port, timeout=4 * PAINT_SECONDS)
         count = number
-        while not self._done.is_set():
+        while not done.is_set():
             count += 1
             raster = ("hang", "crash")[count // 5 % 2] if count % 5 == 0 else f"good{count % 3}"
             self.seen.append(self._ask(connection, raster, chance))

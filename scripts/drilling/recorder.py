@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from threading import Event
 
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from .clients import SERVED, Load, unrecorded
 from .server import Outcome, Server, until_true, write_cog
+from .threads import Threads
 
 ENDS = "SELECT request_id FROM audit WHERE action = 'download.finished'"
 BACK_SECONDS = 5.0
@@ -112,10 +113,9 @@ def _killed(pids: list[int]) -> int:
 
 def _under_fire(server: Server, seconds: float, kill: Callable[[Server, int], int]) -> tuple[int, list[float]]:
     """Return how many were killed, and how long each time was in which nobody accepted, in seconds."""
-    done = threading.Event()
     gaps: list[float] = []
 
-    def look() -> None:
+    def look(done: Event) -> None:
         since: float | None = None
         while not done.is_set():
             if server.status("/livez") == 200:
@@ -126,15 +126,12 @@ def _under_fire(server: Server, seconds: float, kill: Callable[[Server, int], in
                 since = time.monotonic()
             time.sleep(LOOK_SECONDS)
 
-    looking = threading.Thread(target=look)
-    looking.start()
-    kills, end = 0, time.monotonic() + seconds
-    for turn in count():
-        if time.monotonic() >= end:
-            break
-        kills += kill(server, turn)
-    until_true(lambda: server.status("/livez") == 200, 2 * BACK_SECONDS)
-    time.sleep(2 * LOOK_SECONDS)
-    done.set()
-    looking.join()
+    with Threads(look):
+        kills, end = 0, time.monotonic() + seconds
+        for turn in count():
+            if time.monotonic() >= end:
+                break
+            kills += kill(server, turn)
+        until_true(lambda: server.status("/livez") == 200, 2 * BACK_SECONDS)
+        time.sleep(2 * LOOK_SECONDS)
     return kills, gaps

@@ -7,13 +7,14 @@ import json
 import os
 import random
 import re
-import threading
 import time
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
+from threading import Event
 
 from .server import Outcome, Server, write_cog
+from .threads import Threads
 
 READERS = 16
 VERSIONS = 5
@@ -26,7 +27,6 @@ class Reader:
     server: Server
     path: str
     headers: dict[str, str]
-    done: threading.Event
     chance: random.Random
     digests: list[str] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
@@ -34,10 +34,10 @@ class Reader:
     in_parts: int = 0
     wrong: int = 0
 
-    def run(self) -> None:
+    def run(self, done: Event) -> None:
         """Assemble files until the drill is over."""
         connection = HTTPConnection("127.0.0.1", self.server.port, timeout=30)
-        while not self.done.is_set():
+        while not done.is_set():
             try:
                 if (body := self._assembled(connection)) is not None:
                     self.digests.append(hashlib.sha256(body).hexdigest())
@@ -86,21 +86,16 @@ def splice(folder: Path, seconds: float = 60, *, replacements: int = 300) -> Out
     rasters.mkdir()
     versions = [write_cog(folder / f"{seed}.tif", seed=seed).read_bytes() for seed in range(VERSIONS)]
     (rasters / "drill.tif").write_bytes(versions[0])
-    outcome, done = Outcome(), threading.Event()
+    outcome = Outcome()
     with Server(folder, "--processes", "2") as server:
         path = f"/api/datasets/{server.ingest('drill.tif')}/download/cog"
         headers = server.bearer()
-        readers = [Reader(server, path, headers, done, random.Random(n)) for n in range(READERS)]  # noqa: S311
-        threads = [threading.Thread(target=reader.run) for reader in readers]
-        for thread in threads:
-            thread.start()
-        for count in range(1, replacements + 1):
-            time.sleep(seconds / replacements)
-            (rasters / ".next").write_bytes(versions[count % VERSIONS])
-            os.replace(rasters / ".next", rasters / "drill.tif")  # noqa: PTH105 - rename(2) is what is drilled
-        done.set()
-        for thread in threads:
-            thread.join()
+        readers = [Reader(server, path, headers, random.Random(n)) for n in range(READERS)]  # noqa: S311
+        with Threads(*(reader.run for reader in readers)):
+            for count in range(1, replacements + 1):
+                time.sleep(seconds / replacements)
+                (rasters / ".next").write_bytes(versions[count % VERSIONS])
+                os.replace(rasters / ".next", rasters / "drill.tif")  # noqa: PTH105 - rename(2) is what is drilled
         _judge(readers, {hashlib.sha256(version).hexdigest() for version in versions}, outcome)
         outcome.figures |= {"replacements": replacements, "tokens in the log": server.leaked()}
         outcome.promise(not server.leaked(), "no token is in the log")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,8 +13,10 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from itertools import cycle, islice
 from pathlib import Path
+from threading import Event
 
 from .server import Outcome, Server, until_true, write_cog
+from .threads import Threads
 
 # Above what the limit of the server lets wait: pictures that are drawn just then, and what an allocator keeps.
 GROWTH_MIB = 350
@@ -26,6 +27,8 @@ SIDE = 2048
 GRACE_SECONDS = 60.0
 SLOW_ANSWER_SECONDS = 1.5
 POLL_SECONDS = 0.05
+# The state of a connection in /proc/net/tcp.
+ESTABLISHED = "01"
 
 
 @dataclass
@@ -64,7 +67,7 @@ def unread(
             client = stack.enter_context(_asked(server.port, *paths[kind], bearer, tls))
             held[client.getsockname()[1]] = kind
         cut = _cut(held, server.port, limit_seconds)
-        left = Counter(held[client] for client in _kept(server.port) & held.keys())
+        left = Counter(held[client] for client in kept(server.port) & held.keys())
     outcome.figures |= {
         f"{readers} clients that read nothing, TLS": tls,
         "MiB of the server before / at most": f"{rss:.0f} / {seen.peak_mib:.0f}",
@@ -106,22 +109,17 @@ def _paths(dataset: str) -> dict[str, tuple[str, int]]:
 @contextmanager
 def _watched(server: Server, tls: bool) -> Iterator[Seen]:
     """Look at the server again and again until the `with` block ends."""
-    seen, done = Seen(), threading.Event()
+    seen = Seen()
 
-    def look() -> None:
+    def look(done: Event) -> None:
         while not done.wait(POLL_SECONDS):
             began = time.monotonic()
             seen.polls[_status(server.port, "/livez", None, tls)] += 1
             seen.slowest_seconds = max(seen.slowest_seconds, time.monotonic() - began)
             seen.peak_mib = max(seen.peak_mib, server.rss_mib())
 
-    looking = threading.Thread(target=look)
-    looking.start()
-    try:
+    with Threads(look):
         yield seen
-    finally:
-        done.set()
-        looking.join()
 
 
 def _status(port: int, path: str, bearer: str | None, tls: bool) -> int:
@@ -162,7 +160,7 @@ def _cut(held: dict[int, str], port: int, limit_seconds: float) -> dict[str, flo
     began, cut = time.monotonic(), dict[str, float]()
 
     def all_cut() -> bool:
-        still = {held[client] for client in _kept(port) & held.keys()}
+        still = {held[client] for client in kept(port) & held.keys()}
         for kind in set(held.values()) - still - cut.keys():
             cut[kind] = time.monotonic() - began
         return not still
@@ -172,13 +170,16 @@ def _cut(held: dict[int, str], port: int, limit_seconds: float) -> dict[str, flo
     return cut
 
 
-def _kept(port: int) -> set[int]:
-    """Return the clients' ports of the connections that a process holds; what only the kernel has has no inode."""
+def kept(port: int) -> set[int]:
+    """Return the clients' ports of the connections that a process holds or has yet to accept (proc_net_tcp).
+
+    What only the kernel has has no inode; it is established until somebody accepts it, and closing afterwards.
+    """
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return {
         int(fields[2].rpartition(":")[2], 16)
         for fields in lines
-        if int(fields[1].rpartition(":")[2], 16) == port and fields[9] != "0"
+        if int(fields[1].rpartition(":")[2], 16) == port and (fields[3] == ESTABLISHED or fields[9] != "0")
     }
 
 

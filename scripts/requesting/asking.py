@@ -7,9 +7,12 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPConnection, HTTPException
+from threading import Event
 
 from scripts.drilling.server import Server
+from scripts.drilling.threads import Threads
 
 from .questions import Questions
 
@@ -58,7 +61,7 @@ class Client:
         self._connection.close()
 
 
-class Beside:
+class Beside(Threads):
     """Everything that goes on until the `with` block ends: random requests, downloads, and looks at /livez."""
 
     def __init__(self, server: Server, questions: list[Questions], rate: float, file: tuple[str, bytes]) -> None:
@@ -67,42 +70,31 @@ class Beside:
         self.livez_seconds = 0.0
         self.not_alive = 0
         self._server, self._rate, self._file = server, rate / len(questions), file
-        self._done = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(each, n)) for n, each in enumerate(questions)]
-        self._threads += [threading.Thread(target=work) for work in (self._look, self._download)]
+        asking = (partial(self._ask, each, number) for number, each in enumerate(questions))
+        super().__init__(*asking, self._look, self._download)
 
-    def __enter__(self) -> Beside:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._done.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self, questions: Questions, number: int) -> None:
+    def _ask(self, questions: Questions, number: int, done: Event) -> None:
         client, pauses = Client(self._server.port), random.Random(number)  # noqa: S311 - no secret
-        while not self._done.wait(pauses.expovariate(self._rate)):
+        while not done.wait(pauses.expovariate(self._rate)):
             name, path = questions.next()
             began = time.monotonic()
             status, _ = client.get(f"/api{path}")
             self.tally.add(status, time.monotonic() - began, f"{name} /api{path}")
         client.close()
 
-    def _look(self) -> None:
+    def _look(self, done: Event) -> None:
         client = Client(self._server.port)
-        while not self._done.wait(0.25):
+        while not done.wait(0.25):
             began = time.monotonic()
             status, _ = client.get("/livez")
             self.livez_seconds = max(self.livez_seconds, time.monotonic() - began)
             self.not_alive += status != 200
         client.close()
 
-    def _download(self) -> None:
+    def _download(self, done: Event) -> None:
         client, chance = Client(self._server.port), random.Random(0)  # noqa: S311 - no secret
         path, data = self._file
-        while not self._done.wait(0.2):
+        while not done.wait(0.2):
             start = chance.randrange(len(data))
             stop = min(len(data), start + chance.choice((1, 16_384, len(data))))
             status, body = client.get(path, {"Range": f"bytes={start}-{stop - 1}"})

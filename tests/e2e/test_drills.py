@@ -1,5 +1,6 @@
 """The drills of `scripts/drills.py`, short: the same promises, with time for a busy machine."""
 
+import socket
 import sys
 
 import pytest
@@ -11,7 +12,7 @@ from scripts.drilling.server import Outcome
 from scripts.drilling.signals import signals
 from scripts.drilling.slow import slowloris, stall
 from scripts.drilling.splice import splice
-from scripts.drilling.unread import unread
+from scripts.drilling.unread import kept, unread
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -65,6 +66,17 @@ def test_readers_who_stop_cost_no_memory_and_are_cut(tmp_path):
 def test_clients_who_never_finish_asking_are_cut(tmp_path):
     outcome = slowloris(tmp_path, 1, clients=10, patch="import gateway.app; gateway.app.IDLE_SECONDS = 1")
     assert outcome.broken == [], outcome
+
+
+def test_a_client_that_waits_to_be_accepted_is_not_taken_for_one_that_was_cut():
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        port, of_client = server.getsockname()[1], client.getsockname()[1]
+        assert of_client in kept(port)
+        accepted = server.accept()[0]
+        assert of_client in kept(port)
+        client.sendall(b"not read")
+        accepted.close()
+        assert of_client not in kept(port)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
