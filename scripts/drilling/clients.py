@@ -9,8 +9,8 @@ from functools import partial
 from http.client import HTTPConnection, HTTPException
 from threading import Event
 
-from .server import Server
-from .threads import Threads
+from scripts.clustering.gateway import Gateway
+from scripts.drilling.threads import Threads
 
 SERVED = (200, 206)
 
@@ -36,7 +36,7 @@ class Load(Threads):
     every fourth comes with a download token in the URL.
     """
 
-    def __init__(self, server: Server, dataset: str, data: bytes, clients: int = 8) -> None:
+    def __init__(self, server: Gateway, dataset: str, data: bytes, clients: int = 8) -> None:
         self._server = server
         self._path = f"/api/datasets/{dataset}/download/cog"
         self._data = data
@@ -79,8 +79,8 @@ class Load(Threads):
         return Answer(status, request_id, whole, asked, time.monotonic())
 
 
-def unrecorded(answers: list[Answer], server: Server) -> tuple[int, int, int]:
+def unrecorded(answers: list[Answer], server: Gateway) -> tuple[int, int, int]:
     """Return how many answers with bytes came, how many of them have no row, and how many have several."""
-    granted = server.granted()
+    granted = server.rows_by_request()
     ids = [answer.request_id for answer in answers if answer.status in SERVED]
     return len(ids), sum(granted[name] == 0 for name in ids), sum(granted[name] > 1 for name in ids)

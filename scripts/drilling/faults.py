@@ -16,9 +16,9 @@ from threading import Event
 
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from .clients import SERVED, Load, unrecorded
-from .server import Outcome, Server, until_true, write_cog
-from .threads import Threads
+from scripts.drilling.clients import SERVED, Load, unrecorded
+from scripts.drilling.server import Outcome, Server, until_true, write_cog
+from scripts.drilling.threads import Threads
 
 RECOVERY_SECONDS = 2.0
 # How long is waited for a recovery before it counts as none.
@@ -165,7 +165,7 @@ def faults(
         if own_disk:
             stack.enter_context(small_disk(folder / "state"))
         server = stack.enter_context(Server(folder, "--processes", str(processes), **settings))
-        dataset = server.ingest("drill.tif")
+        dataset = server.ingest("rasters/drill.tif")
         for name in names:
             if name == "read-only" and (os.geteuid() != 0 or shutil.which("chattr") is None):
                 outcome.figures[name] = "left out: needs root and chattr"

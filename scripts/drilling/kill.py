@@ -8,8 +8,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from .clients import SERVED, Load, unrecorded
-from .server import Outcome, Server, alive, until_true, write_cog
+from scripts.drilling.clients import SERVED, Load, unrecorded
+from scripts.drilling.server import Outcome, Server, alive, until_true, write_cog
 
 SLACK_BYTES = 24 << 20
 
@@ -26,7 +26,7 @@ def kill(folder: Path, seconds: float = 30, *, every: float = 1.0) -> Outcome:
         slack.write(os.urandom(SLACK_BYTES))
     outcome = Outcome()
     with Server(folder, "--processes", "2") as server:
-        dataset = server.ingest("drill.tif")
+        dataset = server.ingest("rasters/drill.tif")
         with Load(server, dataset, file.read_bytes()) as load:
             kills = _kill_workers(server, seconds, every)
             until_true(lambda: len(_children(server)) == 2 and server.status("/livez") == 200, 30)

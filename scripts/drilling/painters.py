@@ -17,9 +17,9 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Event
 
-from .clients import SERVED, Load, unrecorded
-from .server import Outcome, Server, write_cog
-from .threads import Threads
+from scripts.drilling.clients import SERVED, Load, unrecorded
+from scripts.drilling.server import Outcome, Server, write_cog
+from scripts.drilling.threads import Threads
 
 PAINT_SECONDS = 10.0
 PATCH = "import gateway.studio.forks as forks; forks.PROGRAM = 'scripts.drilling.hostile_painter'"
@@ -87,7 +87,7 @@ def painters(folder: Path, seconds: float = 60, *, every: float = 1.0) -> Outcom
         shutil.copy(file, folder / "rasters" / f"{name}.tif")
     outcome = Outcome()
     with Server(folder, "--processes", "2", patch=PATCH, paint_seconds=f"{PAINT_SECONDS:g}") as server:
-        datasets = {path.stem: server.ingest(path.name) for path in sorted((folder / "rasters").glob("*.tif"))}
+        datasets = {path.stem: server.ingest(str(path)) for path in sorted((folder / "rasters").glob("*.tif"))}
         with Load(server, datasets["file"], file.read_bytes()) as load, Maps(server, datasets) as maps:
             kills = _kill(server, seconds, every)
         counted = _metrics(server)

@@ -12,13 +12,10 @@ from itertools import count
 from pathlib import Path
 from threading import Event
 
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
+from scripts.drilling.clients import SERVED, Load, unrecorded
+from scripts.drilling.server import Outcome, Server, until_true, write_cog
+from scripts.drilling.threads import Threads
 
-from .clients import SERVED, Load, unrecorded
-from .server import Outcome, Server, until_true, write_cog
-from .threads import Threads
-
-ENDS = "SELECT request_id FROM audit WHERE action = 'download.finished'"
 BACK_SECONDS = 5.0
 LOOK_SECONDS = 0.02
 
@@ -32,7 +29,7 @@ def recorder(folder: Path, seconds: float = 30, *, every: float = 1.0) -> Outcom
     file = write_cog(folder / "rasters" / "drill.tif")
     outcome, kills = Outcome(), 0
     with Server(folder, "--processes", "2") as server:
-        dataset = server.ingest("drill.tif")
+        dataset = server.ingest("rasters/drill.tif")
         with Load(server, dataset, file.read_bytes()) as load:
             end = time.monotonic() + seconds
             while time.monotonic() < end:
@@ -59,11 +56,7 @@ def recorder(folder: Path, seconds: float = 30, *, every: float = 1.0) -> Outcom
 
 def _ends(server: Server, ids: list[str]) -> tuple[int, int]:
     """Return how many of the requests have no end on record, and how many have several."""
-    connection = sqlite3.connect(server.database, timeout=10)
-    try:
-        ends = Counter(row[0] for row in connection.execute(ENDS))
-    finally:
-        connection.close()
+    ends = server.rows_by_request("download.finished")
     return sum(ends[name] == 0 for name in ids), sum(ends[name] > 1 for name in ids)
 
 

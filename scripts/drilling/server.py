@@ -12,10 +12,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from http import HTTPStatus
-from http.client import HTTPConnection
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +25,10 @@ from rasterio.transform import from_origin
 # The driver of the server: two SQLite libraries of different age should not meet in one file.
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from scripts.clustering.gateway import ROOT, Gateway
+
 KEY = "drill-key-0123456789-abcdefghijklmnop"
-GRANTED = "SELECT request_id FROM audit WHERE action = 'download.cog'"
+REQUESTS = "SELECT request_id FROM audit WHERE action = ?"
 
 
 @dataclass
@@ -59,30 +58,28 @@ def write_cog(path: Path, *, side: int = 800, seed: int = 1) -> Path:
     return path
 
 
-class Server:
+class Server(Gateway):
     """One `cog-gateway serve` over `folder/rasters`; stopped at the end of the `with` block.
 
     `patch` is Python that runs in the server before it starts. Settings are named as in the documentation.
     """
 
     def __init__(self, folder: Path, *arguments: str, patch: str = "", **settings: str) -> None:
-        self.folder = folder
         self.state = folder / "state"
-        self.environment = {
+        environment = {
             "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "GATEWAY_STATE_DIR": str(self.state),
             "GATEWAY_ROOTS": json.dumps({"data": {"uri": f"file:{folder / 'rasters'}"}}), "GATEWAY_SECRET_KEYS": KEY,
             **{f"GATEWAY_{name.upper()}": value for name, value in settings.items()},
         }  # fmt: skip
+        super().__init__(folder, environment)
         code = f"{patch}\nfrom gateway.__main__ import main\nmain()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "serve", "--port", "0", *arguments], env=self.environment, cwd=folder,
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True,
         )  # fmt: skip
         self.lines: list[str] = []
-        self.secrets: list[str] = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        self.port = 0
 
     def __enter__(self) -> Server:
         until_true(lambda: any("accepting on" in line for line in self.lines), 30)
@@ -107,65 +104,20 @@ class Server:
             self.process.kill()
             return self.process.wait()
 
-    def command(self, *arguments: str) -> str:
-        """Return what a command over the same state prints."""
-        line = [sys.executable, "-m", "gateway", *arguments]
-        return subprocess.run(
-            line, env=self.environment, cwd=self.folder, check=True, stdout=subprocess.PIPE, text=True, timeout=60
-        ).stdout
-
-    def ingest(self, name: str, visibility: str = "public") -> str:
-        """Return the id of the dataset that a file of the root becomes."""
-        printed = self.command("ingest", f"rasters/{name}", "--visibility", visibility, "--json")
-        return str(json.loads(printed)["id"])
-
-    def bearer(self, name: str = "drill") -> dict[str, str]:
-        """Return the Authorization field of a fresh bearer token, to be looked for in the log."""
-        token = self.command("token", "--sub", name, "--seconds", "3600").strip()
-        self.secrets.append(token)
-        return {"Authorization": f"Bearer {token}"}
-
-    def download_token(self, dataset: str, headers: dict[str, str]) -> str:
-        """Return a fresh download token, to be looked for in the log; a busy server is asked again for 30 s."""
-        end = time.monotonic() + 30
-        while True:
-            with closing(HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
-                connection.request("POST", f"/api/auth/download-token/{dataset}", headers=headers)
-                answer = connection.getresponse()
-                told = json.load(answer)
-            if answer.status != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > end:
-                break
-            time.sleep(0.1)
-        token = str(told["token"])
-        self.secrets.append(token)
-        return token
-
-    def status(self, path: str) -> int:
-        """Return the status of one GET, 0 when there is no answer."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().status
-        except OSError:
-            return 0
-        finally:
-            connection.close()
-
-    def leaked(self) -> int:
-        """Return how many log lines hold a token that was used, or its signature."""
-        parts = [part for token in self.secrets for part in (token, token.rpartition(".")[2])]
-        return sum(any(part in line for part in parts) for line in list(self.lines))
+    def log_lines(self) -> list[str]:
+        """Return the lines that were logged so far."""
+        return list(self.lines)
 
     @property
     def database(self) -> Path:
         """Return the file of the catalogue and the audit."""
         return self.state / "gateway.db"
 
-    def granted(self) -> Counter[str]:
-        """Return how many `download.cog` rows each request id has."""
+    def rows_by_request(self, action: str = "download.cog") -> Counter[str]:
+        """Return how many rows of an action each request id has, asked of the database itself."""
         connection = sqlite3.connect(self.database, timeout=10)
         try:
-            return Counter(row[0] for row in connection.execute(GRANTED))
+            return Counter(row[0] for row in connection.execute(REQUESTS, [action]))
         finally:
             connection.close()
 

@@ -9,8 +9,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .clients import SERVED, Load
-from .server import Outcome, Server, until_true, write_cog
+from scripts.drilling.clients import SERVED, Load
+from scripts.drilling.server import Outcome, Server, until_true, write_cog
 
 STARTS_AT_ONCE = 4
 # What a start takes at most, from the moment when the process is ours to the last worker that accepts.
@@ -78,7 +78,7 @@ def _under_load(folder: Path, number: signal.Signals, seconds: float, outcome: O
     (folder / "rasters").mkdir(parents=True)
     file = write_cog(folder / "rasters" / "drill.tif")
     with Server(folder, "--processes", "2") as server:
-        with Load(server, server.ingest("drill.tif"), file.read_bytes()) as load:
+        with Load(server, server.ingest("rasters/drill.tif"), file.read_bytes()) as load:
             end, hangups = time.monotonic() + seconds / 2, 0
             while time.monotonic() < end:
                 os.killpg(server.process.pid, signal.SIGHUP)

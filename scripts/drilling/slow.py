@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from .server import Outcome, Server, until_true, write_cog
+from scripts.drilling.server import Outcome, Server, until_true, write_cog
 
 GROWTH_MIB = 64
 # Beyond the stall or the header timeout: the watchdog looks now and then, and the loop is busy.
@@ -26,7 +26,7 @@ def stall(folder: Path, seconds: float = 5, *, readers: int = 200, size_bytes: i
         slack.truncate(size_bytes)
     outcome = Outcome()
     with Server(folder, stall_seconds=str(seconds)) as server, ExitStack() as stack:
-        path = f"/api/datasets/{server.ingest('drill.tif')}/download/cog"
+        path = f"/api/datasets/{server.ingest('rasters/drill.tif')}/download/cog"
         headers = server.bearer()
         _download_some(server, path, headers)
         rss, descriptors = server.rss_mib(), server.descriptors()

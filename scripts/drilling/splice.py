@@ -13,8 +13,8 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from threading import Event
 
-from .server import Outcome, Server, write_cog
-from .threads import Threads
+from scripts.drilling.server import Outcome, Server, write_cog
+from scripts.drilling.threads import Threads
 
 READERS = 16
 VERSIONS = 5
@@ -88,7 +88,7 @@ def splice(folder: Path, seconds: float = 60, *, replacements: int = 300) -> Out
     (rasters / "drill.tif").write_bytes(versions[0])
     outcome = Outcome()
     with Server(folder, "--processes", "2") as server:
-        path = f"/api/datasets/{server.ingest('drill.tif')}/download/cog"
+        path = f"/api/datasets/{server.ingest('rasters/drill.tif')}/download/cog"
         headers = server.bearer()
         readers = [Reader(server, path, headers, random.Random(n)) for n in range(READERS)]  # noqa: S311
         with Threads(*(reader.run for reader in readers)):

@@ -15,8 +15,8 @@ from itertools import cycle, islice
 from pathlib import Path
 from threading import Event
 
-from .server import Outcome, Server, until_true, write_cog
-from .threads import Threads
+from scripts.drilling.server import Outcome, Server, until_true, write_cog
+from scripts.drilling.threads import Threads
 
 # Above what the limit of the server lets wait: pictures that are drawn just then, and what an allocator keeps.
 GROWTH_MIB = 350
@@ -57,7 +57,7 @@ def unread(
     settings = {"stall_seconds": str(seconds), "unread_mb": str(UNREAD_MB)} | (_certificate(folder) if tls else {})
     outcome, limit_seconds = Outcome(), seconds + GRACE_SECONDS
     with Server(folder, patch=patch, **settings) as server, ExitStack() as stack:
-        paths, bearer = _paths(server.ingest("drill.tif")), server.bearer()["Authorization"]
+        paths, bearer = _paths(server.ingest("rasters/drill.tif")), server.bearer()["Authorization"]
         for path, _ in paths.values():
             _status(server.port, path, bearer, tls)
         rss = server.rss_mib()

@@ -11,8 +11,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from s3server.process import Server, until
-from s3server.program import NoServer
+from .process import Server, until
+from .program import NoServer
 
 REGION = "us-east-1"
 START_SECONDS = 60.0

@@ -12,10 +12,10 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from s3server.program import NoServer
+from .program import NoServer
 
 HOST = "127.0.0.1"
 PARTS = ("s3", "s3.grpc", "master", "master.grpc", "volume", "volume.grpc", "filer", "filer.grpc")
@@ -67,28 +67,36 @@ def find(folder: Path) -> Server | None:
 
 def launch(weed: Path, folder: Path) -> Server:
     """Start an empty server with new keys in `folder`; it does not answer yet."""
-    data = folder / "data"
-    data.mkdir(parents=True)
+    (folder / "data").mkdir(parents=True)
     key, secret = f"LOCALTEST{secrets.token_hex(6).upper()}", secrets.token_urlsafe(30)
     _write_closed(folder / "identities.json", _identities(key, secret))
-    ports = _free_ports()
-    flags = [f"-{_flag(name)}={port}" for name, port in ports.items()]
+    return _run(weed, folder, Server(0, 0, _free_ports(), key, secret))
+
+
+def relaunch(weed: Path, folder: Path, server: Server) -> Server:
+    """Start a server that was stopped again, with its ports, its keys and what it has stored."""
+    return _run(weed, folder, server)
+
+
+def _run(weed: Path, folder: Path, server: Server) -> Server:
+    data = folder / "data"
+    flags = [f"-{_flag(name)}={port}" for name, port in server.ports.items()]
     line = [
         str(weed), "-logtostderr=true", "mini", f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}",
         f"-s3.config={folder / 'identities.json'}", *QUIET, *flags,
     ]  # fmt: skip
     environment = {**ENVIRONMENT, "HOME": str(data), "TMPDIR": str(data)}
-    with (folder / "server.log").open("wb") as log:
+    with (folder / "server.log").open("ab") as log:
         child = subprocess.Popen(
             line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=data, env=environment, start_new_session=True
         )
-    server = Server(child.pid, _born(child.pid) or 0, ports, key, secret)
+    server = replace(server, pid=child.pid, born=_born(child.pid) or 0)
     _write_closed(folder / "server.json", json.dumps(asdict(server)))
     return server
 
 
-def end(server: Server, folder: Path) -> None:
-    """End the process of `server`, wait until it is gone, and delete what it stored."""
+def stop(server: Server) -> None:
+    """End the process of `server` and wait until it is gone; what it has stored stays. Raises NoServer."""
     for number, seconds in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
         if server.runs:
             with suppress(ProcessLookupError):
@@ -96,6 +104,11 @@ def end(server: Server, folder: Path) -> None:
             until(lambda: not server.runs, seconds)
     if server.runs:
         raise NoServer(f"process {server.pid} does not end")
+
+
+def end(server: Server, folder: Path) -> None:
+    """End the process of `server`, wait until it is gone, and delete what it stored."""
+    stop(server)
     for port in server.ports.values():
         for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - where the server puts them
             left.unlink(missing_ok=True)

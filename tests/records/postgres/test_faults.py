@@ -11,8 +11,8 @@ from gateway.errors import RecordsUnavailable, SettingsError
 from gateway.model import AuditRow
 from gateway.records import AuditQuery, Change, open_records
 from gateway.records.postgres.connection import Slow, connect
+from scripts.clustering.postgres import Postgres
 from tests.patience import until
-from tests.postgres import Server
 from tests.proxy import Proxy
 from tests.records.conftest import act, dataset, register
 
@@ -134,7 +134,7 @@ def own_server(tmp_path_factory):
     from pathlib import Path
 
     folder = Path(tempfile.mkdtemp(prefix="cgpf-", dir="/tmp"))
-    server = Server(folder)
+    server = Postgres(folder)
     server.make()
     server.start()
     yield server
