@@ -51,7 +51,7 @@ HOMES = {
     "rio_tiler": {"colour", "tiles"},
     "morecantile": {"ground", "tiles"},
     "cv2": {"colour", "tiles"},
-    "imagecodecs": {"colour", "tiles"},
+    "imagecodecs": {"colour", "reading", "tiles"},
     "isal": {"colour", "tiles"},
     "pyproj": {"ground"},
     "sqlite_utils": {"records"},

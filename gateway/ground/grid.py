@@ -188,6 +188,17 @@ def first_of(frame: Frame, transform: Affine, block: int, whole: tuple[int, int]
     return (-place[0], -place[1]) if _offset(last, transform, block) is not None else None
 
 
+def part_of(frame: Frame, whole: Frame, abreast: int) -> tuple[int, int] | None:
+    """Return column and row of a tile among the `abreast` by `abreast` parts of another one, or None."""
+    wide, high = frame.right - frame.left, frame.top - frame.bottom
+    across, down = (frame.left - whole.left) / wide, (whole.top - frame.top) / high
+    column, row = round(across), round(down)
+    sides = (whole.right - whole.left) / wide, (whole.top - whole.bottom) / high
+    off = (across - column, down - row, sides[0] - abreast, sides[1] - abreast)
+    fits = 0 <= column < abreast and 0 <= row < abreast and max(map(abs, off)) * frame.size <= GRID_TOLERANCE
+    return (column, row) if fits else None
+
+
 def _offset(frame: Frame, transform: Affine, block: int) -> tuple[int, int] | None:
     """Return column and row of the block that would be the tile, or None where blocks lie on another grid."""
     if frame.shape != (block, block) or transform.b or transform.d or transform.a <= 0 or transform.e >= 0:

@@ -19,6 +19,7 @@ from gateway.cog.layout import Layout, read_layout
 from gateway.cog.raster import strict_options
 from gateway.errors import GatewayError, VersionChanged
 from gateway.model import RasterFacts
+from gateway.reading.blocks import DecodedBlocks
 from gateway.reading.far import FarSource, Kept
 from gateway.reading.foreign import meaning
 from gateway.reading.opening import SourceRaster
@@ -30,6 +31,7 @@ T = TypeVar("T")
 
 # Of files in a network; GDAL keeps what it decoded of them for longer.
 KEPT_BYTES = 32 << 20
+BLOCKS_BYTES = 64 << 20
 # Rasters of one version that wait for their next lone user.
 IDLE_RASTERS = 2
 
@@ -65,8 +67,9 @@ Opener = Callable[[Version], OpenObject]
 class Handle:
     """One version of one dataset, opened. Whoever reads pixels holds `lock`: GDAL's handles are for one at a time."""
 
-    def __init__(self, source: OpenObject) -> None:
+    def __init__(self, source: OpenObject, blocks: DecodedBlocks) -> None:
         self.source = source
+        self.blocks = blocks
         self.lock = threading.RLock()
         self.users = 0
         self.dropped = False
@@ -135,6 +138,7 @@ class Handle:
                 raster.close()
             self._levels.clear()
             self._idle.clear()
+            self.blocks.forget(self)
             self.source.close()
 
     def _open(self, kwargs: dict[str, Any]) -> SourceRaster:
@@ -147,11 +151,15 @@ class Handle:
 
 
 class HandlePool:
-    """At most `limit` open rasters, each kept until it is the longest unused or its file has changed."""
+    """At most `limit` open rasters, each kept until it is the longest unused or its file has changed.
 
-    def __init__(self, opener: Opener, limit: int) -> None:
+    `blocks_bytes` is what decoded blocks of all of them may take, beside those that GDAL keeps.
+    """
+
+    def __init__(self, opener: Opener, limit: int, blocks_bytes: int = BLOCKS_BYTES) -> None:
         self._opener = opener
         self._limit = limit
+        self._blocks = DecodedBlocks(blocks_bytes)
         self._gate = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], Handle] = OrderedDict()
         self._bytes = Kept(KEPT_BYTES)
@@ -197,7 +205,7 @@ class HandlePool:
                 self._kept.move_to_end(key)
                 handle.users += 1
                 return handle
-        opened = Handle(self._opened(dataset))
+        opened = Handle(self._opened(dataset), self._blocks)
         with self._gate:
             handle = self._kept.setdefault(key, opened)
             handle.users += 1

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
+from gateway.reading.blocks import read_window
 from gateway.reading.handles import Handle
 
 Pixels = npt.NDArray[Any]
@@ -104,6 +105,10 @@ def _read(
 ) -> tuple[Pixels, Mask | None]:
     view = handle.view
     plain = shape == (window.height, window.width)
+    if plain and view.alpha is None and not view.masked:
+        own = read_window(handle, level, window, bands)
+        if own is not None:
+            return own, None
     options: dict[str, Any] = {"window": window}
     if not plain:
         options |= {"out_shape": shape, "resampling": kernel}

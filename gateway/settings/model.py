@@ -135,7 +135,11 @@ class Settings(BaseSettings):
     tile_threads: int = Field(2, ge=1, le=64, description="Pictures that a painter works on at once.")
     tile_queue: int = Field(64, ge=0, description="Pictures that may wait for a painter; more are told 503.")
     tile_cache_mb: int = Field(64, ge=0, description="Memory of each worker for encoded tiles, in MiB.")
-    gdal_cache_mb: int = Field(64, ge=1, description="Memory of each painter for decoded blocks, in MiB.")
+    gdal_cache_mb: int = Field(
+        64,
+        ge=1,
+        description="Memory of each painter for decoded blocks, in MiB, one half of it for those that GDAL decodes.",
+    )
     worker_threads: int = Field(4, ge=1, le=64, description="Threads of each worker for disk and catalogue work.")
     max_connections: int = Field(2000, ge=1, description="Open connections of each worker; more are told 503.")
     stall_seconds: float = Field(

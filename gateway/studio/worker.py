@@ -50,7 +50,7 @@ class Worker:
     def __init__(self, far: Mapping[str, Storage], limits: Limits) -> None:
         self._far = far
         self._received = threading.local()
-        self._engine = TileEngine(self._opened, handles=OPEN_RASTERS, gdal_cache_bytes=limits.gdal_cache_mb << 20)
+        self._engine = TileEngine(self._opened, handles=OPEN_RASTERS, cache_bytes=limits.gdal_cache_mb << 20)
 
     def do(self, task: Task[Any], fds: Sequence[int]) -> Any:
         """Return what a task comes to; its descriptors are closed or kept from now on.

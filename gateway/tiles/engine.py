@@ -17,7 +17,7 @@ from gateway.ground.grid import Frame, Grids
 from gateway.reading.handles import Handle, HandlePool, Opener, Version
 from gateway.storage import OpenObject
 from gateway.tiles.drawing import drawn_tile, request_of
-from gateway.tiles.passthrough import decoded_tile, stored_tile, stored_tiles
+from gateway.tiles.passthrough import stored_tile, stored_tiles, tile_of_blocks
 from gateway.tiles.stored import StoredTiles
 
 T = TypeVar("T")
@@ -26,13 +26,14 @@ T = TypeVar("T")
 class TileEngine:
     """Tiles of datasets, opened by `opener`; every method may be called from several threads at once."""
 
-    def __init__(self, opener: Opener, *, handles: int, gdal_cache_bytes: int = 128 << 20) -> None:
+    def __init__(self, opener: Opener, *, handles: int, cache_bytes: int = 128 << 20) -> None:
         # The threads that draw are as many as there are to be.
         cv2.setNumThreads(1)
-        # Of decoded blocks, for all threads: what an Env sets is gone with it, before the first block is read.
-        set_gdal_config("GDAL_CACHEMAX", gdal_cache_bytes)
+        # Decoded blocks, for all threads: what an Env sets is gone with it, before the first block is read. A half
+        # is for those that GDAL decodes, a half for those that are decoded here.
+        set_gdal_config("GDAL_CACHEMAX", cache_bytes // 2)
         self._grids = Grids()
-        self._pool = HandlePool(opener, handles)
+        self._pool = HandlePool(opener, handles, cache_bytes // 2)
         self._opener = opener
 
     def tile(self, dataset: Version, address: TileAddress, style: Style, format: TileFormat | None) -> Encoded:
@@ -47,7 +48,7 @@ class TileEngine:
                 return stored
             style = resolved(style, handle.view, format, lambda: _stretch(dataset, handle))
             plain = not (style.expression or address.buffer)
-            block = decoded_tile(handle, self._grids, address, request_of(handle.view, style)) if plain else None
+            block = tile_of_blocks(handle, self._grids, address, request_of(handle.view, style)) if plain else None
             return drawn_tile(handle, frame.widened(address.buffer), style, format, block)
 
     def frame(self, address: TileAddress) -> Frame:

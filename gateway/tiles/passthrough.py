@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import imagecodecs
+import numpy.typing as npt
 
 from gateway.cog.ifd import Ifd
 from gateway.cog.tags import PLANAR_CONTIGUOUS, Tag
 from gateway.colour.model import Encoded, Style, TileFormat
 from gateway.errors import NoPlace, TileOutsideGrid
 from gateway.ground.address import TileAddress
-from gateway.ground.grid import Frame, Grids, first_of
+from gateway.ground.grid import Frame, Grids, first_of, part_of
 from gateway.model import ByteSource
 from gateway.reading.handles import Handle
 from gateway.reading.source import Drawn
@@ -49,11 +50,64 @@ def stored_tile(
     return _block(handle, stored, address) if stored and stored.answers(address, style, format) else None
 
 
-def decoded_tile(handle: Handle, grids: Grids, address: TileAddress, request: Request) -> Drawn | None:
-    """Return the pixels of the block that is the tile, as browsers decode it; None where no block is."""
+def tile_of_blocks(handle: Handle, grids: Grids, address: TileAddress, request: Request) -> Drawn | None:
+    """Return the pixels of the block that is the tile or has it as a part, as browsers decode it, or None."""
     stored = stored_tiles(handle, grids, address.tms) if request.nodata is None else None
-    block = _block(handle, stored, address) if stored else None
-    return _decoded(block, handle.view.bands, request.bands) if block else None
+    if not stored:
+        return None
+    block = _block(handle, stored, address)
+    if block is None:
+        return _enlarged(handle, grids, stored, address, request)
+    return _decoded(block, handle.view.bands, request.bands)
+
+
+def _enlarged(
+    handle: Handle, grids: Grids, stored: StoredTiles, address: TileAddress, request: Request
+) -> Drawn | None:
+    """Return the nearest pixels of a tile beyond the stored zoom levels; None where it is no part of one stored tile.
+
+    Neighbours are parts of the same block, whose pixels are kept.
+    """
+    part = _part_of(grids, stored, address) if request.resampling == "nearest" else None
+    if part is None:
+        return None
+    parent, (column, row), times = part
+    whole = handle.blocks.get_or_make(handle, ("picture", parent), lambda: _whole(handle, stored, parent))
+    if whole is None:
+        return None
+    side = stored.side // times
+    cut = whole[:, row * side : (row + 1) * side, column * side : (column + 1) * side]
+    if request.bands != stored.bands:
+        cut = cut[[stored.bands.index(band) for band in request.bands]]
+    samples = cut.transpose(1, 2, 0)
+    return Drawn(samples.repeat(times, axis=0).repeat(times, axis=1).transpose(2, 0, 1), None)
+
+
+def _part_of(
+    grids: Grids, stored: StoredTiles, address: TileAddress
+) -> tuple[TileAddress, tuple[int, int], int] | None:
+    """Return the stored tile that a tile is a part of, column and row in parts of that size, and how many abreast.
+
+    None where it is no part of one, or where the stored blocks of that zoom level are not those of the full image.
+    """
+    finest = max(stored.zooms, default=address.z)
+    if finest >= address.z or stored.zooms[finest].level or address.size != stored.side:
+        return None
+    if grids.coalesced(address.tms, address.z):
+        return None
+    abreast = round(grids.size(address.tms, address.z)[0] / grids.size(address.tms, finest)[0])
+    if abreast < 1 or stored.side % abreast:
+        return None
+    parent = TileAddress(address.tms, finest, address.x // abreast, address.y // abreast, address.size)
+    place = part_of(grids.frame(address), grids.frame(parent), abreast)
+    return (parent, place, abreast) if place is not None else None
+
+
+def _whole(handle: Handle, stored: StoredTiles, address: TileAddress) -> npt.NDArray[Any] | None:
+    """Return all bands of a stored tile, (bands, rows, cols)."""
+    block = _block(handle, stored, address)
+    found = _decoded(block, handle.view.bands, handle.view.bands) if block else None
+    return found.pixels if found else None
 
 
 def _block(handle: Handle, stored: StoredTiles, address: TileAddress) -> Encoded | None:

@@ -19,6 +19,7 @@ from gateway.reading.view import View
 
 # What OpenCV takes as it is.
 REMAPPED = ("uint8", "uint16", "int16", "float32", "float64")
+MOST_CHANNELS = 4
 # So many source pixels of a window are read as they are; of more each so manieth row and column.
 MAX_PIXELS = 4_000_000
 # Source pixels times bands of one picture.
@@ -225,13 +226,24 @@ def _sampled(grid: ControlGrid, source: Source, size: tuple[int, int], request: 
         pixels = _interpolated(source, at, request.nodata)
     else:
         fill = kept_nodata(request.nodata, source.pixels.dtype)
-        pixels = np.stack([_nearest(band, at, fill) for band in source.pixels])
+        pixels = _nearest_of_all(source.pixels, at, fill)
     return Drawn(pixels, mask)
 
 
 def _remap(band: Pixels, at: tuple[Pixels, ...], kernel: int, fill: float) -> Pixels:
     drawn: Pixels = cv2.remap(band, at[0], at[1], kernel, borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
     return drawn
+
+
+def _nearest_of_all(bands: Pixels, at: tuple[Pixels, ...], fill: float) -> Pixels:
+    """Return the nearest values of all bands; where those of a pixel lie together in memory, they still do."""
+    samples = bands.transpose(1, 2, 0)
+    if bands.dtype.name in REMAPPED and 1 < len(bands) <= MOST_CHANNELS and samples.flags.c_contiguous:
+        together: Pixels = cv2.remap(
+            samples, at[0], at[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=(fill,) * 4
+        )
+        return together.transpose(2, 0, 1)
+    return np.stack([_nearest(band, at, fill) for band in bands])
 
 
 def _nearest(band: Pixels, at: tuple[Pixels, ...], fill: float) -> Pixels:

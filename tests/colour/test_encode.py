@@ -87,10 +87,13 @@ def test_a_palette_without_transparency_carries_no_table_of_it():
 
 
 @pytest.mark.parametrize(("encoder", "driver"), [(jpeg, "JPEG"), (webp, "WEBP")])
-@pytest.mark.parametrize("grain", [0, 25])
-def test_busy_and_smooth_pictures_are_hardly_larger_than_those_of_gdal(encoder, driver, grain):
-    noise = np.random.default_rng(2).normal(0, grain, (3, 256, 256))
-    pixels = np.clip(landscape(3, 256, 256) / 2 + 50 + noise, 0, 255).astype(np.uint8)
+@pytest.mark.parametrize(("grain", "times"), [(0, 1), (25, 1), (25, 2), (25, 4)])
+def test_busy_smooth_and_enlarged_pictures_are_hardly_larger_than_those_of_gdal(encoder, driver, grain, times):
+    side = 256 // times
+    # Of brightness, as in pictures from above.
+    noise = np.random.default_rng(2).normal(0, grain, (1, side, side))
+    pixels = np.clip(landscape(3, side, side) / 2 + 50 + noise, 0, 255).astype(np.uint8)
+    pixels = pixels.repeat(times, axis=1).repeat(times, axis=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         theirs = render(pixels, img_format=driver, **img_profiles.get(driver.lower()))

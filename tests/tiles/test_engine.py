@@ -25,6 +25,7 @@ from gateway.errors import (
     VersionChanged,
 )
 from gateway.ground.address import TileAddress
+from gateway.tiles import passthrough
 from tests.tiles.rasters import MERCATOR, engine_of, landscape, mercator_tile, stretch_in, utm, write
 from tests.tiles.test_warp import tile_over
 
@@ -432,6 +433,31 @@ def test_a_stored_block_in_another_format_has_the_pixels_that_gdal_decodes(tmp_p
     assert np.abs(found - stored).max() <= 40 * off
 
 
+@pytest.mark.parametrize(("deeper", "bands"), [(1, ()), (2, (3, 1)[:1]), (8, ())])
+def test_tiles_beyond_the_stored_zoom_are_parts_of_one_block_that_is_decoded_once(
+    tmp_path, deeper, bands, monkeypatch
+):
+    path = on_grid(tmp_path, "WEBP")
+    decoded_blocks = []
+    decode = passthrough.DECODERS[WEBP]
+    monkeypatch.setitem(passthrough.DECODERS, WEBP, lambda body: decoded_blocks.append(1) or decode(body))
+    side = 256 >> deeper
+    row, column = 512 // side + 1 if deeper < 8 else 600, 256 // side + (deeper > 1)
+    with engine_of(path) as (engine, record):
+        # Beside it the whole block, which is another tile.
+        for x, y in ((column, row), (column, row - 1 if deeper < 8 else row)):
+            address = TileAddress("WebMercatorQuad", 10 + deeper, (137 * 4 << deeper) + x, (88 * 4 << deeper) + y)
+            tile = engine.tile(record, address, Style(bidx=bands), PNG)
+            with rasterio.open(path) as raster:
+                window = ((y * side, (y + 1) * side), (x * side, (x + 1) * side))
+                stored = raster.read(list(bands or (1, 2, 3)), window=window)
+            assert np.array_equal(decoded(tile.body), stored.repeat(256 // side, axis=1).repeat(256 // side, axis=2))
+            assert tile.way == "hot"
+        assert len(decoded_blocks) == 1
+        engine.tile(record, address, Style(bidx=bands, resampling="bilinear"), PNG)
+        assert len(decoded_blocks) == 1
+
+
 def test_a_stored_block_that_cannot_be_decoded_is_told(tmp_path):
     path = on_grid(tmp_path, "WEBP")
     with rasterio.open(path) as raster:
@@ -441,6 +467,8 @@ def test_a_stored_block_that_cannot_be_decoded_is_told(tmp_path):
         file.write(bytes(64))
     with engine_of(path) as (engine, record), pytest.raises(CannotBeDrawn):
         engine.tile(record, TileAddress("WebMercatorQuad", 10, 137 * 4 + 1, 88 * 4 + 2), Style(), PNG)
+    with engine_of(path) as (engine, record), pytest.raises(CannotBeDrawn):
+        engine.tile(record, TileAddress("WebMercatorQuad", 11, 137 * 8 + 2, 88 * 8 + 4), Style(), PNG)
 
 
 def test_a_raster_without_a_crs_has_no_tiles(tmp_path):
@@ -479,7 +507,7 @@ def test_a_raster_placed_by_control_points_is_drawn_as_one_with_a_transform(tmp_
 
 def test_the_cache_of_decoded_blocks_is_bounded_for_every_thread(hills):
     before = get_gdal_config("GDAL_CACHEMAX")
-    with engine_of(hills, gdal_cache_bytes=3 << 20) as (engine, record), ThreadPoolExecutor(1) as pool:
+    with engine_of(hills, cache_bytes=6 << 20) as (engine, record), ThreadPoolExecutor(1) as pool:
         pool.submit(engine.tile, record, address_over(hills), Style(), PNG).result()
         found = [get_gdal_config("GDAL_CACHEMAX"), pool.submit(get_gdal_config, "GDAL_CACHEMAX").result()]
     set_gdal_config("GDAL_CACHEMAX", before)

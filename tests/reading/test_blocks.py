@@ -1,0 +1,134 @@
+"""Blocks that are decoded here have the values that GDAL reads; what is stored in another way is left to GDAL."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.windows import Window
+
+from gateway.reading.blocks import DecodedBlocks, read_window
+from gateway.reading.source import read_source
+from tests.tiles.rasters import handle_of, landscape, utm, write
+
+# Over four blocks, over one, over the right and lower end where blocks are padded, of one pixel.
+WINDOWS = Window(100, 90, 60, 70), Window(3, 5, 20, 30), Window(260, 180, 40, 20), Window(128, 128, 1, 1)
+
+
+def hills(path, dtype="uint8", bands=3, **options):
+    return write(path / "hills.tif", landscape(bands, 200, 300, dtype), utm(), **options)
+
+
+@pytest.mark.parametrize("predictor", ["NO", "YES"])
+@pytest.mark.parametrize("compress", ["NONE", "LZW", "DEFLATE", "ZSTD"])
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32"])
+def test_blocks_have_the_values_that_gdal_reads(tmp_path, dtype, compress, predictor):
+    path = hills(tmp_path, dtype, compress=compress, predictor=predictor)
+    with handle_of(path) as handle, rasterio.open(path) as raster:
+        for window in WINDOWS:
+            for bands in ((1, 2, 3), (2,), (3, 1)):
+                found = read_window(handle, 0, window, bands)
+                assert found.dtype == raster.dtypes[0]
+                assert np.array_equal(found, raster.read(bands, window=window))
+
+
+def test_overviews_and_floats_are_read_too(tmp_path):
+    path = write(tmp_path / "f.tif", landscape(1, 600, 700, "float32"), utm())
+    with handle_of(path) as handle, rasterio.open(path, overview_level=0) as raster:
+        window = Window(0, 0, 300, 200)
+        assert np.array_equal(read_window(handle, 1, window, (1,)), raster.read(window=window))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compress": "JPEG"},
+        {"compress": "DEFLATE", "predictor": "FLOATING_POINT", "dtype": "float32"},
+        {"dtype": "float64"},
+    ],
+    ids=str,
+)
+def test_what_is_stored_in_another_way_is_left_to_gdal(tmp_path, options):
+    path = hills(tmp_path, **options)
+    with handle_of(path) as handle, rasterio.open(path) as raster:
+        assert read_window(handle, 0, WINDOWS[0], (1, 2, 3)) is None
+        assert np.array_equal(
+            read_source(handle, 0, WINDOWS[0], (2,), None).pixels, raster.read([2], window=WINDOWS[0])
+        )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"interleave": "band"}, {"ENDIANNESS": "BIG"}, {"nbits": 4}, {"photometric": "CIELAB"}, {"sparse_ok": True}],
+    ids=str,
+)
+def test_layouts_that_are_not_known_are_left_to_gdal(tmp_path, options):
+    path = tmp_path / "plain.tif"
+    profile = {"driver": "GTiff", "count": 3, "height": 200, "width": 300, "dtype": "uint8", "compress": "DEFLATE"}
+    profile |= {"crs": "EPSG:32633", "transform": utm(), "tiled": True, "blockxsize": 128, "blockysize": 128}
+    profile |= {"interleave": "pixel"} | options
+    with rasterio.open(path, "w", **profile) as raster:
+        if "sparse_ok" not in options:
+            raster.write(landscape(3, 200, 300) % 16)
+    with handle_of(path) as handle:
+        assert read_window(handle, 0, WINDOWS[0], (1, 2, 3)) is None
+
+
+def test_what_is_read_may_be_written_to_and_the_kept_block_stays(tmp_path):
+    with handle_of(hills(tmp_path)) as handle:
+        first = read_window(handle, 0, Window(0, 0, 128, 128), (1, 2, 3))
+        kept = first.copy()
+        first[:] = 0
+        assert np.array_equal(read_window(handle, 0, Window(0, 0, 128, 128), (1, 2, 3)), kept)
+
+
+def test_a_window_of_many_blocks_is_left_to_gdal(tmp_path):
+    path = write(tmp_path / "wide.tif", landscape(1, 650, 650), utm())
+    with handle_of(path) as handle:
+        assert read_window(handle, 0, Window(0, 0, 650, 650), (1,)) is None
+        assert read_window(handle, 0, Window(0, 0, 500, 500), (1,)) is not None
+
+
+def test_kept_blocks_are_bounded_and_the_longest_unused_goes_first():
+    blocks = DecodedBlocks(300)
+    for key in range(3):
+        blocks.get_or_make("a", key, lambda: np.zeros(100, np.uint8))
+    blocks.get_or_make("a", 0, pytest.fail)
+    blocks.get_or_make("b", 3, lambda: np.zeros(100, np.uint8))
+    assert blocks.size_bytes == 300
+    assert blocks.get_or_make("a", 1, lambda: None) is None
+    blocks.forget("a")
+    assert blocks.size_bytes == 100
+
+
+def test_a_raster_that_is_closed_leaves_no_block(tmp_path):
+    with handle_of(hills(tmp_path)) as handle:
+        read_window(handle, 0, WINDOWS[0], (1, 2, 3))
+        assert handle.blocks.size_bytes == 4 * 128 * 128 * 3
+    assert handle.blocks.size_bytes == 0
+
+
+def test_a_block_that_several_want_at_once_is_decoded_once():
+    blocks, made, both, begun = DecodedBlocks(300), [], Barrier(2), Event()
+
+    def make():
+        made.append(1)
+        begun.set()
+        both.wait(10)
+        return np.zeros(100, np.uint8)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(blocks.get_or_make, "a", 0, make)
+        begun.wait(10)
+        second = pool.submit(blocks.get_or_make, "a", 0, make)
+        both.wait(10)
+        assert first.result() is second.result()
+    assert made == [1]
+
+
+def test_a_block_that_cannot_be_read_keeps_nobody_waiting():
+    blocks = DecodedBlocks(300)
+    with pytest.raises(OSError, match="gone"):
+        blocks.get_or_make("a", 0, lambda: (_ for _ in ()).throw(OSError("gone")))
+    assert blocks.get_or_make("a", 0, lambda: np.zeros(1, np.uint8)) is not None
