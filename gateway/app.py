@@ -19,8 +19,8 @@ from tornado.web import Application, RequestHandler, url
 
 from gateway.apidocs import document
 from gateway.errors import GatewayError, SettingsError, Unavailable
+from gateway.handlers.access import access_missing
 from gateway.handlers.assets import Assets
-from gateway.handlers.base import access_missing
 from gateway.handlers.connections import Connections
 from gateway.handlers.deciding import Decisions
 from gateway.handlers.handed import HandedOut

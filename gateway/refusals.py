@@ -18,7 +18,7 @@ from gateway.records import Records
 # Of one address in one minute; what is beyond becomes one row with the count.
 MOST_ROWS = 30
 WINDOW_SECONDS = 60
-# Other processes may be so much behind in counting when a minute is over.
+# Other processes may be so much behind in counting when a minute is over, and so may the clocks of other nodes.
 GRACE_SECONDS = 1.0
 WAITING = 1000
 
@@ -34,9 +34,10 @@ class _Due:
 class Refusals:
     """Puts refusals on record in a thread of its own, so that nobody who is refused waits for that.
 
-    Nor can anybody tell by the time that it takes whether there is such a dataset. All processes that count in one
-    folder share the limit. The process that meets the first refusal beyond it writes the row with the count of all;
-    where it is killed before, that row is missing. Make it after a fork, never before.
+    Nor can anybody tell by the time that it takes whether there is such a dataset. All processes that count together,
+    those of all nodes where they share their limits, share this one. The process that meets the first refusal beyond
+    it writes the row with the count of all; where it is killed before, that row is missing. Make it after a fork,
+    never before.
     """
 
     def __init__(
@@ -111,7 +112,8 @@ class Refusals:
         while self._due and _end(self._due[0].window) <= now:
             due = self._due.pop(0)
             with suppress(OSError):
-                count = self._rates.counted("refusal", due.ip, due.window) - MOST_ROWS
+                # One was beyond; a count that began anew in this minute knows of fewer than it.
+                count = max(1, self._rates.counted("refusal", due.ip, due.window) - MOST_ROWS)
                 detail = {"reason": "More refusals of this address in one minute.", "count": count}
                 self._note(AuditRow("download.refused", ip=due.ip, detail=detail))
 

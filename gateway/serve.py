@@ -33,7 +33,7 @@ from gateway.keyring import Keys
 from gateway.recording import listen, record_for_workers, recorder_socket
 from gateway.records import file_of, old_library
 from gateway.scratch import shared_folder
-from gateway.services import Services, open_services
+from gateway.services import Services, needed_modules, open_services
 from gateway.settings import Settings, told_unknown
 from gateway.state import database_url, place_of_records
 from gateway.studio.forks import Forks, asking_pair, run_program
@@ -52,8 +52,6 @@ END_SECONDS = 2.0
 QUICK_CHECK_SECONDS = 5.0
 # What must wait until it can be served.
 KEPT = (*STOPS, signal.SIGHUP, CHILD_STOP)
-# Imported once for all workers, so that one that ended is back soon.
-NEEDED = ("gateway.rates.table", "limits.strategies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +113,7 @@ def serve_checked(settings: Settings, on_ready: Callable[[int], None] | None, re
 def supervise(keys: Keys, counts: Path, on_ready: Callable[[int], None] | None) -> int:
     """Keep the workers and their recorder alive until SIGTERM or SIGINT; returns the exit code."""
     settings, parent = keys.settings, os.getpid()
-    for name in NEEDED if file_of(database_url(settings)) else (*NEEDED, "gateway.records.postgres"):
+    for name in needed_modules(settings):
         importlib.import_module(name)
     gc.freeze()
 

@@ -20,10 +20,10 @@ from gateway.metrics import Metrics
 from gateway.model import AuditRow, Dataset, Inspection, TokenKind
 from gateway.pools import BoundedPool, Pool, pool_table
 from gateway.rates import RateLimits
-from gateway.records import Records
+from gateway.records import Records, file_of
 from gateway.refusals import Refusals
 from gateway.settings import Settings
-from gateway.state import made_records, secret_keys
+from gateway.state import database_url, made_records, secret_keys
 from gateway.storage import OpenObject, Storage, open_storage
 from gateway.studio import Source, Studio
 from gateway.studio.ondemand import OnDemand
@@ -112,7 +112,7 @@ def open_services(
         metrics = kept(Metrics(__version__, shared))
         records = kept(made_records(settings))
         storages = {name: kept(storage) for name, storage in storages_of(settings)}
-        rates = kept(RateLimits(rates_of(settings), shared))
+        rates = kept(RateLimits(rates_of(settings), shared, valkey_url=settings.valkey_url))
         audit = kept(audit_of(records, metrics, recorder, stack))
         refusals = kept(Refusals(records, rates, partial(audit.note, quietly=True)))
         sizes = pool_table(settings.worker_threads)
@@ -130,6 +130,15 @@ def open_services(
             _closing=stack.pop_all(),
         )
     raise AssertionError("unreachable: ExitStack swallows nothing")
+
+
+def needed_modules(settings: Settings) -> Iterator[str]:
+    """Yield what is imported once for all workers, so that one that ended is back soon."""
+    yield from ("gateway.rates.table", "limits.strategies")
+    if file_of(database_url(settings)) is None:
+        yield "gateway.records.postgres"
+    if settings.valkey_url is not None:
+        yield "gateway.rates.valkey"
 
 
 def audit_of(records: Records, metrics: Metrics, recorder: Path | None, stack: ExitStack) -> AuditLog | LoopAuditLog:

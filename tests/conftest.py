@@ -22,7 +22,7 @@ LONGEST = (
 )  # fmt: skip
 TESTS = Path(__file__).parent
 
-pytest_plugins = ["pytest_tornado.plugin", "tests.patience", "tests.s3", "tests.postgres"]
+pytest_plugins = ["pytest_tornado.plugin", "tests.patience", "tests.s3", "tests.postgres", "tests.valkey"]
 
 
 @pytest.fixture

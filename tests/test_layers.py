@@ -65,6 +65,7 @@ HOMES = {
     "rich": {"__main__", "cli"},
     "prometheus_client": {"metrics"},
     "limits": {"rates"},
+    "redis": {"rates"},
     "msgspec": {"studio", "audit", "deep"},
     "pydantic": {"settings"},
     "pydantic_settings": {"settings"},

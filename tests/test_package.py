@@ -95,7 +95,7 @@ def test_samples_guides_and_what_the_unit_names_are_installed(installed, source)
 
 
 # What comes with an extra, and the one folder that may want it.
-OF_EXTRAS = {"psycopg": "gateway/records/postgres/"}
+OF_EXTRAS = {"psycopg": "gateway/records/postgres/", "redis": "gateway/rates/valkey.py"}
 
 
 def test_every_module_that_the_package_imports_is_required_by_it(source):

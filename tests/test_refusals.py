@@ -6,6 +6,7 @@ from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow
 from gateway.rates import RateLimits
 from gateway.refusals import MOST_ROWS, WAITING, WINDOW_SECONDS, Refusals
+from tests.valkey import COUNTED_IN
 
 KNOWN, UNKNOWN = "12345678-1234-4234-8234-123456789abc", "12345678-1234-4234-8234-123456789abd"
 
@@ -35,9 +36,10 @@ def noted():
     return []
 
 
-@pytest.fixture
-def rates(tmp_path, clock):
-    opened = RateLimits({}, tmp_path, clock)
+@pytest.fixture(params=COUNTED_IN)
+def rates(request, tmp_path, clock):
+    url = request.getfixturevalue("valkey").url if request.param == "valkey" else None
+    opened = RateLimits({}, tmp_path, clock, url)
     yield opened
     opened.close()
 
@@ -117,6 +119,16 @@ def test_what_was_counted_is_told_when_the_server_ends_first(rates, noted, clock
         made.take(row())
     made.close()
     assert (len(rows(noted)), counts(noted)) == (MOST_ROWS, [("192.0.2.1", 1)])
+
+
+def test_a_count_that_began_anew_still_tells_of_the_one_that_was_beyond(rates, noted, clock, monkeypatch):
+    made = Refusals(Shelf(), rates, noted.append, clock)
+    for _ in range(MOST_ROWS + 5):
+        made.take(row())
+    made.settle()
+    monkeypatch.setattr(rates, "counted", lambda *_: 2)
+    made.close()
+    assert counts(noted) == [("192.0.2.1", 1)]
 
 
 def test_the_next_minute_has_rows_of_its_own(refusals, noted, clock):

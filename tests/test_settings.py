@@ -175,9 +175,19 @@ def test_secrets_are_not_in_the_repr(monkeypatch):
     assert "very-secret" not in repr(load_settings())
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_OWNER_URL"])
-def test_the_url_of_a_database_is_a_secret(tmp_path, monkeypatch, name):
-    url, file = "postgresql://user:hidden@host/name", tmp_path / "url"
+@pytest.mark.parametrize(
+    ("name", "url", "bad"),
+    [
+        ("DATABASE_URL", "postgresql://user:hidden@host/name", "mysql://user:hidden@host/name"),
+        ("DATABASE_OWNER_URL", "postgresql://user:hidden@host/name", "mysql://user:hidden@host/name"),
+        ("VALKEY_URL", "valkeys://user:hidden@host:6380/1", "mysql://user:hidden@host/name"),
+        ("VALKEY_URL", "unix://:hidden@/run/valkey.sock", "unix://:hidden@"),
+        ("VALKEY_URL", "redis://host", "redis://:hid/den@host:6379/0"),
+        ("VALKEY_URL", "rediss://host?ssl_ca_certs=/ca.pem", "valkey://:hidden@host/name"),
+    ],
+)
+def test_the_url_of_a_server_is_a_secret(tmp_path, monkeypatch, name, url, bad):
+    file = tmp_path / "url"
     file.write_text(f"{url}\n")
     file.chmod(0o600)
     monkeypatch.setenv(f"GATEWAY_{name}_FILE", str(file))
@@ -185,10 +195,10 @@ def test_the_url_of_a_database_is_a_secret(tmp_path, monkeypatch, name):
     assert getattr(settings, name.lower()) == url
     assert "hidden" not in repr(settings)
     monkeypatch.delenv(f"GATEWAY_{name}_FILE")
-    monkeypatch.setenv(f"GATEWAY_{name}", "mysql://user:hidden@host/name")
+    monkeypatch.setenv(f"GATEWAY_{name}", bad)
     with pytest.raises(SettingsError, match=name.lower()) as caught:
         load_settings()
-    assert "hidden" not in str(caught.value)
+    assert "hid" not in str(caught.value)
 
 
 def test_the_guide_names_every_setting_with_its_description():

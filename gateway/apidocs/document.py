@@ -16,8 +16,7 @@ from gateway import __version__
 from gateway.apidocs.operations import LISTS, OPERATIONS, Operation, json
 from gateway.apidocs.parameters import HEADERS, PATH, QUERY
 from gateway.apidocs.schemas import SCHEMAS, ref
-from gateway.handlers.access import AccessRule, Anonymous
-from gateway.handlers.base import implemented
+from gateway.handlers.access import AccessRule, Anonymous, implemented
 from gateway.model import TokenKind
 from gateway.routes import API_ROUTES, ROOT_ROUTES
 from gateway.settings import Settings

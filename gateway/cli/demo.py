@@ -61,7 +61,7 @@ def demo(context: click.Context, /, host: str, port: int | None) -> None:
         own = {"state_dir": state, "roots": root, "processes": 1, "log_level": "WARNING"}
         settings = settings_of(context, host=host, port=port, **own)
         # Its tokens and its records are its own, whoever has them elsewhere.
-        elsewhere = ("oidc_issuer", "oidc_audience", "database_url", "database_owner_url")
+        elsewhere = ("oidc_issuer", "oidc_audience", "database_url", "database_owner_url", "valkey_url")
         settings = settings.model_copy(update=dict.fromkeys(elsewhere))
         ready = prepare(settings, samples)
 

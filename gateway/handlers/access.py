@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
+from tornado.web import RequestHandler
+
 from gateway.errors import BadCredential
 from gateway.model import Principal, TokenKind
 from gateway.services import Services
 from gateway.tokens import verify_bearer, verify_scoped
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+VERBS = ("get", "head", "post", "put", "patch", "delete")
 
 
 class Anonymous(Enum):
@@ -52,6 +56,16 @@ def access(rule: AccessRule) -> Callable[[F], F]:
         return verb
 
     return state
+
+
+def implemented(handler: type[RequestHandler]) -> list[str]:
+    """Return the verbs that a handler class has beyond Tornado's own refusals, OPTIONS left out."""
+    return [v for v in VERBS if getattr(handler, v) is not RequestHandler._unimplemented_method]
+
+
+def access_missing(handler: type[RequestHandler]) -> list[str]:
+    """Return the verbs of a handler class that state no access rule."""
+    return [v for v in implemented(handler) if not hasattr(getattr(handler, v), "access_rule")]
 
 
 @dataclass(frozen=True, slots=True)

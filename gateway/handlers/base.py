@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
@@ -24,7 +25,7 @@ from gateway.errors import (
     Unavailable,
     UnderWay,
 )
-from gateway.handlers.access import OPEN, AccessRule, Credential, access, principal_of
+from gateway.handlers.access import OPEN, AccessRule, Credential, access, implemented, principal_of
 from gateway.handlers.answers import default_fields
 from gateway.handlers.connections import Connections
 from gateway.handlers.problems import MEDIA_TYPE, json_bytes, problem_of
@@ -34,6 +35,7 @@ from gateway.handlers.trace import Trace
 from gateway.logs import redact
 from gateway.model import Principal
 from gateway.pools import Pool
+from gateway.rates import PATIENCE_SECONDS
 from gateway.services import Services
 from gateway.settings import origin_of
 
@@ -45,7 +47,6 @@ log = logging.getLogger("gateway")
 KEYS_WAIT_SECONDS = 6.0
 # Above the longest one of an ordinary range, whose head and body leave in one piece.
 LONG_BODY_BYTES = 256 << 10
-VERBS = ("get", "head", "post", "put", "patch", "delete")
 REQUEST_HEADERS = (
     "Authorization, Content-Type, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, "
     "X-Request-ID"
@@ -56,6 +57,7 @@ class BaseHandler(RequestHandler):
     """One request: its credential is taken out at the door, so that nothing behind it can log or leak it."""
 
     principal = Principal()
+    _uncounted: BadCredential | None = None
 
     def __init__(
         self, application: Application, request: HTTPServerRequest, services: Services, proxies: Proxies
@@ -80,9 +82,20 @@ class BaseHandler(RequestHandler):
         load.requests += 1
         try:
             await super()._execute(*args, **kwargs)
+            if (error := self._uncounted) is not None:
+                self._uncounted = None
+                told = await self.limited(error)
+                self.send_error(exc_info=(type(told), told, None))
         finally:
             load.requests -= 1
             log_request(self)
+
+    def _handle_request_exception(self, e: BaseException) -> None:
+        """Answer with an error; one for a bad credential is counted first, and that may be waited for."""
+        if isinstance(e, BadCredential) and self.credential != Credential(None, ()):
+            self._uncounted = e
+        else:
+            super()._handle_request_exception(e)
 
     def prepare(self) -> Awaitable[None] | None:
         """Learn who asks, before anything else is looked at; raises BadCredential.
@@ -203,7 +216,6 @@ class BaseHandler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Finish with the problem of RFC 9457 that belongs to the exception."""
         error = self.problem(status_code, kwargs.get("exc_info", (None, None, None))[1])
-        error = self.limited(error)
         self.services.metrics.problems.add(str(error.status), error.slug or error.title)
         self.set_status(error.status)
         for name, value in error.headers.items():
@@ -213,19 +225,26 @@ class BaseHandler(RequestHandler):
         self.finish(json_bytes(problem_of(error, self.request_id)))
         self.refused(error)  # behind the answer, so that its time does not tell of it
 
-    def limited(self, error: GatewayError) -> GatewayError:
+    async def limited(self, error: BadCredential) -> GatewayError:
         """Return the error, or TooManyRequests for an address that has shown too many bad credentials.
 
         Only failures count, and only failures are refused: whoever shares the address with a guesser and has a good
         token is not kept out.
         """
-        if not isinstance(error, BadCredential) or self.credential == Credential(None, ()):
-            return error
         try:
-            self.services.rates.spend("failure", None, self.client_ip)
+            await self.spend_shared("failure", None)
         except TooManyRequests as limited:
             return limited
         return error
+
+    async def spend_shared(self, name: str, user: str | None) -> None:
+        """Count one for the user or the client's address, over all nodes; raises TooManyRequests."""
+        counted = self.services.rates.spend_shared(name, user, self.client_ip)
+        if counted.by_nodes is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    return await self.results.expect(counted.by_nodes)
+        return counted.here()
 
     def refused(self, error: GatewayError) -> None:
         """Note a refusal; a resource whose refusals go on record overrides this."""
@@ -254,11 +273,6 @@ class BaseHandler(RequestHandler):
             log.error("uncaught exception", exc_info=(typ, value, tb), extra={"request_id": self.request_id})  # type: ignore[arg-type]
 
 
-def implemented(handler: type[RequestHandler]) -> list[str]:
-    """Return the verbs that a handler class has beyond Tornado's own refusals, OPTIONS left out."""
-    return [v for v in VERBS if getattr(handler, v) is not RequestHandler._unimplemented_method]
-
-
 def _take_credential(request: HTTPServerRequest) -> Credential:
     """Return the request's credential, and wipe the token from the request.
 
@@ -280,8 +294,3 @@ def log_request(handler: BaseHandler) -> None:
     route = handler.application.settings["templates"].get(type(handler), "unknown")
     handler.services.metrics.answered(handler.request.method, route, handler.get_status(), seconds)
     handler.trace.log(handler.get_status(), handler.bytes_sent, handler.principal.user)
-
-
-def access_missing(handler: type[RequestHandler]) -> list[str]:
-    """Return the verbs of a handler class that state no access rule."""
-    return [v for v in implemented(handler) if not hasattr(getattr(handler, v), "access_rule")]

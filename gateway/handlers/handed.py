@@ -57,7 +57,7 @@ class HandingHandler(AuditedHandler):
         )  # fmt: skip
         if self.request.method != "HEAD" and not handed.holds(token_id):
             if not self.counted:
-                self.services.rates.spend("mint", self.principal.user, self.client_ip)
+                await self.spend_shared("mint", self.principal.user)
                 self.counted = True
             detail = {
                 "typ": TokenKind.TILES, "lifetime_seconds": lifetime_seconds,

@@ -76,7 +76,11 @@ class ReadyHandler(BaseHandler):
         parts = dict(zip(names, states, strict=True))
         if self.application.settings["load"].draining:
             parts["server"] = "draining"
-        if any(state != OK for state in parts.values()):
+        unready_ones = [state for state in parts.values() if state != OK]
+        if self.services.rates.counts_alone() is not None:
+            # Each machine counts for itself meanwhile: nobody is to be sent elsewhere for that.
+            parts["valkey"] = await self.valkey_state()
+        if unready_ones:
             unready = Unavailable("The server cannot serve just now; `parts` says why.")
             unready.members["parts"] = parts
             raise unready
@@ -97,6 +101,16 @@ class ReadyHandler(BaseHandler):
     async def database_state(self) -> str:
         """Return whether the catalogue can be read."""
         return await self.parts.state("database", lambda: self.in_thread(self.services.records.ping), 0)
+
+    async def valkey_state(self) -> str:
+        """Return whether all nodes count their limits together."""
+
+        async def ask() -> None:
+            tried = self.services.rates.try_valkey()
+            if tried is not None and not await self.results.expect(tried):
+                raise Unavailable("Valkey does not serve.")
+
+        return await self.parts.state("valkey", ask, STORE_REMEMBERED_SECONDS)
 
     async def root_state(self, name: str, storage: Storage) -> str:
         """Return whether a storage root can be read; those that wait for stores ask one in a network."""

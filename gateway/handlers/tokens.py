@@ -24,7 +24,7 @@ class TokenHandler(AuditedHandler):
     @access(CALLER)
     async def post(self, dataset_id: str) -> None:
         """Send token, lifetime in seconds, and the URL that the token opens; the minting is on record before."""
-        self.services.rates.spend("mint", self.principal.user, self.client_ip)
+        await self.spend_shared("mint", self.principal.user)
         admitted = await self.admitted(dataset_id)
         lifetime_seconds = self.services.policy.lifetimes[self.kind]
         token, token_id = self.mint(admitted, lifetime_seconds)

@@ -57,6 +57,8 @@ def look_around(services: Services, load: Load) -> None:
     metrics.audit_dropped.follow(services.audit.dropped)
     if (months := services.records.months_ahead()) is not None:
         gauges.audit_months.set(months)
+    if (alone := services.rates.counts_alone()) is not None:
+        gauges.limits_alone.set(alone)
     for name, storage in services.storages.items():
         metrics.storage_failures.follow(storage.failures, name)
         gauges.storage_resting.set(storage.resting, name)

@@ -156,6 +156,10 @@ class Gauges:
             board, "cog_gateway_audit_months_ahead", "Months after this one for which the audit takes rows.",
             mode="livemax",
         )  # fmt: skip
+        self.limits_alone = Gauge(
+            board, "cog_gateway_limits_alone", "1 where a machine counts limits for itself, Valkey being away.",
+            mode="livemax",
+        )  # fmt: skip
         self.storage_resting = Gauge(
             board, "cog_gateway_storage_resting", "1 where a store is left alone after failures.", ("root",),
             mode="livemax",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -23,7 +23,7 @@ from pydantic_settings import (
 
 from gateway.errors import SettingsError
 from gateway.settings.origin import bare_origin
-from gateway.settings.root import RootSettings, database_address, tile_template, web_address
+from gateway.settings.root import RootSettings, database_address, tile_template, valkey_address, web_address
 from gateway.settings.secrets import require_closed, with_secrets
 
 # What a tile of 256 x 256 pixels, statistics or facts cost at most in TILE_RATE.
@@ -58,7 +58,7 @@ class Settings(BaseSettings):
         ("*",), description="Origins whose pages may call the API, such as https://maps.example.org; * lets all in."
     )
     state_dir: Path = Field(Path("var"), description="Folder of gateway.db and secret.key.")
-    database_url: str | None = Field(
+    database_url: Annotated[str | None, AfterValidator(database_address)] = Field(
         None,
         repr=False,
         description="Where the records are: postgresql://USER:PASSWORD@HOST/NAME for several nodes, or "
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     database_url_file: Path | None = Field(
         None, description="File that holds DATABASE_URL, closed to other users; it wins where both are set."
     )
-    database_owner_url: str | None = Field(
+    database_owner_url: Annotated[str | None, AfterValidator(database_address)] = Field(
         None,
         repr=False,
         description="The same database by the role that owns its tables, to bring them up to date and to prune the "
@@ -75,6 +75,15 @@ class Settings(BaseSettings):
     )
     database_owner_url_file: Path | None = Field(
         None, description="File that holds DATABASE_OWNER_URL, closed to other users; it wins where both are set."
+    )
+    valkey_url: Annotated[str | None, AfterValidator(valkey_address)] = Field(
+        None,
+        repr=False,
+        description="Valkey or Redis, in which several nodes count MINT_RATE and FAILURE_RATE together: "
+        "valkey://:PASSWORD@HOST:6379/0, valkeys:// for TLS. None: each machine counts for itself.",
+    )
+    valkey_url_file: Path | None = Field(
+        None, description="File that holds VALKEY_URL, closed to other users; it wins where both are set."
     )
     roots: dict[str, RootSettings] = Field(
         default_factory=lambda: {"data": RootSettings(uri="file:data")},
@@ -236,11 +245,6 @@ class Settings(BaseSettings):
     @classmethod
     def _basemap_form(cls, value: str | None) -> str | None:
         return tile_template(value)
-
-    @field_validator("database_url", "database_owner_url")
-    @classmethod
-    def _database_form(cls, value: str | None) -> str | None:
-        return database_address(value)
 
     @field_validator("roots")
     @classmethod

@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 # A name or an IPv4 address, a port: all that a host of a Content-Security-Policy may be (CSP 3 section 2.3.1).
 HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?")
 
+VALKEY_SCHEMES = ("valkey", "valkeys", "redis", "rediss", "unix")
+
 
 class RootSettings(BaseModel, frozen=True, extra="forbid"):
     """One storage root: a named place where rasters lie. All but `uri` is for roots in S3."""
@@ -100,4 +102,22 @@ def database_address(value: str | None) -> str | None:
     """Return the URL of a database, or None; raises ValueError, without the value, for any other text."""
     if value is not None and not value.startswith(("postgresql://", "postgres://", "sqlite:///")):
         raise ValueError("must look like postgresql://USER:PASSWORD@HOST/NAME or sqlite:///PATH")
+    return value
+
+
+def valkey_address(value: str | None) -> str | None:
+    """Return the URL of a Valkey server, or None; raises ValueError, without the value, for any other text."""
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        found = parts.path if parts.scheme == "unix" else parts.hostname
+        # A port that is none raises.
+        good = parts.scheme in VALKEY_SCHEMES and found and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or (parts.scheme != "unix" and not re.fullmatch(r"(/[0-9]*)?", parts.path)):
+        raise ValueError(
+            "must look like valkey://:PASSWORD@HOST:6379/0 (valkeys:// for TLS), or unix://:PASSWORD@/PATH"
+        )
     return value

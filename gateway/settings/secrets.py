@@ -10,7 +10,7 @@ from typing import Any
 from gateway.errors import SettingsError
 
 # Each is also read from the file that the setting of this name with `_file` names.
-SECRETS = ("secret_keys", "database_url", "database_owner_url")
+SECRETS = ("secret_keys", "database_url", "database_owner_url", "valkey_url")
 SECRETS_OF_ROOTS = ("secret_access_key", "session_token")
 
 

@@ -11,7 +11,7 @@ from gateway.apidocs.document import forms
 from gateway.apidocs.operations import OPERATIONS
 from gateway.apidocs.parameters import HEADERS, PATH, QUERY
 from gateway.handlers import base
-from gateway.handlers.base import implemented
+from gateway.handlers.access import implemented
 from gateway.handlers.wmts import CatalogueWmtsHandler, WmtsHandler
 from gateway.routes import API_ROUTES, ROOT_ROUTES, pattern
 from gateway.settings import Settings

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.handlers.base import BaseHandler, access_missing
+from gateway.handlers.access import access_missing
+from gateway.handlers.base import BaseHandler
 from gateway.logs import RedactingFilter
 from gateway.records.sqlite.connection import connect
 from gateway.routes import API_ROUTES, ROOT_ROUTES
@@ -220,9 +221,7 @@ async def test_no_token_reaches_a_log_whatever_happens(world, fetch, monkeypatch
 
 async def test_the_token_is_gone_from_the_request_itself(world, fetch, monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        BaseHandler, "log_exception", lambda self, *_: seen.append((self.request.uri, repr(self.request)))
-    )
+    monkeypatch.setattr(BaseHandler, "refused", lambda self, _: seen.append((self.request.uri, repr(self.request))))
     await fetch("/api/datasets?token=abc123")
     assert seen
     assert "abc123" not in str(seen)

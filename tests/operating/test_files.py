@@ -47,7 +47,12 @@ def test_every_piece_of_toml_is_read(page, tmp_path):
     for block in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL):
         assert set(tomllib.loads(block)) <= set(Settings.model_fields)
         text = block
-        for name, secret in {"secret-keys": "k" * 32, "database-url": "postgresql://gateway@db/gateway"}.items():
+        secrets = {
+            "secret-keys": "k" * 32,
+            "database-url": "postgresql://gateway@db/gateway",
+            "valkey-url": "valkey://db",
+        }
+        for name, secret in secrets.items():
             (tmp_path / name).write_text(secret)
             (tmp_path / name).chmod(0o600)
             text = text.replace(f"/etc/cog-gateway/{name}", str(tmp_path / name))
