@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
 from gateway.errors import SettingsError
-from gateway.model import AuditRow, Dataset, Grant
+from gateway.model import AuditRow, Grant
 from gateway.records import AuditQuery, DatasetQuery, Records, dataset_row, values_of
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def copy_records(source: Records, target: Records, name: str) -> Contents:
 def contents(records: Records, copied: Iterable[str] = ()) -> Contents:
     """Return what a database holds; rows that tell of copies count only where their `row_id` is among `copied`."""
     datasets, grants, known = Digest(), Digest(), set(copied)
-    for dataset in every(records):
+    for dataset in records.every_dataset(ALL):
         datasets = datasets.plus(dataset_row(dataset))
         for grant in records.grants(dataset.id):
             grants = grants.plus(_plain(grant))
@@ -84,23 +84,15 @@ def contents(records: Records, copied: Iterable[str] = ()) -> Contents:
     return Contents(datasets, grants, users, rows)
 
 
-def every(records: Records) -> Iterator[Dataset]:
-    """Yield all datasets by their creation, read page by page."""
-    offset = 0
-    while found := records.find_datasets(replace(ALL, offset=offset)).datasets:
-        yield from found
-        offset += len(found)
-
-
 def _require_part_of(source: Records, target: Records) -> None:
-    for dataset in every(target):
+    for dataset in target.every_dataset(ALL):
         if source.dataset(dataset.id) is None:
             raise SettingsError(f"the target holds other records: the dataset {dataset.id} is not in the source")
 
 
 def _copy_catalogue(source: Records, target: Records) -> tuple[Digest, Digest, Digest]:
     datasets = grants = Digest()
-    for batch in batches(every(source), 100):
+    for batch in batches(source.every_dataset(ALL), 100):
         granted = [grant for dataset in batch for grant in source.grants(dataset.id)]
         target.copy_in(batch, granted, ())
         for dataset in batch:

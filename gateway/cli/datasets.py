@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from gateway.cli.administration import ALL, NoSuch, dataset_or_exit, every, id_or_exit, records_of
+from gateway.cli.administration import ALL, NoSuch, count, dataset_or_exit, id_or_exit, records_of
 from gateway.cli.people import PERSON_OR_NONE
 from gateway.cli.recheck import recheck
 from gateway.cli.shared import as_json, is_terminal, print_json, print_table, printable, settings_of
 from gateway.model import AuditRow, Dataset, Scale, utc_text
-from gateway.records import SORTINGS, Change, DatasetQuery
+from gateway.records import SORTINGS, Change
 from gateway.state import place_of_records
 
 SCALES = click.Choice([scale.value for scale in Scale])
@@ -38,15 +38,15 @@ datasets.add_command(recheck)
 @click.pass_context
 def list_(context: click.Context, /, as_json: bool, visibility: str | None, **wishes: Any) -> None:
     """List datasets, oldest first."""
-    query = DatasetQuery(None, visibility=Scale(visibility) if visibility else None, **wishes)
+    query = replace(ALL, visibility=Scale(visibility) if visibility else None, **wishes)
     with records_of(context) as records:
-        found = every(records, query)
+        found = records.every_dataset(query)
         if as_json:
             for dataset in found:
                 print_json(told(dataset))
             return
         shown = list(found)
-        total = records.find_datasets(ALL).total
+        total = count(records)
     print_list(shown)
     number = f"{total}" if len(shown) == total else f"{len(shown)} of {total}"
     noun = "dataset" if total == 1 else "datasets"

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gateway.cli.administration import ALL, dataset_or_exit, every, records_of
+from gateway.cli.administration import ALL, count, dataset_or_exit, records_of
 from gateway.cli.lines import SHORT_ID, Manner, verbose
 from gateway.cli.lines import tell as tell_line
 from gateway.cli.progress import Underway, with_progress
@@ -74,7 +74,7 @@ def recheck(
 def choose(records: Records, dataset_ids: Sequence[str]) -> tuple[Iterator[Dataset], int]:
     """Return the datasets of those ids, or all of them, and their number. Raises NoSuch."""
     if not dataset_ids:
-        return every(records), records.find_datasets(ALL).total
+        return records.every_dataset(ALL), count(records)
     named = {known.id: known for known in (dataset_or_exit(records, each) for each in dataset_ids)}
     return iter(named.values()), len(named)
 

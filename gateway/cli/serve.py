@@ -52,17 +52,17 @@ def let_go_of_log() -> None:
 
 def greet(settings: Settings, port: int) -> None:
     """Print on stderr, for whoever has started the server, where it is and what it serves."""
-    from gateway.cli.administration import ALL  # noqa: PLC0415
+    from gateway.cli.administration import count  # noqa: PLC0415
     from gateway.cli.shared import printable, reached_at  # noqa: PLC0415
     from gateway.state import existing_records, place_of_state  # noqa: PLC0415
 
     records = existing_records(settings, read_only=True)
     try:
-        total = records.find_datasets(ALL).total
+        total = count(records)
     finally:
         records.close()
-    count = "1 dataset" if total == 1 else f"{total} datasets"
+    number = "1 dataset" if total == 1 else f"{total} datasets"
     roots = ", ".join(f"{name} ({root.whole_uri})" for name, root in settings.roots.items())
     viewer = settings.public_url or reached_at(settings, port)
     click.echo(printable(f"COG Gateway: {viewer}/ (Ctrl-C ends it)"), err=True)
-    click.echo(printable(f"State {place_of_state(settings)}: {count}. Roots: {roots}"), err=True)
+    click.echo(printable(f"State {place_of_state(settings)}: {number}. Roots: {roots}"), err=True)

@@ -201,7 +201,16 @@ class Records(Protocol):
         """Return whether there was such a dataset; it and its grants are gone, its audit rows stay."""
 
     def find_datasets(self, query: DatasetQuery) -> DatasetPage:
-        """Return the datasets that the query's principal may see, by `created_at` and id."""
+        """Return the datasets that the query's principal may see, in its order, and of equals by id.
+
+        What is passed over by `offset` is read from an index: a page takes longer the further on it is.
+        """
+
+    def every_dataset(self, query: DatasetQuery) -> Iterator[Dataset]:
+        """Return all datasets of the query in its order, read as they are taken, `limit` at once; no `offset`.
+
+        What is written meanwhile is among them where its place is still to come.
+        """
 
     def grants(self, dataset_id: str) -> tuple[Grant, ...]:
         """Return the grants on the dataset, users first, by name."""

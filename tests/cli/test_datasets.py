@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from gateway.__main__ import cli
+from gateway.records import DatasetQuery
 from tests.cli.terminal import as_terminal
 from tests.rasters import write_cog
 
@@ -12,7 +13,7 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 def test_the_list_shows_every_dataset(gateway, monkeypatch):
-    monkeypatch.setattr("gateway.cli.administration.PAGE", 2)
+    monkeypatch.setattr("gateway.cli.datasets.ALL", DatasetQuery(None, limit=2))
     ids = [gateway.dataset(f"{n}.tif") for n in range(5)]
     assert [d["id"] for d in gateway.json("datasets", "list")] == ids
     text = gateway.run("datasets", "list").stdout

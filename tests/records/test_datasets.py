@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
@@ -5,7 +6,7 @@ import pytest
 
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, Finding, Grant, Level, Principal, RasterFacts, Report, Scale
-from gateway.records import SORTINGS, AuditQuery, DatasetQuery
+from gateway.records import SORTINGS, AuditQuery, Change, DatasetQuery
 from tests.records.conftest import START, act, dataset, register
 
 NOBODY, ANA, BEN = Principal(), Principal("ana"), Principal("ben")
@@ -241,11 +242,38 @@ def test_a_listing_is_sorted_as_asked_and_equals_by_their_id(records):
     register(records, dataset(2, title="A", size_bytes=10))
     register(records, dataset(3, title="ä", size_bytes=30))
     orders = {"created_at": [1, 2, 3], "-created_at": [3, 2, 1], "title": [2, 1, 3], "-title": [3, 1, 2],
-              "size_bytes": [2, 1, 3], "-size_bytes": [1, 3, 2]}  # fmt: skip
+              "size_bytes": [2, 1, 3], "-size_bytes": [3, 1, 2]}  # fmt: skip
     assert set(orders) == set(SORTINGS)
     for name, expected in orders.items():
         found = records.find_datasets(DatasetQuery(None, sortby=name)).datasets
         assert [int(each.id[-12:], 16) for each in found] == expected, name
+
+
+def test_all_datasets_are_read_page_by_page_in_every_order(shared):
+    register(shared, dataset(6, title="SHEET 4", size_bytes=1, created_at=dataset(4).created_at))
+    for name in SORTINGS:
+        for principal in (None, ANA, SURVEYOR, NOBODY):
+            query = DatasetQuery(principal, sortby=name)
+            found = list(shared.every_dataset(replace(query, limit=1)))
+            assert found == list(shared.find_datasets(query).datasets), (name, principal)
+
+
+def test_what_comes_and_goes_while_all_are_read_makes_none_shown_twice_or_passed_over(records):
+    for number in (2, 3, 4, 5):
+        register(records, dataset(number))
+    found = records.every_dataset(DatasetQuery(None, limit=2))
+    first = [next(found), next(found)]
+    records.remove_dataset(dataset(2).id, act())
+    register(records, dataset(1))
+    register(records, dataset(6))
+    assert [*first, *found] == [dataset(number) for number in (2, 3, 4, 5, 6)]
+
+
+def test_a_title_that_was_changed_is_found_by_its_new_words_alone(records):
+    register(records, dataset(1, title="Old Œuvre"))
+    records.change_dataset(dataset(1).id, Change(title="New ÅNGSTRÖM"), act())
+    assert numbers(records.find_datasets(DatasetQuery(None, q="ångström"))) == [1]
+    assert numbers(records.find_datasets(DatasetQuery(None, q="œuvre"))) == []
 
 
 def test_text_that_is_no_unicode_is_refused_and_nothing_is_stored(records):

@@ -1,56 +1,23 @@
-"""Datasets in SQL: rows to values and back, and the listing that shows each caller what is theirs to see."""
+"""Datasets in SQL: rows to values and back, found by what names them, and the acts that change them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from psycopg import sql
 
-from gateway.model import AuditRow, Dataset, Principal, utc_text
-from gateway.records.base import SORTINGS, DatasetPage, DatasetQuery
+from gateway.model import AuditRow, Dataset, utc_text
 from gateway.records.changes import Change, Verdict, same_verdict
 from gateway.records.postgres import audit_rows
 from gateway.records.postgres.connection import Bounded, one
 from gateway.records.rows import Row, dataset_of, dataset_row, fold
 
-ADMIN = "admin"
-LARGEST_INTEGER = 2**63 - 1
-# A listing of a large catalogue counts all of it.
-FIND_SECONDS = 10.0
 COLUMNS = """id, root, key, title, owner, visibility, download, version, size_bytes, sha256, origin,
     report::text AS report, raster, created_at, updated_at"""
-SEEN_BY_USER = """(
-    visibility IN ('public', 'internal')
-    OR owner = %(user)s
-    OR EXISTS (
-        SELECT 1 FROM grants WHERE dataset_id = datasets.id AND (
-            (kind = 'user' AND name = %(user)s) OR (kind = 'role' AND name = ANY(%(roles)s))
-        )
-    )
-)"""
-# On a circle of 360 degrees: an interval that crosses the antimeridian is unrolled past 180, and two intervals meet
-# when they do so at rest or shifted by one turn either way.
-MEETS_BBOX = """(
-    south <= %(north)s AND north >= %(south)s AND EXISTS (
-        SELECT 1 FROM (VALUES (-360), (0), (360)) AS turns (turn)
-        WHERE datasets.west <= %(east)s + turn
-            AND datasets.east + CASE WHEN datasets.west > datasets.east THEN 360 ELSE 0 END >= %(west)s + turn
-    )
-)"""
-FOUND = "strpos(title_folded, %(q)s) > 0"
-FOUND_BY_OPERATOR = "(strpos(title_folded, %(q)s) > 0 OR strpos(key_folded, %(q)s) > 0)"
-# What is said of a dataset elsewhere than in a column of that name, or by null.
-SAID = {"valid": "(report ->> 'valid')::boolean", "owner": "coalesce(owner, '')"}
 # Two would tell that a prefix is not unique; more are named in the complaint.
 MOST_IDS = 5
 IDS = "SELECT id FROM datasets WHERE id BETWEEN %(first)s AND %(last)s ORDER BY id LIMIT %(most)s"
-# Of equals the id decides, so that pages neither lose nor repeat one.
-SORTED_BY = {"created_at": "created_at", "title": "title_folded", "size_bytes": "size_bytes"}
-ORDERS = {
-    name: f"{SORTED_BY[name.removeprefix('-')]}{' DESC' if name.startswith('-') else ''}, id" for name in SORTINGS
-}
 
 
 def columns_of(dataset: Dataset) -> Row:
@@ -146,47 +113,3 @@ def remove(connection: Bounded, dataset_id: str, row: AuditRow) -> bool:
         return False
     audit_rows.append(connection, [row])
     return True
-
-
-def may_see(principal: Principal | None) -> tuple[str, dict[str, Any]]:
-    """Return the condition and its values under which a dataset shows in the principal's listing."""
-    if principal is None:
-        return "true", {}
-    if principal.user is None:
-        return "visibility = 'public'", {}
-    if ADMIN in principal.roles:
-        return "true", {}
-    return SEEN_BY_USER, {"user": principal.user, "roles": sorted(principal.roles)}
-
-
-def conditions(query: DatasetQuery) -> tuple[str, dict[str, Any]]:
-    """Return the whole condition of a listing, and its values."""
-    access, values = may_see(query.principal)
-    wanted = [access]
-    if query.q:
-        wanted.append(FOUND_BY_OPERATOR if query.principal is None else FOUND)
-        values["q"] = fold(query.q)
-    visibility = query.visibility and query.visibility.value
-    told = {"root": query.root, "visibility": visibility, "valid": query.valid, "owner": query.owner}
-    for name, value in told.items():
-        if value is not None:
-            wanted.append(f"{SAID.get(name, name)} = %({name})s")
-            values[name] = value
-    if query.bbox is not None:
-        west, south, east, north = map(float, query.bbox)
-        wanted.append(MEETS_BBOX)
-        values |= {"west": west, "south": south, "east": east + 360 * (west > east), "north": north}
-    return " AND ".join(wanted), values
-
-
-def find(connection: Bounded, query: DatasetQuery) -> DatasetPage:
-    """Return one page and the count of all, both of one moment."""
-    where, values = conditions(query)
-    page = {**values, "limit": query.limit, "offset": min(query.offset, LARGEST_INTEGER)}
-    with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        with connection.patient(FIND_SECONDS):
-            total = one(connection, f"SELECT count(*) FROM datasets WHERE {where}", values)  # noqa: S608
-            paged = select(f"{where} ORDER BY {ORDERS[query.sortby]} LIMIT %(limit)s OFFSET %(offset)s")
-            found = connection.execute(paged, page).fetchall()
-    return DatasetPage(tuple(map(of_row, found)), total)

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from gateway.errors import RecordsUnavailable
-from gateway.records.postgres import partitions
+from gateway.records.postgres import indexes, partitions
 from gateway.records.postgres.connection import Bounded, connect, name_of, one
 from gateway.records.postgres.health import require_durable
 from gateway.records.postgres.schema import RIGHTS, STEPS
@@ -20,6 +20,8 @@ LOCK = 0x636F672D67617465
 STEPS_TABLE = """CREATE TABLE IF NOT EXISTS steps (
     name text COLLATE "C" PRIMARY KEY, adds boolean NOT NULL, taken_at timestamptz NOT NULL DEFAULT now()
 )"""
+# Another node may have come first.
+TAKE = "INSERT INTO steps (name, adds) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 
 
 def pending(connection: Bounded) -> list[str]:
@@ -121,10 +123,21 @@ def migrate(owner_url: str, role: str) -> list[str]:
                 step = STEPS[name]
                 for statement in step.statements:
                     connection.execute(statement)
-                connection.execute("INSERT INTO steps (name, adds) VALUES (%s, %s)", [name, step.adds])
+                if not step.indexes:
+                    connection.execute(TAKE, [name, step.adds])
             owner = one(connection, "SELECT current_user AS role")
             if role != owner:
                 for right in RIGHTS:
                     connection.execute(sql.SQL(right).format(role=sql.Identifier(role)))
         partitions.make_ahead(connection)
+        _build(connection, taken)
     return taken
+
+
+def _build(connection: Bounded, taken: list[str]) -> None:
+    """Return when the indexes of the steps are there, or the log says why not: then the step is not taken."""
+    for name in taken:
+        step = STEPS[name]
+        if step.indexes and indexes.build(connection, step.indexes):
+            connection.execute(TAKE, [name, step.adds])
+    indexes.build_words(connection)

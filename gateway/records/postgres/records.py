@@ -22,7 +22,7 @@ from gateway.records.base import (
     UserState,
 )
 from gateway.records.changes import NO_CHANGE, Change, Verdict
-from gateway.records.postgres import audit_rows, copying, datasets, health, people, pruning
+from gateway.records.postgres import audit_rows, copying, datasets, health, listing, people, pruning
 from gateway.records.postgres.appending import Appender
 from gateway.records.postgres.beacon import Beacon
 from gateway.records.postgres.connection import Bounded, connect
@@ -102,7 +102,14 @@ class PostgresRecords:
 
     def find_datasets(self, query: DatasetQuery) -> DatasetPage:
         """Return the datasets that the query's principal may see."""
-        return self._pool.run(datasets.find, query)
+        return self._pool.run(listing.find, query)
+
+    def every_dataset(self, query: DatasetQuery) -> Iterator[Dataset]:
+        """Yield all datasets of the query, each page behind the last dataset of the one before."""
+        page = self._pool.run(listing.behind, query, None)
+        while page:
+            yield from page
+            page = self._pool.run(listing.behind, query, page[-1])
 
     def grants(self, dataset_id: str) -> tuple[Grant, ...]:
         """Return the grants on the dataset, users first, by name."""

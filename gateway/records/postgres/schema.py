@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 # Names and keys sort by their code points, as they do in SQLite. What is sorted or looked for in any case is folded
 # by us: no two databases fold alike. `report` keeps its text; `raster` may hold numbers that JSON has not.
@@ -103,20 +104,36 @@ NO_TRUNCATE = """CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON {partition}
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"""
 
 
+# Listings go through these indexes alone, and read the rows of one page. The first holds what is looked for, too.
+LISTING = {
+    "datasets_listed": "ON datasets (visibility, created_at, id) INCLUDE (title_folded)",
+    "datasets_listed_by_title": "ON datasets (visibility, title_folded, id)",
+    "datasets_listed_by_size": "ON datasets (visibility, size_bytes, id)",
+    "datasets_by_owner": "ON datasets (owner, created_at, id) INCLUDE (visibility) WHERE owner IS NOT NULL",
+    "grants_by_name": "ON grants (kind, name, dataset_id)",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Statements; one that `adds` only leaves everything as releases before it know it."""
+    """Statements; one that `adds` only leaves everything as releases before it know it.
 
-    statements: tuple[str, ...]
+    `indexes` are those that are built afterwards, while nodes run: by name, with what follows it.
+    """
+
+    statements: tuple[str, ...] = ()
     adds: bool = True
+    indexes: Mapping[str, str] = field(default_factory=dict)
 
 
 # A new step is added below the last, and none is changed once it was released. Nodes of the release before run on
-# while the others are renewed: a step only adds, and what removes comes a release later.
+# while the others are renewed: a step only adds, and what removes comes a release later. An index of a table that may
+# be large belongs to `indexes`: made as a statement it keeps everybody waiting who writes.
 STEPS = {
     "1-catalogue": Step(CATALOGUE),
     "2-revisions": Step(REVISIONS),
     "3-audit": Step(AUDIT),
+    "4-listing": Step(indexes=LISTING),
 }
 TABLES = ("datasets", "grants", "users", "audit", "revision")
 # What the server's role needs where another one owns the tables; the audit it may read and add to.

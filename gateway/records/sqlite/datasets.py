@@ -1,59 +1,25 @@
-"""Datasets in SQL: rows to values and back, and the listing that shows each caller what is theirs to see."""
+"""Datasets in SQL: rows to values and back, found by what names them, and the acts that change them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from sqlite_utils import Database
 
-from gateway.model import AuditRow, Dataset, Principal
-from gateway.records.base import SORTINGS, DatasetPage, DatasetQuery
+from gateway.model import AuditRow, Dataset
 from gateway.records.changes import Change, Verdict, same_verdict
-from gateway.records.rows import dataset_of, dataset_row, fold
+from gateway.records.rows import dataset_of, dataset_row
 from gateway.records.sqlite import audit_rows
 from gateway.records.sqlite.connection import rows_of
 
-ADMIN = "admin"
-LARGEST_INTEGER = 2**63 - 1
-
-SEEN_BY_USER = """(
-    visibility IN ('public', 'internal')
-    OR owner = :user
-    OR EXISTS (
-        SELECT 1 FROM grants WHERE dataset_id = datasets.id AND (
-            (kind = 'user' AND name = :user)
-            OR (kind = 'role' AND name IN (SELECT value FROM json_each(:roles)))
-        )
-    )
-)"""
-# On a circle of 360 degrees: an interval that crosses the antimeridian is unrolled past 180, and two
-# intervals meet when they do so at rest or shifted by one turn either way.
-MEETS_BBOX = """(
-    south <= :north AND north >= :south AND EXISTS (
-        SELECT 1 FROM (SELECT -360 AS turn UNION ALL SELECT 0 UNION ALL SELECT 360)
-        WHERE west <= :east + turn AND east + 360 * (west > east) >= :west + turn
-    )
-)"""
-
-# Where a text is looked for; a line feed keeps title and key apart.
-FOUND = "fold(title)"
-FOUND_BY_OPERATOR = """fold(title || '\n' || "key")"""
-# What is said of a dataset elsewhere than in a column of that name, or by null.
-SAID = {"valid": "(report ->> 'valid')", "owner": "coalesce(owner, '')"}
 # Two would tell that a prefix is not unique; more are named in the complaint.
 MOST_IDS = 5
 IDS = "SELECT id FROM datasets WHERE id BETWEEN :first AND :last ORDER BY id LIMIT :most"
 RECORDED_IDS = """SELECT DISTINCT dataset_id AS id FROM audit
     WHERE dataset_id BETWEEN :first AND :last ORDER BY dataset_id LIMIT :most"""
 AT = 'SELECT * FROM datasets WHERE root = :root AND "key" IN (SELECT value FROM json_each(:keys))'
-# Of equals the id decides, so that pages neither lose nor repeat one.
-COLUMNS = {"created_at": "created_at", "title": "fold(title)", "size_bytes": "size_bytes"}
-ORDERS = {
-    name: f"{COLUMNS[name.removeprefix('-')]}{' DESC' if name.startswith('-') else ''}, id" for name in SORTINGS
-}
 
 
 def by_id(database: Database, dataset_id: str) -> Dataset | None:
@@ -131,48 +97,3 @@ def remove(database: Database, dataset_id: str, row: AuditRow) -> bool:
         return False
     audit_rows.append(database, [row])
     return True
-
-
-def may_see(principal: Principal | None) -> tuple[str, dict[str, Any]]:
-    """Return the condition and its values under which a dataset shows in the principal's listing."""
-    if principal is None:
-        return "1", {}
-    if principal.user is None:
-        return "visibility = 'public'", {}
-    if ADMIN in principal.roles:
-        return "1", {}
-    return SEEN_BY_USER, {"user": principal.user, "roles": json.dumps(sorted(principal.roles))}
-
-
-def conditions(query: DatasetQuery) -> tuple[str, dict[str, Any]]:
-    """Return the whole condition of a listing, and its values."""
-    access, values = may_see(query.principal)
-    wanted = [access]
-    if query.q:
-        # instr() knows no wildcards, so there is nothing to escape.
-        wanted.append(f"instr({FOUND_BY_OPERATOR if query.principal is None else FOUND}, :q) > 0")
-        values["q"] = fold(query.q)
-    told = {"root": query.root, "visibility": query.visibility, "valid": query.valid, "owner": query.owner}
-    for name, value in told.items():
-        if value is not None:
-            wanted.append(f"{SAID.get(name, name)} = :{name}")
-            values[name] = value
-    if query.bbox is not None:
-        west, south, east, north = query.bbox
-        wanted.append(MEETS_BBOX)
-        values |= {"west": west, "south": south, "east": east + 360 * (west > east), "north": north}
-    return " AND ".join(wanted), values
-
-
-def find(database: Database, query: DatasetQuery) -> DatasetPage:
-    """Return one page and the count of all, both of one moment."""
-    where, values = conditions(query)
-    page = {**values, "limit": query.limit, "offset": min(query.offset, LARGEST_INTEGER)}
-    with database.atomic():
-        total = database.execute(f"SELECT count(*) FROM datasets WHERE {where}", values).fetchone()[0]  # noqa: S608
-        found = rows_of(
-            database,
-            f"SELECT * FROM datasets WHERE {where} ORDER BY {ORDERS[query.sortby]} LIMIT :limit OFFSET :offset",  # noqa: S608
-            page,
-        )
-    return DatasetPage(tuple(dataset_of(row) for row in found), total)

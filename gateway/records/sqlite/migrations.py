@@ -131,6 +131,22 @@ DATASET_REVISIONS = (
 # Ingest asks for each new file whether its name is a title already.
 TITLES = ("CREATE INDEX datasets_by_title ON datasets (title)",)
 
+# Titles as they are looked for and sorted, in any case; by triggers, so that it holds whoever writes. Listings go
+# through these indexes alone, and read the rows of one page. The first of them holds what is looked for, too.
+FOLD_TITLE = "UPDATE datasets SET title_folded = fold(NEW.title) WHERE id = NEW.id"
+LISTING = (
+    "ALTER TABLE datasets ADD COLUMN title_folded TEXT",
+    "UPDATE datasets SET title_folded = fold(title)",
+    f"CREATE TRIGGER datasets_insert_folded AFTER INSERT ON datasets BEGIN {FOLD_TITLE}; END",
+    f"CREATE TRIGGER datasets_update_folded AFTER UPDATE OF title ON datasets BEGIN {FOLD_TITLE}; END",
+    "CREATE INDEX datasets_listed ON datasets (visibility, created_at, id, title_folded)",
+    "CREATE INDEX datasets_listed_by_title ON datasets (visibility, title_folded, id)",
+    "CREATE INDEX datasets_listed_by_size ON datasets (visibility, size_bytes, id)",
+    "CREATE INDEX datasets_by_owner ON datasets (owner, created_at, id) WHERE owner IS NOT NULL",
+    "CREATE INDEX grants_by_name ON grants (kind, name, dataset_id)",
+    "DROP INDEX datasets_in_order",
+)
+
 # A new step is added below the last, and none is changed once it was released.
 STEPS = {
     "1-catalogue": CATALOGUE,
@@ -139,6 +155,7 @@ STEPS = {
     "4-audit-row-ids": ROW_IDS,
     "5-dataset-revisions": DATASET_REVISIONS,
     "6-titles": TITLES,
+    "7-listing": LISTING,
 }
 
 

@@ -21,7 +21,7 @@ from gateway.records.base import (
     UserState,
 )
 from gateway.records.changes import NO_CHANGE, Change, Verdict
-from gateway.records.sqlite import audit_rows, copying, datasets, health, people, pruning, standing
+from gateway.records.sqlite import audit_rows, copying, datasets, health, listing, people, pruning, standing
 from gateway.records.sqlite.connection import Connections
 from gateway.records.sqlite.migrations import prepare, require_catalogue
 from gateway.records.standing import Standings
@@ -89,7 +89,14 @@ class SqliteRecords:
 
     def find_datasets(self, query: DatasetQuery) -> DatasetPage:
         """Return the datasets that the query's principal may see."""
-        return self._connections.run(datasets.find, query)
+        return self._connections.run(listing.find, query)
+
+    def every_dataset(self, query: DatasetQuery) -> Iterator[Dataset]:
+        """Yield all datasets of the query, each page behind the last dataset of the one before."""
+        page = self._connections.run(listing.behind, query, None)
+        while page:
+            yield from page
+            page = self._connections.run(listing.behind, query, page[-1])
 
     def grants(self, dataset_id: str) -> tuple[Grant, ...]:
         """Return the grants on the dataset, users first, by name."""

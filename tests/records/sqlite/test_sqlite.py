@@ -135,13 +135,9 @@ def test_audit_rows_are_read_through_an_index_and_never_sorted(records, path, qu
     assert "B-TREE" not in "".join(plans)
 
 
-def test_the_end_of_a_transfer_and_the_order_of_a_listing_have_their_indexes(records, other):
-    plans = {
-        audit_rows.DOWNLOADS.format(where="1"): "audit_ends",
-        "SELECT * FROM datasets ORDER BY created_at, id LIMIT 1": "datasets_in_order",
-    }
-    for statement, index in plans.items():
-        assert index in str(other.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()), statement
+def test_the_end_of_a_transfer_has_its_index(records, other):
+    plan = other.execute(f"EXPLAIN QUERY PLAN {audit_rows.DOWNLOADS.format(where='1')}").fetchall()
+    assert "audit_ends" in str(plan)
 
 
 def test_a_lock_held_by_another_program_is_waited_for(records, other):

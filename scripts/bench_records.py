@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""A large catalogue and its audit in either database: size, and how long everything takes that asks them.
+
+    python scripts/bench_records.py --datasets 1000000 --rows 10000000 --database postgresql --folder FOLDER
+
+It makes the archive in FOLDER, where another run finds it again, and prints a table for docs/operating/postgresql.md.
+`--tables` chooses what is asked (make size catalogue audit server prune), for runs of a few minutes each; prune takes
+the oldest month out of the archive. PostgreSQL is started in FOLDER, by the programs of the extra `test`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from sizing import making, values
+
+from gateway.records import sqlite_url
+from tests.postgres import Server
+
+SETTINGS = ("shared_buffers=2GB", "max_wal_size=8GB", "maintenance_work_mem=512MB", "checkpoint_timeout=30min")
+
+
+def main() -> int:
+    """Make what is not there yet, and print the tables."""
+    options = arguments()
+    archive = values.Archive(options.datasets, options.rows, options.public)
+    options.folder.mkdir(exist_ok=True)
+    with ExitStack() as stack:
+        url, new = opened(stack, options.database, options.folder)
+        if new:
+            if options.database == "sqlite":
+                making.make_sqlite(options.folder / "gateway.db", archive)
+            else:
+                making.make_postgres(url, archive)
+            (options.folder / "made").touch()
+    return 0
+
+
+def opened(stack: ExitStack, database: str, folder: Path) -> tuple[str, bool]:
+    """Return the URL of the database in `folder`, and whether it is to be filled; a server ends with `stack`."""
+    new = not (folder / "made").exists()
+    if database == "sqlite":
+        return sqlite_url(folder / "gateway.db"), new
+    server = Server(folder)
+    if not server.data.exists():
+        server.make()
+    server.start(*SETTINGS)
+    stack.callback(server.stop, "fast")
+    if new:
+        server.execute("DROP DATABASE IF EXISTS gateway", "CREATE DATABASE gateway")
+    return server.url("gateway"), new
+
+
+def arguments() -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--datasets", type=int, default=1_000_000)
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], required=True)
+    parser.add_argument("--folder", type=Path, required=True, help="short path, or there is no room for a socket's")
+    parser.add_argument("--public", type=float, default=0.0005, help="share of the datasets that all see")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

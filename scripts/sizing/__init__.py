@@ -1,0 +1,1 @@
+"""A large archive: made, and asked."""

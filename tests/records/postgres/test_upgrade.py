@@ -1,0 +1,116 @@
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from gateway.errors import GatewayError
+from gateway.model import AuditRow, Grant, Level, Principal
+from gateway.records import SORTINGS, AuditQuery, Change, DatasetQuery, open_records
+from gateway.records.postgres import indexes, migrations
+from gateway.records.postgres.connection import connect
+from gateway.records.postgres.schema import STEPS
+from tests.records.conftest import dataset
+
+LAST = list(STEPS)[-1]
+
+
+@pytest.fixture
+def before(postgres, empty, monkeypatch):
+    """The URL of a database as the release before left it: without the last step."""
+    url = postgres.server.url(empty)
+    monkeypatch.setattr(migrations, "STEPS", {name: step for name, step in STEPS.items() if name != LAST})
+    monkeypatch.setattr(migrations.indexes, "build_words", lambda connection: None)
+    migrations.migrate(url, "gateway")
+    records = open_records(url)
+    monkeypatch.undo()
+    yield url, records
+    records.close()
+
+
+def everything(records, number):
+    """Do what a node does; return the audit row of one download."""
+    assert records.register_dataset(dataset(number), AuditRow("test.act"))
+    row = AuditRow("download.cog", dataset_id=dataset(number).id, request_id=str(number))
+    records.append_audit([row])
+    records.add_grant(Grant(dataset(number).id, Level.VIEW, user="ben"), AuditRow("test.act"))
+    assert len(records.standing(dataset(number).id, "ben").grants) == 1
+    records.remove_grant(dataset(number).id, AuditRow("test.act"), user="ben")
+    assert records.standing(dataset(number).id, "ben").grants == ()
+    records.change_dataset(dataset(number).id, Change(title=f"Title {number}"), AuditRow("test.act"))
+    for sortby in SORTINGS:
+        assert records.find_datasets(DatasetQuery(Principal("ben"), q="TITLE", sortby=sortby)).total > 0
+    records.ping()
+    return row.row_id
+
+
+def test_nodes_of_the_release_before_serve_on_while_the_tables_are_brought_up_to_date(before):
+    url, records = before
+    assert all(step.adds for step in STEPS.values())
+    told, failures, begun, stop = [], [], threading.Event(), threading.Event()
+
+    def serve():
+        try:
+            while not stop.is_set() or len(told) < 4:
+                told.append(everything(records, len(told) + 1))
+                begun.set()
+        except GatewayError as error:
+            failures.append(error)
+        finally:
+            begun.set()
+
+    serving = threading.Thread(target=serve)
+    serving.start()
+    begun.wait()
+    assert migrations.migrate(url, "gateway") == [LAST]
+    done = len(told)
+    # Old and new beside each other.
+    with contextlib.closing(open_records(url)) as newer:
+        everything(newer, 500)
+        while len(told) < done + 2 and serving.is_alive():
+            serving.join(0.01)
+        stop.set()
+        serving.join()
+        assert [failure.reason for failure in failures] == []
+        stored = [each.row.row_id for each in newer.audit_rows(AuditQuery(action="download.cog"))]
+        assert set(told) < set(stored)
+        assert len(stored) == len(told) + 1
+
+
+def test_every_step_leaves_columns_as_releases_before_know_them_and_makes_none_that_they_would_have_to_fill(
+    postgres, empty, monkeypatch
+):
+    columns = (
+        "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns \
+        WHERE table_schema = 'public' AND table_name NOT LIKE 'audit\\_%'"
+    )
+    known: set[tuple[str, ...]] = set()
+    with contextlib.closing(connect(postgres.server.url(empty), long=True)) as connection:
+        for number in range(list(STEPS).index("3-audit"), len(STEPS)):
+            monkeypatch.setattr(migrations, "STEPS", dict(list(STEPS.items())[: number + 1]))
+            migrations.migrate(postgres.server.url(empty), "gateway")
+            now = {tuple(row.values()) for row in connection.execute(columns)}
+            assert known <= now, list(STEPS)[number]
+            filled = [new for new in now - known if new[3] == "NO" and new[4] is None]
+            assert not {new[0] for new in filled} & {old[0] for old in known}, filled
+            known = now
+
+
+def test_who_writes_does_not_wait_for_an_index_that_waits_for_others(before, caplog, postgres):
+    url, records = before
+    with contextlib.closing(connect(url, long=True)) as reading, contextlib.closing(connect(url, long=True)) as owner:
+        # As an export of the audit does.
+        reading.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        reading.execute("SELECT count(*) FROM datasets")
+        owner.execute("SET lock_timeout = '300ms'")
+        with ThreadPoolExecutor(1) as thread:
+            built = thread.submit(indexes.build, owner, STEPS["4-listing"].indexes)
+            everything(records, 1)
+            assert built.result() is False
+        assert "cog-gateway migrate" in caplog.text
+        reading.execute("COMMIT")
+    assert migrations.migrate(url, "gateway") == [LAST]
+    with contextlib.closing(connect(url)) as connection:
+        broken = "SELECT indexrelid::regclass::text AS name FROM pg_index WHERE NOT indisvalid"
+        assert connection.execute(broken).fetchall() == []
+        assert migrations.pending(connection) == []
