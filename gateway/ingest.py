@@ -34,6 +34,7 @@ from gateway.judging import (
     same_bytes,
     sentence,
     version_at,
+    version_now,
 )
 from gateway.model import AuditRow, Dataset
 from gateway.records import Records, Verdict
@@ -150,7 +151,9 @@ class Ingestor:
         # The shortest key is that of the longest root.
         for root, key in sorted(((r, k) for r, k in homes if k is not None), key=lambda home: len(home[1])):
             if options.copy_to in (None, root):
-                return Task(source, Reading(self._storages[root], key, allow), root, key, in_place=True)
+                beside = source.beside if isinstance(source, BucketSource) else None
+                reading = Reading(self._storages[root], key, allow, beside=beside)
+                return Task(source, reading, root, key, in_place=True)
         if options.copy_to is None:
             raise OutsideRoots("lies below no storage root: --copy-to ROOT copies it into one")
         key = key_of_copy(self._storages[options.copy_to], source.relative)
@@ -162,8 +165,8 @@ class Ingestor:
         if not report.valid or not reaches(report.depth, task.reading.depth) or (known.sha256 is None and not far):
             return False
         if task.in_place and known.key == task.key:
-            return version_at(task.reading.storage, task.key) == known.version
-        made = origin_of(task, version_at(task.reading.storage, task.reading.key))
+            return version_now(task) == known.version
+        made = origin_of(task, version_now(task))
         return known.origin == made and version_at(self._storages[known.root], known.key) == known.version
 
     def _conversion_of(self, task: Task) -> Dataset | None:
@@ -171,7 +174,7 @@ class Ingestor:
         known = self._records.dataset_at(task.root, converted_key(task)) if task.in_place else None
         if known is None or known.key == task.key or not known.report.valid:
             return None
-        made = origin_of(task, version_at(task.reading.storage, task.key))
+        made = origin_of(task, version_now(task))
         now = version_at(self._storages[known.root], known.key)
         return known if (known.origin, known.version) == (made, now) else None
 
@@ -204,7 +207,7 @@ class Ingestor:
         self._put(task, key, judged, options)
         if options.dry_run:
             return self._record(task, key, judged, None, options)
-        stored = judge(replace(task.reading, storage=self._storages[task.root], key=key))
+        stored = judge(replace(task.reading, storage=self._storages[task.root], key=key, beside=None))
         if judged.sha256 is not None and stored.sha256 not in (judged.sha256, None):
             raise CannotIngest("the copy in the root is not what was read")
         # What was uploaded is what was read; a store is not asked for all of it again to hear that.

@@ -32,12 +32,20 @@ JUDGE_TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Where a source is read: an object of a storage; `depth` None is the usual one. Travels to worker processes."""
+    """Where a source is read: an object of a storage; `depth` None is the usual one. Travels to worker processes.
+
+    `beside` are the names of its sidecars, None where they are to be looked for.
+    """
 
     storage: Storage
     key: str
     allow_missing_overviews: bool = False
     depth: str | None = None
+    beside: frozenset[str] | None = None
+
+    def siblings(self) -> frozenset[str]:
+        """Return the names beside the object, those of its sidecars among them. Raises what the storage raises."""
+        return self.storage.siblings(self.key) if self.beside is None else self.beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +79,8 @@ class Task:
 def local_reading(path: Path, allow_missing_overviews: bool) -> Reading:
     """Return the reading of a file that lies outside of every root, links resolved."""
     real = path.resolve()
-    return Reading(
-        open_storage("source", f"file:{quote(os.fsencode(real.parent))}"), real.name, allow_missing_overviews
-    )
+    folder = f"file:{quote(os.fsencode(real.parent))}"
+    return Reading(open_storage(folder, folder), real.name, allow_missing_overviews)
 
 
 def key_in(storage: Storage, source: Source | BucketSource) -> str | None:
@@ -86,7 +93,7 @@ def key_in(storage: Storage, source: Source | BucketSource) -> str | None:
 def reading_of(source: Source | BucketSource, allow_missing_overviews: bool) -> Reading:
     """Return the reading of a source that lies outside of every root."""
     if isinstance(source, BucketSource):
-        return Reading(source.storage, source.key, allow_missing_overviews)
+        return Reading(source.storage, source.key, allow_missing_overviews, beside=source.beside)
     return local_reading(source.path, allow_missing_overviews)
 
 
@@ -116,7 +123,7 @@ def judge(reading: Reading) -> Judged:
                     opened,
                     depth=reading.depth,
                     allow_missing_overviews=reading.allow_missing_overviews,
-                    siblings=reading.storage.siblings(reading.key),
+                    siblings=reading.siblings(),
                 )
             except VersionChanged:
                 continue
@@ -210,6 +217,12 @@ def version_at(storage: Storage, key: str) -> str | None:
         return None
 
 
+def version_now(task: Task) -> str | None:
+    """Return the version of a task's source, as the listing told it or as it is there; None where nothing is."""
+    told = task.source.version if isinstance(task.source, BucketSource) else None
+    return told or version_at(task.reading.storage, task.reading.key)
+
+
 def deepened(task: Task, known: Dataset | None) -> Task:
     """Return the task, to be judged as deep as the record was.
 
@@ -220,7 +233,7 @@ def deepened(task: Task, known: Dataset | None) -> Task:
         task = at_depth(task, deeper_depth(known.report.depth, remote=task.reading.storage.remote))
     if known is None or known.report.valid or known.report.depth == "header":
         return task
-    if not task.in_place or known.key != task.key or version_at(task.reading.storage, task.key) != known.version:
+    if not task.in_place or known.key != task.key or version_now(task) != known.version:
         return task
     return task if reaches(task.reading.depth, known.report.depth) else at_depth(task, known.report.depth)
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
+from gateway.digests import Digests
 from gateway.errors import GatewayError
 from gateway.files import SIDECAR_SUFFIXES, open_file
 
@@ -128,8 +128,9 @@ def expand(
     stdin: Iterable[str],
     of_bucket: Callable[[str], Iterator[R | Problem]] = no_bucket,
     hidden: Hidden | None = None,
+    listed: Iterable[R] = (),
 ) -> Iterator[Source | R | Problem]:
-    """Yield what the arguments name, in their order, each file once however often it is named.
+    """Yield what the arguments name, in their order, and then what is `listed`: each once however often it is named.
 
     A folder stands for the rasters below it in the order of their names: links to folders are not followed,
     names that begin with a dot are skipped, and counted in `hidden` where the folder holds rasters as well; a
@@ -139,15 +140,12 @@ def expand(
     Names are looked up as they are asked for, a folder or a pattern at a time. What begins with s3:// is what
     `of_bucket` makes of it.
     """
-    # Digests, because the names of millions of files would fill the memory.
-    seen: set[bytes] = set()
-    for found in _each(arguments, stdin, of_bucket, hidden or Hidden()):
+    seen = Digests()
+    for found in chain(_each(arguments, stdin, of_bucket, hidden or Hidden()), listed):
         if not isinstance(found, Problem):
             name = os.path.realpath(found.path) if isinstance(found, Source) else found.name
-            real = blake2b(os.fsencode(name), digest_size=16).digest()
-            if real in seen:
+            if not seen.add(name):
                 continue
-            seen.add(real)
         yield found
 
 

@@ -28,7 +28,7 @@ class Shelf:
 
     def listed(self, prefix):
         self.asked.append(prefix)
-        return (Listed(key, WRITTEN) for key in KEYS if key.startswith(prefix))
+        return (Listed(key, WRITTEN, f"version of {key}") for key in KEYS if key.startswith(prefix))
 
 
 @pytest.fixture
@@ -113,3 +113,44 @@ def test_a_root_of_the_bucket_lends_its_endpoint_and_credentials(monkeypatch):
     bucket_storage("other", {"shelf": root})
     assert opened[0] == root.model_copy(update={"uri": "s3://shelf"})
     assert (opened[1].uri, opened[1].endpoint_url) == ("s3://other", None)
+
+
+def found_in(monkeypatch, keys, name="s3://shelf/cogs/"):
+    monkeypatch.setattr("tests.test_buckets.KEYS", keys)
+    return {source.key: source for source in expand_bucket(name, {})}
+
+
+def test_a_listing_tells_the_version_and_the_sidecars_of_each_object(shelf, monkeypatch):
+    keys = sorted(["cogs/a.tif", "cogs/a.tif-b.tif", "cogs/a.tif.aux.xml", "cogs/a.tif.b.tif", "cogs/a.tif.b.tif.msk",
+                   "cogs/a.tif.ovr", "cogs/a.tif/c.tif", "cogs/a.tif/c.tif.ovr", "cogs/z.tif"])  # fmt: skip
+    found = found_in(monkeypatch, keys)
+    assert {key: set(source.beside) for key, source in found.items()} == {
+        "cogs/a.tif": {"a.tif.aux.xml", "a.tif.ovr"}, "cogs/a.tif-b.tif": set(), "cogs/a.tif.b.tif": {"a.tif.b.tif.msk"},
+        "cogs/a.tif/c.tif": {"c.tif.ovr"}, "cogs/z.tif": set(),
+    }  # fmt: skip
+    assert found["cogs/z.tif"].version == "version of cogs/z.tif"
+    matching = found_in(monkeypatch, keys, "s3://shelf/cogs/*.tif")
+    assert set(matching["cogs/a.tif"].beside) == {"a.tif.aux.xml", "a.tif.ovr"}
+
+
+def test_few_objects_wait_for_their_sidecars_whatever_their_names_are(shelf, monkeypatch):
+    """All of these keys come between a raster and its sidecar."""
+    keys = ["cogs/a.tif", *(f"cogs/a.tif-{number:04}.tif" for number in range(500)), "cogs/a.tif.ovr"]
+    monkeypatch.setattr("tests.test_buckets.KEYS", keys)
+    taken = []
+    monkeypatch.setattr(shelf, "listed", lambda _: (taken.append(k) or Listed(k, WRITTEN, "1") for k in keys))
+    found = []
+    for source in expand_bucket("s3://shelf/cogs/", {}):
+        assert len(taken) - len(found) <= 3 or len(taken) == len(keys)
+        found.append(source)
+    assert (found[-1].key, set(found[-1].beside)) == ("cogs/a.tif", {"a.tif.ovr"})
+
+
+def test_the_sidecars_of_a_listing_without_order_are_unknown(shelf, monkeypatch):
+    found = found_in(monkeypatch, ["cogs/b.tif", "cogs/a.tif", "cogs/b.tif.ovr"])
+    assert [source.beside for source in found.values()] == [None, None]
+
+
+def test_an_object_that_is_named_has_its_sidecars_looked_for(shelf):
+    (source,) = expand_bucket("s3://shelf/a.tif", {})
+    assert (source.beside, source.version) == (None, "version of a.tif")

@@ -20,7 +20,7 @@ FLOORS = (
     ("download", "deep"),
     ("gatekeeper", "ingest", "rechecking", "refusals", "state", "copying"),
     ("ingest_records",),
-    ("ingest_options", "ingest_outcome", "judging"),
+    ("ingest_options", "ingest_outcome", "judging", "inventory"),
     ("studio", "buckets"),
     ("tiles",),
     ("colour",),
@@ -28,6 +28,7 @@ FLOORS = (
     ("cog", "storage", "records", "audit", "tokens", "ranges", "sources"),
     (
         "pools",
+        "digests",
         "files",
         "remembered",
         "settings",
@@ -66,6 +67,8 @@ HOMES = {
     "prometheus_client": {"metrics"},
     "limits": {"rates"},
     "redis": {"rates"},
+    "dask": {"cli"},
+    "distributed": {"cli"},
     "msgspec": {"studio", "audit", "deep"},
     "pydantic": {"settings"},
     "pydantic_settings": {"settings"},
@@ -118,6 +121,11 @@ def test_outside_libraries_stay_at_home(path):
     for name in imported(path):
         home = HOMES.get(name.split(".")[0])
         assert home is None or room_of(path) in home, f"{name} does not belong into {path.name}"
+
+
+def test_only_one_module_knows_dask():
+    knowing = [path.name for path in MODULES if {"dask", "distributed"} & {n.split(".")[0] for n in imported(path)}]
+    assert knowing == ["cluster.py"]
 
 
 def test_every_room_has_a_floor():

@@ -94,8 +94,13 @@ def test_samples_guides_and_what_the_unit_names_are_installed(installed, source)
         assert (installed / path).exists(), path
 
 
-# What comes with an extra, and the one folder that may want it.
-OF_EXTRAS = {"psycopg": "gateway/records/postgres/", "redis": "gateway/rates/valkey.py"}
+# What comes with an extra, and the one folder or file that may want it.
+OF_EXTRAS = {
+    "psycopg": "gateway/records/postgres/",
+    "redis": "gateway/rates/valkey.py",
+    "dask": "gateway/cli/cluster.py",
+    "distributed": "gateway/cli/cluster.py",
+}
 
 
 def test_every_module_that_the_package_imports_is_required_by_it(source):

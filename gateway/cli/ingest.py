@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,18 +15,19 @@ from typing import Any
 import click
 
 from gateway.buckets import BucketSource
-from gateway.cli.completion import files
 from gateway.cli.lines import SHORT_ID, Manner, advise_hidden, advise_mending, is_alone, tell_findings, verbose
 from gateway.cli.lines import tell as tell_line
-from gateway.cli.named import Named, chosen
+from gateway.cli.named import Named, chosen, in_buckets, takes_sources
 from gateway.cli.outside import Outside
 from gateway.cli.people import PERSON
 from gateway.cli.progress import Underway, with_progress
+from gateway.cli.pulse import told_now_and_then
+from gateway.cli.runs import Run, Workplace, run_at, takes_workplace
 from gateway.cli.shared import Moment, as_json, by_nul, complain, is_terminal, print_json, settings_of
 from gateway.cli.spool import Spool
 from gateway.cli.summary import Summary
-from gateway.cli.workers import in_order
 from gateway.cog import DEPTHS
+from gateway.digests import Digests
 from gateway.ingest import Ingestor
 from gateway.ingest_options import IngestOptions
 from gateway.ingest_outcome import Ingested, IngestStatus
@@ -43,6 +43,8 @@ from gateway.storage import Storage
 
 SCALES = click.Choice([scale.value for scale in Scale])
 EXITS = {IngestStatus.REFUSED: 1, IngestStatus.FAILED: 2}
+FAILING = ("refused", "failed")
+AGAIN = "what is done is on record, and the same command goes on with the rest"
 # New files are recorded together: a transaction for each of many small ones takes longer than to judge it.
 BATCH, BATCH_SECONDS, QUICK_SECONDS = 100, 0.25, 0.05
 # What people are told instead of the status.
@@ -55,7 +57,7 @@ QUIET = {"unchanged", COVERED}
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=files)
+@takes_sources
 @click.option("--visibility", type=SCALES, help="Who may see it; a new dataset is private.")
 @click.option("--download", type=SCALES, help="Who may have the file; as --visibility unless given.")
 @click.option("--title", help="Title; the file's name unless given.")
@@ -68,22 +70,21 @@ QUIET = {"unchanged", COVERED}
     help="How deep to look: blocks on a disk and header in a bucket unless given; full decodes every block.",
 )
 @click.option("--dry-run", is_flag=True, help="Judge and tell, but write nothing.")
-@click.option(
-    "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that judge and hash."
-)
+@takes_workplace("Processes that judge and hash.")
 @click.option("--since", type=Moment(), help="Only files modified at this moment or later; UTC without an offset.")
 @by_nul
 @verbose
 @as_json
 @click.pass_context
-def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, **wishes: Any) -> None:
+def ingest(context: click.Context, /, sources: tuple[str, ...], workplace: Workplace, **wishes: Any) -> None:
     """Register true COGs: files, folders, patterns, s3://bucket/prefix, or - for a list on stdin.
 
     The same object again keeps its id. A source whose conversion is registered is covered by that. Exit code 0: all
-    are in. 1: some are refused. 2: wrong usage, or a source that is missing, may not be read, or failed.
+    are in. 1: some are refused. 2: wrong usage, a source that is missing, may not be read, or failed, or a cluster
+    that was lost. 130 and 143: interrupted; what is done is on record, and the same command goes on.
     """
-    since, null = wishes.pop("since"), wishes.pop("null")
-    manner = Manner(wishes.pop("as_json"), is_alone(sources), wishes.pop("verbosity"))
+    since, null, inventories = (wishes.pop(name) for name in ("since", "null", "inventories"))
+    manner = Manner(wishes.pop("as_json"), is_alone(sources) and not inventories, wishes.pop("verbosity"))
     options = options_of(wishes)
     settings = settings_of(context)
     if options.copy_to is not None and options.copy_to not in settings.roots:
@@ -92,17 +93,20 @@ def ingest(context: click.Context, /, sources: tuple[str, ...], jobs: int, **wis
     summary, outside, worst = Summary(WORDS), Outside(settings), 0
     with ExitStack() as stack:
         # To the end before the first is judged: what ingest itself makes must not become one of its sources.
-        named = stems.noted(chosen(sources, since, settings, hidden, null))
+        named = stems.noted(chosen(sources, inventories, since, settings, hidden, null))
         found = stack.enter_context(closing(Spool(named, shared=storages_in)))
-        underway = Underway(found, attrgetter("name"), attrgetter("source"), jobs)
         records = stack.enter_context(records_of(settings, dry_run=options.dry_run))
+        at = run_at(workplace, again=AGAIN, in_buckets=in_buckets(sources), here=is_outcome, is_sorted=True)
+        run = stack.enter_context(at)
+        underway = Underway(found, attrgetter("name"), attrgetter("source"), run.jobs)
         storages = {name: stack.enter_context(closing(storage)) for name, storage in storages_of(settings)}
         ingestor = Ingestor(
             *(records, storages),
             allow_missing_overviews=settings.allow_missing_overviews,
             repeated=stems.repeated,
         )
-        results = run(ingestor, underway, options, jobs)
+        results = stack.enter_context(closing(outcomes(ingestor, underway, options, run)))
+        stack.enter_context(told_now_and_then(run, summary, FAILING))
         for outcome in with_progress(results, lambda: len(found), "ingesting", underway):
             word = word_of(outcome, options.dry_run)
             tell(outcome, word, manner)
@@ -146,17 +150,15 @@ class Stems:
     """The stems of file names that came more than once, in `repeated`; of the others only digests are kept."""
 
     repeated: set[str] = field(default_factory=set)
-    _seen: set[bytes] = field(default_factory=set)
+    _seen: Digests = field(default_factory=Digests)
 
     def noted(self, found: Iterable[Named]) -> Iterator[Named]:
         """Yield what is found, its stems noted."""
         for item in found:
             if not isinstance(item, Problem):
                 stem = stem_of(item.relative)
-                digest = blake2b(os.fsencode(stem), digest_size=16).digest()
-                if digest in self._seen:
+                if not self._seen.add(stem):
                     self.repeated.add(stem)
-                self._seen.add(digest)
             yield item
 
 
@@ -166,27 +168,47 @@ def options_of(wishes: dict[str, Any]) -> IngestOptions:
     return IngestOptions(**{**wishes, **scales})
 
 
-def run(ingestor: Ingestor, found: Iterable[Named], options: IngestOptions, jobs: int) -> Iterator[Ingested]:
-    """Yield what becomes of each source, in their order; judged in `jobs` processes, recorded in batches."""
-    tasks = (no_source(item) if isinstance(item, Problem) else ingestor.plan(item, options) for item in found)
-    waiting: list[tuple[Task, Judged | str]] = []
+def outcomes(
+    ingestor: Ingestor, found: Iterable[Named], options: IngestOptions, run: Run
+) -> Generator[Ingested, None, None]:
+    """Yield what becomes of each source, in their order unless a cluster judges; recorded in batches."""
+    waiting: deque[tuple[Task, Judged | str]] = deque()
     began = came = 0.0
     try:
-        for task, judged in in_order(attempt_task, tasks, jobs):
+        for task, judged in run(attempt_task, planned(ingestor, found, options)):
             if not isinstance(task, Ingested) and judged is not None:
                 waiting.append((task, judged))
             quick, came = time.monotonic() - came < QUICK_SECONDS, time.monotonic()
             began = began if len(waiting) > 1 else came
             # Only what comes quickly one after another waits for the next one.
             if isinstance(task, Ingested) or not quick or len(waiting) >= BATCH or came - began > BATCH_SECONDS:
-                yield from ingestor.settle_all(waiting, options)
-                waiting = []
+                yield from settled(ingestor, waiting, options)
             if isinstance(task, Ingested):
                 yield task
     finally:
         # Interrupted, too: what was judged comes on record.
-        outcomes = list(ingestor.settle_all(waiting, options))
-    yield from outcomes
+        last = list(settled(ingestor, waiting, options))
+    yield from last
+
+
+def settled(
+    ingestor: Ingestor, waiting: deque[tuple[Task, Judged | str]], options: IngestOptions
+) -> Iterator[Ingested]:
+    """Yield what became of all that waits for it; what has been told of waits no longer."""
+    for outcome in ingestor.settle_all(list(waiting), options):
+        waiting.popleft()
+        yield outcome
+
+
+def planned(ingestor: Ingestor, found: Iterable[Named], options: IngestOptions) -> Iterator[Task | Ingested]:
+    """Yield what is to be judged of each source, or its outcome where nothing has to be."""
+    for item in found:
+        yield no_source(item) if isinstance(item, Problem) else ingestor.plan(item, options)
+
+
+def is_outcome(task: Task | Ingested) -> bool:
+    """Return whether nothing is left to judge."""
+    return isinstance(task, Ingested)
 
 
 def attempt_task(task: Task | Ingested) -> Judged | str | None:

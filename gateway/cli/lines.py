@@ -117,7 +117,7 @@ def advise_hidden(hidden: Hidden) -> None:
 def advise_mending(count: int, sources: Sequence[str], verbosity: int) -> None:
     """Print how files that can be mended are mended; nothing where there are none."""
     if count:
-        named = operands(sources) if len(sources) <= MOST_NAMED and "-" not in sources else "SOURCE..."
+        named = operands(sources) if 0 < len(sources) <= MOST_NAMED and "-" not in sources else "SOURCE..."
         more = "" if verbosity > 1 else ", or -vv for each command"
         advise(f"{count} can be mended: cog-gateway ingest --convert {named}{more}")
 

@@ -12,9 +12,10 @@ from gateway.cli.administration import ALL, count, dataset_or_exit, records_of
 from gateway.cli.lines import SHORT_ID, Manner, verbose
 from gateway.cli.lines import tell as tell_line
 from gateway.cli.progress import Underway, with_progress
+from gateway.cli.pulse import told_now_and_then
+from gateway.cli.runs import Workplace, run_at, takes_workplace
 from gateway.cli.shared import as_json, is_terminal, print_json, settings_of
 from gateway.cli.summary import Summary
-from gateway.cli.workers import in_order
 from gateway.cog import DEPTHS
 from gateway.model import Dataset
 from gateway.rechecking import Look, Rechecked, RecheckStatus, look, settle
@@ -31,6 +32,9 @@ EXITS = {
     RecheckStatus.UNREADABLE: 2,
 }
 
+FAILING = [status for status, code in EXITS.items() if code]
+AGAIN = "what was judged is stored; the same command judges all again, and IDs are judged alone"
+
 # A true COG in the place of another one: valid, and not what is on record.
 REPLACED = "replaced"
 WORDS = (RecheckStatus.VALID, REPLACED, *list(RecheckStatus)[1:])
@@ -40,18 +44,18 @@ WORDS = (RecheckStatus.VALID, REPLACED, *list(RecheckStatus)[1:])
 @click.argument("dataset_ids", nargs=-1, metavar="[ID]...")
 @click.option("--depth", type=click.Choice(list(DEPTHS)),
               help="How far to look; blocks for local files and header for buckets unless given.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes to judge in.")
+@takes_workplace("Processes to judge in.")
 @verbose
 @as_json
 @click.pass_context
 def recheck(
-    context: click.Context, /, dataset_ids: tuple[str, ...], depth: str | None, jobs: int, **how: Any
+    context: click.Context, /, dataset_ids: tuple[str, ...], depth: str | None, workplace: Workplace, **how: Any
 ) -> None:
     """Judge datasets again and say what changed since.
 
     Without an ID all of them. The new verdict is stored; no file is touched. At depth full, digests of true COGs are
     compared as well. Exit code 0: all are there and valid. 1: some are missing, not valid or altered, or an ID is
-    unknown. 2: some cannot be read.
+    unknown. 2: some cannot be read, or a cluster was lost. 130 and 143: interrupted; what was judged is stored.
     """
     summary, worst = Summary(WORDS, "datasets"), 0
     manner = Manner(how["as_json"], len(dataset_ids) == 1, how["verbosity"])
@@ -59,9 +63,12 @@ def recheck(
     with records_of(context, write=True) as records, ExitStack() as stack:
         chosen, total = choose(records, dataset_ids)
         storages = {name: stack.enter_context(closing(storage)) for name, storage in storages_of(settings)}
+        far = all(storage.remote for storage in storages.values())
+        run = stack.enter_context(run_at(workplace, again=AGAIN, in_buckets=far, is_sorted=True))
         tasks = looks(settings, storages, chosen, depth)
-        underway = Underway(tasks, name_of, lambda result: name_of(result[0]), jobs)
-        results = stack.enter_context(closing(in_order(look, underway, jobs)))
+        underway = Underway(tasks, name_of, lambda result: name_of(result[0]), run.jobs)
+        results = stack.enter_context(closing(run(look, underway)))
+        stack.enter_context(told_now_and_then(run, summary, FAILING))
         for task, seen in stack.enter_context(closing(with_progress(results, lambda: total, "checking", underway))):
             outcome = settle(records, task.dataset, seen)
             summary.add(tell(outcome, manner))

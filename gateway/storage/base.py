@@ -71,6 +71,16 @@ class Redirect:
     stat: ObjectStat
 
 
+class Placed:
+    """What a storage is known by on every machine: `name` among the roots and `uri`, or the URI for both.
+
+    A root's name is never a URI.
+    """
+
+    name: str
+    uri: str
+
+
 class Storage(Protocol):
     """One storage root. Keys are relative names with / between their parts.
 
@@ -80,7 +90,7 @@ class Storage(Protocol):
 
     @property
     def name(self) -> str:
-        """Return the root's name in the settings."""
+        """Return the root's name in the settings; the URI of what is no root."""
 
     @property
     def backend(self) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 from gateway.errors import ObjectMissing, StorageUnavailable, VersionChanged
 from gateway.files import FileSource, NotRegular, folder_beneath, open_beneath, sidecars_of, version_of
 from gateway.model import ObjectStat
-from gateway.storage.base import Stream
+from gateway.storage.base import Placed, Stream
 from gateway.storage.parts import part_folder, sweep
 
 # What the file system answers when the key names nothing that can be served. What may not be read is not among
@@ -64,7 +64,7 @@ class LocalObject(FileSource):
         return self
 
 
-class LocalStorage:
+class LocalStorage(Placed):
     """The files below one folder. Symbolic links below it are not followed; the folder itself may be one."""
 
     backend = "local"
@@ -74,6 +74,7 @@ class LocalStorage:
 
     def __init__(self, name: str, uri: str) -> None:
         self.name = name
+        self.uri = f"file:{Path(uri.removeprefix('file:')).absolute()}"
         self.path = path_of(uri)
 
     def ping(self) -> None:

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from gateway.errors import Archived, ObjectMissing, StorageUnavailable, VersionChanged
 from gateway.model import ObjectStat
 from gateway.settings import RootSettings
-from gateway.storage.base import Redirect, Stream
+from gateway.storage.base import Placed, Redirect, Stream
 from gateway.storage.breaker import Breaker
 from gateway.storage.s3_answers import ABSENT, CHANGED, UNRESTORED, reason_of, refuse_archived, stat_of, version_of
 from gateway.storage.s3_client import client_of, session_of, signer_of
@@ -41,13 +41,14 @@ UPLOAD = TransferConfig(max_concurrency=2)
 
 
 class Listed(NamedTuple):
-    """One object of a listing: its key below the root, and when it was written (UTC)."""
+    """One object of a listing: its key below the root, when it was written (UTC), and its version."""
 
     key: str
     modified_at: datetime
+    version: str
 
 
-class S3Storage:
+class S3Storage(Placed):
     """The objects below one prefix of one bucket. Open after a fork, never before; safe in threads."""
 
     backend = "s3"
@@ -55,6 +56,7 @@ class S3Storage:
 
     def __init__(self, name: str, root: RootSettings, presign_seconds: int = 3600) -> None:
         self.name = name
+        self.uri = root.uri
         self._root = root
         self._presign_seconds = presign_seconds
         parts = urlsplit(root.uri)
@@ -147,7 +149,8 @@ class S3Storage:
             for entry in page.get("Contents", ()):
                 # Consoles mark a folder by an empty object.
                 if not entry["Key"].endswith("/"):
-                    yield Listed(entry["Key"].removeprefix(self._prefix), entry["LastModified"].astimezone(UTC))
+                    key, modified_at = entry["Key"].removeprefix(self._prefix), entry["LastModified"].astimezone(UTC)
+                    yield Listed(key, modified_at, version_of(entry))
             if not page.get("IsTruncated"):
                 return
             more = {"ContinuationToken": page["NextContinuationToken"]}

@@ -12,7 +12,7 @@ from gateway.cli.workers import DIED
 from gateway.model import Finding, Report, Severity
 from tests.rasters import write_cog, write_striped
 
-KEYS = {"source", "valid", "depth", "errors", "warnings", "mend"}
+KEYS = {"source", "valid", "depth", "errors", "warnings", "mend", "version"}
 
 
 def with_warning(monkeypatch):
@@ -159,7 +159,7 @@ def test_only_sorted_waits_for_the_order(gateway, monkeypatch, flags, runs):
     ran = []
     for name in ("as_they_come", "in_order"):
         monkeypatch.setattr(
-            f"gateway.cli.check.{name}",
+            f"gateway.cli.runs.{name}",
             lambda work, items, jobs, name=name: (ran.append(name), ((i, work(i)) for i in items))[1],
         )
     gateway.run("check", "--jobs", "2", *flags, write_cog(gateway.data / "a.tif"))
@@ -284,7 +284,7 @@ def test_what_needs_more_memory_than_there_is_may_not_stop_the_batch(gateway, mo
 
 
 def test_a_worker_that_dies_is_a_failed_source(gateway, monkeypatch):
-    monkeypatch.setattr("gateway.cli.check.as_they_come", lambda work, items, jobs: ((item, DIED) for item in items))
+    monkeypatch.setattr("gateway.cli.runs.as_they_come", lambda work, items, jobs: ((item, DIED) for item in items))
     result = gateway.run("check", "--jobs", "2", write_cog(gateway.data / "a.tif"), exit_code=2)
     assert DIED in result.stderr
 

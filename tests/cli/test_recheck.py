@@ -3,7 +3,6 @@ import uuid
 
 import pytest
 
-from gateway.cli import recheck
 from gateway.cli.workers import DIED
 from tests.rasters import write_cog, write_striped
 
@@ -146,8 +145,8 @@ def test_jobs_judge_in_processes_and_tell_in_order(gateway):
 
 
 def test_a_process_that_dies_is_an_unreadable_dataset(gateway, monkeypatch):
-    monkeypatch.setattr(recheck, "in_order", lambda work, items, jobs: ((item, DIED) for item in items))
     gateway.dataset()
+    monkeypatch.setattr("gateway.cli.runs.in_order", lambda work, items, jobs: ((item, DIED) for item in items))
     (told,) = gateway.json("datasets", "recheck", exit_code=2)
     assert told["changes"] == [DIED]
 

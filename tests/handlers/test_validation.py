@@ -31,7 +31,7 @@ async def test_all_four_show_the_same_report_but_for_the_name_of_the_source(worl
     services = world.services
     dataset = world.add("a.tif")
     source = Source("a.tif", write(world.folder / "a.tif"), "a.tif")
-    checked = judge(source, "blocks", False).as_json("a.tif")
+    checked = judge(source, "blocks", False).report.as_json("a.tif")
     assert (checked["valid"], bool(checked["warnings"])) == (valid, warned)
     ingestor = Ingestor(services.records, services.storages)
     ingested = ingestor.ingest(source, IngestOptions(visibility=Scale.PUBLIC)).as_json()
