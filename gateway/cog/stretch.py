@@ -22,11 +22,16 @@ from gateway.model import ByteSource, Inspection
 Ranges = tuple[tuple[float, float], ...]
 Size = tuple[int, int]
 PERCENTILES = (2, 98)
-# The longest side of what is looked at.
+# The longest side of what is looked at; of many bands less, so that all of them together are so many values.
 SAMPLE_PIXELS = 1024
+SAMPLE_VALUES = 1 << 23
 # Of a level that is larger than this, having no overview, only pieces are read: so many in a row and column.
 WHOLE_PIXELS = 4096
 PIECES = 4
+# Blocks times bands.
+MAX_READS = 1 << 14
+# GDAL would keep a twentieth of the machine's memory full of blocks, each of which is needed once.
+CACHE_BYTES = 16 << 20
 
 
 def with_stretch(source: ByteSource, found: Inspection) -> Inspection:
@@ -36,8 +41,9 @@ def with_stretch(source: ByteSource, found: Inspection) -> Inspection:
     """
     if found.raster is None or source.remote or not ordered(found.raster.dtype):
         return found
+    options = {**strict_options(source.gdal_path), "GDAL_CACHEMAX": CACHE_BYTES}
     try:
-        with warnings.catch_warnings(), rasterio.Env(**strict_options(source.gdal_path)):
+        with warnings.catch_warnings(), rasterio.Env(**options):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             ranges = ranges_of([ifd.size for ifd in read_layout(source).levels], lambda level: _level(source, level))
     except GDAL_ERRORS:
@@ -56,38 +62,43 @@ def ranges_of(levels: Sequence[Size], opened: Callable[[int], DatasetReader]) ->
     `levels` are (width, height) of the full image and its overviews, from fine to coarse; `opened` returns the
     dataset of one of them.
     """
-    small = [level for level, size in enumerate(levels) if max(size) <= SAMPLE_PIXELS]
+    side = min(SAMPLE_PIXELS, max(1, math.isqrt(SAMPLE_VALUES // opened(0).count)))
+    small = [level for level, size in enumerate(levels) if max(size) <= side]
     level = small[0] if small else len(levels) - 1
-    raster = opened(level)
-    # One band at a time: there may be hundreds.
-    return tuple(_range(_sample(raster, band, levels[level])) for band in raster.indexes)
+    raster, longest = opened(level), max(levels[level])
+    # Pieces are read as they are.
+    factor = max(1.0, longest / side) if longest <= WHOLE_PIXELS else 1.0
+    pieces: list[list[npt.NDArray[Any]]] = [[] for _ in raster.indexes]
+    for window in _windows(raster, levels[level], side):
+        shape = max(1, round(window.height / factor)), max(1, round(window.width / factor))
+        # A block of pixels with hundreds of bands is decoded once, and the facts of all bands are gone through once.
+        bands = raster.read(window=window, masked=True, out_shape=(raster.count, *shape))
+        for band, found in zip(bands, pieces, strict=True):
+            found.append(_valid(band))
+    return tuple(_range(np.concatenate(found)) for found in pieces)
 
 
-def _sample(raster: DatasetReader, band: int, size: Size) -> npt.NDArray[Any]:
-    """Return masked pixels of one band of a level: all of it, reduced, or pieces spread over it."""
-    columns, rows = size
-    if max(size) > WHOLE_PIXELS:
-        side = SAMPLE_PIXELS // PIECES
-        steps = [(index + 0.5) / PIECES for index in range(PIECES)]
-        windows = [Window(int(columns * x), int(rows * y), side, side) for y in steps for x in steps]
-        pieces: Any = [raster.read(band, window=window, masked=True).ravel() for window in windows]
-        return _joined(pieces)
-    factor = max(1.0, max(size) / SAMPLE_PIXELS)
-    shape = max(1, round(rows / factor)), max(1, round(columns / factor))
-    found: npt.NDArray[Any] = raster.read(band, masked=True, out_shape=shape)
-    return found
+def _windows(raster: DatasetReader, size: Size, side: int) -> list[Window]:
+    """Return windows of one block each: all blocks of a level, or the middle ones of so many parts of it."""
+    (high, wide), (columns, rows) = raster.block_shapes[0], size
+    if max(size) <= WHOLE_PIXELS:
+        corners = [(x, y) for y in range(0, rows, high) for x in range(0, columns, wide)]
+    else:
+        side, parts = max(1, side // PIECES), [(index + 0.5) / PIECES for index in range(PIECES)]
+        corners = [(int(columns * x) // wide * wide, int(rows * y) // high * high) for y in parts for x in parts]
+        high, wide = min(high, side), min(wide, side)
+    corners = sorted(set(corners))[:: math.ceil(len(corners) * raster.count / MAX_READS)]
+    return [Window(x, y, min(wide, columns - x), min(high, rows - y)) for x, y in corners]
 
 
-def _joined(pieces: Any) -> npt.NDArray[Any]:
-    parts = (np.ma.getdata, np.ma.getmaskarray)
-    data, mask = (np.concatenate([part(piece) for piece in pieces]) for part in parts)
-    return np.ma.MaskedArray(data, mask)
+def _valid(band: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the valid pixels of a masked band, one after the other."""
+    valid: npt.NDArray[Any] = np.ma.compressed(band)
+    return valid[np.isfinite(valid)]
 
 
-def _range(band: npt.NDArray[Any]) -> tuple[float, float]:
-    """Return the percentiles of the valid pixels of a masked band; never an empty range."""
-    valid = np.ma.compressed(band)
-    valid = valid[np.isfinite(valid)]
+def _range(valid: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the percentiles of valid pixels; never an empty range."""
     if not len(valid):
         return 0.0, 1.0
     low, high = (float(value) for value in np.percentile(valid, PERCENTILES))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio._env import get_gdal_config
 
 from gateway.cog import inspect, stretch
 from gateway.cog.layout import read_layout
@@ -45,8 +46,8 @@ def test_of_a_large_level_pieces_are_read(tmp_path):
 
 
 def test_a_band_without_a_value_has_a_range_that_is_none_of_its_own():
-    assert stretch._range(np.ma.MaskedArray(np.full((4, 4), np.nan), False)) == (0.0, 1.0)
-    assert stretch._range(np.ma.MaskedArray(np.ones((2, 2)), True)) == (0.0, 1.0)
+    for band in (np.ma.MaskedArray(np.full((4, 4), np.nan), False), np.ma.MaskedArray(np.ones((2, 2)), True)):
+        assert stretch._range(stretch._valid(band)) == (0.0, 1.0)
 
 
 def test_what_needs_none_has_none(tmp_path):
@@ -76,26 +77,44 @@ def test_a_block_that_cannot_be_decoded_leaves_it_open(tmp_path):
 
 
 class Counted:
-    """A raster that keeps how much was read of it at once."""
+    """A raster that keeps how many blocks and values were read of it, each call within one block."""
 
     def __init__(self, raster):
         self._raster = raster
-        self.indexes = raster.indexes
-        self.most = 0
+        self.indexes, self.count, self.block_shapes = raster.indexes, raster.count, raster.block_shapes
+        self.values, self.blocks = 0, []
 
-    def read(self, *args, **kwargs):
-        found = self._raster.read(*args, **kwargs)
-        self.most = max(self.most, found.size)
+    def read(self, *, window, **kwargs):
+        found = self._raster.read(window=window, **kwargs)
+        self.values += found.size
+        (high, wide) = self.block_shapes[0]
+        place = window.col_off // wide, window.row_off // high
+        assert ((window.col_off + window.width - 1) // wide, (window.row_off + window.height - 1) // high) == place
+        self.blocks.append(place)
         return found
 
 
-@pytest.mark.parametrize("side", [300, 5000])
-def test_bands_are_read_one_by_one(tmp_path, side):
+@pytest.mark.parametrize(("side", "bands"), [(300, 40), (2000, 900), (5000, 40)])
+def test_all_bands_of_a_block_are_read_at_once_and_are_bounded_together(tmp_path, side, bands):
     path = tmp_path / "a.tif"
-    profile = {"driver": "GTiff", "count": 40, "width": side, "height": 64, "dtype": "uint16", "sparse_ok": True}
-    with rasterio.open(path, "w", **profile, tiled=True, crs="EPSG:32633", transform=Affine(30, 0, 0, 0, -30, 0)):
+    profile = {"driver": "GTiff", "count": bands, "width": side, "height": 64, "dtype": "uint16", "sparse_ok": True}
+    options = {"tiled": True, "blockxsize": 64, "blockysize": 32, "crs": "EPSG:32633", "interleave": "pixel"}
+    with rasterio.open(path, "w", **profile, **options, transform=Affine(30, 0, 0, 0, -30, 0)):
         pass
     with rasterio.open(path) as raster:
         counted = Counted(raster)
-        assert len(ranges_of([(side, 64)], lambda _: counted)) == 40
-    assert 0 < counted.most <= 1024 * 1024
+        assert len(ranges_of([(side, 64)], lambda _: counted)) == bands
+    assert 0 < len(counted.blocks) == len(set(counted.blocks)) <= stretch.MAX_READS / bands
+    assert counted.values <= stretch.SAMPLE_VALUES
+
+
+def test_gdal_keeps_few_blocks_meanwhile(tmp_path, monkeypatch):
+    opened, kept = stretch._level, []
+
+    def level(*args):
+        kept.append(get_gdal_config("GDAL_CACHEMAX"))
+        return opened(*args)
+
+    monkeypatch.setattr(stretch, "_level", level)
+    assert judged(write_cog(tmp_path / "a.tif")).stretch
+    assert set(kept) == {16 << 20}
