@@ -94,7 +94,8 @@ def _windows(raster: DatasetReader, size: Size, side: int) -> list[Window]:
 def _valid(band: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the valid pixels of a masked band, one after the other."""
     valid: npt.NDArray[Any] = np.ma.compressed(band)
-    return valid[np.isfinite(valid)]
+    finite: npt.NDArray[Any] = valid[np.isfinite(valid)]
+    return finite
 
 
 def _range(valid: npt.NDArray[Any]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import socket
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -73,6 +73,7 @@ class Child:
     _owner: Owner
 
     def __init__(self, setup: Setup, forks: Forks) -> None:
+        """Let a painter begin; raises OSError where this process has no descriptor left for one."""
         self.ready = False
         self.retiring = False
         self.resident_mb = 0
@@ -83,8 +84,10 @@ class Child:
         self._numbers = 0
         self._unsent: deque[tuple[memoryview, list[int]]] = deque()
         self._sock, theirs = pair()
-        with theirs:
+        with theirs, ExitStack() as unless_asked:
+            unless_asked.callback(self._sock.close)
             self._process = forks.fork(theirs)
+            unless_asked.pop_all()
         self._answers = Answers(self._sock)
         # Where it could not begin, the end of the connection is met by who reads.
         with suppress(ConnectionError):
@@ -130,6 +133,7 @@ class Child:
 
     def end(self) -> None:
         """Close the socket, which ends the painter once it has nothing to do."""
+        self.retiring = True
         if self._sock.fileno() < 0:
             return
         if hasattr(self, "_loop") and not self._loop.is_closed():

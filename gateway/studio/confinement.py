@@ -27,6 +27,8 @@ FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 TCP_FROM, TCP_RIGHTS = 4, 3
 SCOPES_FROM, SCOPES = 6, 3
 O_PATH = 0o10000000
+# Settings that name folders of GDAL's and PROJ's own data.
+DATA_FOLDERS = ("GDAL_DATA", "PROJ_DATA", "PROJ_LIB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,12 @@ class Confinement:
 def library_folders() -> Iterator[str]:
     """Yield the folders that Python, its packages and the data of GDAL and PROJ lie in."""
     for prefix in {sys.prefix, sys.base_prefix, "/usr", "/"}:
-        yield from (f"{prefix}/{name}" for name in ("lib", "lib64"))
+        yield from (f"{prefix}/{name}" for name in ("lib", "lib64", "share/proj", "share/gdal"))
     yield from (path for path in sys.path if path.endswith(("site-packages", "dist-packages", ".zip")))
     yield str(Path(__file__).parent.parent)
-    yield from ("/usr/share/zoneinfo", "/usr/share/proj", "/usr/share/gdal", "/etc/ld.so.cache")
+    yield from ("/usr/share/zoneinfo", "/etc/ld.so.cache")
+    named = (path for name in DATA_FOLDERS for path in os.environ.get(name, "").split(os.pathsep))
+    yield from (path for path in named if os.path.isabs(path))  # noqa: PTH117 - a text, which may be empty
 
 
 def die_with(parent: int, signal_number: int) -> None:

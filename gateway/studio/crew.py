@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gateway.errors import GatewayError, Unavailable
 from gateway.studio.child import Child, Job
 from gateway.studio.forks import Forks
-from gateway.studio.tally import OFFENCES, Tally, told
+from gateway.studio.tally import OFFENCES, Tally, kind_of, told
 from gateway.studio.tasks import Lane
 from gateway.studio.wire import Answer, Kind, Setup
 
@@ -167,9 +167,7 @@ class Place:
         """Have a job done again, by itself; `weight` is what the death of its painter says against it."""
         job.stop_clock()
         job.slow = False
-        job.deaths += 1
-        job.guilt += weight
-        job.alone = True
+        job.deaths, job.guilt, job.alone = job.deaths + 1, job.guilt + weight, True
         if job.guilt >= OFFENCES * CRASH:
             self._give_up(job, self._tally.put_aside(job))
         elif job.deaths >= MOST_DEATHS:
@@ -194,15 +192,18 @@ class Place:
                 self._child, self._spare = self._spare, None
                 self.started(self._child, ()) if self._child.ready else None
             elif child.ready:
-                self._child = self._born()
+                self._revive()
             else:
-                # What cannot even start is tried more slowly each time.
-                least, most = BACKOFF_SECONDS
-                self._backoff_seconds = min(most, max(least, 2 * self._backoff_seconds))
-                self._loop.call_later(self._backoff_seconds, self._revive)
-                if child.late or self._backoff_seconds >= most:
-                    self._turn_away()
+                self._revive_later(hopeless=child.late)
         self._pump()
+
+    def _revive_later(self, *, hopeless: bool = False) -> None:
+        """Try what cannot even start more slowly each time."""
+        least, most = BACKOFF_SECONDS
+        self._backoff_seconds = min(most, max(least, 2 * self._backoff_seconds))
+        self._loop.call_later(self._backoff_seconds, self._revive)
+        if hopeless or self._backoff_seconds >= most:
+            self._turn_away()
 
     def _turn_away(self) -> None:
         """Tell all who wait that there is no painter."""
@@ -212,16 +213,25 @@ class Place:
                 self._give_up(job, Unavailable("Nothing can be drawn for now.", retry_after_seconds=5))
 
     def _revive(self) -> None:
-        if not self._closed:
-            self._child = self._born()
+        if self._closed:
+            return
+        if (born := self._born()) is None:
+            self._revive_later()
+        else:
+            self._child = born
 
     def _succeed(self) -> None:
         """Let a fresh painter take over as soon as it is ready; a spare one is at once."""
         self._next, self._spare = self._spare or self._born(), None
         self._take_over()
 
-    def _born(self) -> Child:
-        child = Child(self._setup, self._forks)
+    def _born(self) -> Child | None:
+        """Return a painter that begins, or None where this process has no descriptor left for one."""
+        try:
+            child = Child(self._setup, self._forks)
+        except OSError as error:
+            log.error("a painter cannot be started: %s", (error.strerror or "unknown").lower())
+            return None
         self._processes = [*(other for other in self._processes if not other.gone), child]
         child.attach(self._loop, self)
         return child
@@ -241,9 +251,9 @@ class Place:
         free, idle = self._child.free_lanes, not self._child.jobs
         if not free:
             return None
-        slow = {_kind(job) for child in self.children for job in child.jobs.values() if job.slow}
+        slow = {kind_of(job) for child in self.children for job in child.jobs.values() if job.slow}
         fit = (job for job in self._queue if job.task.lane in free and (idle or not job.alone))
-        return next((job for job in fit if not slow or _kind(job) not in slow), None)
+        return next((job for job in fit if not slow or kind_of(job) not in slow), None)
 
     def _begin(self, job: Job) -> None:
         if not job.begun and not job.future.set_running_or_notify_cancel():
@@ -281,11 +291,6 @@ class Place:
             other.slow = False
             self._queue.appendleft(other)
         self._replace(child)
-
-
-def _kind(job: Job) -> tuple[object, ...]:
-    """Return what jobs have in common that take long together: their work, over the same version."""
-    return job.task.work, *((source.id, source.version) for source in job.task.sources)
 
 
 def place_of(job: Job, places: Sequence[Place]) -> Place:

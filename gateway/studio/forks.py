@@ -13,6 +13,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from gateway.studio.confinement import DATA_FOLDERS
+
 PROGRAM = "gateway.studio.forkserver"
 # A request has two descriptors with this byte: the socket of the painter's tasks, and the one where its fate is told.
 REQUEST = b"f"
@@ -20,8 +22,9 @@ REQUEST = b"f"
 TOLD = struct.Struct("<i")
 # Signals that are for the server alone; blocked until the program ignores them, or one at its start would end it.
 SERVERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# What of the environment painters may have; those of a store in a network only where they read from one.
-KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+# What of the environment painters may have, by name: further settings of GDAL and its network may be secrets. Those
+# of a store in a network only where they read from one.
+KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "CPL_DEBUG", "PROJ_DEBUG", *DATA_FOLDERS)
 KEPT_FAR = ("HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
 # One thread for each task is what there is to be, and arenas of malloc are memory that is never given back.
 OWN = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -172,7 +175,7 @@ def line(requests: socket.socket, parent: int | None = None) -> list[str]:
 
 def environment() -> dict[str, str]:
     """Return what all painters get of the environment: no secret of the gateway, and none of a store."""
-    return {**_kept(KEPT, ("GDAL_", "PROJ_", "CPL_")), **OWN, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+    return {**_kept(KEPT), **OWN, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
 
 
 def far_environment() -> dict[str, str]:
@@ -180,5 +183,5 @@ def far_environment() -> dict[str, str]:
     return _kept(KEPT_FAR, ("AWS_",))
 
 
-def _kept(names: tuple[str, ...], prefixes: tuple[str, ...]) -> dict[str, str]:
+def _kept(names: tuple[str, ...], prefixes: tuple[str, ...] = ()) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name in names or name.startswith(prefixes)}

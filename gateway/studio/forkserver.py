@@ -25,6 +25,8 @@ LOADED = (
     "rio_tiler.io", "gateway.studio.works", "gateway.tiles.facts", "gateway.colour.legends",
     "gateway.tiles.resampled", "gateway.colour.values", "gateway.tiles.wmts",
 )  # fmt: skip
+# The descriptors of a request.
+EACH = 2
 
 
 class ForkServer:
@@ -59,13 +61,17 @@ class ForkServer:
     def _take(self) -> bool:
         """Return whether there was a request."""
         try:
-            found, fds, _, _ = socket.recv_fds(self._requests, len(REQUEST), 2)
+            found, fds, _, _ = socket.recv_fds(self._requests, len(REQUEST), EACH)
         except ConnectionError:
             return False
         if not found:
             return False
+        # Without descriptors, or memory for another process, who asked sees both sockets closed.
+        if len(fds) < EACH:
+            for fd in fds:
+                os.close(fd)
+            return True
         tasks, fate = (socket.socket(fileno=fd) for fd in fds)
-        # Without memory for another process who asked sees both sockets closed.
         parent = os.getpid()
         try:
             pid = os.fork()
@@ -126,19 +132,43 @@ class ForkServer:
 
 
 def main(descriptor: int, parent: int) -> None:
-    """Fork painters for who holds the other end of a socket, a child of that process."""
+    """Fork painters for who holds the other end of a socket, a child of that process.
+
+    What was loaded stays in this process; one forked from it does the work, so that another one does it at once
+    where that is killed.
+    """
     die_with(parent, signal.SIGKILL)
-    named("cog-forkserver")
     # What a terminal or a service manager tells a whole group is for the server, which ends its painters itself.
     for number in SERVERS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    named("cog-loaded")
     for name in LOADED:
         import_module(name)
     gc.collect()
     # A collection in a painter would write to every object, and have it for itself then.
     gc.freeze()
-    ForkServer(socket.socket(fileno=descriptor), painter.paint).run()
+    requests = socket.socket(fileno=descriptor)
+    while _killed(lambda: ForkServer(requests, painter.paint).run()):
+        pass
+
+
+def _killed(work: Callable[[], None]) -> bool:
+    """Return whether a process that did some work was ended by a signal."""
+    parent = os.getpid()
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) < 0
+    code = 1
+    try:
+        die_with(parent, signal.SIGKILL)
+        named("cog-forkserver")
+        work()
+        code = 0
+    finally:
+        if code:
+            sys.excepthook(*sys.exc_info())
+        os._exit(code)
 
 
 if __name__ == "__main__":

@@ -83,8 +83,10 @@ class ProcessStudio:
         future.add_done_callback(lambda _: self._leave(task.lane))
         with ExitStack() as unless_added:
             unless_added.callback(future.cancel)
-            job = Job(task, [os.dup(file.fd) for file in files], future)
+            fds: list[int] = []
+            job = Job(task, fds, future)
             unless_added.callback(job.close)
+            fds += map(_duplicate, files)
             if threading.get_ident() == self._thread:
                 self._add(job)
             else:
@@ -154,6 +156,13 @@ class ProcessStudio:
             place.drop(job)
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(place.drop, job)
+
+
+def _duplicate(file: FileSource) -> int:
+    try:
+        return os.dup(file.fd)
+    except OSError as error:
+        raise Unavailable("The server is busy.", retry_after_seconds=1) from error
 
 
 def plan_of(settings: Settings) -> Plan:

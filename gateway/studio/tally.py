@@ -72,3 +72,8 @@ def _names(job: Job) -> Iterator[tuple[str, ...]]:
 def told(job: Job) -> str:
     """Return the datasets of a job as the log names them."""
     return ", ".join(f"dataset {source.id}" for source in job.task.sources) or "no dataset"
+
+
+def kind_of(job: Job) -> tuple[object, ...]:
+    """Return what jobs have in common that take long together: their work, over the same version."""
+    return job.task.work, *((source.id, source.version) for source in job.task.sources)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.errors import StorageUnavailable
+from gateway.errors import StorageUnavailable, Unavailable
 from gateway.reading.foreign import Translated, forget_errors
 from gateway.reading.handles import Version
 from gateway.storage import OpenObject, Storage
@@ -74,6 +74,11 @@ class Worker:
     @contextmanager
     def _holding(self, task: Task[Any], fds: Sequence[int]) -> Iterator[None]:
         near = [source for source in task.sources if not source.remote]
+        if len(fds) < len(near):
+            # This process has no room for more of them.
+            for fd in fds:
+                os.close(fd)
+            raise Unavailable("The server is busy.", retry_after_seconds=1)
         held = {(source.id, source.version): fd for source, fd in zip(near, fds, strict=True)}
         self._received.held = held
         try:

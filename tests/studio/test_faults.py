@@ -1,6 +1,7 @@
 """What painters may do to each other and to who asks: nothing. Each fault, and what stands of it afterwards."""
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +22,8 @@ from gateway.studio import Source, Task, child, crew, forks, tasks, wire
 from gateway.studio.confinement import Confinement
 from gateway.studio.tasks import Lane
 from tests.patience import until
-from tests.studio.conftest import processes
+from tests.rasters import write_cog
+from tests.studio.conftest import processes, source
 from tests.studio.painter import FORGED
 
 ROOT = Path(__file__).parent.parent.parent
@@ -292,6 +295,37 @@ def test_painters_that_cannot_start_are_tried_more_and_more_slowly(tmp_path, mon
         monkeypatch.setattr(forks, "PROGRAM", "tests.studio.painter")
         assert pid_of(bench)
     assert any("it could not begin" in text for text in errors(caplog))
+
+
+def exhausted(*_):
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
+def test_a_process_without_descriptors_for_another_painter_tries_again(tmp_path, monkeypatch, caplog):
+    with near(tmp_path) as bench:
+        first, place = pid_of(bench), bench.studio._near[0]
+        with monkeypatch.context() as without:
+            without.setattr(child, "pair", exhausted)
+            os.kill(first, signal.SIGKILL)
+            until(lambda: place._backoff_seconds)
+        assert pid_of(bench) not in (0, first)
+    assert "a painter cannot be started: too many open files" in errors(caplog)
+
+
+def test_a_task_whose_file_cannot_be_handed_over_is_told_to_come_again(tmp_path, monkeypatch):
+    path = write_cog(tmp_path / "a.tif")
+    with near(tmp_path) as bench:
+        monkeypatch.setattr(os, "dup", exhausted)
+        with pytest.raises(Unavailable, match="busy"):
+            bench.begin(tasks.info, path)
+        monkeypatch.undo()
+        monkeypatch.setattr(forks, "PROGRAM", "tests.studio.painter")
+        assert bench.studio._inside.total() == 0
+        # Nor is one that reaches its painter without it.
+        job = crew.Job(Task("wait", (source(path),), (0,)), [], Future())
+        bench.on_loop(lambda: bench.studio._near[0].add(job))
+        with pytest.raises(Unavailable, match="busy"):
+            job.future.result(120)
 
 
 @pytest.mark.parametrize("told", [False, True])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.studio import forks, wire
+from gateway.studio import confinement, forks, wire
 from tests.patience import until
 from tests.studio.conftest import processes
 
@@ -67,6 +67,36 @@ def test_painters_end_with_the_process_they_were_forked_from_and_the_next_one_ha
     assert other.wait(20)
     other.close()
     again.close()
+
+
+def parent_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_what_was_loaded_outlives_the_process_that_painters_are_forked_from(forking):
+    ours, process = forked(forking)
+    assert parent_of(parent_of(process.pid)) == forking._process.pid
+    os.kill(parent_of(process.pid), signal.SIGKILL)
+    assert process.wait(20)
+    ours.close()
+    again, other = forked(forking)
+    assert parent_of(parent_of(other.pid)) == forking._process.pid
+    other.kill()
+    assert other.wait(20)
+    other.close()
+    again.close()
+
+
+def test_painters_get_no_setting_that_may_be_a_secret(monkeypatch):
+    secrets = ("GDAL_HTTP_USERPWD", "GDAL_HTTP_BEARER", "GDAL_CONFIG_FILE", "CPL_AWS_X", "PROJ_NETWORK_ENDPOINT")
+    stores = ("AWS_SECRET_ACCESS_KEY", "HOME", "HTTPS_PROXY")
+    for name in (*secrets, *stores, "GATEWAY_SECRET_KEYS", "PROJ_DATA"):
+        monkeypatch.setenv(name, "/x")
+    assert not {*secrets, *stores, "GATEWAY_SECRET_KEYS"} & forks.environment().keys()
+    assert forks.environment()["PROJ_DATA"] == "/x"
+    assert {*stores, *secrets, "GATEWAY_SECRET_KEYS"} & forks.far_environment().keys() == {*stores}
+    # They may read what they are told to.
+    assert "/x" in confinement.library_folders()
 
 
 def test_a_painter_that_cannot_begin_has_ended(monkeypatch, forking):

@@ -39,3 +39,14 @@ def test_a_painter_that_is_not_wanted_any_more_may_have_ended_just_before(asked)
         asking.close()
         server.run()
         assert forks.TOLD.unpack(ours.recv(forks.TOLD.size)) == (0,)
+
+
+def test_a_request_whose_descriptors_did_not_all_arrive_is_let_go(asked):
+    server, asking = asked
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            socket.send_fds(asking, [forks.REQUEST], [theirs.fileno()])
+        assert server._take()
+        # Nobody else has it open.
+        assert ours.recv(1) == b""
