@@ -62,6 +62,8 @@ setup(
         "pydantic-settings>=2.10,<3",
         "limits>=5,<6",
         "msgspec>=0.19,<1",
+        "cql2>=0.6,<1",
+        "shapely>=2,<3",
         "prometheus-client>=0.22,<1",
         "click>=8.4,<9",
         "rich>=13",

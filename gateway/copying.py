@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
+from gateway.catalogue.collections import Collection
 from gateway.errors import SettingsError
 from gateway.model import AuditRow, Grant
-from gateway.records import AuditQuery, DatasetQuery, Records, dataset_row, values_of
+from gateway.records import AuditQuery, DatasetQuery, Records, collection_row, dataset_row, values_of
 
 T = TypeVar("T")
 ALL = DatasetQuery(principal=None, limit=500)
 ROWS = 1000
 # The row by which the copy itself is on record, in the database that it was made in.
 COPIED = "catalogue.copied"
+KINDS = ("collections", "datasets", "grants", "users", "rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Digest:
 class Contents:
     """What a database holds."""
 
+    collections: Digest = Digest()
     datasets: Digest = Digest()
     grants: Digest = Digest()
     users: Digest = Digest()
@@ -58,18 +61,20 @@ def copy_records(source: Records, target: Records, name: str) -> Contents:
     found = Contents(*_copy_catalogue(source, target), _copy_rows(source, target))
     made = {stored.row.row_id for stored in source.audit_rows(AuditQuery(action=COPIED))}
     there = contents(target, made)
-    for kind in ("datasets", "grants", "users", "rows"):
+    for kind in KINDS:
         one, other = getattr(found, kind), getattr(there, kind)
         if one != other:
             raise SettingsError(f"the copy is another one: {one.count} {kind} were read, {other.count} are there now")
-    counts = {kind: getattr(found, kind).count for kind in ("datasets", "grants", "users", "rows")}
+    counts = {kind: getattr(found, kind).count for kind in KINDS}
     target.append_audit([AuditRow(COPIED, detail={"from": name, **counts, "sha256_sum": found.rows.text})])
     return found
 
 
 def contents(records: Records, copied: Iterable[str] = ()) -> Contents:
     """Return what a database holds; rows that tell of copies count only where their `row_id` is among `copied`."""
-    datasets, grants, known = Digest(), Digest(), set(copied)
+    collections, datasets, grants, known = Digest(), Digest(), Digest(), set(copied)
+    for collection in every_collection(records):
+        collections = collections.plus(collection_row(collection))
     for dataset in records.every_dataset(ALL):
         datasets = datasets.plus(dataset_row(dataset))
         for grant in records.grants(dataset.id):
@@ -81,7 +86,15 @@ def contents(records: Records, copied: Iterable[str] = ()) -> Contents:
     for stored in records.audit_rows(AuditQuery()):
         if stored.row.action != COPIED or stored.row.row_id in known:
             rows = rows.plus(values_of(stored.row))
-    return Contents(datasets, grants, users, rows)
+    return Contents(collections, datasets, grants, users, rows)
+
+
+def every_collection(records: Records) -> Iterator[Collection]:
+    """Yield all collections by id."""
+    after = ""
+    while found := records.collections(None, after=after):
+        yield from (seen.collection for seen in found)
+        after = found[-1].collection.id
 
 
 def _require_part_of(source: Records, target: Records) -> None:
@@ -90,8 +103,12 @@ def _require_part_of(source: Records, target: Records) -> None:
             raise SettingsError(f"the target holds other records: the dataset {dataset.id} is not in the source")
 
 
-def _copy_catalogue(source: Records, target: Records) -> tuple[Digest, Digest, Digest]:
-    datasets = grants = Digest()
+def _copy_catalogue(source: Records, target: Records) -> tuple[Digest, Digest, Digest, Digest]:
+    collections = datasets = grants = Digest()
+    for each in batches(every_collection(source), 100):
+        target.copy_collections_in(each)
+        for collection in each:
+            collections = collections.plus(collection_row(collection))
     for batch in batches(source.every_dataset(ALL), 100):
         granted = [grant for dataset in batch for grant in source.grants(dataset.id)]
         target.copy_in(batch, granted, ())
@@ -103,7 +120,7 @@ def _copy_catalogue(source: Records, target: Records) -> tuple[Digest, Digest, D
     target.copy_in((), (), states)
     for user in states:
         users = users.plus([user.name, user.disabled])
-    return datasets, grants, users
+    return collections, datasets, grants, users
 
 
 def _copy_rows(source: Records, target: Records) -> Digest:

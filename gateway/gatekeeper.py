@@ -211,7 +211,7 @@ class Gatekeeper:
                         inspection = self._inspect(known, opened, storage.siblings(dataset.key))
                     except VersionChanged:
                         continue
-                    verdict = Verdict(opened.stat.version, opened.stat.size_bytes, inspection, origin=known.origin)
+                    verdict = verdict_over(opened.stat, inspection, known)
                     if opened.unchanged() and (judged := verdict_stored(self._records, known, verdict)):
                         return judged, opened.stat
         raise StorageUnavailable("The file of this dataset is being written to.", retry_after_seconds=1)
@@ -240,6 +240,11 @@ def admitted(
     found = gatekeeper.admit(dataset_id, principal, action)
     known = vouched(gatekeeper, found.dataset, may_wait)
     return known if isinstance(known, Wait) else (known[0], found)
+
+
+def verdict_over(stat: ObjectStat, inspection: Inspection, known: Dataset) -> Verdict:
+    """Return the verdict over the version that `stat` tells of."""
+    return Verdict(stat.version, stat.size_bytes, inspection, origin=known.origin, modified_at=stat.modified_at)
 
 
 def verdict_stored(records: Records, known: Dataset, verdict: Verdict) -> Dataset | None:

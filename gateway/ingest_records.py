@@ -6,6 +6,8 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
+from gateway.catalogue.collections import collection_of_root
+from gateway.dates import dates_of_file
 from gateway.ingest_options import IngestOptions
 from gateway.ingest_outcome import Conversion, Ingested, IngestStatus
 from gateway.judging import Judged, Task
@@ -20,7 +22,7 @@ def stem_of(relative: str) -> str:
 
 def verdict_of(judged: Judged, stat: ObjectStat, origin: str | None) -> Verdict:
     """Return what is stored of a verdict over the version that `stat` tells of."""
-    return Verdict(stat.version, stat.size_bytes, judged.inspection, judged.sha256, origin)
+    return Verdict(stat.version, stat.size_bytes, judged.inspection, judged.sha256, origin, stat.modified_at)
 
 
 def outcome_of(task: Task, dataset: Dataset, status: IngestStatus) -> Ingested:
@@ -39,6 +41,7 @@ def name_of(task: Task, key: str) -> str:
 def row_of(task: Task, dataset: Dataset, version: str, status: IngestStatus) -> AuditRow:
     """Return the audit row of an ingest."""
     detail = {"source": task.source.name, "status": status.value, "root": dataset.root, "key": dataset.key}
+    detail["collection"] = dataset.collection
     return AuditRow("dataset.ingested", dataset_id=dataset.id, version=version, detail=detail)
 
 
@@ -46,9 +49,12 @@ def new_dataset(task: Task, key: str, verdict: Verdict, options: IngestOptions, 
     """Return a dataset that was not there before, under a new id."""
     visibility, download = options.change.scales(None)
     now = datetime.now(UTC)
+    raster = verdict.inspection.raster
     title = usual_title if options.title is None else options.title
     return Dataset(
         *(str(uuid.uuid4()), task.root, key, title, options.owner or None, visibility, download),
-        *(verdict.version, verdict.size_bytes, verdict.inspection.report, verdict.inspection.raster, now, now),
+        *(verdict.version, verdict.size_bytes, verdict.inspection.report, raster, now, now),
         *(verdict.sha256, verdict.origin),
+        collection=collection_of_root(task.root),
+        dates=dates_of_file(raster.tagged_at if raster else None, verdict.modified_at or now),
     )

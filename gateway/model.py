@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from gateway.dates import Dates
+from gateway.ids import time_ordered_id
 from gateway.shell import command_line, words_of
 
 UUID_FORM = re.compile("[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
@@ -108,8 +108,9 @@ class RasterFacts:
 
     `bounds` are west, south, east, north in degrees (WGS 84), or None where the file cannot be placed on the
     globe; `crs` is "EPSG:n" where the authority is known, else WKT, else None. `nodata` is None where the
-    file sets none; a NaN nodata is the text "nan", because JSON has no NaN. `stretch` is the range of values that a
-    picture shows by default, (low, high) of each band; None where it was not taken.
+    file sets none; a NaN nodata is the text "nan", because JSON has no NaN. `stretch` is the range of values
+    that a picture shows by default, (low, high) of each band; None where it was not taken. `footprint` is a GeoJSON
+    geometry, None where there are no bounds and in records of older releases. `tagged_at` is TIFFTAG_DATETIME.
     """
 
     width: int
@@ -120,6 +121,8 @@ class RasterFacts:
     crs: str | None
     bounds: tuple[float, float, float, float] | None
     stretch: tuple[tuple[float, float], ...] | None = None
+    footprint: Mapping[str, Any] | None = None
+    tagged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +201,8 @@ class Dataset:
 
     `key` is the object's name below `root`. `version` is the judged version; `report` is its verdict;
     `raster` is None when that version is no true COG. `sha256` is lower-case hex of that version, or None
-    where it was not computed. `origin` names what a copied or converted object was made from. Times are UTC.
+    where it was not computed. `origin` names what a copied or converted object was made from. `collection` is the id
+    of the one that it is in. `properties` are its own ones, of JSON values. Times are UTC.
     """
 
     id: str
@@ -216,6 +220,14 @@ class Dataset:
     updated_at: datetime
     sha256: str | None = None
     origin: str | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    collection: str = field(kw_only=True)
+    dates: Dates = field(kw_only=True)
+
+    @property
+    def footprint(self) -> Mapping[str, Any] | None:
+        """Return where it lies as a GeoJSON geometry, cut at the antimeridian; None where that is not known."""
+        return self.raster.footprint if self.raster else None
 
 
 class TokenKind(StrEnum):
@@ -238,14 +250,6 @@ class Principal:
     dataset_id: str | None = None
     token_id: str | None = None
     expires: float = math.inf
-
-
-def time_ordered_id() -> str:
-    """Return a new UUID of version 7 (RFC 9562 section 5.7) as text: it sorts by the millisecond of its making."""
-    digits = f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
-    return (
-        f"{digits[:8]}-{digits[8:12]}-7{digits[13:16]}-{'89ab'[int(digits[16], 16) & 3]}{digits[17:20]}-{digits[20:]}"
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.cog import DEPTHS, inspect
 from gateway.cog.stretch import with_stretch
+from gateway.dates import dates_of_file
 from gateway.errors import GatewayError, ObjectMissing, VersionChanged
 from gateway.judging import JUDGE_TRIES, deeper_depth, digest_of, sentence
 from gateway.model import AuditRow, Dataset, Finding, Inspection, ObjectStat, Report
@@ -156,7 +157,8 @@ def compare(known: Dataset, seen: Seen) -> Rechecked:
     same = seen.stat.version == known.version
     altered = same and None not in (known.sha256, seen.sha256) and known.sha256 != seen.sha256
     shallower = same and not altered and DEPTHS.index(report.depth) < DEPTHS.index(known.report.depth)
-    now = known
+    # What it shows and where is the same at every depth.
+    now = replace(known, raster=seen.inspection.raster or known.raster) if same else known
     if not (shallower and report.valid):
         now = replace(
             known,
@@ -166,6 +168,8 @@ def compare(known: Dataset, seen: Seen) -> Rechecked:
             raster=seen.inspection.raster,
             sha256=seen.sha256 or (known.sha256 if same and not altered else None),
         )
+    if now.raster is not None and now.dates.dated_by.of_file:
+        now = replace(now, dates=dates_of_file(now.raster.tagged_at, seen.stat.modified_at))
     old, new = (rules_of(dataset.report.findings) for dataset in (known, now))
     status = RecheckStatus.NOT_VALID
     if now.report.valid:
@@ -209,5 +213,8 @@ def _stored(records: Records, found: Rechecked, seen: Seen) -> bool:
     if found.now == found.before:
         records.append_audit([row])
         return True
-    verdict = Verdict(version, seen.stat.size_bytes, seen.inspection, found.now.sha256, found.now.origin)
+    verdict = Verdict(
+        *(version, seen.stat.size_bytes, Inspection(found.now.report, found.now.raster)),
+        *(found.now.sha256, found.now.origin, seen.stat.modified_at),
+    )
     return records.judge_dataset(found.before, verdict, row) is not None

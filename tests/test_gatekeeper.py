@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.dates import DatedBy, Dates
 from gateway.errors import (
     BadCredential,
     Forbidden,
@@ -58,7 +59,7 @@ def shelf(tmp_path):
     stat = open_storage("data", f"file:{tmp_path}").stat("a.tif")
     return Shelf(
         Dataset(ID, "data", "a.tif", "A", "ana", Scale.PRIVATE, Scale.PRIVATE, stat.version, 5, GOOD.report, GOOD.raster,
-                NOW, NOW)
+                NOW, NOW, collection="data", dates=Dates(NOW, NOW, DatedBy.MODIFIED))
     )  # fmt: skip
 
 

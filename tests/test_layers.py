@@ -26,6 +26,7 @@ FLOORS = (
     ("colour",),
     ("reading",),
     ("cog", "storage", "records", "audit", "tokens", "ranges", "sources"),
+    ("catalogue",),
     (
         "pools",
         "digests",
@@ -41,7 +42,7 @@ FLOORS = (
         "allocator",
     ),
     ("model", "errors"),
-    ("shell",),
+    ("shell", "dates", "ids"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
@@ -55,6 +56,8 @@ HOMES = {
     "imagecodecs": {"colour", "reading", "tiles"},
     "isal": {"colour", "tiles"},
     "pyproj": {"ground"},
+    "cql2": {"catalogue"},
+    "shapely": {"catalogue"},
     "sqlite_utils": {"records"},
     "sqlite3": set(),
     "pysqlite3": set(),

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.dates import DatedBy, Dates
 from gateway.errors import ObjectMissing, StorageUnavailable, VersionChanged
 from gateway.model import AuditRow, Dataset, Finding, Inspection, ObjectStat, Report, Scale, Severity
 from gateway.rechecking import Look, RecheckStatus, Seen, Unseen, compare, look, settle
@@ -19,7 +20,8 @@ def dataset(report=None, **facts):
     known = Dataset(
         id="3f2b0a52-52b8-4d0c-9b1c-6a8f0e7d9b11", root="data", key="a.tif", title="a", owner=None,
         visibility=Scale.PUBLIC, download=Scale.PUBLIC, version="1", size_bytes=9, report=report or Report("blocks"),
-        raster=None, created_at=NOW, updated_at=NOW, sha256="aa",
+        raster=None, created_at=NOW, updated_at=NOW, sha256="aa", collection="data",
+        dates=Dates(NOW, NOW, DatedBy.MODIFIED),
     )  # fmt: skip
     return replace(known, **facts)
 

@@ -132,8 +132,10 @@ def told(dataset: Dataset) -> dict[str, Any]:
     """Return a dataset as JSON for operators: the public record, its object, and the last report."""
     facts = asdict(replace(dataset, raster=None))
     raster = asdict(dataset.raster) if dataset.raster else {}
-    times = {name: utc_text(facts[name]) for name in ("created_at", "updated_at")}
+    facts |= facts.pop("dates")
+    times = {name: utc_text(facts[name]) for name in ("start_at", "end_at", "created_at", "updated_at")}
     del facts["raster"]
+    raster.pop("tagged_at", None)
     return {**facts, **raster, **times, "report": dataset.report.as_json(dataset.key)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 
@@ -14,12 +15,16 @@ MOST_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A verdict over one version of a file; `sha256` is lower-case hex, or None where it was not computed."""
+    """A verdict over one version of a file; `sha256` is lower-case hex, or None where it was not computed.
+
+    `modified_at` is when the file was last modified, in UTC.
+    """
 
     version: str
     size_bytes: int
     inspection: Inspection
     sha256: str | None
+    modified_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

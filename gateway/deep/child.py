@@ -12,7 +12,7 @@ import sys
 
 from gateway.deep.answers import Answer, Found, packed
 from gateway.deep.judgements import UNREADABLE_SECONDS, Wanted
-from gateway.rechecking import Look, Unseen, look
+from gateway.rechecking import Look, Seen, Unseen, look
 from gateway.storage.local import LocalStorage
 from gateway.studio.confinement import Confinement, confine, die_with, named
 
@@ -25,7 +25,12 @@ def seen(wanted: Wanted) -> Answer:
     found = look(Look(wanted.dataset, wanted.storage, wanted.dataset.report.depth, wanted.allow_missing_overviews))
     if isinstance(found, Unseen):
         return Answer(failed=found.message, for_seconds=UNREADABLE_SECONDS)
-    return Answer(verdict=Found(found.stat.version, found.stat.size_bytes, found.inspection, found.sha256))
+    return Answer(verdict=_found(found))
+
+
+def _found(seen: Seen) -> Found:
+    stat = seen.stat
+    return Found(stat.version, stat.size_bytes, seen.inspection, seen.sha256, stat.modified_at)
 
 
 def confinement_of(wanted: Wanted, storage: LocalStorage) -> Confinement:

@@ -136,7 +136,9 @@ class DeepJudgements:
             return
         self._count("valid" if found.inspection.report.valid else "invalid")
         # What was made of which source is true of one version alone; None from the records: it was judged meanwhile.
-        verdict = Verdict(found.version, found.size_bytes, found.inspection, found.sha256, origin=known.origin)
+        verdict = Verdict(
+            found.version, found.size_bytes, found.inspection, found.sha256, known.origin, found.modified_at
+        )
         verdict_stored(self._records, known, verdict)
 
     def _answer(self, known: Dataset) -> Answer:

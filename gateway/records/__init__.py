@@ -26,7 +26,7 @@ from gateway.records.base import (
     UserState,
 )
 from gateway.records.changes import Change, Verdict
-from gateway.records.rows import dataset_row, values_of
+from gateway.records.rows import collection_row, dataset_row, values_of
 from gateway.records.sqlite import old_library, open_sqlite
 
 SQLITE = "sqlite:///"
@@ -126,6 +126,7 @@ __all__ = [
     "StoredAuditRow",
     "UserState",
     "Verdict",
+    "collection_row",
     "dataset_row",
     "file_of",
     "migrate_records",

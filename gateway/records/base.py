@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.model import AuditRow, Dataset, Grant, Principal, Scale
+from gateway.records.archive import ArchiveRecords
 from gateway.records.changes import NO_CHANGE, Change, Verdict
 
 # Numbers that tell one state of a dataset, its grants and the users from every other one.
@@ -19,7 +20,8 @@ Revision = tuple[int | None, ...]
 ACTIONS = (
     "download.cog", "download.part", "download.finished", "download.refused", "token.minted", "dataset.ingested",
     "dataset.refused", "dataset.judged", "dataset.located", "dataset.updated", "dataset.removed", "grant.added",
-    "grant.removed", "user.disabled", "user.enabled", "catalogue.copied", "audit.pruned",
+    "grant.removed", "user.disabled", "user.enabled", "collection.created", "collection.updated",
+    "collection.removed", "catalogue.copied", "audit.pruned",
 )  # fmt: skip
 # By these a listing is sorted; a minus turns the order around.
 SORTINGS = ("created_at", "-created_at", "title", "-title", "size_bytes", "-size_bytes")
@@ -139,7 +141,7 @@ class Remembering(Protocol):
         """
 
 
-class Records(Protocol):
+class Records(ArchiveRecords, Protocol):
     """A database of datasets, people and audit rows; every method may be called from any thread.
 
     Every method raises RecordsUnavailable when the database cannot serve, also after `close`, and
@@ -261,9 +263,10 @@ class Records(Protocol):
         """Return the downloads folded by client and version, by their first request."""
 
     def copy_in(self, datasets: Sequence[Dataset], grants: Sequence[Grant], users: Sequence[UserState]) -> None:
-        """Store what another database holds, as it is there, in one transaction; what is there already is replaced.
+        """Store what another database holds, as it is there, in one transaction, in place of what is here.
 
-        `grants` are all that those datasets have. No audit row tells of it: those are copied as well.
+        `grants` are all that those datasets have, whose collections are here already. No audit row tells of it:
+        those are copied as well.
         """
 
     def make_room(self, first: datetime, last: datetime) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from gateway.dates import Dates, dates_of_file
 from gateway.errors import BadParameter
 from gateway.model import Dataset, Inspection, Scale
 
@@ -57,7 +59,8 @@ NO_CHANGE = Change()
 class Verdict:
     """What was judged of one version; `sha256` is lower-case hex, None where it was not computed.
 
-    `origin` names what a copied or converted object was made from, and is None for one that was not.
+    `origin` names what a copied or converted object was made from, and is None for one that was not. `modified_at` is
+    when the object was last modified (UTC), None where that is not known.
     """
 
     version: str
@@ -65,11 +68,13 @@ class Verdict:
     inspection: Inspection
     sha256: str | None = None
     origin: str | None = None
+    modified_at: datetime | None = None
 
     def of(self, known: Dataset) -> Dataset:
         """Return the dataset with this verdict, `updated_at` untouched."""
         return replace(
             known,
+            dates=self._dates(known),
             version=self.version,
             size_bytes=self.size_bytes,
             report=self.inspection.report,
@@ -77,6 +82,13 @@ class Verdict:
             sha256=self.sha256,
             origin=self.origin,
         )
+
+    def _dates(self, known: Dataset) -> Dates:
+        """Return the dates of the dataset: where they are those of the file, of this version."""
+        raster = self.inspection.raster
+        if raster is None or self.modified_at is None or not known.dates.dated_by.of_file:
+            return known.dates
+        return dates_of_file(raster.tagged_at, self.modified_at)
 
 
 def located(known: Dataset, bounds: tuple[float, float, float, float]) -> Verdict:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import unicodedata
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
+from gateway.catalogue.collections import Collection, collection_of_root, providers_of
+from gateway.dates import DatedBy, Dates
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, Dataset, RasterFacts, Report, Scale, utc_moment, utc_text
 from gateway.records.base import StoredAuditRow
 
 Row = dict[str, Any]
+# Of the year 9999, behind which there is no datetime.
+LAST_SECOND = 253402300799.0
 # Those columns of the table `audit` that a writer gives, in the order of `values_of`.
 AUDIT_COLUMNS = (
     "at", "action", "dataset_id", "user_id", "request_id", "version", "backend", "range", "status", "bytes_expected",
@@ -22,6 +29,14 @@ AUDIT_COLUMNS = (
 def fold(text: str) -> str:
     """Return `text` for comparison in any case (Unicode 3.13, canonical caseless matching)."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+def modified_in(version: str) -> str | None:
+    """Return the moment of last modification that the version of a local file names, None for any other version."""
+    # Size, nanoseconds since 1970 and inode in hex: FileSource.version.
+    found = re.fullmatch("[0-9a-f]{1,16}-([0-9a-f]{1,16})-[0-9a-f]{1,16}", version)
+    seconds = int(found[1], 16) / 1e9 if found else math.inf
+    return utc_text(datetime.fromtimestamp(seconds, UTC)) if seconds < LAST_SECOND else None
 
 
 def dataset_row(dataset: Dataset) -> Row:
@@ -41,23 +56,43 @@ def dataset_row(dataset: Dataset) -> Row:
         "sha256": dataset.sha256,
         "origin": dataset.origin,
         "report": json.dumps(dataset.report.as_json("")),
-        "raster": json.dumps(asdict(raster)) if raster else None,
+        "raster": json.dumps(_plain(raster)) if raster else None,
+        "footprint": json.dumps(raster.footprint) if raster and raster.footprint else None,
         "west": west,
         "south": south,
         "east": east,
         "north": north,
+        "collection": dataset.collection,
+        "start_at": utc_text(dataset.dates.start_at),
+        "end_at": utc_text(dataset.dates.end_at),
+        "dated_by": dataset.dates.dated_by.value,
+        "properties": json.dumps(dict(dataset.properties), sort_keys=True, allow_nan=False),
         "created_at": utc_text(dataset.created_at),
         "updated_at": utc_text(dataset.updated_at),
     }
 
 
-def raster_of(text: str | None) -> RasterFacts | None:
-    """Return the raster's facts from their JSON."""
+def _plain(raster: RasterFacts) -> Row:
+    """Return the facts of a raster as JSON holds them, without what has a column of its own."""
+    facts = asdict(raster)
+    del facts["footprint"]
+    tagged_at = facts.pop("tagged_at")
+    return facts if tagged_at is None else {**facts, "tagged_at": utc_text(tagged_at)}
+
+
+def raster_of(text: str | None, footprint: str | None = None) -> RasterFacts | None:
+    """Return the raster's facts from their JSON, and from that of its footprint."""
     if text is None:
         return None
     facts = json.loads(text)
     stretch = tuple((low, high) for low, high in facts.pop("stretch", None) or ()) or None
-    return RasterFacts(**{**facts, "bounds": tuple(facts["bounds"]) if facts["bounds"] else None}, stretch=stretch)
+    tagged_at = utc_moment(told) if (told := facts.pop("tagged_at", None)) else None
+    return RasterFacts(
+        **{**facts, "bounds": tuple(facts["bounds"]) if facts["bounds"] else None},
+        stretch=stretch,
+        footprint=json.loads(footprint) if footprint else None,
+        tagged_at=tagged_at,
+    )
 
 
 def dataset_of(row: Row) -> Dataset:
@@ -68,7 +103,41 @@ def dataset_of(row: Row) -> Dataset:
         visibility=Scale(row["visibility"]),
         download=Scale(row["download"]),
         report=Report.from_json(json.loads(row["report"])),
-        raster=raster_of(row["raster"]),
+        raster=raster_of(row["raster"], row.get("footprint")),
+        # A database of an older release, which is read as it is, has no such columns.
+        collection=row.get("collection") or collection_of_root(row["root"]),
+        dates=_dates_of(row),
+        properties=json.loads(row.get("properties") or "{}"),
+        created_at=utc_moment(row["created_at"]),
+        updated_at=utc_moment(row["updated_at"]),
+    )
+
+
+def _dates_of(row: Row) -> Dates:
+    start_at, end_at = (utc_moment(row.get(name) or row["created_at"]) for name in ("start_at", "end_at"))
+    return Dates(start_at, end_at, DatedBy(row.get("dated_by") or DatedBy.MODIFIED))
+
+
+def collection_row(collection: Collection) -> Row:
+    """Return the columns of a collection."""
+    return {
+        "id": collection.id,
+        "title": collection.title,
+        "description": collection.description,
+        "license": collection.license,
+        "keywords": json.dumps(collection.keywords),
+        "providers": json.dumps([provider.as_json() for provider in collection.providers]),
+        "created_at": utc_text(collection.created_at),
+        "updated_at": utc_text(collection.updated_at),
+    }
+
+
+def collection_of(row: Row) -> Collection:
+    """Return the collection of a row."""
+    return Collection(
+        **{name: row[name] for name in ("id", "title", "description", "license")},
+        keywords=tuple(json.loads(row["keywords"])),
+        providers=providers_of(json.loads(row["providers"])),
         created_at=utc_moment(row["created_at"]),
         updated_at=utc_moment(row["updated_at"]),
     )

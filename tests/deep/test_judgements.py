@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.dates import DatedBy, Dates
 from gateway.deep import DeepJudgements, DeepRules, answers, child, judgements
 from gateway.errors import Unavailable
 from gateway.model import AuditRow, Dataset, Report, Scale
@@ -39,7 +40,7 @@ class Place:
         self.dataset = Dataset(
             id=ID, root="data", key="a.tif", title="a", owner=None, visibility=Scale.PUBLIC, download=Scale.PUBLIC,
             version=self.stat().version, size_bytes=9, report=Report("full"), raster=None, created_at=NOW,
-            updated_at=NOW, origin="made of b.tif",
+            updated_at=NOW, origin="made of b.tif", collection="data", dates=Dates(NOW, NOW, DatedBy.MODIFIED),
         )  # fmt: skip
         self.records.register_dataset(self.dataset, AuditRow("test.act"))
 

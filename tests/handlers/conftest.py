@@ -16,6 +16,7 @@ from tornado.httpclient import HTTPRequest
 from gateway.app import make_app, make_server
 from gateway.cog import inspect
 from gateway.cog.stretch import with_stretch
+from gateway.dates import DatedBy, Dates
 from gateway.model import AuditRow, Dataset, Inspection, Level, Scale
 from gateway.records import AuditQuery
 from gateway.services import Services, open_services
@@ -74,7 +75,7 @@ class World:
             "id": str(uuid.uuid4()), "root": "data", "key": name, "title": "Elevation", "owner": None,
             "visibility": Scale.PUBLIC, "download": values.get("visibility", Scale.PUBLIC), "version": stat.version,
             "size_bytes": stat.size_bytes, "report": found.report, "raster": found.raster, "created_at": now,
-            "updated_at": now,
+            "updated_at": now, "collection": "data", "dates": Dates(now, now, DatedBy.MODIFIED),
         }  # fmt: skip
         dataset = Dataset(**{**facts, **values})
         self.services.records.register_dataset(dataset, act())

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 
+from gateway.dates import DatedBy, Dates
 from gateway.model import AuditRow, Dataset, Finding, RasterFacts, Report, Scale, Severity
 from gateway.records import open_records, sqlite_url
 from tests.postgres import DATABASES
@@ -20,6 +21,7 @@ def dataset(number, **changes):
     base = Dataset(
         identity, "data", f"folder/{number}.tif", f"Sheet {number}", "ana", Scale.PUBLIC, Scale.INTERNAL, "1f-2e-3d",
         1234, Report("blocks", (WARNING,)), RASTER, moment, moment, sha256="ab" * 32, origin="s3://b/k@v1",
+        collection="sheets", dates=Dates(moment, moment, DatedBy.MODIFIED),
     )  # fmt: skip
     return replace(base, **changes)
 

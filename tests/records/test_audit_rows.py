@@ -3,7 +3,8 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.model import AuditRow, time_ordered_id
+from gateway.ids import time_ordered_id
+from gateway.model import AuditRow
 from gateway.records import AuditQuery, DownloadSummary
 from gateway.records.sqlite.audit_rows import PAGE_ROWS
 from tests.records.conftest import START, act, dataset, register

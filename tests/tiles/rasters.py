@@ -12,6 +12,7 @@ from rasterio.enums import ColorInterp
 from rasterio.io import MemoryFile
 from rasterio.shutil import copy
 
+from gateway.dates import DatedBy, Dates
 from gateway.model import Dataset, Report, Scale
 from gateway.storage import open_storage
 
@@ -97,6 +98,8 @@ def dataset(folder: Path, name: str) -> tuple[dict, Dataset]:
         None,
         now,
         now,
+        collection="data",
+        dates=Dates(now, now, DatedBy.MODIFIED),
     )
     return {"data": storage}, record
 

@@ -65,6 +65,14 @@ class Bounded(psycopg.Connection[dict[str, Any]]):
         finally:
             self.limit_seconds = LIMIT_SECONDS
 
+    @contextmanager
+    def as_of_one_moment(self, seconds: float) -> Iterator[None]:
+        """Let the statements within read one state of the database, each for so long, and change nothing."""
+        with self.transaction():
+            self.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            with self.patient(seconds):
+                yield
+
 
 def _until(gen: Generator[Any, Any, T], end: float) -> Generator[Any, Any, T]:
     """Pass on what `gen` waits for and what has become ready; raises Slow when `end` has come."""

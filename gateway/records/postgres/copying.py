@@ -6,12 +6,21 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
+from gateway.catalogue.collections import Collection
 from gateway.model import Dataset, Grant
 from gateway.records.base import UserState
+from gateway.records.postgres.collections import store
 from gateway.records.postgres.connection import Bounded
 from gateway.records.postgres.datasets import columns_of
 from gateway.records.postgres.people import ADD_GRANT, SET_DISABLED
 from gateway.records.rows import grantee
+
+
+def copy_collections_in(connection: Bounded, collections: Sequence[Collection]) -> None:
+    """Store collections in place of those that are there, in one transaction."""
+    with connection.transaction():
+        for collection in collections:
+            store(connection, collection)
 
 
 def copy_in(

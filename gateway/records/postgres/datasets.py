@@ -9,12 +9,13 @@ from psycopg import sql
 
 from gateway.model import AuditRow, Dataset, utc_text
 from gateway.records.changes import Change, Verdict, same_verdict
-from gateway.records.postgres import audit_rows
+from gateway.records.postgres import audit_rows, collections
 from gateway.records.postgres.connection import Bounded, one
 from gateway.records.rows import Row, dataset_of, dataset_row, fold
 
 COLUMNS = """id, root, key, title, owner, visibility, download, version, size_bytes, sha256, origin,
-    report::text AS report, raster, created_at, updated_at"""
+    report::text AS report, raster, collection, start_at, end_at, dated_by, footprint, properties::text AS properties,
+    created_at, updated_at"""
 # Two would tell that a prefix is not unique; more are named in the complaint.
 MOST_IDS = 5
 IDS = "SELECT id FROM datasets WHERE id BETWEEN %(first)s AND %(last)s ORDER BY id LIMIT %(most)s"
@@ -27,7 +28,7 @@ def columns_of(dataset: Dataset) -> Row:
 
 def of_row(row: Row) -> Dataset:
     """Return the dataset of a row of COLUMNS."""
-    times = {name: utc_text(row[name]) for name in ("created_at", "updated_at")}
+    times = {name: utc_text(row[name]) for name in ("start_at", "end_at", "created_at", "updated_at")}
     return dataset_of({**row, **times})
 
 
@@ -65,6 +66,8 @@ def has_title(connection: Bounded, title: str) -> bool:
 
 def register(connection: Bounded, new: Sequence[tuple[Dataset, AuditRow]]) -> set[str]:
     """Return the ids of the new datasets; those whose id or object is on record are passed over. In a transaction."""
+    for collection, at in sorted({dataset.collection: row.at for dataset, row in new}.items()):
+        collections.make(connection, collection, at)
     # In one order everywhere, so that two who register the same ones do not wait for each other.
     ids = {one.id for one, _ in sorted(new, key=lambda pair: pair[0].id) if _insert(connection, one)}
     audit_rows.append(connection, [row for dataset, row in new if dataset.id in ids])
@@ -97,6 +100,8 @@ def _store(connection: Bounded, known: Dataset, now: Dataset, row: AuditRow) -> 
     """Return the dataset as it is stored: the columns in which it differs from what this transaction has read."""
     before, after = columns_of(known), columns_of(replace(now, updated_at=row.at))
     changed = {name: value for name, value in after.items() if value != before[name]}
+    if "collection" in changed:
+        collections.make(connection, now.collection, row.at)
     if changed:
         parts = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in changed]
         statement = sql.SQL("UPDATE datasets SET {} WHERE id = {}").format(

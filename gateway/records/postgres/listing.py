@@ -110,12 +110,10 @@ def place_of(query: DatasetQuery, dataset: Dataset) -> str | int:
 def find(connection: Bounded, query: DatasetQuery) -> DatasetPage:
     """Return one page and the count of all, both of one moment."""
     count, page, values = statements(query)
-    with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        with connection.patient(FIND_SECONDS):
-            # Planned for these values: what is best for a rare word is not for a common one.
-            total = one(connection, count, values)
-            found = connection.execute(page, values, prepare=False).fetchall()
+    with connection.as_of_one_moment(FIND_SECONDS):
+        # Planned for these values: what is best for a rare word is not for a common one.
+        total = one(connection, count, values)
+        found = connection.execute(page, values, prepare=False).fetchall()
     return DatasetPage(tuple(map(of_row, found)), total)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import psycopg
 
+from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection
+from gateway.catalogue.search import Page, Search
 from gateway.errors import SettingsError
-from gateway.model import AuditRow, Dataset, Grant
+from gateway.model import AuditRow, Dataset, Grant, Principal
 from gateway.records.base import (
     Archived,
     AuditQuery,
@@ -22,7 +24,17 @@ from gateway.records.base import (
     UserState,
 )
 from gateway.records.changes import NO_CHANGE, Change, Verdict
-from gateway.records.postgres import audit_rows, copying, datasets, health, listing, people, pruning
+from gateway.records.postgres import (
+    audit_rows,
+    collections,
+    copying,
+    datasets,
+    health,
+    listing,
+    people,
+    pruning,
+    searching,
+)
 from gateway.records.postgres.appending import Appender
 from gateway.records.postgres.beacon import Beacon
 from gateway.records.postgres.connection import Bounded, connect
@@ -111,6 +123,36 @@ class PostgresRecords:
             yield from page
             page = self._pool.run(listing.behind, query, page[-1])
 
+    def search(self, search: Search, reader: Principal | None) -> Page:
+        """Return one page of the datasets that are looked for and that the reader may see."""
+        return self._pool.run(searching.search, search, reader)
+
+    def queryables(self, reader: Principal | None, collection: str | None = None) -> Mapping[str, frozenset[str]]:
+        """Return the datasets' own properties that a reader may filter by, and the JSON types of each."""
+        return self._pool.run(searching.queryables, reader, collection)
+
+    def collections(
+        self, reader: Principal | None, *, after: str = "", limit: int = 1000
+    ) -> tuple[SeenCollection, ...]:
+        """Return the collections as a reader sees them, by id."""
+        return self._pool.run(collections.seen, reader, after, limit)
+
+    def collection(self, collection_id: str, reader: Principal | None) -> SeenCollection | None:
+        """Return a collection as the reader sees it."""
+        return self._pool.run(collections.seen_one, collection_id, reader)
+
+    def create_collection(self, collection: Collection, row: AuditRow) -> bool:
+        """Return whether the collection is on record now as a new one."""
+        return self._pool.write([row], collections.create, collection, row)
+
+    def change_collection(self, collection_id: str, change: CollectionChange, row: AuditRow) -> Collection | None:
+        """Return the collection after the change, or None where there is none."""
+        return self._pool.write([row], collections.change, collection_id, change, row)
+
+    def remove_collection(self, collection_id: str, row: AuditRow) -> bool:
+        """Return whether there was such a collection. Raises BadParameter for one that is not empty."""
+        return self._pool.write([row], collections.remove, collection_id, row)
+
     def grants(self, dataset_id: str) -> tuple[Grant, ...]:
         """Return the grants on the dataset, users first, by name."""
         return self._pool.run(people.grants, dataset_id)
@@ -163,6 +205,10 @@ class PostgresRecords:
         """Return the downloads folded by client and version."""
         with self._long(self._url, read_only=True) as connection:
             return iter(audit_rows.downloads(connection, query))
+
+    def copy_collections_in(self, collections: Sequence[Collection]) -> None:
+        """Store collections of another database, as they are there."""
+        self._pool.run(copying.copy_collections_in, collections)
 
     def copy_in(self, datasets: Sequence[Dataset], grants: Sequence[Grant], users: Sequence[UserState]) -> None:
         """Store what another database holds, as it is there."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.records.postgres.searchable import COLLECTIONS, LATER
+
 # Names and keys sort by their code points, as they do in SQLite. What is sorted or looked for in any case is folded
 # by us: no two databases fold alike. `report` keeps its text; `raster` may hold numbers that JSON has not.
 CATALOGUE = (
@@ -134,11 +136,12 @@ STEPS = {
     "2-revisions": Step(REVISIONS),
     "3-audit": Step(AUDIT),
     "4-listing": Step(indexes=LISTING),
+    "5-collections": Step(COLLECTIONS, indexes=LATER),
 }
-TABLES = ("datasets", "grants", "users", "audit", "revision")
+TABLES = ("datasets", "grants", "users", "audit", "revision", "collections", "dataset_audiences")
 # What the server's role needs where another one owns the tables; the audit it may read and add to.
 RIGHTS = (
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON datasets, grants, users TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON datasets, grants, users, collections, dataset_audiences TO {role}",
     "GRANT SELECT, UPDATE ON revision TO {role}",
     "GRANT SELECT, INSERT ON audit TO {role}",
     "GRANT USAGE ON SEQUENCE revisions, audit_numbers TO {role}",

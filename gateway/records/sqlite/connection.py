@@ -18,7 +18,7 @@ from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from gateway.errors import BadParameter, RecordsUnavailable
-from gateway.records.rows import Row, fold
+from gateway.records.rows import Row, fold, modified_in
 from gateway.records.sqlite.troubles import is_busy, unserved
 
 P = ParamSpec("P")
@@ -44,6 +44,7 @@ def connect(path: Path, mode: str) -> Database:
     database.execute("pragma foreign_keys=on")
     database.execute(f"pragma journal_size_limit={WAL_SIZE_LIMIT_BYTES}")
     connection.create_function("fold", 1, fold, deterministic=True)
+    connection.create_function("modified_in", 1, modified_in, deterministic=True)
     return database
 
 

@@ -6,9 +6,16 @@ from collections.abc import Sequence
 
 from sqlite_utils import Database
 
+from gateway.catalogue.collections import Collection
 from gateway.model import Dataset, Grant
 from gateway.records.base import UserState
-from gateway.records.rows import dataset_row, grantee
+from gateway.records.rows import collection_row, dataset_row, grantee
+
+
+def copy_collections_in(database: Database, collections: Sequence[Collection]) -> None:
+    """Store collections in place of those that are there. In a transaction."""
+    for collection in collections:
+        database.table("collections").upsert(collection_row(collection), pk="id")
 
 
 def copy_in(

@@ -11,7 +11,7 @@ from sqlite_utils import Database
 from gateway.model import AuditRow, Dataset
 from gateway.records.changes import Change, Verdict, same_verdict
 from gateway.records.rows import dataset_of, dataset_row
-from gateway.records.sqlite import audit_rows
+from gateway.records.sqlite import audit_rows, collections
 from gateway.records.sqlite.connection import rows_of
 
 # Two would tell that a prefix is not unique; more are named in the complaint.
@@ -52,11 +52,14 @@ def has_title(database: Database, title: str) -> bool:
 
 def register(database: Database, dataset: Dataset, row: AuditRow) -> bool:
     """Return whether the dataset is new; nothing is stored where its id or its object is on record already."""
+    known = 'SELECT 1 AS found FROM datasets WHERE id = :id OR (root = :root AND "key" = :key)'
     columns = dataset_row(dataset)
-    names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join(f":{name}" for name in columns)
-    sql = f"INSERT INTO datasets ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
-    if database.execute(sql, columns).rowcount == 0:
+    if rows_of(database, known, columns):
         return False
+    collections.make(database, dataset.collection, row.at)
+    names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join(f":{name}" for name in columns)
+    sql = f"INSERT INTO datasets ({names}) VALUES ({marks})"  # noqa: S608
+    database.execute(sql, columns)
     audit_rows.append(database, [row])
     return True
 
@@ -84,6 +87,8 @@ def _store(database: Database, known: Dataset, now: Dataset, row: AuditRow) -> D
     """Return the dataset as it is stored: the columns in which it differs from what this transaction has read."""
     before, after = dataset_row(known), dataset_row(replace(now, updated_at=row.at))
     changed = {name: value for name, value in after.items() if value != before[name]}
+    if "collection" in changed:
+        collections.make(database, now.collection, row.at)
     changes = ", ".join(f'"{name}" = :{name}' for name in changed)
     if changed:
         database.execute(f"UPDATE datasets SET {changes} WHERE id = :id", {**changed, "id": known.id})  # noqa: S608

@@ -9,6 +9,7 @@ from sqlite_utils import Database, Migrations
 
 from gateway.errors import RecordsUnavailable
 from gateway.records.sqlite.connection import Connections, connect, connect_to_read, transaction
+from gateway.records.sqlite.searchable import COLLECTIONS
 
 CATALOGUE = (
     """CREATE TABLE datasets (
@@ -156,6 +157,7 @@ STEPS = {
     "5-dataset-revisions": DATASET_REVISIONS,
     "6-titles": TITLES,
     "7-listing": LISTING,
+    "8-collections": COLLECTIONS,
 }
 
 

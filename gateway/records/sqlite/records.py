@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from sqlite_utils import Database
 
-from gateway.model import AuditRow, Dataset, Grant
+from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection
+from gateway.catalogue.search import Page, Search
+from gateway.model import AuditRow, Dataset, Grant, Principal
 from gateway.records.base import (
     Archived,
     AuditQuery,
@@ -21,7 +23,18 @@ from gateway.records.base import (
     UserState,
 )
 from gateway.records.changes import NO_CHANGE, Change, Verdict
-from gateway.records.sqlite import audit_rows, copying, datasets, health, listing, people, pruning, standing
+from gateway.records.sqlite import (
+    audit_rows,
+    collections,
+    copying,
+    datasets,
+    health,
+    listing,
+    people,
+    pruning,
+    searching,
+    standing,
+)
 from gateway.records.sqlite.connection import Connections
 from gateway.records.sqlite.migrations import prepare, require_catalogue
 from gateway.records.standing import Standings
@@ -98,6 +111,36 @@ class SqliteRecords:
             yield from page
             page = self._connections.run(listing.behind, query, page[-1])
 
+    def search(self, search: Search, reader: Principal | None) -> Page:
+        """Return one page of the datasets that are looked for and that the reader may see."""
+        return self._connections.run(searching.search, search, reader)
+
+    def queryables(self, reader: Principal | None, collection: str | None = None) -> Mapping[str, frozenset[str]]:
+        """Return the datasets' own properties that a reader may filter by, and the JSON types of each."""
+        return self._connections.run(searching.queryables, reader, collection)
+
+    def collections(
+        self, reader: Principal | None, *, after: str = "", limit: int = 1000
+    ) -> tuple[SeenCollection, ...]:
+        """Return the collections as a reader sees them, by id."""
+        return self._connections.run(collections.seen, reader, after, limit)
+
+    def collection(self, collection_id: str, reader: Principal | None) -> SeenCollection | None:
+        """Return a collection as the reader sees it."""
+        return self._connections.run(collections.seen_one, collection_id, reader)
+
+    def create_collection(self, collection: Collection, row: AuditRow) -> bool:
+        """Return whether the collection is on record now as a new one."""
+        return self._connections.write(collections.create, collection, row)
+
+    def change_collection(self, collection_id: str, change: CollectionChange, row: AuditRow) -> Collection | None:
+        """Return the collection after the change, or None where there is none."""
+        return self._connections.write(collections.change, collection_id, change, row)
+
+    def remove_collection(self, collection_id: str, row: AuditRow) -> bool:
+        """Return whether there was such a collection. Raises BadParameter for one that is not empty."""
+        return self._connections.write(collections.remove, collection_id, row)
+
     def grants(self, dataset_id: str) -> tuple[Grant, ...]:
         """Return the grants on the dataset, users first, by name."""
         return self._connections.run(people.grants, dataset_id)
@@ -161,6 +204,10 @@ class SqliteRecords:
         """Return the downloads folded by client and version."""
         return iter(self._connections.run(audit_rows.downloads, query))
 
+    def copy_collections_in(self, collections: Sequence[Collection]) -> None:
+        """Store collections of another database, as they are there."""
+        self._connections.write(copying.copy_collections_in, collections)
+
     def copy_in(self, datasets: Sequence[Dataset], grants: Sequence[Grant], users: Sequence[UserState]) -> None:
         """Store what another database holds, as it is there."""
         self._connections.write(copying.copy_in, datasets, grants, users)
@@ -189,7 +236,7 @@ class SqliteRecords:
 
 
 def _touch(database: Database) -> None:
-    for table in ("datasets", "grants", "users", "audit"):
+    for table in ("datasets", "collections", "dataset_audiences", "dataset_boxes", "grants", "users", "audit"):
         database.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()  # noqa: S608
 
 

@@ -1,0 +1,80 @@
+"""Geometries of GeoJSON that are looked for: where they lie, and what meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import shapely
+from shapely.errors import ShapelyError
+from shapely.geometry import box, shape
+
+from gateway.catalogue.search import Box, Geometry
+from gateway.errors import BadParameter
+
+# Of one geometry of a search.
+MOST_POSITIONS = 10_000
+TYPES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection")
+REFUSED = "`intersects` is no geometry of GeoJSON: "
+
+
+class Area:
+    """A geometry of GeoJSON in degrees, prepared to be compared with many; raises BadParameter for what is none."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        _require_geometry(geometry)
+        try:
+            self._shape = shape(geometry)
+            if not self._shape.is_valid:
+                self._shape = shapely.make_valid(self._shape)
+        except (ShapelyError, ValueError, TypeError, IndexError, KeyError, AttributeError):
+            raise BadParameter(REFUSED + "its coordinates are not those of its type.") from None
+        if self._shape.is_empty:
+            raise BadParameter(REFUSED + "it is empty.")
+        shapely.prepare(self._shape)
+
+    @property
+    def box(self) -> Box:
+        """Return west, south, east, north."""
+        west, south, east, north = self._shape.bounds
+        return west, south, east, north
+
+    def meets(self, other: Geometry | Box) -> bool:
+        """Return whether a footprint, or a box with west > east across the antimeridian, has a point in common."""
+        if not isinstance(other, tuple):
+            return bool(self._shape.intersects(shape(other)))
+        west, south, east, north = other
+        pieces = ((west, east),) if west <= east else ((west, 180.0), (-180.0, east))
+        return any(self._shape.intersects(box(left, south, right, north)) for left, right in pieces)
+
+
+def _require_geometry(geometry: Any) -> None:
+    """Return for an object of GeoJSON with as many positions as may be; raises BadParameter."""
+    if not isinstance(geometry, Mapping) or geometry.get("type") not in TYPES:
+        raise BadParameter(REFUSED + f"its type is one of {', '.join(TYPES)}.")
+    if len(list(islice(_positions(geometry), MOST_POSITIONS + 1))) > MOST_POSITIONS:
+        raise BadParameter(f"`intersects` has more than {MOST_POSITIONS} positions.")
+
+
+def _positions(geometry: Any, depth: int = 0) -> Iterator[Any]:
+    """Yield the positions of a geometry; raises BadParameter for one that is no place on Earth."""
+    if depth > 8:
+        raise BadParameter(REFUSED + "it is nested too deep.")
+    if isinstance(geometry, Mapping):
+        parts = geometry.get("geometries", geometry.get("coordinates"))
+        yield from _positions(parts, depth + 1)
+    elif isinstance(geometry, list) and geometry and not isinstance(geometry[0], list | Mapping):
+        if not _is_position(geometry):
+            raise BadParameter(REFUSED + "a position is a longitude within 180 and a latitude within 90 degrees.")
+        yield geometry
+    elif isinstance(geometry, list):
+        for part in geometry:
+            yield from _positions(part, depth + 1)
+    else:
+        raise BadParameter(REFUSED + "it has no coordinates.")
+
+
+def _is_position(found: list[Any]) -> bool:
+    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in found)
+    return numbers and 2 <= len(found) <= 4 and abs(found[0]) <= 180 and abs(found[1]) <= 90

@@ -1,0 +1,124 @@
+"""Collections in SQL: their records, and what each reader sees of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from psycopg import sql
+from psycopg.errors import ForeignKeyViolation
+
+from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection
+from gateway.errors import BadParameter
+from gateway.model import AuditRow, Principal, utc_text
+from gateway.records.audiences import SHARED, audiences_of, sees_all
+from gateway.records.extents import seen_of
+from gateway.records.postgres import audit_rows
+from gateway.records.postgres.connection import Bounded
+from gateway.records.rows import Row, collection_of, collection_row
+
+COLUMNS = """id, title, description, license, keywords::text AS keywords, providers::text AS providers,
+    created_at, updated_at"""
+BY_ID = f"SELECT {COLUMNS} FROM collections WHERE id = %s"  # noqa: S608 - no text of others
+NEXT = f"""SELECT {COLUMNS} FROM collections WHERE id > %(after)s
+    AND (%(all)s OR EXISTS (SELECT 1 FROM dataset_audiences
+        WHERE audience = ANY(%(audiences)s) AND collection = collections.id))
+    ORDER BY id LIMIT %(limit)s"""  # noqa: S608 - no text of others
+# Of the shared audiences a dataset has one row, of all others it may have several.
+EXTENTS = """SELECT collection, count(*) AS number, min((place[1])[0]) AS west, max((place[0])[0]) AS east,
+        min((place[1])[1]) AS south, max((place[0])[1]) AS north, min(start_at) AS first, max(end_at) AS last
+    FROM (
+        SELECT collection, place, start_at, end_at FROM dataset_audiences
+            WHERE audience = ANY(%(shared)s) AND collection = ANY(%(collections)s)
+        UNION ALL SELECT collection, place, start_at, end_at FROM (
+            SELECT DISTINCT ON (dataset_id) collection, place, start_at, end_at FROM dataset_audiences
+            WHERE audience = ANY(%(own)s) AND collection = ANY(%(collections)s)
+        ) AS once
+    ) AS seen GROUP BY collection, floor((place[1])[0])"""
+INSERT = """INSERT INTO collections (id, title, description, license, keywords, providers, created_at, updated_at)
+    VALUES (%(id)s, %(title)s, %(description)s, %(license)s, %(keywords)s, %(providers)s, %(created_at)s,
+        %(updated_at)s) ON CONFLICT """
+UPDATED = ", ".join(
+    f"{name} = excluded.{name}"
+    for name in ("title", "description", "license", "keywords", "providers", "created_at", "updated_at")
+)
+# Extents of a large catalogue look at all of it.
+SEEN_SECONDS = 10.0
+
+
+def _of_row(row: Row) -> Collection:
+    times = {name: utc_text(row[name]) for name in ("created_at", "updated_at")}
+    return collection_of({**row, **times})
+
+
+def by_id(connection: Bounded, collection_id: str, lock: str = "") -> Collection | None:
+    """Return the collection with this id, or None; `lock` is the clause that keeps others from changing it."""
+    found = connection.execute(sql.SQL(f"{BY_ID} {lock}"), [collection_id]).fetchone()
+    return _of_row(found) if found else None
+
+
+def seen(connection: Bounded, reader: Principal | None, after: str, limit: int) -> tuple[SeenCollection, ...]:
+    """Return the collections of which a reader sees a dataset, by id."""
+    values = {"after": after, "limit": limit, "all": sees_all(reader), "audiences": list(audiences_of(reader))}
+    with connection.as_of_one_moment(SEEN_SECONDS):
+        found = [_of_row(row) for row in connection.execute(NEXT, values)]
+        return seen_of(found, _extents(connection, [each.id for each in found], reader))
+
+
+def seen_one(connection: Bounded, collection_id: str, reader: Principal | None) -> SeenCollection | None:
+    """Return a collection as a reader sees it, None where they see no dataset of it."""
+    with connection.as_of_one_moment(SEEN_SECONDS):
+        found = by_id(connection, collection_id)
+        if found is None:
+            return None
+        (one,) = seen_of([found], _extents(connection, [found.id], reader))
+    return one if one.extent.count or sees_all(reader) else None
+
+
+def _extents(connection: Bounded, ids: Sequence[str], reader: Principal | None) -> list[Row]:
+    audiences = set(audiences_of(reader))
+    values = {"collections": list(ids), "shared": sorted(audiences & SHARED), "own": sorted(audiences - SHARED)}
+    return connection.execute(EXTENTS, values).fetchall()
+
+
+def create(connection: Bounded, collection: Collection, row: AuditRow) -> bool:
+    """Return whether the collection is new. In a transaction."""
+    if connection.execute(INSERT + "DO NOTHING", collection_row(collection)).rowcount == 0:
+        return False
+    audit_rows.append(connection, [row])
+    return True
+
+
+def store(connection: Bounded, collection: Collection) -> None:
+    """Store a collection in place of one that is there."""
+    connection.execute(f"{INSERT}(id) DO UPDATE SET {UPDATED}", collection_row(collection))
+
+
+def make(connection: Bounded, collection_id: str, at: datetime) -> None:
+    """Return when there is such a collection, made where it was missing: the act's own row names it."""
+    # Asked first: who inserts waits for everybody else that makes the same one.
+    if by_id(connection, collection_id) is None:
+        connection.execute(INSERT + "DO NOTHING", collection_row(Collection(collection_id, collection_id, at, at)))
+
+
+def change(connection: Bounded, collection_id: str, wanted: CollectionChange, row: AuditRow) -> Collection | None:
+    """Return the collection after the change, or None where there is none. In a transaction."""
+    known = by_id(connection, collection_id, "FOR UPDATE")
+    if known is None:
+        return None
+    now = replace(wanted.of(known), updated_at=row.at)
+    store(connection, now)
+    audit_rows.append(connection, [row])
+    return collection_of(collection_row(now))
+
+
+def remove(connection: Bounded, collection_id: str, row: AuditRow) -> bool:
+    """Return whether the collection was there; raises BadParameter where it has datasets. In a transaction."""
+    try:
+        if connection.execute("DELETE FROM collections WHERE id = %s", [collection_id]).rowcount == 0:
+            return False
+    except ForeignKeyViolation:
+        raise BadParameter(f"The collection {collection_id} is not empty.") from None
+    audit_rows.append(connection, [row])
+    return True

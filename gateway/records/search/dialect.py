@@ -1,0 +1,113 @@
+"""What differs between the databases in the SQL of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from gateway.catalogue.search import Box, Interval
+from gateway.model import Dataset, utc_text
+from gateway.records.rows import Row
+
+
+class Values:
+    """The values of one statement, each under a name of its own."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self.given: dict[str, Any] = {}
+
+    def bind(self, value: Any) -> str:
+        """Return what stands for a value in the statement; a moment is text there."""
+        name = f"v{len(self.given)}"
+        self.given[name] = utc_text(value) if isinstance(value, datetime) else value
+        return self._dialect.mark(name)
+
+    def among(self, column: str, values: Sequence[Any]) -> str:
+        """Return the condition that a column has one of the values."""
+        return f"{column} IN ({', '.join(map(self.bind, values))})" if values else "1 = 0"
+
+
+class Dialect(Protocol):
+    """One database. `a` is the table dataset_audiences in all statements, `d` the table datasets."""
+
+    @property
+    def join(self) -> str:
+        """Return the word that joins in the written order."""
+
+    @property
+    def columns(self) -> str:
+        """Return what a dataset is made of, of the table `datasets`."""
+
+    @property
+    def newest(self) -> str:
+        """Return the table for a walk in time over all datasets of an audience."""
+
+    @property
+    def newest_of_collection(self) -> str:
+        """Return the table for a walk in time over the datasets of one collection and audience."""
+
+    def mark(self, name: str) -> str:
+        """Return what stands for a named value."""
+
+    def boxes(
+        self, values: Values, box: Box, times: tuple[Interval, Interval], *, joined: bool
+    ) -> list[tuple[str, str]]:
+        """Return tables and conditions of all that may lie in a box at a time, by the index of the boxes.
+
+        `times` are the interval that is met and the one in which it begins. Where they are `joined` the tables have
+        `a`.
+        """
+
+    def within(self, values: Values, box: Box) -> str:
+        """Return the exact condition that the box of `a` meets another one."""
+
+    def compare(self, values: Values, name: str, op: str, literal: str | float) -> str:
+        """Return the condition that a dataset's own property is of the literal's type and compares to it so.
+
+        It is null where the property is missing or of another type.
+        """
+
+    def is_like(self, values: Values, name: str, pattern: str) -> str:
+        """Return the condition that a dataset's own property is text of that pattern, as LIKE of CQL2 has it."""
+
+    def is_missing(self, values: Values, name: str) -> str:
+        """Return the condition that a dataset has no such property of its own, or null."""
+
+    def like(self, values: Values, column: str, pattern: str) -> str:
+        """Return the condition that a column of text is of a pattern."""
+
+    def dataset(self, row: Row) -> Dataset:
+        """Return the dataset of a row of `datasets`."""
+
+    def longest(self) -> str:
+        """Return the query for the length of the longest interval in seconds, null where all are moments."""
+
+
+class Database(Protocol):
+    """A database as of one moment."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Return the SQL that it takes."""
+
+    def rows(self, sql: str, values: dict[str, Any]) -> list[Row]:
+        """Return the rows of a query by column name."""
+
+
+def shifted(box: Box) -> list[tuple[float, float]]:
+    """Return west and east of a box at rest and a turn further, where what crosses the antimeridian is unrolled."""
+    west, east = box[0], box[2] + 360 * (box[0] > box[2])
+    return [(west + turn, east + turn) for turn in (-360, 0, 360) if east + turn >= -180]
+
+
+def query_boxes(box: Box) -> list[Box]:
+    """Return the pieces of a box within -180..180; one that ends at the antimeridian touches its other side."""
+    west, south, east, north = box
+    if (west, east) == (-180, 180):
+        return [box]
+    sides = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
+    sides += [(-180.0, -180.0)] if east == 180 else []
+    sides += [(180.0, 180.0)] if west == -180 else []
+    return [(left, south, right, north) for left, right in sides]

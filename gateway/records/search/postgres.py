@@ -1,0 +1,93 @@
+"""The SQL of a search in PostgreSQL: boxes and intervals by one GiST index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from gateway.catalogue.search import Box, Interval
+from gateway.model import Dataset
+from gateway.records.rows import Row
+from gateway.records.search.dialect import Values, shifted
+
+TYPES = {str: "string", bool: "boolean", int: "number", float: "number"}
+CASTS = {str: '({}) COLLATE "C"', bool: "({})::boolean", int: "({})::numeric", float: "({})::numeric"}
+
+
+class PostgresDialect:
+    """PostgreSQL: values in the style of psycopg, JSON by its operators."""
+
+    join = "JOIN"
+    newest = "dataset_audiences AS a"
+    newest_of_collection = "dataset_audiences AS a"
+
+    def __init__(self, columns: str, dataset: Callable[[Row], Dataset]) -> None:
+        self.columns = columns
+        self._dataset = dataset
+
+    def dataset(self, row: Row) -> Dataset:
+        """Return the dataset of a row."""
+        return self._dataset(row)
+
+    def mark(self, name: str) -> str:
+        """Return what stands for a named value."""
+        return f"%({name})s"
+
+    def boxes(
+        self, values: Values, box: Box, times: tuple[Interval, Interval], *, joined: bool
+    ) -> list[tuple[str, str]]:
+        """Return tables and conditions of all that may lie in a box at a time."""
+        met, begins = times
+        told = []
+        for each in (met, begins):
+            if each != Interval():
+                ends = f"{self._moment(values, each.start_at)}, {self._moment(values, each.end_at)}"
+                told.append(f"tstzrange(a.start_at, a.end_at, '[]') && tstzrange({ends}, '[]')")
+        return [
+            ("dataset_audiences AS a", " AND ".join([self._meets(values, box, sides), *told]))
+            for sides in shifted(box)
+        ]
+
+    def _moment(self, values: Values, moment: datetime | None) -> str:
+        return "NULL" if moment is None else f"{values.bind(moment)}::timestamptz"
+
+    def _meets(self, values: Values, box: Box, sides: tuple[float, float]) -> str:
+        corners = [
+            f"point({values.bind(float(x))}::float8, {values.bind(float(y))}::float8)"
+            for x, y in zip(sides, (box[1], box[3]), strict=True)
+        ]
+        return f"a.place && box({', '.join(corners)})"
+
+    def within(self, values: Values, box: Box) -> str:
+        """Return the exact condition that the box of `a` meets another one."""
+        return f"({' OR '.join(self._meets(values, box, sides) for sides in shifted(box))})"
+
+    def compare(self, values: Values, name: str, op: str, literal: str | float) -> str:
+        """Return the condition that a dataset's own property compares so; null where it is of another type."""
+        kind = type(literal)
+        found = f"d.properties ->> {values.bind(name)}::text"
+        value = f"{values.bind(literal)}::{ {str: 'text', bool: 'boolean'}.get(kind, 'numeric') }"
+        return (
+            f"(CASE WHEN {self._is_of(values, name, TYPES[kind])} THEN {CASTS[kind].format(found)} {op} {value} END)"
+        )
+
+    def _is_of(self, values: Values, name: str, kind: str) -> str:
+        return f"json_typeof(d.properties -> {values.bind(name)}::text) = '{kind}'"
+
+    def is_like(self, values: Values, name: str, pattern: str) -> str:
+        """Return the condition that a dataset's own property is text of that pattern."""
+        like = self.like(values, f"(d.properties ->> {values.bind(name)}::text)", pattern)
+        return f"(CASE WHEN {self._is_of(values, name, 'string')} THEN {like} END)"
+
+    def is_missing(self, values: Values, name: str) -> str:
+        """Return the condition that a dataset has no such property of its own, or null."""
+        return f"(coalesce(json_typeof(d.properties -> {values.bind(name)}::text), 'null') = 'null')"
+
+    def like(self, values: Values, column: str, pattern: str) -> str:
+        """Return the condition that a column of text is of a pattern."""
+        return f"{column} LIKE {values.bind(pattern)}::text"
+
+    def longest(self) -> str:
+        """Return the query for the length of the longest interval in seconds."""
+        length = "extract(epoch FROM max(end_at - start_at))::float8"
+        return f"SELECT {length} AS seconds FROM datasets WHERE end_at > start_at"  # noqa: S608

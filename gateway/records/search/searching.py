@@ -1,0 +1,192 @@
+"""One search: which way is the quickest, its page, and how many there are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gateway.catalogue.geometries import Area
+from gateway.catalogue.search import MOST_COUNTED, Page, Search
+from gateway.errors import BadParameter
+from gateway.model import Dataset, Principal, utc_moment, utc_text
+from gateway.records.audiences import audiences_of
+from gateway.records.search.dialect import Database
+from gateway.records.search.names import require_known
+from gateway.records.search.statements import Kind, Statement, Statements, Way
+
+# So many rows of an index are looked up one by one and sorted; of more only a part of the time at once.
+FEW, PART = 4000, 1000
+HALVINGS = 48
+# More walks side by side than these are no longer quick.
+MOST_WALKS = 64
+# Footprints that are read at once where a geometry decides.
+BATCH = 500
+# Of stored times.
+STEP = timedelta(milliseconds=1)
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+Key = tuple[str | int, ...]
+
+
+def find(database: Database, search: Search, reader: Principal | None) -> Page:
+    """Return the page of a search that a reader may see; raises BadParameter."""
+    require_known(database, search, reader)
+    if () in (search.ids, search.collections):
+        return Page((), None, 0)
+    area = Area(search.intersects) if search.intersects is not None else None
+    timed = search.datetime is not None and search.datetime.start_at is not None
+    longest = database.rows(database.dialect.longest(), {})[0]["seconds"] if timed else None
+    statements = Statements(
+        database.dialect, search, audiences_of(reader), area.box if area else search.bbox, float(longest or 0)
+    )
+    return Finder(database, statements, area).page()
+
+
+class Finder:
+    """One search in a database as of one moment."""
+
+    def __init__(self, database: Database, statements: Statements, area: Area | None) -> None:
+        self._database = database
+        self._statements = statements
+        self._search = statements.search
+        self._area = area
+
+    def page(self) -> Page:
+        """Return the page."""
+        keys: list[Key] = []
+        for way in self._parts():
+            keys += self._keys(way, self._search.limit + 1 - len(keys))
+            if len(keys) > self._search.limit:
+                break
+        more, keys = len(keys) > self._search.limit, keys[: self._search.limit]
+        return Page(self._datasets(keys), keys[-1] if more else None, self._matched())
+
+    def _datasets(self, keys: list[Key]) -> tuple[Dataset, ...]:
+        rows = self._database.rows(*self._statements.datasets([str(key[-1]) for key in keys]))
+        found = {row["id"]: self._database.dialect.dataset(row) for row in rows}
+        return tuple(found[str(key[-1])] for key in keys)
+
+    def _kind(self) -> Kind:
+        """Return the way that takes the least."""
+        if self._search.ids is not None:
+            return Kind.SEEN
+        if self._statements.box is None:
+            walks = len(self._statements.audiences) * len(self._search.collections or (1,))
+            return Kind.WALK if self._statements.by_time and walks <= MOST_WALKS else Kind.SEEN
+        return Kind.SEEN if self._candidates(Way(Kind.SEEN), FEW) < FEW else Kind.BOX
+
+    def _parts(self) -> Iterator[Way]:
+        """Yield ways that together lead to all that comes on this page and later, in the order of the search."""
+        kind = self._kind()
+        if kind is not Kind.BOX or not self._statements.by_time:
+            yield Way(kind)
+            return
+        rest: Way | None = self._from_key()
+        most = PART if rest and self._candidates(rest, FEW) >= FEW else FEW
+        while rest is not None:
+            part = self._part(rest, most)
+            yield part
+            rest, most = self._behind(part, rest), most * 4
+
+    @property
+    def _newest_first(self) -> bool:
+        return self._search.sortby[0].descending
+
+    def _from_key(self) -> Way:
+        if self._search.after is None:
+            return Way(Kind.BOX)
+        moment = _moment(self._search.after[0])
+        return Way(Kind.BOX, last=moment) if self._newest_first else Way(Kind.BOX, first=moment)
+
+    def _part(self, rest: Way, most: int) -> Way:
+        """Return the nearest part of what is left that has some candidates, and less than `most` unless at once."""
+        if self._candidates(rest, most) < most:
+            return rest
+        near, far = rest.last or LAST, rest.first or FIRST
+        if not self._newest_first:
+            near, far = far, near
+        for _ in range(HALVINGS):
+            middle = near + (far - near) / 2
+            middle = middle.replace(microsecond=middle.microsecond // 1000 * 1000)
+            if middle in (near, far):
+                break
+            number = self._candidates(self._until(rest, middle), most)
+            near, far = (near, middle) if number >= most else (middle, far)
+            if self._search.limit < number < most:
+                return self._until(rest, middle)
+        return self._until(rest, far)
+
+    def _until(self, rest: Way, edge: datetime) -> Way:
+        return replace(rest, first=edge) if self._newest_first else replace(rest, last=edge)
+
+    def _behind(self, part: Way, rest: Way) -> Way | None:
+        """Return what is left of `rest` behind a part of it, None where that was all."""
+        if part == rest:
+            return None
+        if self._newest_first:
+            return replace(rest, last=part.first - STEP) if part.first is not None and part.first > FIRST else None
+        return replace(rest, first=part.last + STEP) if part.last is not None and part.last < LAST - STEP else None
+
+    def _keys(self, way: Way, most: int) -> list[Key]:
+        """Return the first keys on a way that come behind the page before."""
+        if self._area is None:
+            return self._rows(way, most, self._search.after)
+        found: list[Key] = []
+        for batch in self._batches(way, self._search.after):
+            found += self._meeting(batch)
+            if len(found) >= most:
+                break
+        return found[:most]
+
+    def _batches(self, way: Way, after: Key | None) -> Iterator[list[Key]]:
+        while batch := self._rows(way, BATCH, after):
+            yield batch
+            after = batch[-1]
+
+    def _meeting(self, keys: list[Key]) -> list[Key]:
+        """Return those whose footprint meets the geometry; one that is not known is its box."""
+        assert self._area is not None  # noqa: S101 - asked for a geometry alone
+        rows = self._database.rows(*self._statements.footprints([str(key[-1]) for key in keys]))
+        met = {row["id"] for row in rows if self._area.meets(_footprint(row))}
+        return [key for key in keys if key[-1] in met]
+
+    def _rows(self, way: Way, most: int, after: Key | None) -> list[Key]:
+        sql, values = self._statements.page((way,), most, after)
+        return [tuple(map(_plain, row.values())) for row in self._database.rows(sql, values)]
+
+    def _matched(self) -> int | None:
+        """Return how many datasets there are in all pages, None for MOST_COUNTED and more."""
+        way = Way(self._kind())
+        number = self._number(self._statements.count((way,), MOST_COUNTED))
+        if number >= MOST_COUNTED:
+            return None
+        if self._area is None:
+            return number
+        return sum(len(self._meeting(batch)) for batch in self._batches(way, None))
+
+    def _candidates(self, way: Way, most: int) -> int:
+        return self._number(self._statements.candidates(way, most))
+
+    def _number(self, statement: Statement) -> int:
+        return int(self._database.rows(*statement)[0]["number"])
+
+
+def _plain(value: Any) -> str | int:
+    return utc_text(value) if isinstance(value, datetime) else value
+
+
+def _moment(value: str | int) -> datetime:
+    try:
+        return utc_moment(str(value))
+    except ValueError:
+        raise BadParameter("The token is of another search.") from None
+
+
+def _footprint(row: dict[str, Any]) -> dict[str, Any] | tuple[float, float, float, float]:
+    """Return the geometry of a row, or its box."""
+    if row["footprint"] is not None:
+        found: dict[str, Any] = json.loads(row["footprint"])
+        return found
+    return row["west"], row["south"], row["east"], row["north"]

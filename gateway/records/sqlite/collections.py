@@ -1,0 +1,121 @@
+"""Collections in SQL: their records, and what each reader sees of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection, collection_of_root
+from gateway.errors import BadParameter
+from gateway.model import AuditRow, Principal, utc_moment
+from gateway.records.audiences import SHARED, audiences_of, sees_all
+from gateway.records.extents import seen_of
+from gateway.records.rows import Row, collection_of, collection_row
+from gateway.records.sqlite import audit_rows
+from gateway.records.sqlite.connection import rows_of
+
+NEXT = """SELECT * FROM collections WHERE id > :after
+    AND (:all OR EXISTS (SELECT 1 FROM dataset_audiences
+        WHERE audience IN (SELECT value FROM json_each(:audiences)) AND collection = collections.id))
+    ORDER BY id LIMIT :limit"""
+# Of the shared audiences a dataset has one row, of all others it may have several.
+EXTENTS = """SELECT collection, count(*) AS number, min(west) AS west, max(east) AS east, min(south) AS south,
+        max(north) AS north, min(start_at) AS first, max(end_at) AS last
+    FROM (
+        SELECT collection, west, south, east, north, start_at, end_at FROM dataset_audiences
+            WHERE audience IN (SELECT value FROM json_each(:shared))
+                AND collection IN (SELECT value FROM json_each(:collections))
+        UNION ALL SELECT collection, west, south, east, north, start_at, end_at FROM (
+            SELECT DISTINCT dataset_id, collection, west, south, east, north, start_at, end_at FROM dataset_audiences
+            WHERE audience IN (SELECT value FROM json_each(:own))
+                AND collection IN (SELECT value FROM json_each(:collections))
+        )
+    ) GROUP BY collection, CAST(west AS INTEGER)"""
+
+
+def by_id(database: Database, collection_id: str) -> Collection | None:
+    """Return the collection with this id, or None."""
+    found = rows_of(database, "SELECT * FROM collections WHERE id = :id", {"id": collection_id})
+    return collection_of(found[0]) if found else None
+
+
+def seen(database: Database, reader: Principal | None, after: str, limit: int) -> tuple[SeenCollection, ...]:
+    """Return the collections of which a reader sees a dataset, by id."""
+    values = {"after": after, "limit": limit, "all": sees_all(reader), "audiences": json.dumps(audiences_of(reader))}
+    with database.atomic():
+        if "collections" not in database.table_names():
+            return _of_roots(database, values)
+        found = [collection_of(row) for row in rows_of(database, NEXT, values)]
+        return seen_of(found, _extents(database, [each.id for each in found], reader))
+
+
+def _of_roots(database: Database, values: Row) -> tuple[SeenCollection, ...]:
+    """Return the collections that a database of an older release will have; it is read as it is."""
+    roots: dict[str, datetime] = {}
+    for row in rows_of(database, "SELECT root, min(created_at) AS at FROM datasets GROUP BY root", {}):
+        roots[collection_of_root(row["root"])] = utc_moment(row["at"])
+    found = sorted(name for name in roots if name > values["after"])[: values["limit"]]
+    return seen_of((Collection(name, name, roots[name], roots[name]) for name in found), ())
+
+
+def seen_one(database: Database, collection_id: str, reader: Principal | None) -> SeenCollection | None:
+    """Return a collection as a reader sees it, None where they see no dataset of it."""
+    with database.atomic():
+        found = by_id(database, collection_id)
+        if found is None:
+            return None
+        (one,) = seen_of([found], _extents(database, [found.id], reader))
+    return one if one.extent.count or sees_all(reader) else None
+
+
+def _extents(database: Database, ids: Sequence[str], reader: Principal | None) -> list[Row]:
+    audiences = set(audiences_of(reader))
+    shared, own = sorted(audiences & SHARED), sorted(audiences - SHARED)
+    texts = {"collections": ids, "shared": shared, "own": own}
+    return rows_of(database, EXTENTS, {name: json.dumps(value) for name, value in texts.items()})
+
+
+def create(database: Database, collection: Collection, row: AuditRow) -> bool:
+    """Return whether the collection is new. In a transaction."""
+    if database.execute(*_insert(collection)).rowcount == 0:
+        return False
+    audit_rows.append(database, [row])
+    return True
+
+
+def _insert(collection: Collection) -> tuple[str, Row]:
+    columns = collection_row(collection)
+    names, marks = ", ".join(columns), ", ".join(f":{name}" for name in columns)
+    return f"INSERT INTO collections ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING", columns  # noqa: S608
+
+
+def make(database: Database, collection_id: str, at: datetime) -> None:
+    """Return when there is such a collection, made where it was missing: the act's own row names it."""
+    database.execute(*_insert(Collection(collection_id, collection_id, at, at)))
+
+
+def change(database: Database, collection_id: str, wanted: CollectionChange, row: AuditRow) -> Collection | None:
+    """Return the collection after the change, or None where there is none. In a transaction."""
+    known = by_id(database, collection_id)
+    if known is None:
+        return None
+    columns = collection_row(replace(wanted.of(known), updated_at=row.at))
+    changes = ", ".join(f"{name} = :{name}" for name in columns)
+    database.execute(f"UPDATE collections SET {changes} WHERE id = :id", columns)  # noqa: S608
+    audit_rows.append(database, [row])
+    return collection_of(columns)
+
+
+def remove(database: Database, collection_id: str, row: AuditRow) -> bool:
+    """Return whether the collection was there; raises BadParameter where it has datasets. In a transaction."""
+    held = "SELECT 1 AS found FROM datasets WHERE collection = :id LIMIT 1"
+    if rows_of(database, held, {"id": collection_id}):
+        raise BadParameter(f"The collection {collection_id} is not empty.")
+    if database.execute("DELETE FROM collections WHERE id = ?", [collection_id]).rowcount == 0:
+        return False
+    audit_rows.append(database, [row])
+    return True

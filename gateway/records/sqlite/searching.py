@@ -1,0 +1,41 @@
+"""Searches in an SQLite file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlite_utils import Database
+
+from gateway.catalogue.search import Page, Search
+from gateway.model import Principal
+from gateway.records.rows import Row
+from gateway.records.search import names
+from gateway.records.search.searching import find
+from gateway.records.search.sqlite import SqliteDialect
+from gateway.records.sqlite.connection import rows_of
+
+
+class AsOf:
+    """The file as of one moment."""
+
+    dialect = SqliteDialect()
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def rows(self, sql: str, values: dict[str, Any]) -> list[Row]:
+        """Return the rows of a query by column name."""
+        return rows_of(self._database, sql, values)
+
+
+def search(database: Database, wanted: Search, reader: Principal | None) -> Page:
+    """Return one page of the datasets that a reader may see, all of it as of one moment."""
+    with database.atomic():
+        return find(AsOf(database), wanted, reader)
+
+
+def queryables(database: Database, reader: Principal | None, collection: str | None) -> Mapping[str, frozenset[str]]:
+    """Return the properties that a reader may filter by."""
+    with database.atomic():
+        return names.queryables(AsOf(database), reader, collection)
