@@ -136,7 +136,8 @@ STEPS = {
     "2-revisions": Step(REVISIONS),
     "3-audit": Step(AUDIT),
     "4-listing": Step(indexes=LISTING),
-    "5-collections": Step(COLLECTIONS, indexes=LATER),
+    "5-collections": Step(COLLECTIONS),
+    "6-collections-indexes": Step(indexes=LATER),
 }
 TABLES = ("datasets", "grants", "users", "audit", "revision", "collections", "dataset_audiences")
 # What the server's role needs where another one owns the tables; the audit it may read and add to.

@@ -104,7 +104,7 @@ def test_who_writes_does_not_wait_for_an_index_that_waits_for_others(before, cap
         reading.execute("SELECT count(*) FROM datasets")
         owner.execute("SET lock_timeout = '300ms'")
         with ThreadPoolExecutor(1) as thread:
-            built = thread.submit(indexes.build, owner, STEPS["4-listing"].indexes)
+            built = thread.submit(indexes.build, owner, STEPS[LAST].indexes)
             everything(records, 1)
             assert built.result() is False
         assert "cog-gateway migrate" in caplog.text
