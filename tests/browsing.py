@@ -1,6 +1,9 @@
 """Chromium for tests: a page that may reach loopback alone, and whose console and policy are watched.
 
-Browser and gateway share the test's loop, because a browser kept over tests would leave its own loop running:
+One browser serves all tests of a process. It lives on the loop that it was launched on, so these tests share a loop,
+which a `conftest.py` imports from here:
+
+    from tests.browsing import io_loop
 
     @pytest.mark.gen_test
     async def test_page(http_server, base_url):
@@ -8,16 +11,18 @@ Browser and gateway share the test's loop, because a browser kept over tests wou
             await page.goto(base_url)
 """
 
+import asyncio
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from tornado.ioloop import IOLoop
 
 ARGUMENTS = (
     "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -74,6 +79,46 @@ async def launch() -> AsyncIterator[Browser]:
             await browser.close()
 
 
+class Kept:
+    """The browser of all tests of this process, launched for the first that wants it and again where it has crashed."""
+
+    def __init__(self) -> None:
+        self._launched = AsyncExitStack()
+        self._browser: Browser | None = None
+
+    async def browser(self) -> Browser:
+        """Return the browser, on the loop of every test that asks for it."""
+        if self._browser is None or not self._browser.is_connected():
+            await self.close()
+            self._browser = await self._launched.enter_async_context(launch())
+        return self._browser
+
+    async def close(self) -> None:
+        """End the browser."""
+        self._browser = None
+        await self._launched.aclose()
+
+
+KEPT = Kept()
+
+
+@pytest.fixture(scope="session")
+def lasting_loop() -> Iterator[IOLoop]:
+    """The loop of the browser, which ends with it."""
+    loop = IOLoop(make_current=False)
+    yield loop
+    loop.run_sync(KEPT.close)
+    loop.close(all_fds=True)
+
+
+@pytest.fixture
+def io_loop(lasting_loop: IOLoop) -> Iterator[IOLoop]:
+    """The loop of the browser as that of a test and of the gateway under test."""
+    asyncio.set_event_loop(lasting_loop.asyncio_loop)
+    yield lasting_loop
+    asyncio.set_event_loop(None)
+
+
 @asynccontextmanager
 async def watched_page(browser: Browser, allowed: Iterable[str] = (), **options: Any) -> AsyncIterator[Page]:
     """A page in a context of its own, made with playwright's `options`; fails at the end when it complained."""
@@ -95,6 +140,6 @@ async def watched_page(browser: Browser, allowed: Iterable[str] = (), **options:
 
 @asynccontextmanager
 async def opened_page(allowed: Iterable[str] = (), **options: Any) -> AsyncIterator[Page]:
-    """A watched page in a Chromium of its own."""
-    async with launch() as browser, watched_page(browser, allowed, **options) as page:
+    """A watched page in the browser of this process."""
+    async with watched_page(await KEPT.browser(), allowed, **options) as page:
         yield page

@@ -16,13 +16,17 @@ if "pkg_resources" not in sys.modules:
 
 # What takes longest begins first, so that no process is left with it at the end.
 LONGEST = (
-    "e2e/test_drills.py", "studio/test_faults.py", "e2e/test_serve.py", "tiles/test_engine.py", "e2e/test_api.py",
-    "browser/test_map.py", "cli/test_demo.py", "clients/test_use.py", "tiles/test_whole_extents.py", "test_start.py",
-    "operating/test_install.py", "test_package.py", "hostile/test_files.py", "handlers/test_s3_downloads.py",
+    "e2e/test_drills.py", "e2e/test_serve.py", "browser/test_late.py", "studio/test_faults.py", "e2e/test_api.py",
+    "tiles/test_whole_extents.py", "browser/test_map.py", "e2e/test_killed_convert.py", "handlers/test_s3_downloads.py",
+    "operating/test_install.py", "browser/test_access.py", "hostile/test_files.py", "e2e/test_bench_check.py",
+    "browser/test_direct.py", "clients/test_use.py", "cli/test_demo.py", "test_start.py", "test_package.py",
+    "e2e/test_door.py", "tiles/test_engine.py", "handlers/test_answers.py",
 )  # fmt: skip
 TESTS = Path(__file__).parent
 
-pytest_plugins = ["pytest_tornado.plugin", "tests.patience", "tests.s3", "tests.postgres", "tests.valkey"]
+pytest_plugins = [
+    "pytest_tornado.plugin", "tests.patience", "tests.s3", "tests.postgres", "tests.valkey", "tests.browsing",
+]  # fmt: skip
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browsing import opened_page
+from tests.browsing import io_loop, opened_page  # noqa: F401 - the loop of the browser
 from tests.handlers.conftest import *  # noqa: F403 - the gateway and how to ask it
 
 

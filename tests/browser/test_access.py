@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 
 from tests.browser.conftest import colours, drawn, sign_in
-from tests.browsing import launch, opened_page, watched_page
+from tests.browsing import opened_page
 
 PHONE = {"viewport": {"width": 360, "height": 740}}
 DARK = {"color_scheme": "dark"}
@@ -23,22 +23,21 @@ async def faults(page) -> list[str]:
 
 @pytest.mark.gen_test
 async def test_axe_finds_nothing_serious(http_server, base_url, samples):
-    async with launch() as browser:
-        for options in ({}, DARK, PHONE):
-            async with watched_page(browser, **options) as page:
-                await page.goto(base_url)
-                await page.wait_for_selector("text=1 dataset")
-                await page.click("#account")
-                # The dialog makes the rest inert, but not invisible to axe.
-                assert await faults(page) == []
-                await page.keyboard.press("Escape")
-                await sign_in(page, samples.bearer)
-                await page.click("text=Elevation")
-                await drawn(page)
-                await page.focus("#map")
-                await page.keyboard.press("Enter")
-                await page.wait_for_selector("#popup .place")
-                assert await faults(page) == []
+    for options in ({}, DARK, PHONE):
+        async with opened_page(**options) as page:
+            await page.goto(base_url)
+            await page.wait_for_selector("text=1 dataset")
+            await page.click("#account")
+            # The dialog makes the rest inert, but not invisible to axe.
+            assert await faults(page) == []
+            await page.keyboard.press("Escape")
+            await sign_in(page, samples.bearer)
+            await page.click("text=Elevation")
+            await drawn(page)
+            await page.focus("#map")
+            await page.keyboard.press("Enter")
+            await page.wait_for_selector("#popup .place")
+            assert await faults(page) == []
 
 
 @pytest.mark.gen_test
@@ -109,12 +108,9 @@ async def test_the_keyboard_alone_is_enough(http_server, base_url, samples):
 
 @pytest.mark.gen_test
 async def test_dark_is_dark(http_server, base_url, samples):
-    async with launch() as browser:
-        grounds = []
-        for scheme in ("light", "dark"):
-            async with watched_page(browser, color_scheme=scheme) as page:
-                await page.goto(base_url)
-                grounds.append(
-                    await page.evaluate("getComputedStyle(document.querySelector('#panel')).backgroundColor")
-                )
+    grounds = []
+    for scheme in ("light", "dark"):
+        async with opened_page(color_scheme=scheme) as page:
+            await page.goto(base_url)
+            grounds.append(await page.evaluate("getComputedStyle(document.querySelector('#panel')).backgroundColor"))
     assert grounds == ["rgb(255, 255, 255)", "rgb(22, 30, 29)"]

@@ -10,7 +10,7 @@ from imagecodecs import png_encode
 from rasterio.warp import transform
 
 from tests.browser.conftest import REFUSED, SAMPLES, colours, drawn, sign_in
-from tests.browsing import launch, opened_page, watched_page
+from tests.browsing import opened_page
 from tests.rasters import write_cog_of
 
 
@@ -84,30 +84,27 @@ async def test_the_value_at_a_point_is_that_of_the_raster(http_server, base_url,
 @pytest.mark.gen_test
 async def test_a_link_restores_dataset_place_and_style(http_server, base_url, samples):
     wanted = f"#dataset={samples.elevation.id}&at=11.50,-84.30000,36.30000&range=300,800&colors=magma_r&opacity=0.5"
-    async with launch() as browser:
-        async with watched_page(browser, [REFUSED], permissions=["clipboard-read", "clipboard-write"]) as page:
-            await page.goto(base_url + wanted)
-            await page.click("#dataset-state button")
-            await page.fill("#bearer", samples.bearer)
-            await page.press("#bearer", "Enter")
-            await drawn(page)
-            assert page.url.endswith(wanted)
-            assert await page.is_checked("#ramps [value=magma]")
-            assert await page.is_checked("#reversed")
-            assert [await page.input_value(each) for each in ("#from", "#to", "#opacity")] == ["300", "800", "50"]
-            await page.click("#share")
-            await page.wait_for_selector("#live:has-text('The link is copied.')", state="attached")
-            assert await page.evaluate("navigator.clipboard.readText()") == page.url
-            await page.click("#back")
-            assert page.url.rstrip("/") == base_url
-        async with watched_page(browser) as page:
-            await page.goto(
-                f"{base_url}#dataset={samples.marble.id}&at=2.00,20.00000,10.00000&bands=3,2,1&range=0,200"
-            )
-            await drawn(page)
-            chosen = [await each.input_value() for each in await page.locator("#bands select").all()]
-            assert chosen == ["3", "2", "1"]
-            assert "zoom level 2.0" in await page.text_content("#map-told")
+    async with opened_page([REFUSED], permissions=["clipboard-read", "clipboard-write"]) as page:
+        await page.goto(base_url + wanted)
+        await page.click("#dataset-state button")
+        await page.fill("#bearer", samples.bearer)
+        await page.press("#bearer", "Enter")
+        await drawn(page)
+        assert page.url.endswith(wanted)
+        assert await page.is_checked("#ramps [value=magma]")
+        assert await page.is_checked("#reversed")
+        assert [await page.input_value(each) for each in ("#from", "#to", "#opacity")] == ["300", "800", "50"]
+        await page.click("#share")
+        await page.wait_for_selector("#live:has-text('The link is copied.')", state="attached")
+        assert await page.evaluate("navigator.clipboard.readText()") == page.url
+        await page.click("#back")
+        assert page.url.rstrip("/") == base_url
+    async with opened_page() as page:
+        await page.goto(f"{base_url}#dataset={samples.marble.id}&at=2.00,20.00000,10.00000&bands=3,2,1&range=0,200")
+        await drawn(page)
+        chosen = [await each.input_value() for each in await page.locator("#bands select").all()]
+        assert chosen == ["3", "2", "1"]
+        assert "zoom level 2.0" in await page.text_content("#map-told")
 
 
 @pytest.mark.gen_test

@@ -1,6 +1,7 @@
 """The gateway with the sample rasters, and how to ask it."""
 
 from tests.browser.conftest import samples
+from tests.browsing import io_loop
 from tests.handlers.conftest import app, cog_file, fetch, http_server, settings, world
 
-__all__ = ["app", "cog_file", "fetch", "http_server", "samples", "settings", "world"]
+__all__ = ["app", "cog_file", "fetch", "http_server", "io_loop", "samples", "settings", "world"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.browser.conftest import REFUSED
-from tests.browsing import launch, watched_page
+from tests.browsing import opened_page
 
 # Faster than the answers come.
 CHOOSE_THRICE = "for (let i = 0; i < 3; i++) document.getElementById('dataset').dispatchEvent(new Event('change'))"
@@ -35,7 +35,7 @@ async def test_public_and_private_datasets_are_drawn_in_their_style(http_server,
     answer = await fetch(f"/api/auth/tile-token/{samples.elevation.id}", "POST", token=samples.bearer)
     token = json.loads(answer.body)["token"]
     hidden = f"dataset={samples.elevation.id}&colormap_name=viridis"
-    async with launch() as browser, watched_page(browser, [REFUSED], viewport={"width": 640, "height": 460}) as page:
+    async with opened_page([REFUSED], viewport={"width": 640, "height": 460}) as page:
         await page.goto(f"{base_url}/examples/{client}.html")
         world = await pixels(page)
         await page.evaluate(CHOOSE_THRICE)

@@ -15,7 +15,7 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application, StaticFileHandler
 
 from tests.browser.conftest import SAMPLES, colours, drawn, sign_in
-from tests.browsing import launch, watched_page
+from tests.browsing import opened_page
 
 CLIENTS = ("qgis", "leaflet", "maplibre", "openlayers", "gdal", "python", "curl")
 WEB = ("leaflet", "maplibre", "openlayers")
@@ -57,9 +57,9 @@ async def in_shell(folder, text: str, **variables: str) -> str:
     return (await run(folder, "sh", "-e", "-c", text, **variables)).stdout
 
 
-async def opened(browser, url: str) -> int:
+async def opened(url: str) -> int:
     """Return how many colours a copied page draws in its middle."""
-    async with watched_page(browser, viewport={"width": 640, "height": 460}) as page:
+    async with opened_page(viewport={"width": 640, "height": 460}) as page:
         await page.goto(url)
         await page.wait_for_load_state("networkidle")
         for _ in range(40):
@@ -71,22 +71,21 @@ async def opened(browser, url: str) -> int:
 
 @pytest.mark.gen_test
 async def test_lines_for_a_private_dataset_work_with_its_style(http_server, base_url, samples, tmp_path, elsewhere):
-    async with launch() as browser:
-        async with watched_page(browser) as page:
-            await page.goto(base_url)
-            await sign_in(page, samples.bearer)
-            await page.click("text=Elevation")
-            await drawn(page)
-            await page.check("#ramps [value=viridis]")
-            await page.wait_for_selector("#legend img[src*=viridis]")
-            found = await lines(page)
-            note = await page.locator("#use-lines .note").last.text_content()
-        for client in WEB:
-            (tmp_path / f"{client}.html").write_text(found[client][0])
-            assert await opened(browser, f"{elsewhere}/{client}.html") > 50, client
-        # Two of them need no web server at all.
-        for client in ("leaflet", "openlayers"):
-            assert await opened(browser, f"file://{tmp_path}/{client}.html") > 50, client
+    async with opened_page() as page:
+        await page.goto(base_url)
+        await sign_in(page, samples.bearer)
+        await page.click("text=Elevation")
+        await drawn(page)
+        await page.check("#ramps [value=viridis]")
+        await page.wait_for_selector("#legend img[src*=viridis]")
+        found = await lines(page)
+        note = await page.locator("#use-lines .note").last.text_content()
+    for client in WEB:
+        (tmp_path / f"{client}.html").write_text(found[client][0])
+        assert await opened(f"{elsewhere}/{client}.html") > 50, client
+    # Two of them need no web server at all.
+    for client in ("leaflet", "openlayers"):
+        assert await opened(f"file://{tmp_path}/{client}.html") > 50, client
     assert samples.bearer not in str(found)
     assert "The tile token in it ends at" in note
     wmts, xyz = found["qgis"]
@@ -111,7 +110,7 @@ async def test_lines_for_a_private_dataset_work_with_its_style(http_server, base
 @pytest.mark.gen_test
 @pytest.mark.parametrize("settings", [{}, {"open_downloads": True}], indirect=True)
 async def test_lines_for_a_public_dataset_work_without_an_account(http_server, base_url, samples, tmp_path):
-    async with launch() as browser, watched_page(browser) as page:
+    async with opened_page() as page:
         await page.goto(base_url)
         await page.click("text=Blue Marble")
         await drawn(page)
