@@ -81,13 +81,14 @@ def processes(folder, *, threads=2, queue_limit=64, painters=1, memory_mb=512, f
 KINDS = {"local": local, "processes": processes}
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(scope="module", params=KINDS)
 def bench_of(request):
     """Return a context manager of a bench over a folder; its options are those of every studio."""
     return KINDS[request.param]
 
 
-@pytest.fixture
-def bench(bench_of, tmp_path):
-    with bench_of(tmp_path) as found:
+@pytest.fixture(scope="module")
+def bench(bench_of, tmp_path_factory):
+    """A studio of each kind, for all tests of a file that leave it as it was."""
+    with bench_of(tmp_path_factory.mktemp("bench")) as found:
         yield found

@@ -63,6 +63,16 @@ def near(folder, **options):
         yield bench
 
 
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory):
+    """A studio for all tests that leave its painter as it was."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forks, "PROGRAM", "tests.studio.painter")
+        patch.setattr(crew, "SLOW_SECONDS", NEVER_SECONDS)
+        with near(tmp_path_factory.mktemp("lasting")) as bench:
+            yield bench
+
+
 def held_to(bench, *tasks, slow=NEVER_SECONDS, paint=NEVER_SECONDS):
     """Return the futures of tasks; those of them that begin at once, and no others, are held to these seconds."""
     (place,) = bench.studio._near
@@ -193,13 +203,12 @@ def test_who_stood_by_for_a_while_is_needed_no_more(tmp_path, monkeypatch):
         assert pid_of(bench)
 
 
-def test_what_is_told_a_whole_group_does_not_end_a_painter_at_its_work(tmp_path):
-    with near(tmp_path) as bench:
-        pid, busy = pid_of(bench), bench.studio.submit(ask("wait", 0.5))
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            os.kill(pid, number)
-        assert busy.result(120) == pid
-        assert bench.studio.load().deaths == 0
+def test_what_is_told_a_whole_group_does_not_end_a_painter_at_its_work(lasting):
+    pid, busy = pid_of(lasting), lasting.studio.submit(ask("wait", 0.5))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(pid, number)
+    assert busy.result(120) == pid
+    assert lasting.studio.load().deaths == 0
 
 
 def test_a_painter_that_has_grown_is_followed_by_a_fresh_one_without_a_gap(tmp_path):
@@ -228,9 +237,9 @@ def test_more_memory_than_there_is_within_a_task_is_told(tmp_path):
         assert pid_of(bench) == first
 
 
-def test_any_other_error_is_a_bare_500_and_its_text_is_in_the_log_alone(tmp_path, caplog):
-    with near(tmp_path) as bench, pytest.raises(GatewayError) as caught:
-        bench.studio.submit(over("fail")).result(120)
+def test_any_other_error_is_a_bare_500_and_its_text_is_in_the_log_alone(lasting, caplog):
+    with pytest.raises(GatewayError) as caught:
+        lasting.studio.submit(over("fail")).result(120)
     assert (caught.value.status, caught.value.detail) == (500, "")
     assert any("a key that is not there" in text for text in errors(caplog))
 
@@ -239,14 +248,13 @@ def test_any_other_error_is_a_bare_500_and_its_text_is_in_the_log_alone(tmp_path
     "what", ["exit", "interrupt", "generator", "stop", "deep", "strange", "odd", "attribute", "opencv", "proj",
              "overflow", "gdal"],
 )  # fmt: skip
-def test_whatever_a_library_raises_is_an_answer_and_ends_no_painter(tmp_path, what, caplog):
+def test_whatever_a_library_raises_is_an_answer_and_ends_no_painter(lasting, what, caplog):
     known = {"opencv": CannotBeDrawn, "proj": NoPlace, "overflow": CannotBeDrawn, "gdal": CannotBeDrawn}
-    with near(tmp_path) as bench:
-        first = pid_of(bench)
-        with pytest.raises(GatewayError) as caught:
-            bench.studio.submit(ask("strange", what)).result(60)
-        assert pid_of(bench) == first
-        assert bench.studio.load().deaths == 0
+    first = pid_of(lasting)
+    with pytest.raises(GatewayError) as caught:
+        lasting.studio.submit(ask("strange", what)).result(60)
+    assert pid_of(lasting) == first
+    assert lasting.studio.load().deaths == 0
     assert type(caught.value) is known.get(what, GatewayError)
     if what not in known:
         assert (caught.value.status, caught.value.detail) == (500, "")

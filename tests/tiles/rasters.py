@@ -2,6 +2,8 @@
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +21,18 @@ from gateway.storage import open_storage
 UTM = "EPSG:32633"
 MERCATOR = "EPSG:3857"
 HALF = 20037508.342789244
+# The bytes of the last rasters that were written, by what `write` was told.
+WRITTEN: dict[str, bytes] = {}
+MOST_WRITTEN = 40
 
 
 def landscape(bands, rows, cols, dtype="uint8", seed=1):
     """Return smooth hills with some noise, (bands, rows, cols), over most of the range of the type."""
+    return _landscape(bands, rows, cols, dtype, seed).copy()
+
+
+@lru_cache(16)
+def _landscape(bands, rows, cols, dtype, seed):
     y, x = np.mgrid[0:rows, 0:cols]
     noise = np.random.default_rng(seed).normal(0, 0.02, (bands, rows, cols))
     waves = [np.sin(x / (17 + 5 * b)) * np.cos(y / (23 + 3 * b)) for b in range(bands)]
@@ -33,11 +43,29 @@ def landscape(bands, rows, cols, dtype="uint8", seed=1):
     return (unit * (top - 2) + 1).astype(dtype)
 
 
-def write(
+def write(path: Path, pixels, transform, crs=UTM, *, mask=None, **told):
+    """Write a COG of `pixels`, (bands, rows, cols), and its `mask`, (rows, cols), as `compress` is told.
+
+    The same one is compressed once in a process.
+    """
+    arrays = [
+        (each.shape, each.dtype.str, sha256(each.tobytes()).digest()) for each in (pixels, mask) if each is not None
+    ]
+    key = repr((arrays, transform, crs, sorted(told.items())))
+    if key not in WRITTEN:
+        compress(path, pixels, transform, crs, mask=mask, **told)
+        WRITTEN[key] = path.read_bytes()
+        if len(WRITTEN) > MOST_WRITTEN:
+            del WRITTEN[next(iter(WRITTEN))]
+    path.write_bytes(WRITTEN[key])
+    return path
+
+
+def compress(
     path: Path,
     pixels,
     transform,
-    crs=UTM,
+    crs,
     *,
     nodata=None,
     mask=None,
@@ -47,7 +75,7 @@ def write(
     offsets=None,
     **options,
 ):
-    """Write a COG of `pixels`, (bands, rows, cols); the last band is alpha when told, `mask` is (rows, cols)."""
+    """Write a COG; the last band is alpha when told, `options` are those of GDAL's COG driver."""
     bands, rows, cols = pixels.shape
     profile = {"driver": "GTiff", "count": bands, "height": rows, "width": cols, "dtype": pixels.dtype}
     with MemoryFile() as memory, rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
@@ -63,7 +91,6 @@ def write(
                 plain.write_mask(mask)
         creation = {"compress": "DEFLATE", "blocksize": 128, "overview_resampling": "nearest"} | options
         copy(memory.name, path, driver="COG", **creation)
-    return path
 
 
 def utm(west=500_000, north=5_300_000, pixel=30):
