@@ -134,6 +134,10 @@ def store(request) -> Store:
     return request.getfixturevalue(f"{request.param}_store")
 
 
+# For what the gateway does whatever the store is: where it stumbles, whom it refuses, what it notes.
+one_store = pytest.mark.parametrize("store", ["moto"], indirect=True)
+
+
 @pytest.fixture
 def bucket(store) -> str:
     """An empty bucket of the test's own."""

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from operator import add
 from unittest.mock import patch
 
 from gateway.model import Dataset, Level, Scale
@@ -22,6 +23,12 @@ PATHS = {
     "documents": ["tilejson.json?minzoom=0&maxzoom=1", "WMTSCapabilities.xml?minzoom=0&maxzoom=1", "", "validation"],
     "values": [place + form for place, form in product(PLACES, (".tif", ".npy"))] + [KVP + form for form in ("tif", "npy")],
 }  # fmt: skip
+# Each place once, and each form at one of them at least.
+PATHS_ONCE = {
+    **PATHS,
+    "pictures": [*map(add, PLACES, ("", ".png", ".jpg", ".webp")), KVP + "png"],
+    "values": [*map(add, PLACES, (".tif", ".npy", ".npy", ".tif")), KVP + "tif"],
+}
 CALLERS = (
     "anonymous", "tile token", "download token", "bearer, no grant", "bearer, may view", "bearer, may download",
     "bearer, admin",
@@ -61,8 +68,8 @@ class Asked:
     scales: tuple[Scale, Scale]
 
 
-async def all_answers(world: World, fetch) -> dict[Asked, Answer]:
-    """Return what every caller is answered of every route, for a dataset of each pair of scales.
+async def all_answers(world: World, fetch, paths: dict[str, list[str]] = PATHS) -> dict[Asked, Answer]:
+    """Return what every caller is answered of every path, for a dataset of each pair of scales.
 
     Refusals are counted one by one here; else they are bounded for each address.
     """
@@ -76,7 +83,7 @@ async def all_answers(world: World, fetch) -> dict[Asked, Answer]:
         for scales, caller in product(SCALES, CALLERS):
             dataset = datasets[scales]
             query, bearer = await credential_of(world, fetch, dataset, caller)
-            for asked in requests_of(scales, caller):
+            for asked in requests_of(scales, caller, paths):
                 path = f"/api/datasets/{dataset.id}/{asked.path}".rstrip("/")
                 path += ("&" if "?" in path else "?") + query if query else ""
                 response = await fetch(path, asked.method, token=bearer)
@@ -89,9 +96,9 @@ async def all_answers(world: World, fetch) -> dict[Asked, Answer]:
     return {asked: Answer(found[asked], tuple(sorted(rows.get(ids[asked], Counter()).elements()))) for asked in found}
 
 
-def requests_of(scales: tuple[Scale, Scale], caller: str) -> Iterator[Asked]:
+def requests_of(scales: tuple[Scale, Scale], caller: str, of_kind: dict[str, list[str]]) -> Iterator[Asked]:
     """Yield what one caller asks of one dataset: everything by GET, and values by HEAD as well."""
-    for kind, paths in PATHS.items():
+    for kind, paths in of_kind.items():
         for path in paths:
             yield Asked(kind, path, "GET", caller, scales)
             if kind == "values":

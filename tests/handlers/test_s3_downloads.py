@@ -19,7 +19,7 @@ from tests.handlers.test_downloads import finished, raw_get, recorded, url
 from tests.handlers.test_ends import check, rows_of, settled, visited
 from tests.handlers.test_streaming import port_of
 from tests.rasters import write_cog, write_striped
-from tests.s3 import new_bucket
+from tests.s3 import new_bucket, one_store
 from tests.storage.test_s3 import with_head
 
 pytestmark = pytest.mark.gen_test
@@ -124,6 +124,7 @@ async def test_head_is_answered_here_with_the_headers_of_a_local_file(world, fet
     assert world.audit() == []
 
 
+@one_store
 @pytest.mark.parametrize("root", ["bucket", "stream"])
 async def test_conditions_and_impossible_ranges_are_answered_here_and_no_download(world, fetch, add, tunnel, root):
     dataset = add(root)
@@ -238,6 +239,7 @@ async def test_a_store_that_goes_away_under_a_transfer_breaks_the_connection(
     await finished(world, "aborted")
 
 
+@one_store
 async def test_a_client_that_takes_a_little_at_a_time_gets_everything(world, http_server, add, long_cog):
     dataset = add("stream", long_cog)
     reader, writer = await raw_get(http_server, url(dataset), world.bearer())
@@ -250,6 +252,7 @@ async def test_a_client_that_takes_a_little_at_a_time_gets_everything(world, htt
     await finished(world, "completed")
 
 
+@one_store
 @pytest.mark.parametrize("settings", [{"stall_seconds": 0.3}], indirect=True)
 async def test_a_client_that_takes_nothing_is_disconnected(world, http_server, add, long_cog):
     dataset = add("stream", long_cog)
@@ -271,6 +274,7 @@ async def test_a_replaced_object_is_judged_again_and_sent_as_it_is_now(world, fe
     assert [row.version for row in world.audit("download.cog")] == [tag.strip('"')]
 
 
+@one_store
 @pytest.mark.parametrize("depth", ["blocks", "full"])
 async def test_an_object_that_was_judged_deeper_than_usual_is_judged_so_again_behind_a_503(
     world, fetch, add, put, other_cog, depth
@@ -312,6 +316,7 @@ async def test_an_object_that_is_gone_is_a_404_on_record(world, fetch, add, stor
     assert {row.status for row in world.audit("download.refused")} == {404}
 
 
+@one_store
 async def test_refusals_are_on_record_and_look_alike(world, fetch, add, tunnel):
     hidden = add(visibility=Scale.PRIVATE)
     shown = add(key="b.tif", visibility=Scale.PUBLIC, download=Scale.PRIVATE)
@@ -326,6 +331,7 @@ async def test_refusals_are_on_record_and_look_alike(world, fetch, add, tunnel):
     assert tunnel.requests == []
 
 
+@one_store
 @pytest.mark.usefixtures("limits_of_the_product")
 @pytest.mark.parametrize(
     "case",
@@ -366,6 +372,7 @@ async def test_a_store_in_trouble_is_a_503_at_once_and_local_files_are_untouched
     assert [row.dataset_id for row in world.audit("download.cog")] == [local.id]
 
 
+@one_store
 async def test_a_store_that_comes_back_is_found_without_a_restart(world, fetch, add, tunnel, monkeypatch):
     from gateway.storage.breaker import Breaker
 
@@ -381,6 +388,7 @@ async def test_a_store_that_comes_back_is_found_without_a_restart(world, fetch, 
     assert (await fetch(url(dataset), token=token)).code == 302
 
 
+@one_store
 async def test_bodies_that_hang_at_the_store_keep_nobody_from_asking_it(
     world, fetch, http_server, add, tunnel, long_cog
 ):
@@ -409,6 +417,7 @@ async def test_bodies_that_hang_at_the_store_keep_nobody_from_asking_it(
         writer.close()
 
 
+@one_store
 async def test_without_a_durable_row_nobody_is_sent_anywhere(world, fetch, add, monkeypatch, caplog):
     from concurrent.futures import Future
 
@@ -423,6 +432,7 @@ async def test_without_a_durable_row_nobody_is_sent_anywhere(world, fetch, add, 
         assert "Location" not in answer.headers
 
 
+@one_store
 async def test_the_row_is_durable_when_the_redirect_arrives(world, fetch, add):
     from gateway.records import AuditQuery
 
@@ -461,6 +471,7 @@ async def test_our_tokens_never_reach_the_store_nor_its_urls_our_logs(world, fet
     assert all("X-Amz" not in str(row) for row in world.audit())
 
 
+@one_store
 @pytest.mark.parametrize("settings", [{"presign_seconds": 60}], indirect=True)
 async def test_the_lifetime_of_urls_is_a_setting(world, fetch, add):
     assert world.services.settings.presign_seconds == 60
@@ -515,6 +526,7 @@ async def test_where_the_bucket_has_versions_a_transfer_ends_with_the_version_it
         body.close()
 
 
+@one_store
 @pytest.mark.parametrize("root", ["bucket", "stream"])
 async def test_an_archived_object_is_a_503_that_says_so_and_no_download(world, fetch, add, monkeypatch, root, caplog):
     dataset = add(root=root)
@@ -533,6 +545,7 @@ async def test_an_archived_object_is_a_503_that_says_so_and_no_download(world, f
     assert not world.services.storages[root].resting
 
 
+@one_store
 async def test_every_transfer_has_its_end_also_of_a_store_that_dies_and_comes_back(
     world, app, http_server, add, tunnel, long_cog
 ):
@@ -551,6 +564,7 @@ async def test_every_transfer_has_its_end_also_of_a_store_that_dies_and_comes_ba
     check(grants, ends, visits)
 
 
+@one_store
 async def test_a_download_token_is_for_a_file_that_may_be_had_now(world, fetch, add, put, store, tunnel):
     dataset = add()
     path = f"/api/auth/download-token/{dataset.id}"

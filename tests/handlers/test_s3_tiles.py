@@ -9,6 +9,7 @@ from gateway.settings import RootSettings, Settings
 from tests.handlers.conftest import problem
 from tests.handlers.test_tiles import covering
 from tests.rasters import write_cog
+from tests.s3 import one_store
 
 pytestmark = pytest.mark.gen_test
 
@@ -90,6 +91,7 @@ async def test_a_replaced_object_has_new_tiles(fetch, world, far, put, tmp_path)
     assert second.body == (await fetch(tile_of(near, place))).body != first.body
 
 
+@one_store
 @pytest.mark.usefixtures("limits_of_the_product")
 @pytest.mark.parametrize("trouble", ["refuses", "never answers"])
 async def test_a_store_in_trouble_is_a_503_at_once_and_local_tiles_come_meanwhile(fetch, world, far, tunnel, trouble):
@@ -110,6 +112,7 @@ async def test_a_store_in_trouble_is_a_503_at_once_and_local_tiles_come_meanwhil
     assert len(tunnel.requests) <= 12
 
 
+@one_store
 @pytest.mark.usefixtures("limits_of_the_product")
 async def test_a_store_that_goes_silent_under_a_tile_is_asked_once_more_and_found_again(
     fetch, world, far, tunnel, monkeypatch
