@@ -7,33 +7,32 @@ from pathlib import Path
 
 import pytest
 
+from tests.rasters import write_cog
+
 pytest.importorskip("rio_cogeo")
 ROOT = Path(__file__).parent.parent.parent
-SMALL = ["--files", "3", "--side", "1024", "--blocks-side", "1024", "--rounds", "1"]
+SMALL = ["--files", "3", "--side", "1024", "--blocks-side", "1024", "--rounds", "1", "--tables", "checks"]
 
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
-    """The rows of each table, their cells without the bars."""
+    """The rows of each table of one check beside the others, their cells without the bars."""
     folder = tmp_path_factory.mktemp("bench")
     command = [sys.executable, str(ROOT / "scripts" / "bench_check.py"), *SMALL, "--folder", str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
     assert list(folder.iterdir()) == []
-    rows = [
-        [line.strip("| ").split(" | ") for line in table.splitlines()] for table in done.stdout.strip().split("\n\n")
-    ]
+    return cells(done.stdout)
+
+
+def cells(told):
+    """The header and the rows of each table that was printed."""
+    rows = [[line.strip("| ").split(" | ") for line in table.splitlines()] for table in told.strip().split("\n\n")]
     return [(header, {row[0]: row[1:] for row in body}) for header, _, *body in rows]
 
 
-@pytest.fixture(scope="module")
-def checks(tables):
-    """The tables of one check beside the other."""
-    return tables[:4]
-
-
-def test_each_set_of_files_has_a_table_with_every_check(checks):
-    assert [header[0].partition(",")[0] for header, _ in checks] == [
+def test_each_set_of_files_has_a_table_with_every_check(tables):
+    assert [header[0].partition(",")[0] for header, _ in tables] == [
         "3 small files",
         "one large file",
         "one file of many blocks",
@@ -47,29 +46,32 @@ def test_each_set_of_files_has_a_table_with_every_check(checks):
         "its reads alone",
         "rio-cogeo",
     }
-    for header, rows in checks:
+    for header, rows in tables:
         assert names <= set(rows)
         assert {len(row) for row in rows.values()} == {len(header) - 1}
         assert rows["rio-cogeo"][1] == rows["rio-cogeo"][3] == "1.00"
 
 
-def test_two_processes_stand_beside_one_and_depth_full_beside_checksums(tables):
-    (_, jobs), (_, full) = tables[4:]
-    assert [name.partition(", ")[0] for name in jobs] == ["depth blocks", "depth full"] * 3
-    assert len(full) == 3
+def test_two_processes_stand_beside_one_and_depth_full_beside_checksums(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [str(ROOT / "scripts"), *sys.path])
+    from bench_check_pairs import print_pairs
+
+    print_pairs({"one file": [write_cog(tmp_path / "a.tif")]}, 1)
+    (_, jobs), (_, full) = cells(capsys.readouterr().out)
+    assert list(jobs) == ["depth blocks, one file", "depth full, one file"]
     for one, two, ratio in jobs.values():
         assert float(ratio) == pytest.approx(float(one) / float(two), abs=0.05)
-    for *_, ratio in full.values():
-        assert float(ratio) > 0
+    ((*_, ratio),) = full.values()
+    assert float(ratio) > 0
 
 
-def test_at_depth_header_little_more_than_the_header_is_read(checks):
-    for _, rows in checks:
+def test_at_depth_header_little_more_than_the_header_is_read(tables):
+    for _, rows in tables:
         assert 0.9 <= float(rows["ours, header"][-1]) <= 1.2
 
 
-def test_what_gdal_reads_by_itself_is_not_counted_as_ours(checks):
-    for _, rows in checks:
+def test_what_gdal_reads_by_itself_is_not_counted_as_ours(tables):
+    for _, rows in tables:
         assert rows["ours, full"][4:] == ["-", "-", "-"]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import ROOT
+from tests.e2e.test_serve import beside
 from tests.patience import until
 from tests.tiles.rasters import MERCATOR, landscape, mercator_tile, write
 
@@ -69,7 +70,7 @@ def test_the_door_loads_no_decoder(start, folder):
     (folder / "spy").mkdir()
     (folder / "spy" / "sitecustomize.py").write_text(SPY)
     server = start(open_downloads="true", PYTHONPATH=f"{folder / 'spy'}:{ROOT}", SPY=str(folder / "spied-"))
-    server.command("ingest", "rasters", "--visibility", "public")
+    beside(server, "ingest", "rasters", "--visibility", "public")
     listed = json.loads(server.ask("/api/datasets")[2])["datasets"]
     by_width = {each["width"]: each["id"] for each in listed}
     for dataset in by_width.values():
@@ -107,7 +108,7 @@ def test_stored_blocks_are_sent_while_no_painter_lives(start, folder):
         compress="JPEG",
     )
     server = start(tile_cache_mb="0")
-    server.command("ingest", "rasters/grid.tif", "--visibility", "public")
+    beside(server, "ingest", "rasters/grid.tif", "--visibility", "public")
     (dataset,) = json.loads(server.ask("/api/datasets")[2])["datasets"]
     places = [(x, y) for x in range(548, 552) for y in range(352, 356)]
     drawn = {
@@ -135,20 +136,12 @@ def passed(server):
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
-def test_painters_end_with_their_server(start, processes):
-    server = start("--processes", processes)
-    server.ask("/livez")
-    until(lambda: len(painters(server.process.pid)) >= int(processes))
-    found = painters(server.process.pid) + children(server.process.pid, "cog-forkserver")
-    server.stop()
-    until(lambda: not any(Path(f"/proc/{child}").exists() for child in found))
-
-
-@pytest.mark.parametrize("processes", ["1", "2"])
-def test_tiles_come_again_after_what_forks_painters_was_killed(start, folder, processes):
+def test_tiles_come_again_after_what_forks_painters_was_killed_and_painters_end_with_their_server(
+    start, folder, processes
+):
     write(folder / "rasters" / "grid.tif", landscape(3, 512, 512), mercator_tile(8, 137, 88, 10), MERCATOR)
     server = start("--processes", processes)
-    server.command("ingest", "rasters/grid.tif", "--visibility", "public")
+    beside(server, "ingest", "rasters/grid.tif", "--visibility", "public")
     (dataset,) = json.loads(server.ask("/api/datasets")[2])["datasets"]
     tile = f"/api/datasets/{dataset['id']}/tiles/10/548/352.png?rescale=0,"
     assert server.ask(f"{tile}1")[0] == 200
@@ -157,3 +150,7 @@ def test_tiles_come_again_after_what_forks_painters_was_killed(start, folder, pr
     os.kill(first, signal.SIGKILL)
     until(lambda: server.ask(f"{tile}2")[0] == 200)
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in drew))
+    until(lambda: len(painters(server.process.pid)) >= int(processes))
+    last = painters(server.process.pid) + children(server.process.pid, "cog-forkserver")
+    server.stop()
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in last))

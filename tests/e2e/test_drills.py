@@ -25,12 +25,12 @@ def test_a_promise_that_is_not_kept_is_told():
 
 
 def test_killed_workers_lose_no_row_and_sigterm_cuts_no_answer(tmp_path):
-    outcome = kill(tmp_path, 2, every=0.6)
+    outcome = kill(tmp_path, 1.3, every=0.6)
     assert outcome.broken == [], outcome
 
 
 def test_a_killed_recorder_loses_and_doubles_no_row(tmp_path):
-    outcome = recorder(tmp_path, 2, every=0.4)
+    outcome = recorder(tmp_path, 1.3, every=0.4)
     assert outcome.broken == [], outcome
 
 
@@ -40,7 +40,7 @@ def test_killed_workers_are_back_soon(tmp_path):
 
 
 def test_signals_of_every_moment_end_the_server_in_order_or_not_at_all(tmp_path):
-    outcome = signals(tmp_path, 2, moments=2)
+    outcome = signals(tmp_path, 1, moments=2)
     assert outcome.broken == [], outcome
 
 
@@ -82,5 +82,5 @@ def test_a_client_that_waits_to_be_accepted_is_not_taken_for_one_that_was_cut():
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_clients_who_read_nothing_of_any_answer_are_cut_and_keep_nobody_waiting(tmp_path, tls):
     patch = "import gateway.app; gateway.app.IDLE_SECONDS = 2"
-    outcome = unread(tmp_path, 1, readers=10, tls=tls, slowest_seconds=15, patch=patch)
+    outcome = unread(tmp_path, 1, readers=5, tls=tls, slowest_seconds=15, patch=patch)
     assert outcome.broken == [], outcome

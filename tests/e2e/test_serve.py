@@ -140,8 +140,7 @@ def rest_of(client: socket.socket) -> bytes:
     return b"".join(iter(lambda: client.recv(1 << 20), b""))
 
 
-@pytest.mark.parametrize("processes", ["1", "2"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("processes", "number"), [("1", signal.SIGINT), ("2", signal.SIGTERM)])
 def test_a_stop_of_the_whole_group_cuts_no_download(start, folder, processes, number):
     server = start("--processes", processes, group=True)
     with slow_download(server, folder) as (client, begun, size):
@@ -152,15 +151,14 @@ def test_a_stop_of_the_whole_group_cuts_no_download(start, folder, processes, nu
     assert server.wait() == 0
 
 
-@pytest.mark.parametrize("processes", ["1", "2"])
-def test_signals_during_the_start_are_kept(start, processes):
-    server = start("--processes", processes)
+def test_signals_during_the_start_are_kept(start):
+    server = start()
     until(lambda: holds_back(server.process.pid, signal.SIGTERM))
     server.process.send_signal(signal.SIGHUP)
-    server.logged("accepting on", int(processes))
+    server.logged("accepting on")
     assert server.ask("/livez")[0] == 200
     assert server.stop() == 0
-    stopped = start("--processes", processes)
+    stopped = start()
     until(lambda: holds_back(stopped.process.pid, signal.SIGTERM))
     assert stopped.stop() == 0
 
@@ -183,16 +181,15 @@ def test_why_a_worker_ends_is_told_in_words_and_the_others_go_on(start, folder):
     assert server.stop() == 0
 
 
-@pytest.mark.parametrize("processes", ["1", "2"])
-def test_settings_that_cannot_be_read_at_a_hang_up_change_nothing(start, folder, processes):
+def test_settings_that_cannot_be_read_at_a_hang_up_change_nothing(start, folder):
     config = folder / "gateway.toml"
     config.write_text("stall_seconds = 50\n")
-    server = start("--processes", processes, config=str(config))
-    server.logged("accepting on", int(processes))
+    server = start(config=str(config))
+    server.logged("accepting on")
     config.rename(folder / "away.toml")
     config.mkdir()
     server.process.send_signal(signal.SIGHUP)
-    server.logged("the keys stay as they are: the settings file", int(processes))
+    server.logged("the keys stay as they are: the settings file")
     assert server.ask("/livez")[0] == 200
     assert server.stop() == 0
 
@@ -239,7 +236,7 @@ def test_after_sigterm_every_small_answer_that_has_begun_ends_whole(start, folde
         client.sendall(ask * 100)
         rows = [0, 1]
         while rows[-1] != rows[-2]:
-            rows.append(server.command("audit", "export", "--format", "jsonl").count("\n"))
+            rows.append(beside(server, "audit", "export", "--format", "jsonl").count("\n"))
         server.process.send_signal(signal.SIGTERM)
         until(lambda: refused(server.port))
         got = b""
