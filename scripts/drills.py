@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.drilling.faults import faults
 from scripts.drilling.kill import kill
+from scripts.drilling.nodes import FAULTS, nodes
 from scripts.drilling.painters import painters
 from scripts.drilling.recorder import recorder, workers
 from scripts.drilling.server import Outcome
@@ -30,7 +31,7 @@ from scripts.drilling.unread import unread, unread_tls
 DRILLS: dict[str, Callable[..., Outcome]] = {
     "kill": kill, "recorder": recorder, "workers": workers, "signals": signals,
     "faults": faults, "splice": splice, "stall": stall, "slowloris": slowloris,
-    "unread": unread, "unread-tls": unread_tls, "painters": painters,
+    "unread": unread, "unread-tls": unread_tls, "painters": painters, "nodes": nodes,
 }  # fmt: skip
 
 
@@ -39,12 +40,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("drills", nargs="*", choices=[*DRILLS, []], help="default: all")
     parser.add_argument("--seconds", type=float, help="length of a drill, or of each fault")
+    parser.add_argument("--fault", action="append", choices=FAULTS, help="of the drill `nodes`; default: all")
     options = parser.parse_args()
     broken = False
     for name in options.drills or DRILLS:
         with tempfile.TemporaryDirectory() as folder:
             arguments = () if options.seconds is None else (options.seconds,)
-            broken |= report(name, DRILLS[name](Path(folder), *arguments))
+            chosen = {"faults": options.fault} if name == "nodes" and options.fault else {}
+            broken |= report(name, DRILLS[name](Path(folder), *arguments, **chosen))
     sys.exit(broken)
 
 

@@ -35,7 +35,8 @@ class Plan:
 
     nodes: int = 2
     processes: int = 1
-    delivery: str = "redirect"
+    # How files of the bucket are handed out; None: there is no S3 server.
+    delivery: str | None = "redirect"
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -60,6 +61,7 @@ class Cluster(Gateway):
         self.plan = plan or Plan()
         self.rasters = folder / "rasters"
         self.nodes: list[Node] = []
+        self.database = DATABASE
 
     def __enter__(self) -> Cluster:
         with ExitStack() as stack:
@@ -76,8 +78,9 @@ class Cluster(Gateway):
         self.valkey = Valkey(_made(self.folder / "valkey"))
         stack.callback(self.valkey.stop)
         self.valkey.start()
-        self.store = Store(_made(self.folder / "s3"), PROGRAMS)
-        stack.callback(self.store.end)
+        if self.plan.delivery is not None:
+            self.store = Store(_made(self.folder / "s3"), PROGRAMS)
+            stack.callback(self.store.end)
         self.valkey.wait_until(self.valkey.answers)
         self.environment = self._environment()
         self.command("migrate")
@@ -103,10 +106,12 @@ class Cluster(Gateway):
 
     def database_url(self, user: str) -> str:
         """Return the URL of the database for a role."""
-        return self.postgres.tcp_url(DATABASE, user=user)
+        return self.postgres.tcp_url(self.database, user=user)
 
     def _environment(self) -> dict[str, str]:
-        roots = {"data": {"uri": f"file:{self.rasters}"}, "bucket": self.store.root(self.plan.delivery)}
+        roots = {"data": {"uri": f"file:{self.rasters}"}}
+        if self.plan.delivery is not None:
+            roots["bucket"] = self.store.root(self.plan.delivery)
         settings = {
             "roots": json.dumps(roots), "secret_keys": secrets.token_urlsafe(48), "trusted_proxies": HOST,
             "state_dir": str(self.folder / "state"), "database_url": self.database_url("gateway"),
@@ -125,7 +130,7 @@ class Cluster(Gateway):
 
     def rows_by_request(self, action: str = "download.cog") -> Counter[str]:
         """Return how many rows of an action each request id has, asked of PostgreSQL itself."""
-        rows = self.postgres.execute(f"SELECT request_id FROM audit WHERE action = '{action}'", name=DATABASE)  # noqa: S608
+        rows = self.postgres.execute(f"SELECT request_id FROM audit WHERE action = '{action}'", name=self.database)  # noqa: S608
         return Counter(str(request_id) for (request_id,) in rows)
 
     def wait_until_ready(self) -> None:

@@ -45,7 +45,13 @@ class Gateway:
 
     def ingest(self, source: str, visibility: str = "public") -> str:
         """Return the id of the dataset that a file or an object becomes."""
-        return str(json.loads(self.command("ingest", source, "--visibility", visibility, "--json"))["id"])
+        (dataset,) = self.ingest_all(source, visibility=visibility)
+        return dataset
+
+    def ingest_all(self, *sources: str, visibility: str = "public") -> list[str]:
+        """Return the ids of the datasets that files and objects become."""
+        printed = self.command("ingest", *sources, "--visibility", visibility, "--json")
+        return [str(json.loads(line)["id"]) for line in printed.splitlines()]
 
     def bearer(self, name: str = "drill", *roles: str) -> dict[str, str]:
         """Return the Authorization field of a fresh bearer token, to be looked for in the log."""

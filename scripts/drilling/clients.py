@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection, HTTPException
@@ -30,21 +31,25 @@ class Answer:
 
 
 class Load(Threads):
-    """`clients` threads that download ranges and whole files of one dataset until the `with` block ends.
+    """`clients` threads that download ranges and whole files of datasets with the same bytes until the block ends.
 
     Every second client names its requests itself, the others take the server's names and may go its short way;
     every fourth comes with a download token in the URL.
     """
 
-    def __init__(self, server: Gateway, dataset: str, data: bytes, clients: int = 8) -> None:
+    def __init__(self, server: Gateway, datasets: str | Sequence[str], data: bytes, clients: int = 8) -> None:
         self._server = server
-        self._path = f"/api/datasets/{dataset}/download/cog"
         self._data = data
         self.answers: list[Answer] = []
-        bearer = server.bearer()
-        token = server.download_token(dataset, bearer)
-        ways = [(self._path, bearer)] * 3 + [(f"{self._path}?token={token}", {})]
-        super().__init__(*(partial(self._run, number, *ways[number % 4]) for number in range(clients)))
+        ids, bearer = [datasets] if isinstance(datasets, str) else datasets, server.bearer()
+        ways: list[tuple[str, dict[str, str]]] = []
+        for number in range(clients):
+            dataset = ids[number % len(ids)]
+            path = f"/api/datasets/{dataset}/download/cog"
+            by_token = number % 4 == 3
+            token = server.download_token(dataset, bearer) if by_token else ""
+            ways.append((f"{path}?token={token}", {}) if by_token else (path, bearer))
+        super().__init__(*(partial(self._run, number, *way) for number, way in enumerate(ways)))
 
     def _run(self, number: int, path: str, headers: dict[str, str], done: Event) -> None:
         chance = random.Random(number)  # noqa: S311 - no secret
