@@ -5,7 +5,7 @@ RUN python -m venv /opt/cog-gateway
 COPY setup.py README.md LICENSE ./
 COPY gateway gateway
 COPY data data
-RUN /opt/cog-gateway/bin/pip install --no-cache-dir .
+RUN /opt/cog-gateway/bin/pip install --no-cache-dir '.[postgres,valkey]'
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin cog-gateway \

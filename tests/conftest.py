@@ -16,7 +16,7 @@ if "pkg_resources" not in sys.modules:
 
 # What takes longest begins first, so that no process is left with it at the end.
 LONGEST = (
-    "e2e/test_drills.py", "e2e/test_serve.py", "browser/test_late.py", "studio/test_faults.py", "e2e/test_api.py",
+    "e2e/test_drills.py", "e2e/test_two_nodes.py", "e2e/test_serve.py", "browser/test_late.py", "studio/test_faults.py", "e2e/test_api.py",
     "tiles/test_whole_extents.py", "browser/test_map.py", "e2e/test_killed_convert.py", "handlers/test_s3_downloads.py",
     "operating/test_install.py", "browser/test_access.py", "hostile/test_files.py", "e2e/test_bench_check.py",
     "browser/test_direct.py", "clients/test_use.py", "cli/test_demo.py", "test_start.py", "test_package.py",

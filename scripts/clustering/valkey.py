@@ -36,7 +36,7 @@ class Valkey(Program):
     @property
     def url(self) -> str:
         """Return its URL."""
-        return f"redis://{HOST}:{self.port}/0"
+        return f"valkey://{HOST}:{self.port}/0"
 
     def answers(self) -> bool:
         """Return whether it answers a PING."""
