@@ -19,7 +19,7 @@ from gateway.cli.lines import SHORT_ID
 from gateway.cli.prune import prune, require_past
 from gateway.cli.shared import Moment, as_json, fitted, is_terminal, print_json, print_table, printable
 from gateway.model import utc_text
-from gateway.records import ACTIONS, Archived, AuditQuery, Records, StoredAuditRow
+from gateway.records import ACTIONS, Archived, AuditQuery, DownloadSummary, Records, StoredAuditRow
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -84,14 +84,18 @@ def downloads(context: click.Context, /, as_json: bool, **filters: Any) -> None:
     It folds the ranges that the client asked for together.
     """
     with records_of(context) as records:
-        found = [asdict(summary) for summary in records.downloads(query_of(context, records, filters))]
-    for summary in found:
-        summary |= {name: utc_text(summary[name]) for name in ("first_at", "last_at")}
+        found = map(counted, records.downloads(query_of(context, records, filters)))
         if as_json:
-            print_json(summary)
-    if not as_json:
+            for summary in found:
+                print_json(summary)
+            return
         columns = ON_TERMINAL if is_terminal() else dict(zip(DOWNLOADS, DOWNLOADS, strict=True))
         print_table(tuple(columns.values()), ([shortened(each)[name] for name in columns] for each in found))
+
+
+def counted(summary: DownloadSummary) -> dict[str, Any]:
+    """Return one line of folded downloads by its columns' names."""
+    return asdict(summary) | {"first_at": utc_text(summary.first_at), "last_at": utc_text(summary.last_at)}
 
 
 @audit.command()

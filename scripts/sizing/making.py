@@ -19,7 +19,7 @@ from gateway.records.postgres.datasets import columns_of
 from gateway.records.postgres.partitions import make
 from gateway.records.rows import AUDIT_COLUMNS, dataset_row, values_of
 from gateway.records.sqlite.connection import connect as connect_file
-from sizing import values
+from scripts.sizing import values
 
 T = TypeVar("T")
 BATCH = 20_000
@@ -48,7 +48,6 @@ def make_sqlite(path: Path, archive: values.Archive) -> None:
         _add(database, "grants", (dict(zip(names, each, strict=True)) for each in values.grants(archive)))
         audit = told(values.audit_rows(archive, begin, end), "audit rows", archive.rows)
         _add(database, "audit", (dict(zip(AUDIT_COLUMNS, values_of(row), strict=True)) for row in audit))
-        database.execute("ANALYZE")
         database.execute("pragma wal_checkpoint(truncate)")
 
 

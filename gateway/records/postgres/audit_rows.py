@@ -111,19 +111,20 @@ def read(connection: Bounded, query: AuditQuery) -> Iterator[StoredAuditRow]:
             yield from map(stored, cursor)
 
 
-def downloads(connection: Bounded, query: AuditQuery) -> list[DownloadSummary]:
-    """Return the downloads of the query, folded by client and version."""
+def downloads(connection: Bounded, query: AuditQuery) -> Iterator[DownloadSummary]:
+    """Yield the downloads of the query, folded by client and version; the connection is taken until the end."""
     where, values = conditions(query)
+    with connection.transaction():
+        connection.execute("SET TRANSACTION READ ONLY")
+        # All of it is wanted, and not soon its beginning.
+        connection.execute("SET LOCAL cursor_tuple_fraction = 1")
+        with closing(connection.cursor(name="downloads")) as cursor:
+            cursor.itersize = PAGE_ROWS
+            cursor.execute(DOWNLOADS.format(where=where), values)
+            yield from map(_summary, cursor)
+
+
+def _summary(row: Row) -> DownloadSummary:
     counts = ("requests", "bytes_expected", "bytes_sent", "completed", "aborted")
-    rows = connection.execute(DOWNLOADS.format(where=where), values).fetchall()
-    times = ("first_at", "last_at")
-    return [
-        DownloadSummary(
-            **{
-                **row,
-                **{name: int(row[name]) for name in counts},
-                **{name: utc_moment(utc_text(row[name])) for name in times},
-            }
-        )
-        for row in rows
-    ]
+    times = {name: utc_moment(utc_text(row[name])) for name in ("first_at", "last_at")}
+    return DownloadSummary(**{**row, **{name: int(row[name]) for name in counts}, **times})

@@ -202,9 +202,9 @@ class PostgresRecords:
         return self._upkeep.months_ahead()
 
     def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:
-        """Return the downloads folded by client and version."""
+        """Yield the downloads folded by client and version."""
         with self._long(self._url, read_only=True) as connection:
-            return iter(audit_rows.downloads(connection, query))
+            yield from audit_rows.downloads(connection, query)
 
     def copy_collections_in(self, collections: Sequence[Collection]) -> None:
         """Store collections of another database, as they are there."""

@@ -8,9 +8,12 @@ from typing import Any
 
 from sqlite_utils import Database
 
+# The driver that sqlite-utils chose, and so that of every connection.
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
+
 from gateway.model import AuditRow, utc_moment, utc_text
 from gateway.records.base import AuditQuery, DownloadSummary, StoredAuditRow
-from gateway.records.rows import stored_of, values_of
+from gateway.records.rows import Row, stored_of, values_of
 from gateway.records.sqlite.connection import rows_of
 
 PAGE_ROWS = 500
@@ -113,18 +116,17 @@ def page(database: Database, query: AuditQuery, first: int, last: int) -> list[S
     return [stored_of(row) for row in found]
 
 
-def downloads(database: Database, query: AuditQuery) -> list[DownloadSummary]:
-    """Return the downloads of the query, folded by client and version."""
+def downloads(database: Database, query: AuditQuery) -> list[Row]:
+    """Return the downloads of the query, folded by client and version, as rows: less memory than what they tell."""
     where, values = conditions(query)
+    cursor = database.execute(DOWNLOADS.format(where=where), values)
+    cursor.row_factory = sqlite3.Row
+    # All read, so that no read transaction stays open.
+    return list(cursor.fetchall())
+
+
+def summary(row: Row) -> DownloadSummary:
+    """Return what a row of `downloads` tells."""
     counts = ("requests", "bytes_expected", "bytes_sent", "completed", "aborted")
-    return [
-        DownloadSummary(
-            **{
-                **row,
-                **{name: int(row[name]) for name in counts},
-                "first_at": utc_moment(row["first_at"]),
-                "last_at": utc_moment(row["last_at"]),
-            }
-        )
-        for row in rows_of(database, DOWNLOADS.format(where=where), values)
-    ]
+    times = {name: utc_moment(row[name]) for name in ("first_at", "last_at")}
+    return DownloadSummary(**{**dict(row), **{name: int(row[name]) for name in counts}, **times})

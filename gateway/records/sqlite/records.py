@@ -202,7 +202,7 @@ class SqliteRecords:
 
     def downloads(self, query: AuditQuery) -> Iterator[DownloadSummary]:
         """Return the downloads folded by client and version."""
-        return iter(self._connections.run(audit_rows.downloads, query))
+        return map(audit_rows.summary, self._connections.run(audit_rows.downloads, query))
 
     def copy_collections_in(self, collections: Sequence[Collection]) -> None:
         """Store collections of another database, as they are there."""

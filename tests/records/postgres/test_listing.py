@@ -101,6 +101,13 @@ def test_a_rare_word_is_found_by_its_index(filled):
         assert sum(read(steps)) < 100
 
 
+@pytest.mark.parametrize("q", ["zu", "1-2", "%", "__", "a'b"])
+def test_what_has_no_word_for_the_index_is_not_looked_for_in_it(filled, q):
+    count, page, values = listing.statements(DatasetQuery(PRINCIPALS["admin"], q=q))
+    for statement in (count, page):
+        assert not any(step.get("Index Name") == "datasets_by_words" for step in steps_of(filled, statement, values))
+
+
 def test_an_owner_who_cannot_have_the_extension_gets_tables_without_the_index(roles, postgres, empty):
     _, owner_url = roles
     assert migrations.migrate(owner_url, f"{empty}_server") == list(STEPS)
