@@ -65,7 +65,7 @@ QUERY: Mapping[str, tuple[str, Schema]] = {
     "q": ("Only datasets whose title has this text, in any case.", TEXT),
     "sortby": ("What the datasets are sorted by; a minus turns the order around.", one_of(SORTINGS, "created_at")),
     "limit": ("Most datasets of one page.", whole(1, LIMIT_MOST, LIMIT_DEFAULT)),
-    "offset": ("Datasets that come before the page.", whole(0, OFFSET_MOST, 0)),
+    "offset": ("Datasets that come before the page; pages far on take longer.", whole(0, OFFSET_MOST, 0)),
     "strict": ("Whether a warning makes the file invalid.", TRUTH | {"default": False}),
     "bidx": ("Number of a band, the first being 1.", several(whole(1, parameters.MAX_BANDS), parameters.MAX_BANDS)),
     "expression": (
