@@ -1,6 +1,7 @@
 """What every test stands on: the pytest-tornado plugin on pytest 9, and a loop that leaves nothing behind."""
 
 import asyncio
+import signal
 import sys
 import types
 from pathlib import Path
@@ -37,6 +38,15 @@ def io_loop():
     yield loop
     asyncio.set_event_loop(None)
     loop.close(all_fds=True)
+
+
+def pytest_configure(config) -> None:
+    """Let SIGTERM end a run like Ctrl-C, so that its database and its store end with it.
+
+    Where the tests run themselves signals stay as they are.
+    """
+    if getattr(config.option, "numprocesses", None):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items) -> None:
