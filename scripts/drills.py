@@ -21,6 +21,7 @@ from scripts.drilling.faults import faults
 from scripts.drilling.kill import kill
 from scripts.drilling.nodes import FAULTS, nodes
 from scripts.drilling.painters import painters
+from scripts.drilling.postgres import postgres
 from scripts.drilling.recorder import recorder, workers
 from scripts.drilling.server import Outcome
 from scripts.drilling.signals import signals
@@ -32,6 +33,7 @@ DRILLS: dict[str, Callable[..., Outcome]] = {
     "kill": kill, "recorder": recorder, "workers": workers, "signals": signals,
     "faults": faults, "splice": splice, "stall": stall, "slowloris": slowloris,
     "unread": unread, "unread-tls": unread_tls, "painters": painters, "nodes": nodes,
+    "postgres": postgres,
 }  # fmt: skip
 
 

@@ -19,8 +19,6 @@ T = TypeVar("T")
 
 # Whoever asks for a file in a store is answered within three seconds.
 STORE_SECONDS = 2.9
-# And whoever asks for one on record, where the database is in a network; it tells by itself before that.
-REVISION_SECONDS = 6.0
 # A thread goes at least this often, so that a disk that hangs is met by a thread and not by the loop.
 RECENT_SECONDS = 1.0
 REMEMBERED = 1024
@@ -44,6 +42,8 @@ class Decisions:
         self._results = results
         self._recent: Remembered[str, bool] = Remembered(REMEMBERED, RECENT_SECONDS)
         self._remembering = services.records.remembering
+        # For a right as long as for a row.
+        self._revision_seconds = services.settings.audit_wait_seconds
         self._pools = {wait: services.pools[pool] for wait, pool in POOLS.items()}
 
     def recently(self, dataset_id: str) -> bool:
@@ -74,7 +74,7 @@ class Decisions:
         """Return what `decide` returns over what is remembered, when that is as new as this question."""
         known = dataset_uuid(dataset_id) or dataset_id
         try:
-            async with asyncio.timeout(REVISION_SECONDS):
+            async with asyncio.timeout(self._revision_seconds):
                 revision = await self._results.expect(remembering.revision(known))
         except TimeoutError:
             raise RecordsUnavailable("The database does not answer.") from None

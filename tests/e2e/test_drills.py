@@ -7,12 +7,14 @@ import pytest
 
 from scripts.drilling.faults import faults
 from scripts.drilling.kill import kill
+from scripts.drilling.postgres import postgres
 from scripts.drilling.recorder import recorder, workers
 from scripts.drilling.server import Outcome
 from scripts.drilling.signals import signals
 from scripts.drilling.slow import slowloris, stall
 from scripts.drilling.splice import splice
 from scripts.drilling.unread import kept, unread
+from tests.postgres import DATABASES
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -50,6 +52,12 @@ def test_no_byte_leaves_while_the_audit_cannot_be_written(tmp_path, processes):
     outcome = faults(
         tmp_path, 3, names=names, recovery_seconds=15, own_disk=False, processes=processes, audit_wait_seconds="0.3"
     )
+    assert outcome.broken == [], outcome
+
+
+@pytest.mark.skipif("postgresql" not in DATABASES, reason="there is no PostgreSQL here")
+def test_a_standby_of_postgresql_that_takes_over_has_all_that_was_told(tmp_path):
+    outcome = postgres(tmp_path, names=("standby promoted",), recovery_seconds=15)
     assert outcome.broken == [], outcome
 
 

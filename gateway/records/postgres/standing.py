@@ -12,8 +12,8 @@ from gateway.records.base import NotRemembered, Revision, Standing
 from gateway.records.postgres.beacon import Beacon
 from gateway.records.standing import Standings
 
-# Longer than the Beacon itself may take.
-ANSWER_SECONDS = 6.0
+# A little longer than the Beacon is patient; an attempt that runs then may take as long again.
+ANSWER_SECONDS = 2.5
 
 
 class FollowedStandings:
@@ -42,7 +42,7 @@ class FollowedStandings:
         try:
             return self._beacon.ask(dataset_id).result(ANSWER_SECONDS)
         except TimeoutError:
-            # Such as a name that is not resolved.
+            # Such as a server that has fallen silent, or a name that is not resolved.
             raise RecordsUnavailable("The database does not answer.") from None
 
     def revision(self, dataset_id: str) -> Future[Revision]:

@@ -11,7 +11,7 @@ from gateway.errors import RecordsUnavailable, SettingsError
 from gateway.model import AuditRow
 from gateway.records import AuditQuery, Change, open_records
 from gateway.records.postgres.connection import Slow, connect
-from scripts.clustering.postgres import Postgres
+from scripts.drilling.postgres import database_of
 from tests.patience import until
 from tests.proxy import Proxy
 from tests.records.conftest import act, dataset, register
@@ -127,24 +127,14 @@ def test_a_database_that_is_away_or_silent_is_told_in_time_and_found_again(postg
 
 
 @pytest.fixture
-def own_server(tmp_path_factory):
+def own_server():
     """A server of the test's own, to be stopped."""
-    import shutil
-    import tempfile
-    from pathlib import Path
-
-    folder = Path(tempfile.mkdtemp(prefix="cgpf-", dir="/tmp"))
-    server = Postgres(folder)
-    server.make()
-    server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
+    with database_of(with_standby=False) as database:
+        yield database.primary
 
 
 def test_a_server_that_restarts_or_crashes_loses_nothing_and_an_unsafe_one_is_refused(own_server):
     server = own_server
-    server.execute("CREATE DATABASE gateway")
     url = server.tcp_url("gateway")
     load = Load(url)
     with load:
