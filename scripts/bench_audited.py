@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Audited small ranges of this checkout beside another one and StaticFileHandler, two workers each, in one run.
 
-    python scripts/bench_audited.py --other FOLDER [--rounds 3] [--seconds 5] [--mib 64]
+    python scripts/bench_audited.py --other FOLDER [--rounds 3] [--seconds 5] [--mib 64] [--postgres]
 
 All serve the same file to 16 connections that ask for random ranges. Both checkouts want a bearer token, and each of
 their answers waits for its audit row; Tornado's StaticFileHandler does neither. Rounds are interleaved, medians are
-printed with ratios. CPU is user + system time of all processes of a server, the recorder included. Needs wrk
-(Debian: wrk).
+printed with ratios. With --postgres both checkouts keep their records there, each in a database of one server, whose
+processor time is not counted. CPU is user + system time of all processes of a server, the recorder included. Needs
+wrk (Debian: wrk).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5, help="length of a run")
     parser.add_argument("--mib", type=float, default=64.0, help="size of the file")
+    parser.add_argument("--postgres", action="store_true", help="records in PostgreSQL, from the extra `test`")
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed")
@@ -38,15 +40,28 @@ def main() -> None:
         (folder / "rasters").mkdir()
         file = folder / "rasters" / "large.tif"
         make_cog(file, options.mib / 1024)
-        started = {}
+        started, urls = {}, databases(stack) if options.postgres else {}
         for name, root in (("other", options.other.resolve()), ("this", ROOT)):
             (folder / name).mkdir()
-            started[name] = gateway(stack, folder / name, file, root)
+            started[name] = gateway(stack, folder / name, file, root, urls.get(name))
         started["StaticFileHandler"] = static(stack, file)
         for server in started.values():
             download(server)
         for length in SMALL_RANGES:
             compare(started, length, file.stat().st_size, options.rounds, options.seconds, folder)
+
+
+def databases(stack: ExitStack) -> dict[str, dict[str, str]]:
+    """Return the settings by which each checkout finds a database of its own, in a server that `stack` ends."""
+    sys.path.insert(0, str(ROOT))
+    from scripts.clustering.postgres import Postgres  # noqa: PLC0415 - the checkout is on the path only now
+
+    server = Postgres(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cgpb-", dir="/tmp"))))
+    server.make()
+    server.start()
+    stack.callback(server.stop)
+    server.execute(*(f"CREATE DATABASE {name}" for name in ("other", "this")))
+    return {name: {"GATEWAY_DATABASE_URL": server.url(name)} for name in ("other", "this")}
 
 
 def compare(servers: dict[str, Server], length: int, size: int, rounds: int, seconds: int, folder: Path) -> None:

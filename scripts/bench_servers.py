@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,11 +100,17 @@ def servers(folder: Path, file: Path) -> Iterator[list[Server]]:
         yield [gateway(stack, folder, file), nginx(stack, folder, file), static(stack, file)]
 
 
-def gateway(stack: ExitStack, folder: Path, file: Path, root: Path = ROOT) -> Server:
-    """Return the gateway of the checkout at `root` with the file ingested, an audit, and a bearer token."""
+def gateway(
+    stack: ExitStack, folder: Path, file: Path, root: Path = ROOT, settings: Mapping[str, str] | None = None
+) -> Server:
+    """Return the gateway of the checkout at `root` with the file ingested, an audit, and a bearer token.
+
+    `settings` are more variables of its environment.
+    """
     environment = {
         **os.environ, "GATEWAY_STATE_DIR": str(folder / "state"), "GATEWAY_SECRET_KEYS": KEY, "PYTHONPATH": str(root),
         "GATEWAY_ROOTS": json.dumps({"data": {"uri": f"file:{file.parent}"}}), "GATEWAY_LOG_LEVEL": "WARNING",
+        **(settings or {}),
     }  # fmt: skip
 
     def command(*arguments: str) -> str:

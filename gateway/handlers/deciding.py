@@ -11,7 +11,7 @@ from gateway.gatekeeper import Wait
 from gateway.handlers.results import ThreadResults
 from gateway.model import dataset_uuid
 from gateway.pools import Pool
-from gateway.records import NotRemembered, Remembering
+from gateway.records import NotRemembered, Revision
 from gateway.remembered import Remembered
 from gateway.services import Services
 
@@ -47,8 +47,8 @@ class Decisions:
         self._pools = {wait: services.pools[pool] for wait, pool in POOLS.items()}
 
     def recently(self, dataset_id: str) -> bool:
-        """Return whether a thread has looked at the dataset a moment ago, and nobody need be asked over a network."""
-        return self._remembering is None and self._recent.get(dataset_id) is not None
+        """Return whether a thread has looked at the dataset a moment ago."""
+        return self._recent.get(dataset_id) is not None
 
     async def made(self, dataset_id: str, decide: Callable[[Wait], T | Wait]) -> T:
         """Return what `decide` returns, called with what it may wait for until that is enough.
@@ -58,8 +58,8 @@ class Decisions:
         """
         may_wait = Wait.NOTHING if self._recent.get(dataset_id) else Wait.DISK
         while True:
-            if may_wait is Wait.NOTHING and self._remembering is not None:
-                found = await self._from_memory(self._remembering, dataset_id, decide)
+            if may_wait is Wait.NOTHING:
+                found = self.at_once(dataset_id, await self.revision(dataset_id), decide)
             else:
                 found = await self._in(may_wait, decide)
             if not isinstance(found, Wait):
@@ -68,25 +68,37 @@ class Decisions:
                 return found
             may_wait = found
 
-    async def _from_memory(
-        self, remembering: Remembering, dataset_id: str, decide: Callable[[Wait], T | Wait]
-    ) -> T | Wait:
-        """Return what `decide` returns over what is remembered, when that is as new as this question."""
-        known = dataset_uuid(dataset_id) or dataset_id
+    @property
+    def over_network(self) -> bool:
+        """Return whether the revision of a dataset is to be waited for."""
+        return self._remembering is not None
+
+    async def revision(self, dataset_id: str) -> Revision | None:
+        """Return the revision of a dataset on record, read after this call; None where none is waited for.
+
+        Raises RecordsUnavailable.
+        """
+        if self._remembering is None:
+            return None
         try:
             async with asyncio.timeout(self._revision_seconds):
-                revision = await self._results.expect(remembering.revision(known))
+                return await self._results.expect(self._remembering.revision(dataset_uuid(dataset_id) or dataset_id))
         except TimeoutError:
             raise RecordsUnavailable("The database does not answer.") from None
+
+    def at_once(self, dataset_id: str, revision: Revision | None, decide: Callable[[Wait], T | Wait]) -> T | Wait:
+        """Return what `decide` returns, or what it takes, over what is remembered as of this revision."""
+        if self._remembering is None:
+            return decide(Wait.NOTHING)
+        if revision is None:
+            return Wait.DISK
         try:
-            with remembering.as_of(known, revision):
+            with self._remembering.as_of(dataset_uuid(dataset_id) or dataset_id, revision):
                 return decide(Wait.NOTHING)
         except NotRemembered:
             return Wait.DISK
 
     async def _in(self, may_wait: Wait, decide: Callable[[Wait], T | Wait]) -> T | Wait:
-        if may_wait is Wait.NOTHING:
-            return decide(may_wait)
         # No name for what is awaited: an error would hold itself by it, and with it the whole request.
         if may_wait is not Wait.STORE:
             return await self._results.expect(self._pools[may_wait].submit(decide, may_wait))

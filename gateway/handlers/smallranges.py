@@ -30,7 +30,6 @@ from tornado.web import Application
 
 from gateway.download import DownloadRequest, LargeBody, SmallBody, prepare
 from gateway.errors import GatewayError
-from gateway.gatekeeper import Wait
 from gateway.handlers.access import DOWNLOAD, Credential, principal_of
 from gateway.handlers.answers import default_fields
 from gateway.handlers.connections import Connections
@@ -42,6 +41,7 @@ from gateway.handlers.targets import origin_form
 from gateway.handlers.trace import Trace
 from gateway.model import Principal
 from gateway.ranges import conditions_of
+from gateway.records import Revision
 from gateway.services import Services
 
 log = logging.getLogger("gateway")
@@ -104,8 +104,35 @@ class SmallRangeRequest(HTTPMessageDelegate):
         assert isinstance(start_line, RequestStartLine)  # noqa: S101 - a server gets requests
         self._start, self._headers = origin_form(start_line, headers), headers
         dataset_id = self._ranges.dataset_id(self._start, headers)
-        found = self._decided(dataset_id) if dataset_id else None
-        return self._answer(*found) if found else self._hand_over()
+        if dataset_id is None:
+            return self._hand_over()
+        principal = self._principal()
+        if principal is None:
+            return self._hand_over()
+        if self._ranges.decisions.over_network:
+            return self._answer_after_revision(principal, dataset_id)
+        answer = self._decided(principal, dataset_id, None)
+        return self._answer(self._trace(), principal, answer) if answer else self._hand_over()
+
+    async def _answer_after_revision(self, principal: Principal, dataset_id: str) -> None:
+        """Answer as of what is on record now, or leave that to the application."""
+        trace, load = self._trace(), self._ranges.app.settings["load"]
+        load.requests += 1
+        try:
+            revision = await self._ranges.decisions.revision(dataset_id)
+        except GatewayError as error:
+            # Its client has waited already.
+            self._fail(Failed(trace, principal, error))
+            return
+        except asyncio.CancelledError:
+            self._exchange.stream.close()
+            return
+        finally:
+            load.requests -= 1
+        answer = self._decided(principal, dataset_id, revision)
+        handed_over = self._answer(trace, principal, answer) if answer else self._hand_over()
+        if handed_over is not None:
+            await handed_over
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """Pass a body on; what is answered here has none."""
@@ -137,27 +164,34 @@ class SmallRangeRequest(HTTPMessageDelegate):
         shared = {"services": ranges.services, "proxies": ranges.proxies, "failed": failed}
         self._application = ranges.app.get_handler_delegate(request, DownloadHandler, shared)
 
-    def _decided(self, dataset_id: str) -> tuple[Principal, SmallBody] | None:
-        """Return who asks and a body in memory that answers, or None."""
-        services, get = self._ranges.services, self._headers.get
+    def _principal(self) -> Principal | None:
+        """Return who asks, None where the application is to say what is wrong with that."""
+        credential = Credential(self._headers.get("Authorization"), ())
         try:
-            principal = principal_of(Credential(get("Authorization"), ()), DOWNLOAD, services, time.time())
-            request = DownloadRequest(dataset_id, principal, conditions_of(get), get("Range"), with_body=True)
-            answer = prepare(services.gatekeeper, request, Wait.NOTHING)
-            if isinstance(answer, LargeBody):
-                answer.source.close()
-            if isinstance(answer, SmallBody):
-                return principal, answer
+            return principal_of(credential, DOWNLOAD, self._ranges.services, time.time())
+        except GatewayError:
+            return None
+
+    def _trace(self) -> Trace:
+        ip = self._ranges.proxies.client_ip(self._exchange.context.remote_ip, self._headers)
+        return Trace.of("GET", self._start.path, "SmallRanges", ip, self._headers)
+
+    def _decided(self, principal: Principal, dataset_id: str, revision: Revision | None) -> SmallBody | None:
+        """Return a body in memory that answers as of a revision, or None."""
+        get, gatekeeper = self._headers.get, self._ranges.services.gatekeeper
+        request = DownloadRequest(dataset_id, principal, conditions_of(get), get("Range"), with_body=True)
+        try:
+            answer = self._ranges.decisions.at_once(dataset_id, revision, partial(prepare, gatekeeper, request))
         except GatewayError:
             # The application finds it too, and tells it.
-            pass
-        return None
+            return None
+        if isinstance(answer, LargeBody):
+            answer.source.close()
+        return answer if isinstance(answer, SmallBody) else None
 
-    async def _answer(self, principal: Principal, answer: SmallBody) -> None:
+    async def _answer(self, trace: Trace, principal: Principal, answer: SmallBody) -> None:
         """Put the answer on record and send it; where it cannot be, the application says so."""
         ranges, services = self._ranges, self._ranges.services
-        ip = ranges.proxies.client_ip(self._exchange.context.remote_ip, self._headers)
-        trace = Trace.of("GET", self._start.path, "SmallRanges", ip, self._headers)
         connection, results = ranges.clients.of(self._exchange.stream), ranges.app.settings["results"]
         delivery = Delivery(services, results, connection, trace, principal, granted_file(answer, trace))
         load = ranges.app.settings["load"]

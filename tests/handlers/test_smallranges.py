@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from concurrent.futures import Future
 from types import SimpleNamespace
 
 import pytest
@@ -14,8 +15,10 @@ from gateway.records import Change
 from tests.handlers.conftest import act, problem
 from tests.handlers.test_streaming import answer, port_of
 from tests.handlers.test_streaming import request as raw_request
+from tests.postgres import DATABASES
 
 pytestmark = pytest.mark.gen_test
+BOTH = pytest.mark.parametrize("database_url", DATABASES, indirect=True)
 RANGE = {"Range": "bytes=100-199", "User-Agent": "reader/1"}
 
 
@@ -25,6 +28,15 @@ def now(monkeypatch):
     moment = SimpleNamespace(seconds=time.monotonic())
     monkeypatch.setattr(remembered, "time", SimpleNamespace(monotonic=lambda: moment.seconds))
     return moment
+
+
+@pytest.fixture
+def database_url(request):
+    """Records in a file, or where a test is about both kinds in PostgreSQL, whose revisions are waited for."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return None
+    postgres = request.getfixturevalue("postgres")
+    return postgres.server.url(postgres.emptied())
 
 
 @pytest.fixture
@@ -46,6 +58,7 @@ def path_of(dataset):
     return f"/api/datasets/{dataset.id}/download/cog"
 
 
+@BOTH
 async def test_the_second_range_takes_the_short_way_and_looks_like_the_first(world, fetch, rides):
     dataset, token = world.add(sha256="ab" * 32), world.bearer("ana")
     first = await fetch(path_of(dataset), token=token, headers=RANGE)
@@ -67,6 +80,7 @@ async def test_the_second_range_takes_the_short_way_and_looks_like_the_first(wor
     )
 
 
+@BOTH
 async def test_the_rows_of_both_ways_are_alike(world, fetch, rides):
     dataset, token = world.add(), world.bearer("ana")
     ids = [(await fetch(path_of(dataset), token=token, headers=RANGE)).headers["X-Request-Id"] for _ in range(2)]
@@ -147,8 +161,6 @@ async def test_an_expired_token_has_no_pass(world, fetch, rides, monkeypatch):
 
 
 async def test_without_a_durable_row_the_short_way_gives_nothing_either(world, fetch, rides, monkeypatch, caplog):
-    from concurrent.futures import Future
-
     dataset, token = world.add(), world.bearer()
     await fetch(path_of(dataset), token=token, headers=RANGE)
     failed: Future[None] = Future()
@@ -180,6 +192,7 @@ async def test_a_thread_looks_again_after_a_moment(world, app, fetch, rides, now
     assert len(rides) == 1
 
 
+@BOTH
 async def test_a_draining_worker_says_so_here_too(world, app, fetch, rides):
     dataset, token = world.add(), world.bearer()
     await fetch(path_of(dataset), token=token, headers=RANGE)
@@ -255,8 +268,6 @@ async def test_a_request_without_one_good_host_has_no_pass(world, http_server, f
 
 @pytest.mark.parametrize("settings", [{"audit_wait_seconds": 0.2}], indirect=True)
 async def test_a_row_that_takes_too_long_becomes_a_503_on_the_short_way_too(world, fetch, rides, monkeypatch, caplog):
-    from concurrent.futures import Future
-
     dataset, token, rows = world.add(), world.bearer(), []
     await fetch(path_of(dataset), token=token, headers=RANGE)
     monkeypatch.setattr(type(world.services.audit), "record", lambda self, row: rows.append(row) or Future())
@@ -265,6 +276,21 @@ async def test_a_row_that_takes_too_long_becomes_a_503_on_the_short_way_too(worl
     assert rides == []
     # It has waited once, and the row that may yet come has the id that the client was told.
     assert [row.request_id for row in rows] == [response.headers["X-Request-ID"]]
+
+
+@pytest.mark.skipif("postgresql" not in DATABASES, reason="of records in a file nothing is waited for")
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_revision_that_takes_too_long_becomes_a_503_after_one_wait(world, app, fetch, rides, monkeypatch):
+    dataset, token = world.add(), world.bearer()
+    await fetch(path_of(dataset), token=token, headers=RANGE)
+    asked, remembering = [], world.services.records.remembering
+    monkeypatch.setattr(remembering, "revision", lambda dataset_id: asked.append(dataset_id) or Future())
+    monkeypatch.setattr(app.settings["decisions"], "_revision_seconds", 0.05)
+    response = await fetch(path_of(dataset), token=token, headers=RANGE)
+    assert problem(response)["detail"] == "The database does not answer."
+    assert response.code == 503
+    assert (asked, rides, app.settings["load"].requests) == ([dataset.id], [], 0)
+    assert len(world.audit("download.cog")) == 1
 
 
 async def test_tokens_in_other_headers_stay_out_of_the_audit(world, fetch):
@@ -278,6 +304,7 @@ async def test_tokens_in_other_headers_stay_out_of_the_audit(world, fetch):
     assert token[:40] not in str(world.audit())
 
 
+@BOTH
 async def test_requests_that_come_together_are_answered_in_turn(world, http_server, fetch, rides):
     dataset, token, whole = world.add(), world.bearer(), world.cog.read_bytes()
     await fetch(path_of(dataset), token=token, headers=RANGE)
@@ -294,8 +321,6 @@ async def test_requests_that_come_together_are_answered_in_turn(world, http_serv
 async def test_a_server_that_stops_meanwhile_ends_the_connection_without_a_traceback(
     world, app, fetch, http_server, rides, monkeypatch
 ):
-    from concurrent.futures import Future
-
     dataset, token = world.add(), world.bearer()
     await fetch(path_of(dataset), token=token, headers=RANGE)
     with monkeypatch.context() as patch:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 
 from gateway.errors import RecordsUnavailable
@@ -19,17 +21,21 @@ WORDS = {
     "55P03": "another program holds a lock",
     "57014": "a statement took too long",
     "57P03": "the server is starting or stopping",
-    "25006": "the server is in recovery or read-only",
+    "25006": "the server is in recovery or read-only: name the primary",
     NO_PARTITION: "there is no part of the audit for the month of a row: is a clock wrong, or has nobody run "
     "`cog-gateway migrate` for months",
     NO_RIGHT: "the user lacks a right: `cog-gateway migrate` grants what is needed, by DATABASE_OWNER_URL",
     NO_TABLE: "a table is missing: `cog-gateway migrate` makes it",
 }
+# What libpq says of a server that it found and may not use (target_session_attrs).
+READ_ONLY = re.compile("session is read-only|server is in hot standby")
 
 
 def unserved(name: str, error: psycopg.Error) -> RecordsUnavailable:
     """Return the error that callers get; its `reason` says what the operator can do. `name` is the database's."""
     words = WORDS.get(error.sqlstate or "")
+    if words is None and READ_ONLY.search(str(error)):
+        words = WORDS["25006"]
     if words is None:
         lines = str(error).splitlines()
         # Of several hosts the first line sums up.

@@ -154,8 +154,11 @@ def test_a_server_that_restarts_or_crashes_loses_nothing_and_an_unsafe_one_is_re
     server.stop("fast")
     (server.data / "standby.signal").touch()
     server.start()
-    with pytest.raises((SettingsError, RecordsUnavailable)):
+    with pytest.raises(RecordsUnavailable) as refused:
         open_records(url)
+    assert "name the primary" in refused.value.reason
+    with pytest.raises(SettingsError, match="name the primary"):
+        open_records(f"{url}?target_session_attrs=any")
 
 
 def test_a_silent_server_ends_a_connection_and_not_a_thread(postgres, fresh, url, proxy):
