@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -12,8 +13,10 @@ from gateway.errors import GatewayError, Unavailable
 from gateway.handlers.access import OPEN, access
 from gateway.handlers.base import BaseHandler
 from gateway.pools import Pool
+from gateway.records import LEAST_MONTHS_AHEAD
 from gateway.storage import Storage
 
+log = logging.getLogger("gateway")
 # Longer than a busy audit or store takes, shorter than the patience of who asks.
 AUDIT_SECONDS = 1.0
 PART_SECONDS = 1.0
@@ -44,8 +47,10 @@ class Parts:
         try:
             await ask()
             state = OK
-        except GatewayError:
-            pass
+        except GatewayError as error:
+            # Once: who asks does so again and again, and learns only which part it is.
+            if self._known.get(name, (0.0, OK))[1] == OK:
+                log.warning("not ready: %s: %s", name, getattr(error, "reason", "") or error.detail)
         finally:
             self._known[name] = time.monotonic(), state
             del self._asking[name]
@@ -77,9 +82,7 @@ class ReadyHandler(BaseHandler):
         if self.application.settings["load"].draining:
             parts["server"] = "draining"
         unready_ones = [state for state in parts.values() if state != OK]
-        if self.services.rates.counts_alone() is not None:
-            # Each machine counts for itself meanwhile: nobody is to be sent elsewhere for that.
-            parts["valkey"] = await self.valkey_state()
+        parts |= await self.told_only()
         if unready_ones:
             unready = Unavailable("The server cannot serve just now; `parts` says why.")
             unready.members["parts"] = parts
@@ -101,6 +104,15 @@ class ReadyHandler(BaseHandler):
     async def database_state(self) -> str:
         """Return whether the catalogue can be read."""
         return await self.parts.state("database", lambda: self.in_thread(self.services.records.ping), 0)
+
+    async def told_only(self) -> dict[str, str]:
+        """Return the states of parts that somebody has to look at, and for which nobody is to be sent elsewhere."""
+        told = {}
+        if self.services.rates.counts_alone() is not None:
+            told["valkey"] = await self.valkey_state()
+        if (months := self.services.records.months_ahead()) is not None:
+            told["audit months"] = OK if months >= LEAST_MONTHS_AHEAD else FAILING
+        return told
 
     async def valkey_state(self) -> str:
         """Return whether all nodes count their limits together."""

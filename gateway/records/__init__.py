@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from gateway.errors import SettingsError
 from gateway.records.base import (
     ACTIONS,
+    LEAST_MONTHS_AHEAD,
     SORTINGS,
     Archived,
     AuditQuery,
@@ -113,6 +114,7 @@ def open_records(where: str | Path, owner_url: str | None = None, *, read_only: 
 __all__ = [
     "ACTIONS",
     "BACKENDS",
+    "LEAST_MONTHS_AHEAD",
     "SORTINGS",
     "Archived",
     "AuditQuery",

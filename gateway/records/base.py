@@ -23,6 +23,8 @@ ACTIONS = (
     "grant.removed", "user.disabled", "user.enabled", "collection.created", "collection.updated",
     "collection.removed", "catalogue.copied", "audit.pruned",
 )  # fmt: skip
+# With fewer months of room for audit rows ahead than these somebody has to look.
+LEAST_MONTHS_AHEAD = 2
 # By these a listing is sorted; a minus turns the order around.
 SORTINGS = ("created_at", "-created_at", "title", "-title", "size_bytes", "-size_bytes")
 

@@ -1,6 +1,7 @@
 """Two nodes over one database: what one of them takes away counts on the other at once, and its loop waits for nothing."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -89,3 +90,24 @@ async def test_rows_of_both_nodes_are_on_one_record(world, fetch, other):
     other.append_audit([AuditRow("download.cog", dataset_id=known.id, request_id="other")])
     assert (await fetch(f"/api/datasets/{known.id}/download/cog", token=world.bearer("ben"))).code == 200
     assert len(world.audit("download.cog")) == 2
+
+
+@pytest.mark.skipif("postgresql" not in DATABASES, reason="one table takes the rows of all times")
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.gen_test
+async def test_readiness_tells_of_months_that_run_out_and_of_a_clock_that_is_wrong(world, fetch, monkeypatch, caplog):
+    async def ready():
+        response = await fetch("/readyz")
+        return response.code, json.loads(response.body)["parts"]
+
+    code, parts = await ready()
+    assert (code, parts["audit months"], parts["database"]) == (200, "ok", "ok")
+    monkeypatch.setattr("gateway.handlers.health.LEAST_MONTHS_AHEAD", 4)
+    code, parts = await ready()
+    assert (code, parts["audit months"]) == (200, "failing")
+    monkeypatch.setattr("gateway.records.postgres.health.CLOCK_SECONDS", -1.0)
+    for _ in range(3):
+        code, parts = await ready()
+        assert (code, parts["database"]) == (503, "failing")
+    (text,) = caplog.messages
+    assert text.startswith("not ready: database: the clocks of this machine and of the database are")

@@ -11,14 +11,13 @@ from datetime import UTC, datetime
 
 import psycopg
 
+from gateway.records.base import LEAST_MONTHS_AHEAD
 from gateway.records.postgres import partitions
 from gateway.records.postgres.connection import connect, name_of
 from gateway.records.postgres.troubles import unserved
 
 LOG = logging.getLogger("gateway.records")
 INTERVAL_SECONDS = 86_400.0
-# Fewer than these and somebody has to look.
-LEAST_AHEAD = 2
 
 
 class Upkeep:
@@ -50,7 +49,7 @@ class Upkeep:
             LOG.warning("no months of the audit were made: %s", unserved(name_of(self._owner_url), error).reason)
             return
         ahead = partitions.months_ahead(self.months, datetime.now(UTC))
-        if ahead < LEAST_AHEAD:
+        if ahead < LEAST_MONTHS_AHEAD:
             LOG.warning("the audit takes rows of %d months ahead and no more: run `cog-gateway migrate`", ahead)
 
     def close(self) -> None:

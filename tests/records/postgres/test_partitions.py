@@ -91,7 +91,7 @@ def test_who_may_not_make_months_says_how_many_are_left(roles, caplog):
         patch.setattr(partitions, "AHEAD_MONTHS", 9)
         upkeep.make_ahead()
         assert caplog.messages == []
-        patch.setattr("gateway.records.postgres.upkeep.LEAST_AHEAD", 4)
+        patch.setattr("gateway.records.postgres.upkeep.LEAST_MONTHS_AHEAD", 4)
         upkeep.make_ahead()
     assert caplog.messages == ["the audit takes rows of 3 months ahead and no more: run `cog-gateway migrate`"]
 
