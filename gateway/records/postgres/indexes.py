@@ -49,7 +49,9 @@ def build(connection: Bounded, indexes: Mapping[str, str]) -> bool:
 def build_words(connection: Bounded) -> None:
     """Return when there is an index for words, where the server has the extension pg_trgm. Raises psycopg.Error."""
     try:
-        connection.execute(TRIGRAMS)
+        # Of two who make it at once one fails, whatever IF NOT EXISTS says.
+        with _alone(connection):
+            connection.execute(TRIGRAMS)
     except (psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported, psycopg.errors.UndefinedFile):
         LOG.info("no extension pg_trgm: a search for words reads all titles")
     if one(connection, HAS_TRIGRAMS):
