@@ -37,7 +37,7 @@ from gateway.services import Services, needed_modules, open_services
 from gateway.settings import Settings, told_unknown
 from gateway.state import database_url, place_of_records
 from gateway.studio.forks import Forks, asking_pair, run_program
-from gateway.studio.process import ProcessStudio, plan_of
+from gateway.studio.process import ProcessStudio, plan_of, shared_blocks_mb
 from gateway.supervisor import CHILD_READY, CHILD_STOP, STOPS, Child, Supervisor
 from gateway.systemd import READY, STOPPING, notify, reloading
 
@@ -131,7 +131,8 @@ def supervise(keys: Keys, counts: Path, on_ready: Callable[[int], None] | None) 
         workers = [Child("worker", lambda _: work(None)) for _ in range(settings.processes)]
         workers[0].work = lambda starts: work(on_ready if starts == 1 else None)
         recorder = Child("recorder", lambda _: record_for_workers(settings, counts, listener), last=True)
-        forks = Child("forkserver", lambda _: run_program(requests), last=True)
+        blocks_mb = shared_blocks_mb(settings.gdal_cache_mb, settings.processes * settings.painters)
+        forks = Child("forkserver", lambda _: run_program(requests, blocks_mb), last=True)
         return Supervisor([forks, *workers, recorder], settings.drain_seconds).run()
 
 

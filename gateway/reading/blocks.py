@@ -5,12 +5,12 @@ GDAL takes blocks apart into bands and puts them together again for each window.
 
 from __future__ import annotations
 
+import math
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import imagecodecs
 import numpy as np
@@ -18,10 +18,13 @@ import numpy.typing as npt
 from rasterio.windows import Window
 
 from gateway.cog.tags import NO_COMPRESSION, PLANAR_CONTIGUOUS, Tag
+from gateway.reading.blockmemory import BlockMemory
 
 if TYPE_CHECKING:
     from gateway.cog.ifd import Ifd
     from gateway.reading.handles import Handle
+
+T = TypeVar("T")
 
 Pixels = npt.NDArray[Any]
 Decode = Callable[..., Any]
@@ -49,82 +52,104 @@ NO_PREDICTOR, HORIZONTAL = 1, 2
 PLAIN_COLOURS = (0, 1, 2, 3)
 # A window of more blocks is read by GDAL, which keeps none but one row of them.
 MOST_BLOCKS = 24
-# One block may take so great a part of what is kept.
-SHARE = 8
-
-
-class DecodedBlocks:
-    """Decoded blocks of several rasters, at most `limit_bytes` in all, the longest unused dropped first."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
-        self._gate = threading.Lock()
-        self._kept: OrderedDict[tuple[object, Hashable], Pixels] = OrderedDict()
-        self._making: dict[tuple[object, Hashable], Future[Pixels | None]] = {}
-        self.size_bytes = 0
-
-    def get_or_make(self, owner: object, key: Hashable, make: Callable[[], Pixels | None]) -> Pixels | None:
-        """Return the kept block, read-only, or what `make` returns; who asks meanwhile gets the same."""
-        with self._gate:
-            kept = self._kept.get((owner, key))
-            if kept is not None:
-                self._kept.move_to_end((owner, key))
-                return kept
-            made = self._making.get((owner, key))
-            if made is None:
-                mine = self._making[owner, key] = Future()
-        if made is not None:
-            return made.result()
-        found: Pixels | None = None
-        try:
-            found = make()
-        finally:
-            with self._gate:
-                del self._making[owner, key]
-                self._keep((owner, key), found)
-            # Where it failed the others read it in the way that tells why.
-            mine.set_result(found)
-        return found
-
-    def forget(self, owner: object) -> None:
-        """Drop all blocks of a raster."""
-        with self._gate:
-            for key in [key for key in self._kept if key[0] is owner]:
-                self.size_bytes -= self._kept.pop(key).nbytes
-
-    def _keep(self, key: tuple[object, Hashable], found: Pixels | None) -> None:
-        if found is None:
-            return
-        found.flags.writeable = False
-        self._kept[key] = found
-        self.size_bytes += found.nbytes
-        while self.size_bytes > self.limit_bytes:
-            self.size_bytes -= self._kept.popitem(last=False)[1].nbytes
+Overlap = tuple[tuple[slice, slice], tuple[slice, slice]]
 
 
 @dataclass(frozen=True, slots=True)
-class BlockForm:
-    """How the blocks of one level are stored: `shape` is (rows, cols, samples) of each, `across` how many abreast."""
+class Form:
+    """What a decoded block is: `shape` as (rows, cols, samples), and the type of its values."""
 
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]
+
+    @property
+    def bytes(self) -> int:
+        """Return how long it is."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def array(self, found: Pixels) -> Pixels:
+        """Return bytes as a block."""
+        return found.view(self.dtype).reshape(self.shape)
+
+
+class DecodedBlocks:
+    """Blocks of rasters, each decoded once by the threads of this process that want it at once."""
+
+    def __init__(self, memory: BlockMemory) -> None:
+        self._memory = memory
+        self._gate = threading.Lock()
+        self._making: dict[bytes, Future[None]] = {}
+
+    @property
+    def most_bytes(self) -> int:
+        """Return how long a block may be that is kept."""
+        return self._memory.most_bytes
+
+    def read(self, key: bytes, form: Form, make: Callable[[Pixels], bool], copy: Callable[[Pixels], T]) -> T | None:
+        """Return what `copy` makes of a block, or None where there is none.
+
+        `make` writes the block into an array of that shape and type and returns whether it could. `copy` keeps
+        nothing of the array, which is overwritten later, and may be called twice.
+        """
+        while True:
+            if (found := self._kept(key, form, copy)) is not None:
+                return found
+            with self._gate:
+                made = self._making.get(key)
+                if made is None:
+                    mine = self._making[key] = Future()
+            if made is None:
+                break
+            # It may be that nothing was kept, or that it failed: then each tries for itself.
+            made.result()
+        try:
+            return self._made(key, form, make, copy)
+        finally:
+            with self._gate:
+                del self._making[key]
+            mine.set_result(None)
+
+    def _kept(self, key: bytes, form: Form, copy: Callable[[Pixels], T]) -> T | None:
+        room = self._memory.find(key)
+        if room is None or len(room.bytes) != form.bytes:
+            return None
+        found = copy(form.array(room.bytes))
+        return found if self._memory.holds(room) else None
+
+    def _made(self, key: bytes, form: Form, make: Callable[[Pixels], bool], copy: Callable[[Pixels], T]) -> T | None:
+        room = self._memory.take(form.bytes)
+        if room is not None:
+            if not make(form.array(room.bytes)):
+                return None
+            self._memory.put(key, room)
+            found = copy(form.array(room.bytes))
+            if self._memory.holds(room):
+                return found
+        own = form.array(np.empty(form.bytes, np.uint8))
+        return copy(own) if make(own) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How the blocks of one level are stored, and `across` how many lie abreast."""
+
+    form: Form
     decode: Decode
     predictor: int
     across: int
 
-    def decoded(self, stored: bytes) -> Pixels | None:
-        """Return the values of a block, or None where it cannot be decoded or is not whole."""
-        values: Pixels = np.empty(self.shape, self.dtype)
-        flat = values.reshape(-1).view(np.uint8)
+    def decoded(self, stored: bytes, block: Pixels) -> bool:
+        """Return whether a block could be decoded, as a whole, into `block`."""
+        flat = block.reshape(-1).view(np.uint8)
         try:
             found = self.decode(stored, out=flat)
             if len(found) != len(flat):
-                return None
+                return False
             if self.predictor == HORIZONTAL:
-                imagecodecs.delta_decode(values, axis=1, out=values)
+                imagecodecs.delta_decode(block, axis=1, out=block)
         except (RuntimeError, ValueError):
-            return None
-        return values
+            return False
+        return True
 
 
 def read_window(handle: Handle, level: int, window: Window, bands: Sequence[int]) -> Pixels | None:
@@ -132,41 +157,39 @@ def read_window(handle: Handle, level: int, window: Window, bands: Sequence[int]
 
     In memory the bands of a pixel lie together.
     """
-    form = handle.once(("blocks", level), lambda: block_form(handle, level))
-    places = list(_places(window, form)) if form is not None else []
-    if form is None or not 0 < len(places) <= MOST_BLOCKS:
+    stored = handle.once(("blocks", level), lambda: stored_blocks(handle, level))
+    places = list(_places(window, stored.form)) if stored is not None else []
+    if stored is None or not 0 < len(places) <= MOST_BLOCKS:
         return None
-    whole = len(bands) == form.shape[2] and list(bands) == list(range(1, len(bands) + 1))
+    whole = list(bands) == list(range(1, stored.form.shape[2] + 1))
     chosen = slice(None) if whole else [band - 1 for band in bands]
-    found: Pixels = np.empty((window.height, window.width, len(bands)), form.dtype)
+    found: Pixels = np.empty((window.height, window.width, len(bands)), stored.form.dtype)
     for row, column in places:
-        block = _block(handle, level, form, row * form.across + column)
-        if block is None:
+        there = _overlap(window, row, column, stored.form)
+
+        def copy(block: Pixels, there: Overlap = there) -> bool:
+            (rows, columns), (from_rows, from_columns) = there
+            found[rows, columns] = block[from_rows, from_columns][..., chosen]
+            return True
+
+        if not _read(handle, level, stored, row * stored.across + column, copy):
             return None
-        (to_rows, from_rows), (to_columns, from_columns) = (
-            _overlap(window.row_off, window.height, row * form.shape[0], form.shape[0]),
-            _overlap(window.col_off, window.width, column * form.shape[1], form.shape[1]),
-        )
-        found[to_rows, to_columns] = block[from_rows, from_columns][..., chosen]
     return found.transpose(2, 0, 1)
 
 
-def block_form(handle: Handle, level: int) -> BlockForm | None:
+def stored_blocks(handle: Handle, level: int) -> Stored | None:
     """Return how the blocks of a level are stored, or None where GDAL is to read them."""
     view, layout = handle.view, handle.layout
     ifd = layout.levels[level]
     decode = DECODERS.get(ifd.compression)
     if handle.source.remote or view.mixed or decode is None or layout.form.order != "<" or not _plain(ifd):
         return None
-    dtype = np.dtype(f"{KINDS[ifd.sample_format]}{ifd.bits // 8}")
+    form = Form((ifd.tile[1], ifd.tile[0], ifd.samples), np.dtype(f"{KINDS[ifd.sample_format]}{ifd.bits // 8}"))
     predictor = ifd.number(Tag.PREDICTOR, NO_PREDICTOR)
-    if predictor != NO_PREDICTOR and (predictor != HORIZONTAL or dtype.kind == "f"):
+    if predictor != NO_PREDICTOR and (predictor != HORIZONTAL or form.dtype.kind == "f"):
         return None
-    shape = ifd.tile[1], ifd.tile[0], ifd.samples
-    fits = dtype == view.numbers and ifd.samples == len(view.descriptions) and ifd.size == view.levels[level]
-    if not fits or int(np.prod(shape)) * dtype.itemsize > handle.blocks.limit_bytes // SHARE:
-        return None
-    return BlockForm(shape, dtype, decode, predictor, ifd.grid[0])
+    fits = form.dtype == view.numbers and ifd.samples == len(view.descriptions) and ifd.size == view.levels[level]
+    return Stored(form, decode, predictor, ifd.grid[0]) if fits and form.bytes <= handle.blocks.most_bytes else None
 
 
 def _plain(ifd: Ifd) -> bool:
@@ -184,31 +207,40 @@ def _plain(ifd: Ifd) -> bool:
     )
 
 
-def _places(window: Window, form: BlockForm) -> Iterator[tuple[int, int]]:
+def _places(window: Window, form: Form) -> Iterator[tuple[int, int]]:
     """Yield row and column of the blocks that a window reaches into."""
     for row in range(window.row_off // form.shape[0], -(-(window.row_off + window.height) // form.shape[0])):
         for column in range(window.col_off // form.shape[1], -(-(window.col_off + window.width) // form.shape[1])):
             yield row, column
 
 
-def _overlap(start: int, length: int, block_start: int, block_length: int) -> tuple[slice, slice]:
-    """Return where a side of a block lies in that of a window, and which part of the block that is."""
-    first, last = max(start, block_start), min(start + length, block_start + block_length)
-    return slice(first - start, last - start), slice(first - block_start, last - block_start)
+def _overlap(window: Window, row: int, column: int, form: Form) -> Overlap:
+    """Return rows and columns of a window that lie in a block, and which of the block those are."""
+    sides = (
+        (window.row_off, window.height, row * form.shape[0], form.shape[0]),
+        (window.col_off, window.width, column * form.shape[1], form.shape[1]),
+    )
+    ends = [(max(at, block), min(at + length, block + side)) for at, length, block, side in sides]
+    within, of_block = (
+        [slice(first - side[start], last - side[start]) for (first, last), side in zip(ends, sides, strict=True)]
+        for start in (0, 2)
+    )
+    return (within[0], within[1]), (of_block[0], of_block[1])
 
 
-def _block(handle: Handle, level: int, form: BlockForm, index: int) -> Pixels | None:
-    """Return a block, or None where it is not stored or cannot be decoded."""
+def _read(handle: Handle, level: int, stored: Stored, index: int, copy: Callable[[Pixels], bool]) -> bool:
+    """Return whether `copy` got a block; not one that is not stored or cannot be decoded."""
 
-    def made() -> Pixels | None:
+    def make(block: Pixels) -> bool:
         ifd = handle.layout.levels[level]
         if index >= min(len(ifd.offsets), len(ifd.counts)):
-            return None
+            return False
         offset, count = int(ifd.offsets[index]), int(ifd.counts[index])
         # More than it can take even where nothing could be compressed is read in pieces, and by GDAL.
-        if not offset or not 0 < count <= 2 * int(np.prod(form.shape)) * form.dtype.itemsize:
-            return None
-        stored = handle.source.read_at(offset, count)
-        return form.decoded(stored) if len(stored) == count else None
+        if not offset or not 0 < count <= 2 * stored.form.bytes:
+            return False
+        found = handle.source.read_at(offset, count)
+        # Kept for longer than this raster: nothing of another version.
+        return len(found) == count and handle.source.unchanged() and stored.decoded(found, block)
 
-    return handle.blocks.get_or_make(handle, (level, index), made)
+    return bool(handle.blocks.read(handle.key_of(level, index), stored.form, make, copy))

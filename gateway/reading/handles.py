@@ -19,6 +19,7 @@ from gateway.cog.layout import Layout, read_layout
 from gateway.cog.raster import strict_options
 from gateway.errors import GatewayError, VersionChanged
 from gateway.model import RasterFacts
+from gateway.reading.blockmemory import BlockMemory, key_of
 from gateway.reading.blocks import DecodedBlocks
 from gateway.reading.far import FarSource, Kept
 from gateway.reading.foreign import meaning
@@ -67,9 +68,10 @@ Opener = Callable[[Version], OpenObject]
 class Handle:
     """One version of one dataset, opened. Whoever reads pixels holds `lock`: GDAL's handles are for one at a time."""
 
-    def __init__(self, source: OpenObject, blocks: DecodedBlocks) -> None:
+    def __init__(self, source: OpenObject, key: tuple[str, str], blocks: DecodedBlocks) -> None:
         self.source = source
         self.blocks = blocks
+        self._key = key
         self.lock = threading.RLock()
         self.users = 0
         self.dropped = False
@@ -105,6 +107,10 @@ class Handle:
             self._levels[index] = self._open({"overview_level": index - 1} if index else {})
         return self._levels[index].raster
 
+    def key_of(self, *what: str | int) -> bytes:
+        """Return the key of a decoded block, the same wherever this version is open."""
+        return key_of(*self._key, *what)
+
     def lend(self, work: Callable[[DatasetReader], T]) -> T:
         """Return what `work` makes of the full image as a dataset of its own, for as long as it takes.
 
@@ -138,7 +144,6 @@ class Handle:
                 raster.close()
             self._levels.clear()
             self._idle.clear()
-            self.blocks.forget(self)
             self.source.close()
 
     def _open(self, kwargs: dict[str, Any]) -> SourceRaster:
@@ -153,13 +158,13 @@ class Handle:
 class HandlePool:
     """At most `limit` open rasters, each kept until it is the longest unused or its file has changed.
 
-    `blocks_bytes` is what decoded blocks of all of them may take, beside those that GDAL keeps.
+    `memory` is where decoded blocks of all of them are kept, beside those that GDAL keeps.
     """
 
-    def __init__(self, opener: Opener, limit: int, blocks_bytes: int = BLOCKS_BYTES) -> None:
+    def __init__(self, opener: Opener, limit: int, memory: BlockMemory | None = None) -> None:
         self._opener = opener
         self._limit = limit
-        self._blocks = DecodedBlocks(blocks_bytes)
+        self._blocks = DecodedBlocks(memory or BlockMemory(BLOCKS_BYTES))
         self._gate = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], Handle] = OrderedDict()
         self._bytes = Kept(KEPT_BYTES)
@@ -205,7 +210,7 @@ class HandlePool:
                 self._kept.move_to_end(key)
                 handle.users += 1
                 return handle
-        opened = Handle(self._opened(dataset), self._blocks)
+        opened = Handle(self._opened(dataset), key, self._blocks)
         with self._gate:
             handle = self._kept.setdefault(key, opened)
             handle.users += 1

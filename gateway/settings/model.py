@@ -145,9 +145,7 @@ class Settings(BaseSettings):
     tile_queue: int = Field(64, ge=0, description="Pictures that may wait for a painter; more are told 503.")
     tile_cache_mb: int = Field(64, ge=0, description="Memory of each worker for encoded tiles, in MiB.")
     gdal_cache_mb: int = Field(
-        64,
-        ge=1,
-        description="Memory of each painter for decoded blocks, in MiB, one half of it for those that GDAL decodes.",
+        64, ge=1, description="Memory of each painter for decoded blocks, in MiB, half of it shared."
     )
     worker_threads: int = Field(4, ge=1, le=64, description="Threads of each worker for disk and catalogue work.")
     max_connections: int = Field(2000, ge=1, description="Open connections of each worker; more are told 503.")

@@ -91,10 +91,14 @@ class Forked:
 
 
 class Forks:
-    """The way to the process that painters are forked from: `asking`, or one of one's own that begins when needed."""
+    """The way to the process that painters are forked from: `asking`, or one of one's own that begins when needed.
 
-    def __init__(self, asking: socket.socket | None = None) -> None:
+    The painters of one's own share `blocks_mb` for decoded blocks.
+    """
+
+    def __init__(self, asking: socket.socket | None = None, blocks_mb: int = 0) -> None:
         self._asking = asking
+        self._blocks_mb = blocks_mb
         self._shared = asking is not None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -139,7 +143,7 @@ class Forks:
             before = signal.pthread_sigmask(signal.SIG_BLOCK, SERVERS)
             try:
                 self._process = subprocess.Popen(
-                    line(theirs),
+                    line(theirs, self._blocks_mb),
                     stdin=subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
                     env=environment(),
@@ -154,8 +158,11 @@ def asking_pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
-def run_program(requests: socket.socket) -> None:
-    """Become the process that forks painters, a child of this one's parent; never returns."""
+def run_program(requests: socket.socket, blocks_mb: int = 0) -> None:
+    """Become the process that forks painters, a child of this one's parent; never returns.
+
+    They share `blocks_mb` for decoded blocks.
+    """
     signal.pthread_sigmask(signal.SIG_SETMASK, SERVERS)
     os.set_inheritable(requests.fileno(), True)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -165,12 +172,12 @@ def run_program(requests: socket.socket) -> None:
         with suppress(OSError):
             os.set_inheritable(fd, False)
     os.chdir("/")
-    os.execve(sys.executable, line(requests, os.getppid()), environment())  # noqa: S606 - our own program
+    os.execve(sys.executable, line(requests, blocks_mb, os.getppid()), environment())  # noqa: S606 - our own program
 
 
-def line(requests: socket.socket, parent: int | None = None) -> list[str]:
+def line(requests: socket.socket, blocks_mb: int, parent: int | None = None) -> list[str]:
     """Return the command line of the program, which ends with that parent."""
-    return [sys.executable, "-m", PROGRAM, str(requests.fileno()), str(parent or os.getpid())]
+    return [sys.executable, "-m", PROGRAM, str(requests.fileno()), str(parent or os.getpid()), str(blocks_mb)]
 
 
 def environment() -> dict[str, str]:

@@ -14,8 +14,10 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 
+from gateway.reading.blockmemory import BlockMemory
 from gateway.studio import painter
 from gateway.studio.confinement import die_with, named
 from gateway.studio.forks import REQUEST, SERVERS, TOLD
@@ -131,11 +133,11 @@ class ForkServer:
             self._fates[pid].send(TOLD.pack(what), socket.MSG_DONTWAIT)
 
 
-def main(descriptor: int, parent: int) -> None:
+def main(descriptor: int, parent: int, blocks_mb: int = 0) -> None:
     """Fork painters for who holds the other end of a socket, a child of that process.
 
     What was loaded stays in this process; one forked from it does the work, so that another one does it at once
-    where that is killed.
+    where that is killed. The painters share `blocks_mb` for decoded blocks; with 0 each has its own.
     """
     die_with(parent, signal.SIGKILL)
     # What a terminal or a service manager tells a whole group is for the server, which ends its painters itself.
@@ -149,7 +151,8 @@ def main(descriptor: int, parent: int) -> None:
     # A collection in a painter would write to every object, and have it for itself then.
     gc.freeze()
     requests = socket.socket(fileno=descriptor)
-    while _killed(lambda: ForkServer(requests, painter.paint).run()):
+    memory = BlockMemory(blocks_mb << 20, shared=True) if blocks_mb else None
+    while _killed(lambda: ForkServer(requests, partial(painter.paint, memory=memory)).run()):
         pass
 
 
@@ -172,4 +175,4 @@ def _killed(work: Callable[[], None]) -> bool:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(*map(int, sys.argv[1:]))

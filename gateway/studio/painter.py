@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from gateway import logs
+from gateway.reading.blockmemory import BlockMemory
 from gateway.storage import open_storage
 from gateway.studio.confinement import confine, named
 from gateway.studio.wire import Kind, Setup, answer_parts, kind_of, kind_of_error, send_all, tasks_from
@@ -33,14 +34,14 @@ TRIM: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", No
 class Painter:
     """Does what comes from a socket."""
 
-    def __init__(self, sock: socket.socket, setup: Setup) -> None:
+    def __init__(self, sock: socket.socket, setup: Setup, memory: BlockMemory | None = None) -> None:
         self._sock = sock
         self._gate = threading.Lock()
         # Opened before reading is given up.
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self._trimmed_mb = self._measured_mb()
         far = {name: open_storage(name, root) for name, root in setup.far.items()}
-        self._worker = Worker(far, Limits(setup.gdal_cache_mb))
+        self._worker = Worker(far, Limits(setup.gdal_cache_mb), memory)
         missing = confine(setup.confinement)
         self._lanes = {lane: ThreadPoolExecutor(count, lane) for lane, count in setup.threads.items()}
         # Who waits for a file goes before who waits for a picture, but a start is waited for by all. Threads inherit.
@@ -85,18 +86,23 @@ class Painter:
         return round(int(os.pread(self._statm, 100, 0).split()[1]) * PAGE_MB)
 
 
-def paint(sock: socket.socket) -> None:
-    """Be a painter: told first what one is to be, then task after task, until the other end is closed."""
+def paint(sock: socket.socket, memory: BlockMemory | None = None) -> None:
+    """Be a painter: told first what one is to be, then task after task, until the other end is closed.
+
+    `memory` is what it has for decoded blocks together with others.
+    """
     arrived = tasks_from(sock)
     # A server that stops as soon as it has begun leaves painters that have not begun.
     with suppress(ConnectionError, EOFError):
         for _, setup, _ in arrived:
-            work(sock, setup, arrived)
+            work(sock, setup, arrived, memory)
 
 
-def work(sock: socket.socket, setup: Setup, arrived: Iterator[tuple[int, Any, list[int]]]) -> None:
+def work(
+    sock: socket.socket, setup: Setup, arrived: Iterator[tuple[int, Any, list[int]]], memory: BlockMemory | None
+) -> None:
     """Do the tasks; raises ConnectionError or EOFError where the other end is closed within one."""
     named("cog-painter")
     os.environ.update(setup.environment)
     logs.configure(setup.log_level)
-    Painter(sock, setup).run(arrived)
+    Painter(sock, setup, memory).run(arrived)

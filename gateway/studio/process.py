@@ -32,6 +32,8 @@ NICE = 10
 # What a task may take beyond what a painter may have after it.
 WITHIN_TASK = 3
 END_SECONDS = 1.0
+# A painter has all of it in its address space, which is limited.
+MOST_BLOCKS_MB = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class ProcessStudio:
     _thread: int
 
     def __init__(self, plan: Plan, forks: Forks | None = None) -> None:
-        self._forks = forks or Forks()
+        self._forks = forks or Forks(blocks_mb=shared_blocks_mb(plan.gdal_cache_mb, plan.rules.painters))
         self._limit = plan.queue_limit
         self._tally = Tally()
         self._gate = threading.Lock()
@@ -163,6 +165,11 @@ def _duplicate(file: FileSource) -> int:
         return os.dup(file.fd)
     except OSError as error:
         raise Unavailable("The server is busy.", retry_after_seconds=1) from error
+
+
+def shared_blocks_mb(gdal_cache_mb: int, painters: int) -> int:
+    """Return what so many painters share for decoded blocks: half of what all may keep; the rest is GDAL's."""
+    return min(max(1, gdal_cache_mb * painters // 2), MOST_BLOCKS_MB)
 
 
 def plan_of(settings: Settings) -> Plan:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import StorageUnavailable, Unavailable
+from gateway.reading.blockmemory import BlockMemory
 from gateway.reading.foreign import Translated, forget_errors
 from gateway.reading.handles import Version
 from gateway.storage import OpenObject, Storage
@@ -45,12 +46,16 @@ class Limits:
 
 
 class Worker:
-    """Does tasks, several at once in as many threads. `far` are the roots in a network by their names."""
+    """Does tasks, several at once in as many threads. `far` are the roots in a network by their names.
 
-    def __init__(self, far: Mapping[str, Storage], limits: Limits) -> None:
+    `memory` is for decoded blocks, where other processes have it as well.
+    """
+
+    def __init__(self, far: Mapping[str, Storage], limits: Limits, memory: BlockMemory | None = None) -> None:
         self._far = far
         self._received = threading.local()
-        self._engine = TileEngine(self._opened, handles=OPEN_RASTERS, cache_bytes=limits.gdal_cache_mb << 20)
+        cache_bytes = limits.gdal_cache_mb << 20
+        self._engine = TileEngine(self._opened, handles=OPEN_RASTERS, cache_bytes=cache_bytes, memory=memory)
 
     def do(self, task: Task[Any], fds: Sequence[int]) -> Any:
         """Return what a task comes to; its descriptors are closed or kept from now on.

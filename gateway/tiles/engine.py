@@ -14,6 +14,7 @@ from gateway.colour.stretch import stretch_of
 from gateway.errors import VersionChanged
 from gateway.ground.address import TileAddress
 from gateway.ground.grid import Frame, Grids
+from gateway.reading.blockmemory import BlockMemory
 from gateway.reading.handles import Handle, HandlePool, Opener, Version
 from gateway.storage import OpenObject
 from gateway.tiles.drawing import drawn_tile, request_of
@@ -26,14 +27,16 @@ T = TypeVar("T")
 class TileEngine:
     """Tiles of datasets, opened by `opener`; every method may be called from several threads at once."""
 
-    def __init__(self, opener: Opener, *, handles: int, cache_bytes: int = 128 << 20) -> None:
+    def __init__(
+        self, opener: Opener, *, handles: int, cache_bytes: int = 128 << 20, memory: BlockMemory | None = None
+    ) -> None:
         # The threads that draw are as many as there are to be.
         cv2.setNumThreads(1)
         # Decoded blocks, for all threads: what an Env sets is gone with it, before the first block is read. A half
-        # is for those that GDAL decodes, a half for those that are decoded here.
+        # is for those that GDAL decodes, a half for those that are decoded here, unless there is memory for them.
         set_gdal_config("GDAL_CACHEMAX", cache_bytes // 2)
         self._grids = Grids()
-        self._pool = HandlePool(opener, handles, cache_bytes // 2)
+        self._pool = HandlePool(opener, handles, memory or BlockMemory(cache_bytes // 2))
         self._opener = opener
 
     def tile(self, dataset: Version, address: TileAddress, style: Style, format: TileFormat | None) -> Encoded:

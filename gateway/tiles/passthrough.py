@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import imagecodecs
+import numpy as np
 import numpy.typing as npt
 
 from gateway.cog.ifd import Ifd
@@ -15,6 +16,7 @@ from gateway.errors import NoPlace, TileOutsideGrid
 from gateway.ground.address import TileAddress
 from gateway.ground.grid import Frame, Grids, first_of, part_of
 from gateway.model import ByteSource
+from gateway.reading.blocks import Form
 from gateway.reading.handles import Handle
 from gateway.reading.source import Drawn
 from gateway.tiles.stored import NUMBER_BYTES, SOI, Numbers, StoredTiles, StoredZoom, plain
@@ -72,15 +74,18 @@ def _enlarged(
     if part is None:
         return None
     parent, (column, row), times = part
-    whole = handle.blocks.get_or_make(handle, ("picture", parent), lambda: _whole(handle, stored, parent))
-    if whole is None:
-        return None
     side = stored.side // times
-    cut = whole[:, row * side : (row + 1) * side, column * side : (column + 1) * side]
-    if request.bands != stored.bands:
-        cut = cut[[stored.bands.index(band) for band in request.bands]]
-    samples = cut.transpose(1, 2, 0)
-    return Drawn(samples.repeat(times, axis=0).repeat(times, axis=1).transpose(2, 0, 1), None)
+    bands = [stored.bands.index(band) for band in request.bands]
+
+    def cut(whole: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        samples = whole[row * side : (row + 1) * side, column * side : (column + 1) * side]
+        samples = samples if request.bands == stored.bands else samples[..., bands]
+        return samples.repeat(times, axis=0).repeat(times, axis=1)
+
+    form = Form((stored.side, stored.side, len(stored.bands)), np.dtype(np.uint8))
+    key = handle.key_of("picture", stored.format.value, parent.tms, parent.z, parent.x, parent.y)
+    samples = handle.blocks.read(key, form, lambda block: _written(handle, stored, parent, block), cut)
+    return None if samples is None else Drawn(samples.transpose(2, 0, 1), None)
 
 
 def _part_of(
@@ -103,11 +108,14 @@ def _part_of(
     return (parent, place, abreast) if place is not None else None
 
 
-def _whole(handle: Handle, stored: StoredTiles, address: TileAddress) -> npt.NDArray[Any] | None:
-    """Return all bands of a stored tile, (bands, rows, cols)."""
-    block = _block(handle, stored, address)
-    found = _decoded(block, handle.view.bands, handle.view.bands) if block else None
-    return found.pixels if found else None
+def _written(handle: Handle, stored: StoredTiles, address: TileAddress, block: npt.NDArray[Any]) -> bool:
+    """Return whether a stored tile could be decoded into `block`."""
+    found = _block(handle, stored, address)
+    drawn = _decoded(found, stored.bands, stored.bands) if found else None
+    if drawn is None or drawn.pixels.shape[1:] != block.shape[:2]:
+        return False
+    block[:] = drawn.pixels.transpose(1, 2, 0)
+    return handle.source.unchanged()
 
 
 def _block(handle: Handle, stored: StoredTiles, address: TileAddress) -> Encoded | None:

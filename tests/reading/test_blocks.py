@@ -8,7 +8,8 @@ import pytest
 import rasterio
 from rasterio.windows import Window
 
-from gateway.reading.blocks import DecodedBlocks, read_window
+from gateway.reading.blockmemory import BlockMemory
+from gateway.reading.blocks import DecodedBlocks, Form, read_window
 from gateway.reading.source import read_source
 from tests.tiles.rasters import handle_of, landscape, utm, write
 
@@ -90,45 +91,66 @@ def test_a_window_of_many_blocks_is_left_to_gdal(tmp_path):
         assert read_window(handle, 0, Window(0, 0, 500, 500), (1,)) is not None
 
 
-def test_kept_blocks_are_bounded_and_the_longest_unused_goes_first():
-    blocks = DecodedBlocks(300)
-    for key in range(3):
-        blocks.get_or_make("a", key, lambda: np.zeros(100, np.uint8))
-    blocks.get_or_make("a", 0, pytest.fail)
-    blocks.get_or_make("b", 3, lambda: np.zeros(100, np.uint8))
-    assert blocks.size_bytes == 300
-    assert blocks.get_or_make("a", 1, lambda: None) is None
-    blocks.forget("a")
-    assert blocks.size_bytes == 100
+FORM = Form((10, 10, 1), np.dtype("uint8"))
 
 
-def test_a_raster_that_is_closed_leaves_no_block(tmp_path):
-    with handle_of(hills(tmp_path)) as handle:
-        read_window(handle, 0, WINDOWS[0], (1, 2, 3))
-        assert handle.blocks.size_bytes == 4 * 128 * 128 * 3
-    assert handle.blocks.size_bytes == 0
+def filled(value, made=None):
+    def make(block):
+        block[:] = value
+        if made is not None:
+            made.append(value)
+        return True
+
+    return make
+
+
+def test_a_block_that_is_kept_is_not_decoded_again():
+    blocks, made = DecodedBlocks(BlockMemory(1 << 20)), []
+    for _ in range(2):
+        assert blocks.read(b"a" * 16, FORM, filled(7, made), np.copy).max() == 7
+    assert made == [7]
 
 
 def test_a_block_that_several_want_at_once_is_decoded_once():
-    blocks, made, both, begun = DecodedBlocks(300), [], Barrier(2), Event()
+    blocks, made, both, begun = DecodedBlocks(BlockMemory(1 << 20)), [], Barrier(2), Event()
 
-    def make():
-        made.append(1)
+    def make(block):
         begun.set()
         both.wait(10)
-        return np.zeros(100, np.uint8)
+        return filled(3, made)(block)
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(blocks.get_or_make, "a", 0, make)
+        first = pool.submit(blocks.read, b"a" * 16, FORM, make, np.copy)
         begun.wait(10)
-        second = pool.submit(blocks.get_or_make, "a", 0, make)
+        second = pool.submit(blocks.read, b"a" * 16, FORM, make, np.copy)
         both.wait(10)
-        assert first.result() is second.result()
-    assert made == [1]
+        assert first.result().max() == second.result().max() == 3
+    assert made == [3]
 
 
 def test_a_block_that_cannot_be_read_keeps_nobody_waiting():
-    blocks = DecodedBlocks(300)
+    blocks = DecodedBlocks(BlockMemory(1 << 20))
     with pytest.raises(OSError, match="gone"):
-        blocks.get_or_make("a", 0, lambda: (_ for _ in ()).throw(OSError("gone")))
-    assert blocks.get_or_make("a", 0, lambda: np.zeros(1, np.uint8)) is not None
+        blocks.read(b"a" * 16, FORM, lambda _: (_ for _ in ()).throw(OSError("gone")), np.copy)
+    assert blocks.read(b"a" * 16, FORM, lambda _: False, np.copy) is None
+    assert blocks.read(b"a" * 16, FORM, filled(1), np.copy).max() == 1
+
+
+def test_what_is_overwritten_while_it_is_read_is_decoded_anew():
+    memory = BlockMemory(8192)
+    blocks, read = DecodedBlocks(memory), []
+
+    def copy(block):
+        if not read:
+            for _ in range(9):
+                memory.take(1000)
+        read.append(1)
+        return block.copy()
+
+    assert blocks.read(b"a" * 16, FORM, filled(5), copy).max() == 5
+    assert len(read) == 2
+
+
+def test_without_room_a_block_is_decoded_all_the_same():
+    blocks = DecodedBlocks(BlockMemory(512))
+    assert blocks.read(b"a" * 16, FORM, filled(5), np.copy).max() == 5
