@@ -229,7 +229,10 @@ def _bytes(drawn: Drawn, rescale: tuple[tuple[float, float], ...]) -> Bytes:
 def _looked_up(pixels: npt.NDArray[Any], tables: list[Bytes]) -> Bytes:
     """Return for each value what the table of its band has; the order in memory stays as it is."""
     if pixels.dtype == np.uint8 and pixels.transpose(1, 2, 0).flags.c_contiguous:
-        samples: Bytes = np.asarray(cv2.LUT(pixels.transpose(1, 2, 0), np.stack(tables, axis=-1)[None]), np.uint8)
+        # One range for all bands is one table, which is faster.
+        same = all(table is tables[0] for table in tables)
+        table = tables[0] if same else np.stack(tables, axis=-1)[None]
+        samples: Bytes = np.asarray(cv2.LUT(pixels.transpose(1, 2, 0), table), np.uint8)
         return samples.reshape(*pixels.shape[1:], len(tables)).transpose(2, 0, 1)
     return np.stack([table.take(band) for band, table in zip(pixels, tables, strict=True)])
 

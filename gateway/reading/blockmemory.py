@@ -64,6 +64,12 @@ class BlockMemory:
         """Return how long a block may be."""
         return self._size // SHARE
 
+    def close(self) -> None:
+        """Have no part in it any more."""
+        self._memory.close()
+        if self._lock is not None:
+            os.close(self._lock)
+
     def find(self, key: bytes) -> Room | None:
         """Return where a block lies; what is read there counts only if `holds` is true of it afterwards."""
         with self._gate:

@@ -41,7 +41,7 @@ class Painter:
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self._trimmed_mb = self._measured_mb()
         far = {name: open_storage(name, root) for name, root in setup.far.items()}
-        self._worker = Worker(far, Limits(setup.gdal_cache_mb), memory)
+        self._worker = Worker(far, Limits(setup.gdal_cache_mb), shared_of(setup, memory))
         missing = confine(setup.confinement)
         self._lanes = {lane: ThreadPoolExecutor(count, lane) for lane, count in setup.threads.items()}
         # Who waits for a file goes before who waits for a picture, but a start is waited for by all. Threads inherit.
@@ -84,6 +84,17 @@ class Painter:
 
     def _measured_mb(self) -> int:
         return round(int(os.pread(self._statm, 100, 0).split()[1]) * PAGE_MB)
+
+
+def shared_of(setup: Setup, memory: BlockMemory | None) -> BlockMemory | None:
+    """Return the memory that a painter shares with others: none where it may connect to somebody.
+
+    What painters of local files have read would else have a way out.
+    """
+    if memory is None or not setup.far:
+        return memory
+    memory.close()
+    return None
 
 
 def paint(sock: socket.socket, memory: BlockMemory | None = None) -> None:

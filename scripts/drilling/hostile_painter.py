@@ -24,4 +24,4 @@ def tile(engine: Any, source: Any, *told: Any) -> Any:
 
 if __name__ == "__main__":
     works.WORKS["tile"] = tile  # type: ignore[index]
-    forkserver.main(int(sys.argv[1]), int(sys.argv[2]))
+    forkserver.main(*map(int, sys.argv[1:]))

@@ -58,6 +58,19 @@ def wait(_engine, *told):
     return os.getpid()
 
 
+def keep(engine, key, value):
+    memory = engine._pool._blocks._memory
+    room = memory.take(8)
+    room.bytes[:] = value
+    memory.put(key, room)
+    return os.getpid()
+
+
+def kept(engine, key):
+    room = engine._pool._blocks._memory.find(key)
+    return [os.getpid(), None if room is None else int(room.bytes[0])]
+
+
 def attempt(_engine, what, *how):
     """Return "done", or the name of the error that an attempt ends in."""
     try:
@@ -188,8 +201,9 @@ painter.tasks_from = noted
 works.WORKS.update(
     hang=lambda *_: time.sleep(3600), freeze=freeze, crash=crash, grow=grow, gaps=gaps, balloon=balloon, wait=wait,
     attempt=attempt, forge=forge, environment=lambda _: dict(os.environ), fail=lambda *_: {}["a key that is not there"],
-    strange=strange, priority=lambda _: os.getpriority(os.PRIO_PROCESS, 0),
+    keep=lambda engine, _, *told: keep(engine, *told), kept=lambda engine, _, *told: kept(engine, *told), strange=strange,
+    priority=lambda _: os.getpriority(os.PRIO_PROCESS, 0),
 )  # fmt: skip
 
 if __name__ == "__main__":
-    forkserver.main(int(sys.argv[1]), int(sys.argv[2]))
+    forkserver.main(*map(int, sys.argv[1:]))

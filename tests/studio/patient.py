@@ -7,4 +7,4 @@ from tests.patience import wait_for_stores
 
 if __name__ == "__main__":
     wait_for_stores()
-    forkserver.main(int(sys.argv[1]), int(sys.argv[2]))
+    forkserver.main(*map(int, sys.argv[1:]))
