@@ -115,9 +115,14 @@ def _grain(samples: Bytes) -> tuple[bool, int]:
     By every eighth row; `samples` has rows and columns first. Of enlarged pixels each counts once.
     """
     rows, times = samples[::8], 1
-    while rows.shape[1] % 2 == 0 and all(np.array_equal(each[:, ::2], each[:, 1::2]) for each in (rows[:1], rows)):
+    while rows.shape[1] % 2 == 0 and all(_doubled(some) for some in (rows[:1], rows)):
         rows, times = rows[:, ::2], 2 * times
     return rows.shape[1] > 1 and float(cv2.absdiff(rows[:, 1:], rows[:, :-1]).mean()) > BUSY, times
+
+
+def _doubled(rows: Bytes) -> bool:
+    """Return whether each second pixel is as the one before it."""
+    return np.array_equal(rows[:, ::2], rows[:, 1::2])
 
 
 def _png(columns: int, rows: int, colour_type: int, lines: npt.NDArray[Any], chunks: bytes = b"") -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import cv2
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
@@ -80,7 +81,8 @@ def _enlarged(
     def cut(whole: npt.NDArray[Any]) -> npt.NDArray[Any]:
         samples = whole[row * side : (row + 1) * side, column * side : (column + 1) * side]
         samples = samples if request.bands == stored.bands else samples[..., bands]
-        return samples.repeat(times, axis=0).repeat(times, axis=1)
+        enlarged = cv2.resize(samples, (stored.side, stored.side), interpolation=cv2.INTER_NEAREST)
+        return np.asarray(enlarged).reshape(stored.side, stored.side, -1)
 
     form = Form((stored.side, stored.side, len(stored.bands)), np.dtype(np.uint8))
     key = handle.key_of("picture", stored.format.value, parent.tms, parent.z, parent.x, parent.y)
