@@ -20,6 +20,7 @@ import pytest
 from gateway.errors import CannotBeDrawn, GatewayError, NoPlace, Unavailable
 from gateway.studio import Source, Task, child, crew, forks, tasks, wire
 from gateway.studio.confinement import Confinement
+from gateway.studio.process import NICE
 from gateway.studio.tasks import Lane
 from tests.patience import until
 from tests.rasters import write_cog
@@ -448,7 +449,7 @@ def test_code_in_a_painter_cannot_read_write_connect_or_reach_its_parent(tmp_pat
         assert attempt("thread") == "done"
         found = bench.do(ask("environment"))
         assert not any("secret" in value for value in found.values())
-        assert bench.do(ask("priority")) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
+        assert bench.do(ask("priority")) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICE)
         pid = pid_of(bench)
         status = Path(f"/proc/{pid}/status").read_text()
         assert "NoNewPrivs:\t1" in status
