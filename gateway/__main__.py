@@ -41,6 +41,9 @@ COMMANDS: dict[str, Shelved] = {
     "check": Shelved("gateway.cli.check:check", "Say whether files are true COGs; no catalogue needed."),
     "token": Shelved("gateway.cli.token:token", "Print a bearer token."),
     "datasets": Shelved("gateway.cli.datasets:datasets", "List, show, judge again, update or remove datasets."),
+    "collections": Shelved(
+        "gateway.cli.collections:collections", "List, show, create, update or remove collections of datasets."
+    ),
     "grants": Shelved("gateway.cli.grants:grants", "Let users and roles have private datasets."),
     "users": Shelved("gateway.cli.users:users", "Disable and enable users."),
     "backup": Shelved("gateway.cli.backup:backup", "Copy the catalogue and the audit while the server runs."),

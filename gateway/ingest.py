@@ -12,7 +12,7 @@ from gateway.cog.recipe import convertible
 from gateway.errors import GatewayError, NotACog
 from gateway.ingest_options import IngestOptions
 from gateway.ingest_outcome import CannotIngest, Conversion, Ingested, IngestStatus, OutsideRoots
-from gateway.ingest_records import name_of, new_dataset, outcome_of, row_of, stem_of, verdict_of
+from gateway.ingest_records import change_for, name_of, new_dataset, outcome_of, row_of, stem_of, verdict_of
 from gateway.judging import (
     JUDGE_TRIES,
     Judged,
@@ -180,11 +180,12 @@ class Ingestor:
 
     def _keep(self, task: Task, known: Dataset, options: IngestOptions) -> Ingested:
         """Return the outcome for bytes that are on record already; only the options may change something."""
-        if options.change.of(known) == known:
+        change = change_for(task, options)
+        if change.of(known) == known:
             return outcome_of(task, known, IngestStatus.UNCHANGED)
         if not options.dry_run:
             row = row_of(task, known, known.version, IngestStatus.UPDATED)
-            if self._records.change_dataset(known.id, options.change, row) is None:
+            if self._records.change_dataset(known.id, change, row) is None:
                 raise CannotIngest("its record was removed meanwhile")
         return outcome_of(task, known, IngestStatus.UPDATED)
 
@@ -267,7 +268,7 @@ class Ingestor:
         now: Dataset | None = verdict.of(known)
         if not options.dry_run:
             row = row_of(task, known, verdict.version, IngestStatus.UPDATED)
-            now = self._records.judge_dataset(known, verdict, row, options.change)
+            now = self._records.judge_dataset(known, verdict, row, change_for(task, options))
         return outcome_of(task, now, IngestStatus.UPDATED) if now else None
 
     def _refuse(self, task: Task, judged: Judged, options: IngestOptions, message: str | None = None) -> Ingested:

@@ -12,7 +12,7 @@ from gateway.ingest_options import IngestOptions
 from gateway.ingest_outcome import Conversion, Ingested, IngestStatus
 from gateway.judging import Judged, Task
 from gateway.model import AuditRow, Dataset, ObjectStat
-from gateway.records import Verdict
+from gateway.records import Change, Verdict
 
 
 def stem_of(relative: str) -> str:
@@ -45,9 +45,15 @@ def row_of(task: Task, dataset: Dataset, version: str, status: IngestStatus) -> 
     return AuditRow("dataset.ingested", dataset_id=dataset.id, version=version, detail=detail)
 
 
+def change_for(task: Task, options: IngestOptions) -> Change:
+    """Return what the options change in the record of what a task is about."""
+    return options.change_of(PurePosixPath(task.source.relative).name)
+
+
 def new_dataset(task: Task, key: str, verdict: Verdict, options: IngestOptions, usual_title: str) -> Dataset:
     """Return a dataset that was not there before, under a new id."""
-    visibility, download = options.change.scales(None)
+    change = change_for(task, options)
+    visibility, download = change.scales(None)
     now = datetime.now(UTC)
     raster = verdict.inspection.raster
     title = usual_title if options.title is None else options.title
@@ -55,6 +61,7 @@ def new_dataset(task: Task, key: str, verdict: Verdict, options: IngestOptions, 
         *(str(uuid.uuid4()), task.root, key, title, options.owner or None, visibility, download),
         *(verdict.version, verdict.size_bytes, verdict.inspection.report, raster, now, now),
         *(verdict.sha256, verdict.origin),
-        collection=collection_of_root(task.root),
-        dates=dates_of_file(raster.tagged_at if raster else None, verdict.modified_at or now),
+        change.properties or {},
+        collection=change.collection or collection_of_root(task.root),
+        dates=change.dates or dates_of_file(raster.tagged_at if raster else None, verdict.modified_at or now),
     )

@@ -83,7 +83,9 @@ def plain(tag: str, name: str, *query: str, errors: tuple[int, ...] = ()) -> Ope
 DOCUMENT = ("tilesize", "minzoom", "maxzoom")
 TILE = drawn("tilesize", "buffer", "empty", more={204: ("Nothing is there, and `empty` is 204.", None)})
 OPERATIONS: Mapping[type[RequestHandler], Operation] = {
-    DatasetsHandler: plain("datasets", "Datasets", "bbox", "q", "sortby", "limit", "offset", errors=(400,)),
+    DatasetsHandler: plain(
+        *("datasets", "Datasets", "bbox", "q", "collection", "datetime", "sortby", "limit", "offset"), errors=(400,)
+    ),
     DatasetHandler: plain("datasets", "Dataset"),
     ValidationHandler: plain("datasets", "Report", "strict", errors=(400,)),
     DownloadHandler: Operation(
@@ -118,7 +120,8 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     CatalogueWmtsHandler: Operation(
         "maps",
         {200: ("The capabilities: a layer for each dataset that the caller may see.", {"application/xml": {}})},
-        (*STYLE, "tilesize", "tile_matrix_set_id", "service", "request", "bbox", "q", "sortby", "limit", "offset"),
+        (*STYLE, "tilesize", "tile_matrix_set_id", "service", "request", "bbox", "q", "collection", "datetime",
+         "sortby", "limit", "offset"),
         errors=(400, 404, 429, 503),
     ),
     InfoHandler: fact("Info"),

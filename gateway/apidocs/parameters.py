@@ -63,6 +63,11 @@ NUMBERS: Schema = {"type": "string", "pattern": r"^[-+0-9.eE]+(,[-+0-9.eE]+)*$"}
 QUERY: Mapping[str, tuple[str, Schema]] = {
     "bbox": ("Only datasets that touch west,south,east,north in degrees.", NUMBERS | {"examples": ["5,45,15,55"]}),
     "q": ("Only datasets whose title has this text, in any case.", TEXT),
+    "collection": ("Only datasets of this collection.", TEXT),
+    "datetime": (
+        "Only datasets whose interval meets a moment, or an interval of two with a slash, one of them `..` at most.",
+        {"type": "string", "examples": ["2026-01-01T00:00:00Z/.."]},
+    ),
     "sortby": ("What the datasets are sorted by; a minus turns the order around.", one_of(SORTINGS, "created_at")),
     "limit": ("Most datasets of one page.", whole(1, LIMIT_MOST, LIMIT_DEFAULT)),
     "offset": ("Datasets that come before the page; pages far on take longer.", whole(0, OFFSET_MOST, 0)),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import PurePosixPath
 from typing import Any
 
 import click
 
-from gateway.cli.administration import ALL, NoSuch, count, dataset_or_exit, id_or_exit, records_of
+from gateway.cli.administration import ALL, NoSuch, count, dataset_or_exit, records_of
+from gateway.cli.describing import described
 from gateway.cli.people import PERSON_OR_NONE
 from gateway.cli.recheck import recheck
 from gateway.cli.shared import as_json, is_terminal, print_json, print_table, printable, settings_of
@@ -82,19 +84,22 @@ def show(context: click.Context, /, dataset_id: str, as_json: bool) -> None:
 @click.option("--title", help="Title.")
 @click.option("--owner", type=PERSON_OR_NONE, metavar="NAME",
               help="User who may always have it; an empty text takes the owner away.")  # fmt: skip
+@described
 @as_json
 @click.pass_context
-def update(context: click.Context, /, dataset_id: str, as_json: bool, **wishes: str | None) -> None:
-    """Change who may have a dataset, its title or its owner."""
+def update(context: click.Context, /, dataset_id: str, as_json: bool, **wishes: Any) -> None:
+    """Change who may have a dataset, or what it shows."""
     given = {name: value for name, value in wishes.items() if value is not None}
     if not given:
-        raise click.UsageError("nothing to change: give --visibility, --download, --title or --owner", context)
+        told = "nothing to change: give --visibility, --download, --title, --owner, --collection or another option"
+        raise click.UsageError(told, context)
     with records_of(context, write=True) as records:
-        known = id_or_exit(records, dataset_id)
-        row = AuditRow("dataset.updated", dataset_id=known, detail=given)
-        changed = records.change_dataset(known, change_of(given), row)
+        known = dataset_or_exit(records, dataset_id)
+        change = change_of(given, known)
+        row = AuditRow("dataset.updated", dataset_id=known.id, detail=detail_of(given, change))
+        changed = records.change_dataset(known.id, change, row)
     if changed is None:
-        raise NoSuch(f"there is no dataset {known} any more")
+        raise NoSuch(f"there is no dataset {known.id} any more")
     present(changed, as_json=as_json)
 
 
@@ -122,10 +127,25 @@ def remove(context: click.Context, /, dataset_id: str, yes: bool, as_json: bool)
         click.echo(f"removed {known.id}")
 
 
-def change_of(given: dict[str, str]) -> Change:
-    """Return what the command line asks for; raises BadParameter where it contradicts itself."""
+def change_of(given: dict[str, Any], known: Dataset) -> Change:
+    """Return what the command line asks for; raises BadParameter where it contradicts itself, and NoSuch."""
     visibility, download = (Scale(given[name]) if name in given else None for name in ("visibility", "download"))
-    return Change(visibility, download, given.get("title"), given.get("owner"))
+    dates = given.get("moments")
+    if dates is None and "pattern" in given:
+        dates = given["pattern"].dates(PurePosixPath(known.key).name)
+        if dates is None:
+            raise NoSuch(f"the pattern finds no date in {printable(PurePosixPath(known.key).name)}")
+    shown = (given.get("collection"), dates, given.get("properties"))
+    return Change(visibility, download, given.get("title"), given.get("owner"), *shown)
+
+
+def detail_of(given: dict[str, Any], change: Change) -> dict[str, Any]:
+    """Return what was asked for, as it stands on record."""
+    told = {name: value for name, value in given.items() if name not in ("moments", "pattern")}
+    if change.dates is not None:
+        told["datetime"] = f"{utc_text(change.dates.start_at)}/{utc_text(change.dates.end_at)}"
+        told["dated_by"] = change.dates.dated_by.value
+    return told
 
 
 def told(dataset: Dataset) -> dict[str, Any]:

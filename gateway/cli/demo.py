@@ -16,12 +16,14 @@ from urllib.parse import quote
 import click
 
 import gateway
+from gateway.catalogue.collections import CollectionChange
+from gateway.catalogue.dating import dates_of_option
 from gateway.cli.shared import printable, reached_at, settings_of
 from gateway.errors import SettingsError
 from gateway.ingest import Ingestor
 from gateway.ingest_options import IngestOptions
 from gateway.ingest_outcome import Ingested
-from gateway.model import Scale
+from gateway.model import AuditRow, Scale
 from gateway.serve import serve as run_server
 from gateway.services import open_services
 from gateway.settings import Settings
@@ -32,6 +34,12 @@ PREFERRED_PORT = 8080
 USER = "demo"
 TOKEN_SECONDS = 8 * 3600
 # By file name: who may have it. The last one is no COG, and is there to be refused.
+# The year of Blue Marble's pictures, and the days of the shuttle mission that measured the elevation.
+DATES = {"blue_marble.tif": "2004-01-01/2004-12-31", "elevation.tif": "2000-02-11/2000-02-22"}
+COLLECTION = "samples"
+SAID = CollectionChange(
+    title="Sample rasters", description="Small, real rasters to try the gateway with.", keywords=("sample",)
+)
 SAMPLES = {"blue_marble.tif": Scale.PUBLIC, "elevation.tif": Scale.INTERNAL, "not_a_cog.tif": Scale.PUBLIC}
 
 
@@ -118,12 +126,18 @@ def prepare(settings: Settings, samples: Path) -> Ready:
     """Return what became of the samples, after they are ingested, and a token for the demo's user."""
     with open_services(settings) as services:
         ingestor = Ingestor(services.records, services.storages)
-        outcomes = tuple(
-            ingestor.ingest(Source(name, samples / name, name), IngestOptions(visibility=scale))
-            for name, scale in SAMPLES.items()
+        outcomes = tuple(ingestor.ingest(Source(name, samples / name, name), options_for(name)) for name in SAMPLES)
+        services.records.change_collection(
+            COLLECTION, SAID, AuditRow("collection.updated", detail={"collection": COLLECTION, "title": SAID.title})
         )
         bearer = mint_bearer(services.keys, USER, (), TOKEN_SECONDS, time.time(), settings.roles_claim)
     return Ready(outcomes, bearer)
+
+
+def options_for(name: str) -> IngestOptions:
+    """Return how a sample is ingested."""
+    dates = dates_of_option(DATES[name]) if name in DATES else None
+    return IngestOptions(visibility=SAMPLES[name], collection=COLLECTION, dates=dates)
 
 
 def guide(settings: Settings, ready: Ready, port: int) -> str:

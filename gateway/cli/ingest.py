@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from gateway.buckets import BucketSource
+from gateway.cli.describing import described
 from gateway.cli.lines import SHORT_ID, Manner, advise_hidden, advise_mending, is_alone, tell_findings, verbose
 from gateway.cli.lines import tell as tell_line
 from gateway.cli.named import Named, chosen, in_buckets, takes_sources
@@ -62,6 +63,7 @@ QUIET = {"unchanged", COVERED}
 @click.option("--download", type=SCALES, help="Who may have the file; as --visibility unless given.")
 @click.option("--title", help="Title; the file's name unless given.")
 @click.option("--owner", type=PERSON, metavar="NAME", help="User who may always have it.")
+@described
 @click.option("--convert", is_flag=True, help="Make a COG, beside the source or in --copy-to, of what is none.")
 @click.option("--copy-to", metavar="ROOT", help="Storage root that files from elsewhere are copied into.")
 @click.option(
@@ -164,6 +166,7 @@ class Stems:
 
 def options_of(wishes: dict[str, Any]) -> IngestOptions:
     """Return the options of the command line; raises BadParameter where they contradict each other."""
+    wishes["dates"] = wishes.pop("moments")
     scales = {name: Scale(wishes.pop(name)) for name in ("visibility", "download") if wishes[name] is not None}
     return IngestOptions(**{**wishes, **scales})
 

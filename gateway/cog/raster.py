@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 import uuid
 import warnings
+from datetime import UTC, datetime
 from typing import Any
 
 import rasterio
@@ -20,6 +22,7 @@ from gateway.cog.rules import finding
 from gateway.cog.sourcefile import SourceFile
 from gateway.errors import NoPlace
 from gateway.ground.degrees import geographic_bounds
+from gateway.ground.footprint import footprint
 from gateway.ground.georeference import georeference
 from gateway.model import ByteSource, Finding, RasterFacts
 
@@ -34,6 +37,7 @@ STRICT_OPTIONS: dict[str, Any] = {
 NO_NETWORK = {"CPL_VSIL_CURL_ALLOWED_FILENAME": "none"}
 # rasterio's own errors, and its ValueError for texts of GDAL that are no UTF-8.
 GDAL_ERRORS = (RasterioError, CPLE_BaseError, ValueError)
+TAGGED = re.compile(r"[0-9]{4}:[0-9]{2}:[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 # Whose items name other files.
 FOREIGN_DOMAINS = ("OVERVIEWS", "ProxyOverviewRequest", "GEOLOCATION")
 
@@ -108,7 +112,7 @@ def strict_options(gdal_path: str) -> dict[str, Any]:
 
 def facts_of(raster: DatasetReader, crs: str | None) -> RasterFacts:
     """Return the facts of an open raster whose own CRS is `crs`."""
-    crs, bounds = _placed(raster, crs)
+    crs, bounds, outline = _placed(raster, crs)
     return RasterFacts(
         width=raster.width,
         height=raster.height,
@@ -117,7 +121,20 @@ def facts_of(raster: DatasetReader, crs: str | None) -> RasterFacts:
         nodata=_nodata(raster.nodata),
         crs=crs,
         bounds=bounds,
+        footprint=outline,
+        tagged_at=tagged_at(raster.tags().get("TIFFTAG_DATETIME")),
     )
+
+
+def tagged_at(text: str | None) -> datetime | None:
+    """Return the moment of a TIFFTAG_DATETIME (306, TIFF 6.0 page 31), which has no offset, as UTC; or None."""
+    if text is None or not TAGGED.fullmatch(text):
+        return None
+    try:
+        # "0000:00:00 00:00:00" is what some writers say of a moment that they do not know.
+        return datetime.strptime(text, "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _nodata(value: float | None) -> float | str | None:
@@ -130,14 +147,17 @@ def crs_of(raster: DatasetReader) -> str | None:
     return _short(str(raster.crs.to_wkt())) if raster.crs else None
 
 
-def _placed(raster: DatasetReader, crs: str | None) -> tuple[str | None, tuple[float, float, float, float] | None]:
-    """Return the CRS, that of control points included, and the bounds in degrees; None for what is not there."""
+def _placed(
+    raster: DatasetReader, crs: str | None
+) -> tuple[str | None, tuple[float, float, float, float] | None, dict[str, Any] | None]:
+    """Return the CRS, that of control points included, bounds in degrees, footprint; None for what is not there."""
     try:
         place = georeference(raster)
         crs = _short(place.crs)
-        return crs, geographic_bounds(place).as_tuple
+        bounds = geographic_bounds(place)
+        return crs, bounds.as_tuple, footprint(place, bounds)
     except NoPlace:
-        return crs, None
+        return crs, None, None
 
 
 def _short(crs: str) -> str:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
+from gateway.catalogue.moments import interval_of
 from gateway.errors import BadParameter
 from gateway.gatekeeper import Action, roles_needed
 from gateway.handlers.access import CALLER, METADATA, access
@@ -19,6 +20,8 @@ Arguments = dict[str, list[bytes]]
 LIMIT_DEFAULT, LIMIT_MOST = 20, 1000
 # SQLite's integers end here.
 OFFSET_MOST = 2**63 - 1
+# What links to other pages keep of a search.
+KEPT = ("bbox", "q", "collection", "datetime", "sortby")
 
 
 class JsonHandler(BaseHandler):
@@ -48,7 +51,7 @@ class DatasetsHandler(JsonHandler):
 
     @access(CALLER)
     async def get(self) -> None:
-        """Send one page: bbox=west,south,east,north in degrees, q in titles, sortby, limit and offset."""
+        """Send one page: bbox=west,south,east,north in degrees, q in titles, collection, datetime, sortby, limits."""
         query = list_query(self.request.query_arguments, self.principal)
         page = await self.in_thread(self.find, query)
         self.send_private(
@@ -75,7 +78,7 @@ class DatasetsHandler(JsonHandler):
             offsets["next"] = query.offset + query.limit
         if query.offset > 0:
             offsets["prev"] = max(0, query.offset - query.limit)
-        kept = {name: one(self.request.query_arguments, name) for name in ("bbox", "q", "sortby")}
+        kept = {name: one(self.request.query_arguments, name) for name in KEPT}
         kept = {name: value for name, value in kept.items() if value is not None}
         return [
             {
@@ -121,6 +124,11 @@ def record_of(dataset: Dataset) -> dict[str, Any]:
     return {
         "id": dataset.id,
         "title": dataset.title,
+        "collection": dataset.collection,
+        "start_at": utc_text(dataset.dates.start_at),
+        "end_at": utc_text(dataset.dates.end_at),
+        "dated_by": dataset.dates.dated_by,
+        "properties": dict(dataset.properties),
         "visibility": dataset.visibility,
         "download": dataset.download,
         "owner": dataset.owner,
@@ -145,6 +153,8 @@ def list_query(arguments: Arguments, principal: Principal) -> DatasetQuery:
         principal=principal,
         bbox=_bbox(one(arguments, "bbox")),
         q=one(arguments, "q") or None,
+        collection=one(arguments, "collection"),
+        when=interval_of(told) if (told := one(arguments, "datetime")) is not None else None,
         limit=_integer(arguments, "limit", LIMIT_DEFAULT, 1, LIMIT_MOST),
         offset=_integer(arguments, "offset", 0, 0, OFFSET_MOST),
         sortby=parameters.choice(arguments, "sortby", SORTINGS) or SORTINGS[0],

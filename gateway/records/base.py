@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from gateway.catalogue.search import Interval
 from gateway.model import AuditRow, Dataset, Grant, Principal, Scale
 from gateway.records.archive import ArchiveRecords
 from gateway.records.changes import NO_CHANGE, Change, Verdict
@@ -35,7 +36,8 @@ class DatasetQuery:
 
     `bbox` is west, south, east, north in degrees; west > east means across the antimeridian (RFC 7946
     section 5.2). `q` is looked for in titles, in any case, and for the operator in keys as well. `sortby` is one of
-    SORTINGS. `root`, `visibility`, `valid` and `owner` are what the record says, None is any; the owner "" is none.
+    SORTINGS. `root`, `visibility`, `valid`, `owner` and `collection` are what the record says, None is any; the
+    owner "" is none. `when` meets the interval of a dataset.
     """
 
     principal: Principal | None
@@ -48,6 +50,8 @@ class DatasetQuery:
     visibility: Scale | None = None
     valid: bool | None = None
     owner: str | None = None
+    collection: str | None = None
+    when: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from gateway.dates import Dates, dates_of_file
 from gateway.errors import BadParameter
@@ -21,6 +23,9 @@ class Change:
     download: Scale | None = None
     title: str | None = None
     owner: str | None = None
+    collection: str | None = None
+    dates: Dates | None = None
+    properties: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.visibility and self.download:
@@ -49,6 +54,9 @@ class Change:
             download=download,
             title=known.title if self.title is None else self.title,
             owner=known.owner if self.owner is None else self.owner or None,
+            collection=self.collection or known.collection,
+            dates=self.dates or known.dates,
+            properties=known.properties if self.properties is None else self.properties,
         )
 
 

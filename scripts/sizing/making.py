@@ -7,22 +7,29 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
 
+from gateway.catalogue.collections import Collection
 from gateway.records import migrate_records, sqlite_url
+from gateway.records.postgres import searchable as server_searchable
 from gateway.records.postgres.connection import connect as connect_server
 from gateway.records.postgres.datasets import columns_of
 from gateway.records.postgres.partitions import make
-from gateway.records.rows import AUDIT_COLUMNS, dataset_row, values_of
+from gateway.records.rows import AUDIT_COLUMNS, collection_row, dataset_row, values_of
+from gateway.records.sqlite import searchable
 from gateway.records.sqlite.connection import connect as connect_file
 from scripts.sizing import values
 
 T = TypeVar("T")
 BATCH = 20_000
+SHOWING = (
+    *(f"datasets_{verb}_shown" for verb in ("insert", "update", "delete")),
+    *(f"grants_{verb}_shown" for verb in ("insert", "update", "delete")),
+)
 
 
 def told(things: Iterable[T], what: str, count: int) -> Iterator[T]:
@@ -42,10 +49,17 @@ def make_sqlite(path: Path, archive: values.Archive) -> None:
         for pragma in ("synchronous=off", "cache_size=-2000000", "wal_autocheckpoint=100000"):
             database.execute(f"pragma {pragma}")
         created = begin - timedelta(minutes=archive.datasets / 2)
+        # Looked at all at once afterwards, which is quicker than one by one.
+        database.execute("pragma foreign_keys=off")
+        for trigger in SHOWING:
+            database.execute(f"DROP TRIGGER {trigger}")
+        _add(database, "collections", (collection_row(each) for each in collections(archive, created)))
         rows = (dataset_row(each) for each in values.datasets(archive, created))
         _add(database, "datasets", told(rows, "datasets", archive.datasets))
         names = ("dataset_id", "kind", "name", "level")
         _add(database, "grants", (dict(zip(names, each, strict=True)) for each in values.grants(archive)))
+        for statement in (searchable.SHOW.replace("{which}", "true"), *searchable.TRIGGERS):
+            database.execute(statement)
         audit = told(values.audit_rows(archive, begin, end), "audit rows", archive.rows)
         _add(database, "audit", (dict(zip(AUDIT_COLUMNS, values_of(row), strict=True)) for row in audit))
         database.execute("pragma wal_checkpoint(truncate)")
@@ -67,16 +81,24 @@ def make_postgres(url: str, archive: values.Archive) -> None:
     with closing(connect_server(url, long=True)) as connection:
         make(connection, begin, end)
         created = begin - timedelta(minutes=archive.datasets / 2)
+        # Each dataset would be shown, and each grant would write its dataset anew.
+        connection.execute("SET session_replication_role = replica")
+        _copy(connection, "collections", (collection_row(each) for each in collections(archive, created)))
         rows = (columns_of(each) for each in values.datasets(archive, created))
         _copy(connection, "datasets", told(rows, "datasets", archive.datasets))
         names = ("dataset_id", "kind", "name", "level")
-        # Each grant would write its dataset anew.
-        connection.execute("SET session_replication_role = replica")
         _copy(connection, "grants", (dict(zip(names, each, strict=True)) for each in values.grants(archive)))
+        connection.execute(server_searchable.SHOW)
         connection.execute("RESET session_replication_role")
         audit = told(values.audit_rows(archive, begin, end), "audit rows", archive.rows)
         _copy(connection, "audit", (dict(zip(AUDIT_COLUMNS, values_of(row), strict=True)) for row in audit))
         connection.execute("VACUUM ANALYZE")
+
+
+def collections(archive: values.Archive, at: datetime) -> Iterator[Collection]:
+    """Yield the collections of the archive."""
+    for name in sorted({values.collection_of(number) for number in range(min(archive.datasets, 1000))}):
+        yield Collection(name, name, at, at)
 
 
 def _copy(connection: psycopg.Connection[Any], table: str, rows: Iterator[dict[str, Any]]) -> None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from gateway.dates import DatedBy, Dates
 from gateway.model import AuditRow, Dataset, Finding, RasterFacts, Report, Scale, Severity
 
 SEED = 20261128
+FIRST_DAY, DAYS = datetime(2016, 1, 1, tzinfo=UTC), 3652
 MONTHS = 12
 # Who sees one dataset of a thousand, as owner, by grants of her own and of her role; and who sees few.
 USER, ROLE = "surveyor-17", "survey"
@@ -69,8 +71,19 @@ def datasets(archive: Archive, begin: datetime) -> Iterator[Dataset]:
             dataset_id, "data" if number % 3 else "bucket", key,
             f"{kind} {place}{word} {at.year} sheet {number}", _owner(chance), scale, scale, version, size_bytes,
             Report("blocks", (WARNING,) if number % 4 == 0 else ()), _raster(chance, number), at, at,
-            sha256=f"{chance.getrandbits(256):064x}",
+            sha256=f"{chance.getrandbits(256):064x}", collection=collection_of(number), dates=_dates(number),
         )  # fmt: skip
+
+
+def collection_of(number: int) -> str:
+    """Return the collection of a dataset."""
+    return KINDS[number % len(KINDS)].lower().replace(" ", "-")
+
+
+def _dates(number: int) -> Dates:
+    """Return a moment within ten years."""
+    at = FIRST_DAY + timedelta(days=number * 7919 % DAYS, seconds=number % 86400)
+    return Dates(at, at, DatedBy.OPTION)
 
 
 def _owner(chance: random.Random) -> str | None:

@@ -1,7 +1,9 @@
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.dates import DatedBy, Dates
 from gateway.model import Level, Scale
 from tests.handlers.conftest import UNKNOWN_ID, act, comparable, grant, problem
 
@@ -26,6 +28,7 @@ async def test_the_record_has_its_fields_and_no_place_in_storage(world, fetch):
     assert set(record) == {
         "id", "title", "visibility", "download", "owner", "size_bytes", "version", "sha256", "bounds", "crs", "width",
         "height", "count", "dtype", "nodata", "created_at", "updated_at", "links", "downloadable",
+        "collection", "start_at", "end_at", "dated_by", "properties",
     }  # fmt: skip
     assert (record["width"], record["height"], record["count"], record["dtype"]) == (900, 700, 1, "uint16")
     assert record["crs"] == "EPSG:32633"
@@ -125,12 +128,29 @@ async def test_bbox_finds_what_it_touches(world, fetch):
 @pytest.mark.parametrize(
     "query",
     ["limit=0", "limit=1001", "limit=x", "limit=1_0", "limit=", "limit=1&limit=2", "offset=-1", "offset=99999999999999999999",
-     "bbox=1,2,3", "bbox=nan,0,1,1", "bbox=0,5,1,4", "bbox=0,0,181,1", "q=%ff"],
+     "bbox=1,2,3", "bbox=nan,0,1,1", "bbox=0,5,1,4", "bbox=0,0,181,1", "q=%ff", "datetime=2026-01-01", "datetime=../.."],
 )  # fmt: skip
 async def test_what_cannot_be_read_is_a_400_naming_the_parameter(world, fetch, query):
     document = problem(await fetch(f"/api/datasets?{query}"))
     assert document["status"] == 400
     assert query.partition("=")[0] in document["detail"]
+
+
+async def test_a_collection_and_a_time_choose_datasets_and_pages_keep_them(world, fetch):
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    for number, collection in enumerate(("maps", "maps", "scenes")):
+        dates = Dates(at + timedelta(days=number), at + timedelta(days=number), DatedBy.OPTION)
+        world.add(f"{number}.tif", collection=collection, dates=dates, title=str(number))
+    for query, titles in {
+        "collection=maps": "01", "collection=none": "", "datetime=2026-01-03T00:00:00Z": "1",
+        "collection=maps%26datetime=2026-01-02T12:00:00Z/..": "1", "datetime=../2026-01-03T00:00:00Z": "01",
+    }.items():  # fmt: skip
+        found = await listed(fetch, "?" + query.replace("%26", "&"))
+        assert "".join(one["title"] for one in found["datasets"]) == titles, query
+    (following,) = [
+        each["href"] for each in (await listed(fetch, "?collection=maps&limit=1"))["links"] if each["rel"] == "next"
+    ]
+    assert "collection=maps" in following
 
 
 async def test_unknown_parameters_are_ignored(world, fetch):

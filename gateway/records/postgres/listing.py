@@ -39,6 +39,8 @@ MEETS_BBOX = """(
 # Three letters or digits in a row: by fewer the index for words, where there is one, finds nothing and is read whole.
 INDEXED_WORD = re.compile(r"[^\W_]{3}")
 EVERYTHING = (PUBLIC, INTERNAL, PRIVATE)
+# What comes of a moment that has to be met.
+MEETS = {"until": "start_at <=", "since": "end_at >="}
 VALID = "(report ->> 'valid')::boolean"
 # Of equals the id decides, in the same direction, so that pages neither lose nor repeat one.
 KEYS = {"created_at": "created_at", "title": "title_folded", "size_bytes": "size_bytes"}
@@ -71,6 +73,13 @@ def conditions(query: DatasetQuery) -> tuple[str, dict[str, Any]]:
     if query.owner is not None:
         wanted.append("owner = %(owner)s" if query.owner else "owner IS NULL")
         values["owner"] = query.owner
+    if query.collection is not None:
+        wanted.append("collection = %(collection)s")
+        values["collection"] = query.collection
+    if query.when is not None:
+        ends = {"until": query.when.end_at, "since": query.when.start_at}
+        values |= {name: utc_text(moment) for name, moment in ends.items() if moment is not None}
+        wanted += [f"{MEETS[name]} %({name})s" for name in ends if name in values]
     if query.bbox is not None:
         west, south, east, north = map(float, query.bbox)
         wanted.append(MEETS_BBOX)

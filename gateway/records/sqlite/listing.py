@@ -35,6 +35,8 @@ MEETS_BBOX = """(
         WHERE west <= :east + turn AND east + 360 * (west > east) >= :west + turn
     )
 )"""
+# What comes of a moment that has to be met.
+MEETS = {"until": "start_at <=", "since": "end_at >="}
 VALID = "(report ->> 'valid')"
 FOLDED_TITLE = "SELECT 1 FROM pragma_table_info('datasets') WHERE name = 'title_folded'"
 # Of equals the id decides, in the same direction, so that pages neither lose nor repeat one.
@@ -66,6 +68,13 @@ def conditions(query: DatasetQuery) -> tuple[str, dict[str, Any]]:
     if query.owner is not None:
         wanted.append("owner = :owner" if query.owner else "owner IS NULL")
         values["owner"] = query.owner
+    if query.collection is not None:
+        wanted.append("collection = :collection")
+        values["collection"] = query.collection
+    if query.when is not None:
+        ends = {"until": query.when.end_at, "since": query.when.start_at}
+        values |= {name: utc_text(moment) for name, moment in ends.items() if moment is not None}
+        wanted += [f"{MEETS[name]} :{name}" for name in ends if name in values]
     if query.bbox is not None:
         west, south, east, north = query.bbox
         wanted.append(MEETS_BBOX)

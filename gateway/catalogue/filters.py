@@ -1,0 +1,140 @@
+"""Filters of CQL2, text and JSON, as conditions: what is not on the list is refused by its name.
+
+OGC 21-065r2, conformance classes basic-cql2, cql2-text, cql2-json; of advanced-comparison-operators all three.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import cql2
+
+from gateway.catalogue.conditions import COMPARISONS, FIELDS, OPERATORS, Kind
+from gateway.catalogue.moments import moment_of
+from gateway.catalogue.search import Condition, Operand, Property
+from gateway.errors import BadParameter
+
+MOST_CHARACTERS = 10_000
+# Of conditions in one another, and of operands in all.
+MOST_DEPTH, MOST_OPERANDS = 20, 500
+NUMBERS = {"not": 1, "isNull": 1, "like": 2, "in": 2, "between": 3, **dict.fromkeys(COMPARISONS, 2)}
+REFUSED = "The filter is no CQL2: "
+
+
+def filter_of_text(text: str) -> Condition:
+    """Return the condition of a filter in CQL2 text; raises BadParameter."""
+    _require_short(text)
+    # The parser goes as deep as its parentheses do.
+    _require_shallow(text)
+    try:
+        return _condition_of(cql2.parse_text(text))
+    except (cql2.ParseError, cql2.ValidationError) as error:
+        raise BadParameter(REFUSED + _first_line(error)) from None
+
+
+def filter_of_json(value: Any) -> Condition:
+    """Return the condition of a filter in CQL2 JSON, already read; raises BadParameter."""
+    if not isinstance(value, Mapping):
+        raise BadParameter(REFUSED + "it is no object.")
+    _require_nested(value)
+    text = json.dumps(value)
+    _require_short(text)
+    try:
+        return _condition_of(cql2.parse_json(text))
+    except (cql2.ParseError, cql2.ValidationError, ValueError) as error:
+        raise BadParameter(REFUSED + _first_line(error)) from None
+
+
+def _condition_of(found: cql2.Expr) -> Condition:
+    found.validate()
+    tree = found.to_json()
+    counted = [0]
+    told = _operand(tree, 0, counted)
+    if not isinstance(told, Condition):
+        raise BadParameter("The filter is no condition.")
+    return told
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[-1].strip(" =|") if lines else "it cannot be read")[:200]
+
+
+def _require_short(text: str) -> None:
+    if len(text) > MOST_CHARACTERS:
+        raise BadParameter(f"The filter has more than {MOST_CHARACTERS} characters.")
+
+
+def _require_shallow(text: str) -> None:
+    depth = 0
+    for character in text:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth > 2 * MOST_DEPTH:
+            raise BadParameter(f"The filter is nested deeper than {MOST_DEPTH}.")
+    if text.upper().split().count("NOT") > 2 * MOST_DEPTH:
+        raise BadParameter(f"The filter has more than {2 * MOST_DEPTH} NOT.")
+
+
+def _require_nested(value: Any) -> None:
+    """Return for what is not nested too deep, looked through without going deep."""
+    level = [value]
+    for _ in range(4 * MOST_DEPTH):
+        level = [
+            each
+            for outer in level
+            for each in (outer.values() if isinstance(outer, Mapping) else outer)
+            if isinstance(each, Mapping | list)
+        ]
+        if not level:
+            return
+    raise BadParameter(f"The filter is nested deeper than {MOST_DEPTH}.")
+
+
+def _operand(tree: Any, depth: int, counted: list[int]) -> Operand:
+    counted[0] += 1
+    if depth > MOST_DEPTH:
+        raise BadParameter(f"The filter is nested deeper than {MOST_DEPTH}.")
+    if counted[0] > MOST_OPERANDS:
+        raise BadParameter(f"The filter has more than {MOST_OPERANDS} operands.")
+    if isinstance(tree, Mapping):
+        return _of_object(tree, depth, counted)
+    if isinstance(tree, bool | str | int | float):
+        return tree
+    raise BadParameter(f"The filter compares with {json.dumps(tree)[:60]}, which is no text, number or truth value.")
+
+
+def _of_object(tree: Mapping[str, Any], depth: int, counted: list[int]) -> Operand:
+    if "property" in tree:
+        return Property(_name_of(tree["property"]))
+    if "timestamp" in tree:
+        return moment_of(tree["timestamp"])
+    if "date" in tree:
+        return moment_of(f"{tree['date']}T00:00:00Z")
+    op, args = tree.get("op"), tree.get("args")
+    if not isinstance(op, str) or not isinstance(args, list) or op not in OPERATORS:
+        raise BadParameter(
+            f"A filter has no {str(op or next(iter(tree), 'nothing'))[:60]!r}: {', '.join(OPERATORS)}."
+        )
+    if op == "in" and len(args) == 2 and isinstance(args[1], list):
+        args, wanted = [args[0], *args[1]], len(args[1]) + 1
+    else:
+        wanted = NUMBERS.get(op, max(len(args), 1))
+    if len(args) != wanted or len(args) < (2 if op == "in" else 1):
+        raise BadParameter(f"The operator {op} of a filter has {len(args)} operands.")
+    return _dated(Condition(op, tuple(_operand(each, depth + 1, counted) for each in args)))
+
+
+def _name_of(name: Any) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= 200:
+        raise BadParameter("A property of a filter has a name of 1 to 200 characters.")
+    return name.removeprefix("properties.")
+
+
+def _dated(found: Condition) -> Condition:
+    """Return a condition whose texts are moments where they are compared with one: clients write them so, too."""
+    named = [each for each in found.args if isinstance(each, Property)]
+    if len(named) != 1 or FIELDS.get(named[0].name) is not Kind.MOMENT:
+        return found
+    return Condition(found.op, tuple(moment_of(each) if isinstance(each, str) else each for each in found.args))
