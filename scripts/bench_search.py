@@ -3,10 +3,10 @@
 
     python scripts/bench_search.py --datasets 1000000 --database sqlite --folder FOLDER
 
-It makes the catalogue in FOLDER, where another run finds it again, and prints a table for docs/performance.md: p50 and
-p99 of each question with its page and its count, and what the registration of one more dataset takes. Rights stand in
-every query: all datasets are public but for one in a thousand, which is that of one surveyor alone; with
-`--private` it is the other way round. PostgreSQL is started in FOLDER, by the programs of the extra `test`.
+It makes the catalogue in FOLDER, where another run finds it again, and prints a table: p50 and p99 of each question
+with its page and its count, and what the registration of one more dataset takes. Rights stand in every query: nearly
+all datasets are public; with `--private` a caller sees one in a thousand. PostgreSQL is started in FOLDER, by the
+programs of the extra `test`.
 """
 
 from __future__ import annotations
