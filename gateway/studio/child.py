@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.studio.forks import Forks
@@ -158,6 +159,14 @@ class Child:
     def killed(self) -> bool:
         """Return whether the process was ended by SIGKILL, and not by us for what it answered."""
         return not self.garbled and self._process.poll() == -signal.SIGKILL
+
+    def unserved_seconds(self) -> float:
+        """Return how long its threads have waited for a processor so far (schedstats of the kernel; Linux only)."""
+        found = 0
+        with suppress(OSError):
+            for thread in Path(f"/proc/{self.pid}/task").iterdir():
+                found += int((thread / "schedstat").read_text().split()[1])
+        return found / 1e9
 
     def why(self) -> str:
         """Return how the process ended, in words."""

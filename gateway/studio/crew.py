@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 import zlib
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gateway.errors import GatewayError, Unavailable
 from gateway.studio.child import Child, Job
 from gateway.studio.forks import Forks
-from gateway.studio.tally import OFFENCES, Tally, kind_of, told
+from gateway.studio.tally import OFFENCES, Rules, Tally, kind_of, told
 from gateway.studio.tasks import Lane
 from gateway.studio.wire import Answer, Kind, Setup
 
@@ -23,6 +23,8 @@ log = logging.getLogger("gateway")
 SLOW_SECONDS = 2.0
 # So many may be on their way out at once; then slow ones stay, with the threads that they still have.
 MOST_RETIRING = 2
+# A painter that waits for a processor for so much of its time is slow by no fault of a task's.
+STARVED = 0.5
 # Verdicts read every block's leader, and may be asked of cold disks.
 JUDGE_SECONDS = 300.0
 # SIGKILL comes from the system when memory is short, and from whoever likes to: it proves half as much as a crash.
@@ -32,15 +34,6 @@ SPARE_SECONDS = 60.0
 # Painters that die one after another over different tasks are none of a task's fault.
 MOST_DEATHS = 8
 BACKOFF_SECONDS = (0.05, 5.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How many painters there are, and what each may take: `paint_seconds` for a task, `memory_mb` after it."""
-
-    painters: int = 1
-    paint_seconds: float = 30.0
-    memory_mb: int = 512
 
 
 class Place:
@@ -271,21 +264,24 @@ class Place:
 
     def _slow(self, child: Child, job: Job, left_seconds: float) -> None:
         if left_seconds <= 0:
-            self._overdue(child, job)
+            self._overdue(child, job, math.inf)
             return
         # More of its kind wait for what becomes of it: else they would hold one painter after the other.
         job.slow = True
-        job.timer = self._loop.call_later(left_seconds, self._overdue, child, job)
+        most_unserved_seconds = child.unserved_seconds() + left_seconds * STARVED
+        job.timer = self._loop.call_later(left_seconds, self._overdue, child, job, most_unserved_seconds)
         if child is self._child and self._next is None and len(self._leaving) < MOST_RETIRING:
             self._succeed()
             self._pump()
 
-    def _overdue(self, child: Child, job: Job) -> None:
-        log.error("a painter is ended: %s of %s takes too long", job.task.work, told(job))
+    def _overdue(self, child: Child, job: Job, most_unserved_seconds: float) -> None:
+        starved = child.unserved_seconds() > most_unserved_seconds
+        why = " for want of a processor" if starved else ""
+        log.error("a painter is ended: %s of %s takes too long%s", job.task.work, told(job), why)
         jobs = [other for other in child.jobs.values() if other is not job]
         child.jobs.clear()
         child.kill()
-        self._give_up(job, self._tally.overdue(job))
+        self._give_up(job, self._tally.overdue(job, starved=starved))
         for other in reversed(jobs):
             other.stop_clock()
             other.slow = False

@@ -17,6 +17,7 @@ from contextlib import suppress
 from functools import partial
 from importlib import import_module
 
+from gateway.allocator import give_large_blocks_back
 from gateway.reading.blockmemory import BlockMemory
 from gateway.studio import painter
 from gateway.studio.confinement import die_with, named
@@ -145,6 +146,7 @@ def main(descriptor: int, parent: int, blocks_mb: int = 0) -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     named("cog-loaded")
+    give_large_blocks_back()
     for name in LOADED:
         import_module(name)
     gc.collect()

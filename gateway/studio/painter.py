@@ -24,7 +24,7 @@ from gateway.studio.worker import Limits, Worker
 PAGE_MB = resource.getpagesize() / (1 << 20)
 # A painter that has grown by so much gives free memory back. Blocks and pictures of all sizes leave gaps, which
 # malloc keeps for itself: a hundred megabytes and more.
-GROWN_MB = 48
+GROWN_MB = 16
 
 
 # malloc_trim(3), which glibc has.

@@ -19,9 +19,9 @@ from gateway.settings import RootSettings, Settings
 from gateway.studio.base import Load
 from gateway.studio.child import Job
 from gateway.studio.confinement import Confinement
-from gateway.studio.crew import Place, Rules, place_of
+from gateway.studio.crew import Place, place_of
 from gateway.studio.forks import Forks, far_environment
-from gateway.studio.tally import Tally
+from gateway.studio.tally import Rules, Tally
 from gateway.studio.tasks import Lane, Task
 from gateway.studio.wire import Setup
 

@@ -7,6 +7,7 @@ import pickle
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from gateway.errors import CannotBeDrawn, GatewayError, Unavailable
 from gateway.studio.child import Job
@@ -19,6 +20,15 @@ SET_ASIDE_SECONDS = 600.0
 OFFENCES = 2
 HUNG = "The picture takes too long."
 BAD = "Pictures of this version of the file have ended what draws them; it is set aside for a while."
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How many painters there are, and what each may take: `paint_seconds` for a task, `memory_mb` after it."""
+
+    painters: int = 1
+    paint_seconds: float = 30.0
+    memory_mb: int = 512
 
 
 class Tally:
@@ -43,9 +53,14 @@ class Tally:
             )
         return CannotBeDrawn(BAD)
 
-    def overdue(self, job: Job) -> GatewayError:
-        """Return what is told about a job that took too long; its version is set aside when it did so before."""
+    def overdue(self, job: Job, *, starved: bool = False) -> GatewayError:
+        """Return what is told about a job that took too long; its version is set aside when it did so before.
+
+        A painter that was `starved` of the processor says nothing against it.
+        """
         self.deadlines += 1
+        if starved:
+            return Unavailable(HUNG, retry_after_seconds=5)
         key = pickle.dumps(job.task)
         self._offences[key] += 1
         if self._offences.pop(key) < OFFENCES:

@@ -16,7 +16,7 @@ from rio_tiler.utils import CRS_to_uri
 
 from gateway.colour.model import Style
 from gateway.colour.values import Ground, image_of
-from gateway.errors import CannotBeDrawn, NotFound
+from gateway.errors import BadParameter, CannotBeDrawn, NotFound
 from gateway.ground.areas import check_place, crs_of
 from gateway.ground.degrees import geographic_bounds
 from gateway.ground.grid import Frame
@@ -24,11 +24,14 @@ from gateway.ground.systems import DEGREES, transform_of
 from gateway.reading.foreign import Blamed
 from gateway.reading.handles import Handle
 from gateway.reading.source import Drawn, read_source
-from gateway.tiles.drawing import MAX_VALUES, bands_read, check_nodata
+from gateway.tiles.drawing import bands_read, check_nodata
 from gateway.tiles.model import OnMap
 from gateway.tiles.pictures import Size, whole
 from gateway.tiles.warp import placed
 from gateway.tiles.wmts import grid
+
+# Of statistics: bands at once, and pixels times bands that are sorted and counted.
+MAX_BANDS, MAX_COUNTED = 512, 1 << 23
 
 
 def info(handle: Handle) -> dict[str, Any]:
@@ -113,9 +116,15 @@ def _zooms(handle: Handle, chosen: morecantile.TileMatrixSet) -> tuple[int, int]
 def statistics(
     handle: Handle, style: Style, size: Size, dst_crs: str | None = None, **options: Any
 ) -> dict[str, Any]:
-    """Return the statistics of each band by its name; `options` are those of rio-tiler's ImageData."""
+    """Return the statistics of each band by its name; `options` are those of rio-tiler's ImageData.
+
+    Raises BadParameter for more bands than are worked through at once.
+    """
     check_nodata(handle.view, style)
-    most = max(1, math.isqrt(MAX_VALUES // max(1, len(bands_read(style, handle.view)))))
+    bands = len(bands_read(style, handle.view))
+    if bands > MAX_BANDS:
+        raise BadParameter(f"bidx: statistics of {bands} bands; the limit is {MAX_BANDS} at once.")
+    most = math.isqrt(MAX_COUNTED // max(1, bands))
     max_size = size[0]
     limited = (min(max_size, most), None, None) if max_size else size
     found, ground = whole(handle, style, limited, dst_crs)
@@ -125,8 +134,8 @@ def statistics(
     if image.array.dtype.kind == "f":
         image.array = np.ma.masked_invalid(image.array)
     with Blamed(CannotBeDrawn("These values have no statistics.")):
-        bands = image.statistics(**options)
-    return dict(plain({name: band.model_dump(mode="json") for name, band in bands.items()}))
+        counted = image.statistics(**options)
+    return dict(plain({name: band.model_dump(mode="json") for name, band in counted.items()}))
 
 
 def point(handle: Handle, place: tuple[float, float], coord_crs: str | None, style: Style) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import pytest
 
 from gateway.files import open_file
 from gateway.studio import Source
-from gateway.studio.crew import Rules
 from gateway.studio.local import LocalStudio
 from gateway.studio.process import Plan, ProcessStudio
+from gateway.studio.tally import Rules
 from gateway.studio.worker import Limits
 
 

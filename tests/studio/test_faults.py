@@ -132,6 +132,23 @@ def test_the_second_time_it_is_set_aside_and_its_neighbours_and_verdicts_are_not
         assert (load.deadlines, load.set_aside) == (2, 1)
 
 
+@pytest.mark.parametrize(("share", "aside"), [(0.9, 0), (0.1, 1)])
+def test_what_takes_too_long_for_want_of_a_processor_is_not_set_aside(tmp_path, monkeypatch, share, aside):
+    begun = time.monotonic()
+    monkeypatch.setattr(child.Child, "unserved_seconds", lambda _: share * (time.monotonic() - begun))
+    with near(tmp_path) as bench:
+        for _ in range(2):
+            (late,) = held_to(bench, over("wait", "bad", 60), slow=0.05, paint=0.5)
+            with pytest.raises((Unavailable, CannotBeDrawn)):
+                late.result(120)
+        assert bench.studio.load().set_aside == aside
+
+
+def test_a_painter_that_works_all_the_time_was_given_a_processor(tmp_path):
+    with near(tmp_path) as bench:
+        assert 0 <= bench.studio._near[0]._child.unserved_seconds() < 3600
+
+
 def test_a_fresh_painter_takes_over_while_one_hangs(tmp_path):
     with near(tmp_path, threads=1) as bench:
         (bad,) = held_to(bench, over("freeze"), slow=0.2)
@@ -368,7 +385,7 @@ def test_a_painter_that_ends_with_its_last_answer_is_not_read_from_any_more():
 def test_no_painter_outlives_a_process_that_is_killed(tmp_path):
     program = """
         import time
-        from gateway.studio.crew import Rules
+        from gateway.studio.tally import Rules
         from gateway.studio.process import Plan, ProcessStudio
 
         studio = ProcessStudio(Plan(Rules(2)))

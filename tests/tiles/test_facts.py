@@ -8,6 +8,7 @@ import pytest
 from gateway.colour.model import Style
 from gateway.errors import BadParameter, NotFound
 from gateway.ground.areas import crs_of
+from gateway.tiles import facts
 from gateway.tiles.facts import info, plain, point, statistics
 from tests.tiles.rasters import UTM, handle_of, landscape, utm, write
 
@@ -65,6 +66,15 @@ def test_statistics_of_an_algorithm_are_those_of_what_it_made(spectral):
     found = statistics(spectral[0], Style(bidx=(1, 3), algorithm="normalizedIndex"), (512, None, None), **options)
     assert list(found) == ["b1"]
     assert -1 <= found["b1"]["min"] <= found["b1"]["max"] <= 1
+
+
+def test_statistics_are_of_so_many_bands_at_once_and_of_so_many_values(spectral, tmp_path, monkeypatch):
+    with handle_of(write(tmp_path / "many.tif", np.zeros((520, 16, 16), "uint8"), utm())) as handle:
+        with pytest.raises(BadParameter, match="520 bands"):
+            statistics(handle, Style(), (16, None, None))
+        assert len(statistics(handle, Style(bidx=tuple(range(9, 521))), (16, None, None))) == 512
+    monkeypatch.setattr(facts, "MAX_COUNTED", 4 * 10 * 10)
+    assert statistics(spectral[0], Style(), (512, None, None))["b1"]["valid_pixels"] <= 10 * 10
 
 
 def test_numbers_that_json_has_not_are_null():
