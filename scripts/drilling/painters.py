@@ -128,11 +128,13 @@ def _kill(server: Server, seconds: float, every: float) -> int:
 
 def _painters(server: Server) -> list[int]:
     """Return the painters of all workers."""
-    found = []
-    for pid in server.children("cog-forkserver"):
-        with suppress(OSError):
-            found += [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return found
+    return [painter for pid in server.children("cog-loaded") for each in _forked(pid) for painter in _forked(each)]
+
+
+def _forked(pid: int) -> list[int]:
+    with suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 def _metrics(server: Server) -> dict[str, object]:

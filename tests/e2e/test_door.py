@@ -52,9 +52,14 @@ def children(pid, name):
     return found
 
 
+def forkservers(pid):
+    """Return the processes from which painters of a server are forked."""
+    return [child for parent in children(pid, "cog-loaded") for child in children(parent, "cog-forkserver")]
+
+
 def painters(pid):
     """Return the processes that draw for a server."""
-    return [child for parent in children(pid, "cog-forkserver") for child in children(parent, "cog-painter")]
+    return [child for parent in forkservers(pid) for child in children(parent, "cog-painter")]
 
 
 def test_the_door_loads_no_decoder(start, folder):
@@ -145,12 +150,12 @@ def test_tiles_come_again_after_what_forks_painters_was_killed_and_painters_end_
     (dataset,) = json.loads(server.ask("/api/datasets")[2])["datasets"]
     tile = f"/api/datasets/{dataset['id']}/tiles/10/548/352.png?rescale=0,"
     assert server.ask(f"{tile}1")[0] == 200
-    (first,) = children(server.process.pid, "cog-forkserver")
+    (first,) = forkservers(server.process.pid)
     drew = painters(server.process.pid)
     os.kill(first, signal.SIGKILL)
     until(lambda: server.ask(f"{tile}2")[0] == 200)
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in drew))
     until(lambda: len(painters(server.process.pid)) >= int(processes))
-    last = painters(server.process.pid) + children(server.process.pid, "cog-forkserver")
+    last = painters(server.process.pid) + forkservers(server.process.pid)
     server.stop()
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in last))
