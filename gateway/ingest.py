@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import PurePosixPath
 
 from gateway.buckets import BucketSource
 from gateway.cog.recipe import convertible
 from gateway.errors import GatewayError, NotACog
+from gateway.ingest_known import Known
 from gateway.ingest_options import IngestOptions
 from gateway.ingest_outcome import CannotIngest, Conversion, Ingested, IngestStatus, OutsideRoots
 from gateway.ingest_records import change_for, name_of, new_dataset, outcome_of, row_of, stem_of, verdict_of
+from gateway.ingest_tasks import task_of
 from gateway.judging import (
     JUDGE_TRIES,
     Judged,
-    Reading,
     Task,
-    at_depth,
     attempt,
     convert_object,
     converted_key,
     copy_object,
     deepened,
     judge,
-    key_in,
-    key_of_copy,
     makes_the_same,
     origin_of,
     reaches,
-    reading_of,
     same_bytes,
     sentence,
     version_at,
@@ -38,7 +36,7 @@ from gateway.judging import (
 )
 from gateway.model import AuditRow, Dataset
 from gateway.records import Records, Verdict
-from gateway.sources import Source, is_utf8
+from gateway.sources import Source
 from gateway.storage import Storage
 
 
@@ -57,6 +55,7 @@ class Ingestor:
         allow_missing_overviews: bool = False,
         repeated: Collection[str] = (),
     ) -> None:
+        self._known = Known(records)
         self._repeated = repeated
         self._records = records
         self._storages = storages
@@ -73,25 +72,46 @@ class Ingestor:
 
     def plan(self, source: Source | BucketSource, options: IngestOptions) -> Task | Ingested:
         """Return what is to be judged, or the outcome where nothing has to be."""
+        return next(self.plan_all((source,), options))
+
+    def plan_all(self, sources: Sequence[Source | BucketSource], options: IngestOptions) -> Iterator[Task | Ingested]:
+        """Yield what is to be judged of each source, or its outcome; the records of all are asked for together."""
+        begun = [self._attempted(partial(self._begun, source, options), source) for source in sources]
+        with suppress(GatewayError):
+            # What cannot be asked for together is asked for one by one, and each tells of it.
+            self._known.ask(task for task in begun if isinstance(task, Task))
+        for task in begun:
+            if isinstance(task, Task):
+                yield self._attempted(partial(self._planned, task, options), task.source)
+            else:
+                yield task
+
+    def _attempted(self, plan: Callable[[], Task | Ingested], source: Source | BucketSource) -> Task | Ingested:
         try:
-            task = at_depth(self._task(source, options), options.depth)
-            self._sweep(task, options)
-            for key in (task.key, converted_key(task)) if options.convert else (task.key,):
-                known = self._records.dataset_at(task.root, key)
-                # Before anything is written: a contradiction must leave no copy behind.
-                options.change.scales(known)
-                if known is not None and self._is_current(task, known):
-                    return self._keep(task, known, options)
-                task = deepened(task, known)
-            if not options.convert and (made := self._conversion_of(task)):
-                return self._keep(task, made, options)
+            return plan()
         except (GatewayError, OSError) as error:
             outside = isinstance(error, OutsideRoots)
             return Ingested(source.name, IngestStatus.FAILED, message=sentence(error), is_outside=outside)
+
+    def _begun(self, source: Source | BucketSource, options: IngestOptions) -> Task:
+        task = task_of(source, self._storages, options, allow_missing_overviews=self._allow_missing_overviews)
+        self._sweep(task, options)
         return task
+
+    def _planned(self, task: Task, options: IngestOptions) -> Task | Ingested:
+        for key in (task.key, converted_key(task)) if options.convert else (task.key,):
+            known = self._known.at(task.root, key)
+            # Before anything is written: a contradiction must leave no copy behind.
+            options.change.scales(known)
+            if known is not None and self._is_current(task, known):
+                return self._keep(task, known, options)
+            task = deepened(task, known)
+        made = None if options.convert else self._conversion_of(task)
+        return self._keep(task, made, options) if made else task
 
     def settle(self, task: Task, judged: Judged | str, options: IngestOptions) -> Ingested:
         """Return what became of a task that was judged, after records and audit hold it."""
+        self._known.forget(task)
         try:
             if isinstance(judged, str):
                 raise CannotIngest(judged)
@@ -111,23 +131,26 @@ class Ingestor:
         registered: set[str] = set()
         # What cannot be done together is told task by task.
         with suppress(GatewayError, OSError):
+            known = Known(self._records)
+            known.ask(task for task, _ in judged)
             for place, (task, verdict) in enumerate(judged):
-                if found := self._new_in_place(task, verdict, options):
+                if found := self._new_in_place(task, verdict, known, options):
                     new[place] = found
             registered = self._records.register_datasets(list(new.values())) if len(new) > 1 else registered
         for place, (task, verdict) in enumerate(judged):
+            self._known.forget(task)
             if place in new and new[place][0].id in registered:
                 yield outcome_of(task, new[place][0], IngestStatus.REGISTERED)
             else:
                 yield self.settle(task, verdict, options)
 
     def _new_in_place(
-        self, task: Task, judged: Judged | str, options: IngestOptions
+        self, task: Task, judged: Judged | str, known: Known, options: IngestOptions
     ) -> tuple[Dataset, AuditRow] | None:
         """Return dataset and row for a true COG that lies in its root and is not on record; None for all else."""
         if isinstance(judged, str) or not judged.valid or not task.in_place or judged.stat is None or options.dry_run:
             return None
-        if self._records.dataset_at(task.root, task.key) is not None:
+        if known.at(task.root, task.key) is not None:
             return None
         verdict = verdict_of(judged, judged.stat, None)
         dataset = new_dataset(task, task.key, verdict, options, self._title(task))
@@ -139,25 +162,6 @@ class Ingestor:
         if (options.convert or not task.in_place) and not options.dry_run and folder not in self._swept:
             self._swept.add(folder)
             self._storages[task.root].sweep(task.key)
-
-    def _task(self, source: Source | BucketSource, options: IngestOptions) -> Task:
-        whole = str(source.path.absolute()) if isinstance(source, Source) else source.name
-        if not is_utf8(whole) or not is_utf8(source.relative):
-            raise CannotIngest("its path is no UTF-8; records and URLs need one that is: rename it")
-        if options.copy_to is not None and options.copy_to not in self._storages:
-            raise CannotIngest(f"there is no storage root named {options.copy_to}")
-        allow = self._allow_missing_overviews
-        homes = [(root, key_in(storage, source)) for root, storage in self._storages.items()]
-        # The shortest key is that of the longest root.
-        for root, key in sorted(((r, k) for r, k in homes if k is not None), key=lambda home: len(home[1])):
-            if options.copy_to in (None, root):
-                beside = source.beside if isinstance(source, BucketSource) else None
-                reading = Reading(self._storages[root], key, allow, beside=beside)
-                return Task(source, reading, root, key, in_place=True)
-        if options.copy_to is None:
-            raise OutsideRoots("lies below no storage root: --copy-to ROOT copies it into one")
-        key = key_of_copy(self._storages[options.copy_to], source.relative)
-        return Task(source, reading_of(source, allow), options.copy_to, key, in_place=False)
 
     def _is_current(self, task: Task, known: Dataset) -> bool:
         """Return whether the record already tells of the bytes that the task would read or make."""
@@ -171,7 +175,7 @@ class Ingestor:
 
     def _conversion_of(self, task: Task) -> Dataset | None:
         """Return the dataset that was made of these very bytes and lies beside them, if it is valid as it is now."""
-        known = self._records.dataset_at(task.root, converted_key(task)) if task.in_place else None
+        known = self._known.at(task.root, converted_key(task)) if task.in_place else None
         if known is None or known.key == task.key or not known.report.valid:
             return None
         made = origin_of(task, version_now(task))

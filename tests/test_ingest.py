@@ -773,3 +773,28 @@ def test_new_options_for_a_dataset_that_is_removed_meanwhile_fail(bench, monkeyp
     bench.ingest(path)
     monkeypatch.setattr(bench.records, "change_dataset", lambda *_: None)
     assert bench.ingest(path, title="New").message == "its record was removed meanwhile"
+
+
+def test_the_records_of_many_sources_are_asked_for_together(bench, monkeypatch):
+    sources = [
+        Source(str(path), path, path.name) for path in (write_cog(bench.data / f"{n}.tif", seed=n) for n in range(5))
+    ]
+    first = [bench.ingest(source.path) for source in sources[:2]]
+    bench.next_run()
+    asked = []
+    for name in ("dataset_at", "datasets_at"):
+        real = getattr(bench.records, name)
+        monkeypatch.setattr(bench.records, name, lambda *a, name=name, real=real: (asked.append(name), real(*a))[1])
+    planned = list(bench.ingestor.plan_all(sources, IngestOptions()))
+    assert asked == ["datasets_at"]
+    assert [each.id for each in planned[:2]] == [done.id for done in first]
+    assert all(isinstance(each, judging.Task) for each in planned[2:])
+
+
+def test_what_was_settled_since_is_asked_for_anew(bench):
+    path = write_cog(bench.data / "a.tif")
+    source = Source(str(path), path, path.name)
+    planned = bench.ingestor.plan_all([source, source], IngestOptions())
+    task = next(planned)
+    bench.ingestor.settle(task, judging.attempt(task), IngestOptions())
+    assert next(planned).status is IngestStatus.UNCHANGED

@@ -18,7 +18,7 @@ FLOORS = (
     ("services",),
     ("download", "deep"),
     ("gatekeeper", "ingest", "rechecking", "refusals", "state", "copying"),
-    ("ingest_records",),
+    ("ingest_records", "ingest_known", "ingest_tasks"),
     ("ingest_options", "ingest_outcome", "judging", "inventory"),
     ("studio", "buckets"),
     ("tiles",),

@@ -155,6 +155,7 @@ class Cluster:
     def _require_workers(self) -> None:
         if not self.threads or not self.workers:
             self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+            self._counted_at = float("-inf")
         found, wanted = self._client.get_versions(packages=["cog-gateway"]), versions()
         # A scheduler only hands on what it is sent: it needs no gateway.
         require_versions("the scheduler", _facts(found["scheduler"]), {k: wanted[k] for k in VERSIONS[1:]})

@@ -28,6 +28,7 @@ from gateway.cli.shared import Moment, as_json, by_nul, complain, is_terminal, p
 from gateway.cli.spool import Spool
 from gateway.cli.summary import Summary
 from gateway.cog import DEPTHS
+from gateway.copying import batches
 from gateway.digests import Digests
 from gateway.ingest import Ingestor
 from gateway.ingest_options import IngestOptions
@@ -48,6 +49,8 @@ FAILING = ("refused", "failed")
 AGAIN = "what is done is on record, and the same command goes on with the rest"
 # New files are recorded together: a transaction for each of many small ones takes longer than to judge it.
 BATCH, BATCH_SECONDS, QUICK_SECONDS = 100, 0.25, 0.05
+# Sources that the records are asked for together, by two keys each.
+PLANNED = 500
 # What people are told instead of the status.
 CONVERTED, COVERED, WOULD_CONVERT = "converted", "covered", "would convert"
 IF_DONE = {IngestStatus.REGISTERED: "would register", IngestStatus.UPDATED: "would update"}
@@ -205,8 +208,10 @@ def settled(
 
 def planned(ingestor: Ingestor, found: Iterable[Named], options: IngestOptions) -> Iterator[Task | Ingested]:
     """Yield what is to be judged of each source, or its outcome where nothing has to be."""
-    for item in found:
-        yield no_source(item) if isinstance(item, Problem) else ingestor.plan(item, options)
+    for batch in batches(found, PLANNED):
+        plans = ingestor.plan_all([item for item in batch if not isinstance(item, Problem)], options)
+        for item in batch:
+            yield no_source(item) if isinstance(item, Problem) else next(plans)
 
 
 def is_outcome(task: Task | Ingested) -> bool:

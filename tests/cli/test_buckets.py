@@ -1,10 +1,13 @@
 """check and ingest over a bucket: the same verdicts, the same exit codes, few requests."""
 
+import gzip
+import hashlib
 import json
 import os
 
 import pytest
 
+from gateway.storage.s3 import S3Storage
 from tests.rasters import write_cog
 
 
@@ -124,3 +127,39 @@ def test_keys_with_empty_parts_are_objects_of_their_own(gateway, bucket, moto_st
     (told,) = lines(gateway.run("ingest", f"s3://{bucket}/cogs/deep", "--json", "--copy-to", "disk")).values()
     assert told["status"] == "registered"
     assert (tmp_path / "disk" / "a.tif").exists()
+
+
+def test_a_prefix_is_listed_once_and_what_is_on_record_is_not_asked_for(gateway, bucket, monkeypatch):
+    """The listing tells versions and sidecars: neither a LIST nor, where nothing is to be judged, a HEAD for each."""
+    calls = []
+    for name in ("siblings", "stat", "_page"):
+        real = getattr(S3Storage, name)
+        monkeypatch.setattr(
+            S3Storage, name, lambda *a, name=name, real=real, **k: (calls.append(name), real(*a, **k))[1]
+        )
+    prefix = f"s3://{bucket}/cogs"
+    gateway.run("check", prefix, exit_code=1)
+    assert set(calls) == {"_page", "stat"}
+    statuses = [told["status"] for told in gateway.json("ingest", prefix, exit_code=1)]
+    assert statuses.count("registered") == 2
+    calls.clear()
+    assert [told["status"] for told in gateway.json("ingest", f"{prefix}/?.tif")] == ["unchanged"] * 2
+    assert set(calls) == {"_page"}
+
+
+def test_an_inventory_of_a_bucket_is_taken_from_it(gateway, bucket, moto_store):
+    data = gzip.compress(f'"{bucket}","cogs/a.tif"\n"{bucket}","cogs/cut.tif"\n'.encode())
+    told = {"sourceBucket": bucket, "fileFormat": "CSV", "fileSchema": "Bucket, Key",
+            "files": [{"key": "lists/1.csv.gz", "MD5checksum": hashlib.md5(data).hexdigest()}]}  # fmt: skip
+    for key, body in (("lists/1.csv.gz", data), ("lists/manifest.json", json.dumps(told).encode())):
+        moto_store.client.put_object(Bucket=bucket, Key=key, Body=body)
+    manifest = f"s3://{bucket}/lists/manifest.json"
+    found = lines(gateway.run("check", "--inventory", manifest, "--json", exit_code=1))
+    assert {source: line["valid"] for source, line in found.items()} == {
+        f"s3://{bucket}/cogs/a.tif": True, f"s3://{bucket}/cogs/cut.tif": False
+    }  # fmt: skip
+    # Each once, however often it is named.
+    both = gateway.json("ingest", "--inventory", manifest, f"s3://{bucket}/cogs/a.tif", exit_code=1)
+    assert [line["status"] for line in both] == ["registered", "refused"]
+    told_so = gateway.run("check", "--inventory", f"s3://{bucket}/none/manifest.json", exit_code=2).stderr
+    assert "none/manifest.json cannot be read: no such object" in told_so
