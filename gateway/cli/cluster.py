@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar, cast
@@ -23,6 +24,7 @@ from distributed.versions import VersionMismatchWarning
 
 from gateway import __version__
 from gateway.cli.sealed import sealed, storage_at, unsealed
+from gateway.cli.versions import ClusterError, facts_of, require_versions
 from gateway.cli.workers import DIED, TRIES, Results
 from gateway.errors import GatewayError
 from gateway.settings import load_settings
@@ -40,11 +42,15 @@ AHEAD = 3
 CONNECT_SECONDS = 10
 # How old the number of workers may be that is told.
 COUNTED_SECONDS = 5.0
+# The second death is the batch's own fault, as in `workers`; and no page is served.
+CONFIG = {
+    "distributed.scheduler.allowed-failures": TRIES - 1,
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
+# Without an address it would be the one port of all dashboards.
+SCHEDULER = {"dashboard_address": "127.0.0.1:0"}
 VERSIONS = ("cog-gateway", "python", "dask", "distributed")
-
-
-class ClusterError(GatewayError):
-    """A cluster that cannot be worked with, or that was lost; `detail` says why and what to do."""
 
 
 def versions() -> dict[str, str]:
@@ -158,9 +164,9 @@ class Cluster:
             self._counted_at = float("-inf")
         found, wanted = self._client.get_versions(packages=["cog-gateway"]), versions()
         # A scheduler only hands on what it is sent: it needs no gateway.
-        require_versions("the scheduler", _facts(found["scheduler"]), {k: wanted[k] for k in VERSIONS[1:]})
+        require_versions("the scheduler", facts_of(found["scheduler"]), {k: wanted[k] for k in VERSIONS[1:]})
         for address, facts in found["workers"].items():
-            require_versions(f"the worker {address}", _facts(facts), wanted)
+            require_versions(f"the worker {address}", facts_of(facts), wanted)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -238,20 +244,6 @@ class _Flight:
                 self._client.cancel(list(self._futures.values()), force=True)
 
 
-def require_versions(who: str, found: dict[str, str], wanted: dict[str, str]) -> None:
-    """Raise ClusterError, with all differences, where versions are not those that are wanted."""
-    other = [f"{name} {found.get(name) or 'is missing'} there and {wanted[name]} here"
-             for name in wanted if found.get(name) != wanted[name]]  # fmt: skip
-    if other:
-        raise ClusterError(f"{who} has other versions: {', '.join(other)}")
-
-
-def _facts(found: dict[str, Any]) -> dict[str, str]:
-    """Return the versions in what the library tells of one process; Python's without its last part."""
-    packages = found["packages"]
-    return {**packages, "python": ".".join(packages["python"].split(".")[:2])}
-
-
 @contextmanager
 def client_at(address: str) -> Iterator[Client]:
     """Yield a client of the scheduler at an address, with the certificates of Dask's own configuration.
@@ -271,20 +263,20 @@ def client_at(address: str) -> Iterator[Client]:
 def client_here(processes: int, threads: int, config: str | None) -> Iterator[Client]:
     """Yield a client of a cluster of this machine alone, which ends with it; `config` names the settings file.
 
-    Its parts speak TLS with a certificate of this run: any user of this machine could else have things run in it.
+    Its parts speak TLS with a certificate of this run: any user of this machine could else run things in it.
     """
     environment = {} if config is None else {"GATEWAY_CONFIG": str(Path(config).absolute())}
     _silence()
-    # Ctrl-C is for this process to handle; what is started inherits that it hears none.
+    # Ctrl-C is for this process to handle: what is started hears none, which the start of the tracker would undo.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    # The second death is the batch's own fault, as in `workers`.
-    tries = dask.config.set({"distributed.scheduler.allowed-failures": TRIES - 1})
-    with TemporaryDirectory(prefix="cog-gateway-dask-") as scratch, tries:
+    settings = dask.config.set(CONFIG)
+    with TemporaryDirectory(prefix="cog-gateway-dask-") as scratch, settings:
         try:
             cluster = LocalCluster(
                 n_workers=processes, threads_per_worker=threads, memory_limit=0, dashboard_address=None,
-                security=Security.temporary(), silence_logs=logging.CRITICAL, env=environment,
-                local_directory=scratch,
+                scheduler_kwargs=SCHEDULER, security=Security.temporary(), silence_logs=logging.CRITICAL,
+                env=environment, local_directory=scratch,
             )  # fmt: skip
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -295,5 +287,5 @@ def client_here(processes: int, threads: int, config: str | None) -> Iterator[Cl
 def _silence() -> None:
     """Let commands tell in their own words what went wrong; workers elsewhere keep their logs."""
     warnings.filterwarnings("ignore", category=VersionMismatchWarning)
-    for name in ("distributed", "distributed.client"):
+    for name in ("distributed", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

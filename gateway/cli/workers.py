@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Generic, TypeAlias, TypeVar
 
@@ -41,6 +42,8 @@ class _Worker(Generic[T, R]):
         self.pipe, far_end = processes.Pipe()
         self.queue: deque[_Entry[T]] = deque()
         self._process = processes.Process(target=_serve, args=(far_end, work), daemon=True)
+        # The tracker of multiprocessing takes the mask away from who starts it.
+        resource_tracker.ensure_running()
         # Ctrl-C is for the parent to handle, and the process inherits the mask: it hears none while it starts either.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:

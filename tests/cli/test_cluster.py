@@ -301,7 +301,7 @@ def test_a_scheduler_that_ends_is_told_with_the_way_to_go_on(tmp_path):
     address = f"tcp://127.0.0.1:{port}"
     plain = ("--no-dashboard", "--host", "127.0.0.1")
     with (
-        program("distributed.cli.dask_scheduler", *plain, "--port", port) as scheduler,
+        program("distributed.cli.dask_scheduler", *plain, "--port", port, "--dashboard-address", "127.0.0.1:0") as scheduler,
         program("distributed.cli.dask_worker", address, *plain, "--nworkers", 1, "--nthreads", 1,
                 "--local-directory", tmp_path) as worker,
         program("gateway", "check", "--scheduler", address, "--resume", report, folder) as process,
