@@ -77,8 +77,7 @@ class Ingestor:
     def plan_all(self, sources: Sequence[Source | BucketSource], options: IngestOptions) -> Iterator[Task | Ingested]:
         """Yield what is to be judged of each source, or its outcome; the records of all are asked for together."""
         begun = [self._attempted(partial(self._begun, source, options), source) for source in sources]
-        with suppress(GatewayError):
-            # What cannot be asked for together is asked for one by one, and each tells of it.
+        with suppress(GatewayError):  # asked for one by one, each tells what is wrong
             self._known.ask(task for task in begun if isinstance(task, Task))
         for task in begun:
             if isinstance(task, Task):
