@@ -62,11 +62,14 @@ class Georeference:
 
     def pixels(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """Return positions in pixels of x and y in the CRS, on the turn where the raster lies."""
-        back = ~self.transform
         found = circle(self.crs)
-        if found is not None:
-            middle = (self.bounds[0] + self.bounds[2]) / 2
-            x, y = wrapped(lambda x, y: (x, y), found.turn, middle)(x, y)
+        if found is None:
+            return self.own_pixels(x, y)
+        return self.own_pixels(*wrapped(lambda x, y: (x, y), found.turn, sum(self.bounds[::2]) / 2)(x, y))
+
+    def own_pixels(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Return positions in pixels of x and y in the CRS as they are, on no other turn."""
+        back = ~self.transform
         with np.errstate(invalid="ignore"):
             return back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
 

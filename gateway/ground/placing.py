@@ -133,10 +133,11 @@ def to_source(view: Leveled, placing: Placing, frame: Frame, level: int) -> ToSo
     """Return the transform from pixels of a tile to pixels of one level."""
     width, height = frame.pixel
     across, down = (view.levels[level][side] / view.size[side] for side in (0, 1))
-    place = view.placed
+    # Where the whole picture lies on the raster's turn, its sides are not brought to another one: 180 is not -180.
+    pixels = view.placed.own_pixels if placing.straight(frame) else view.placed.pixels
 
     def transform(columns: Floats, rows: Floats) -> tuple[Floats, Floats]:
-        x, y = place.pixels(*placing.to_crs(frame.left + columns * width, frame.top - rows * height))
+        x, y = pixels(*placing.to_crs(frame.left + columns * width, frame.top - rows * height))
         return x * across, y * down
 
     return transform

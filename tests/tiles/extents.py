@@ -4,7 +4,7 @@ import numpy as np
 from affine import Affine
 from pyproj import CRS, Transformer
 
-from tests.tiles.rasters import landscape, write
+from tests.tiles.rasters import HALF, landscape, write
 
 GEOSTATIONARY = "+proj=geos +h=35786023 +lon_0=-75 +sweep=x +ellps=GRS80 +units=m"
 SINUSOIDAL = "+proj=sinu +R=6371007.181 +units=m"
@@ -25,6 +25,7 @@ EXTENTS = {
     "New Zealand over the antimeridian": ("EPSG:2193", Affine(4000, 0, 1_000_000, 0, -4000, 6_300_000), (375, 400)),
     "south up": ("EPSG:4326", Affine(0.5, 0, -180, 0, 0.5, -90), (720, 360)),
     "rotated": ("EPSG:32633", Affine(1000, 0, 300_000, 0, -1000, 5_600_000) * Affine.rotation(20), (400, 300)),
+    "Web Mercator, all round": ("EPSG:3857", Affine(2 * HALF / 700, 0, -HALF, 0, -2 * HALF / 700, HALF), (700, 700)),
     "Web Mercator beyond 180": ("EPSG:3857", Affine(10_000, 0, 19_000_000, 0, -10_000, 6_000_000), (300, 300)),
 }
 
@@ -37,16 +38,21 @@ def extent_raster(path, name):
 
 def pixels_inside(name, frame):
     """Return where the centres of a tile's pixels lie in a raster, (rows, cols)."""
-    crs, transform, (width, height) = EXTENTS[name]
+    (width, height), inside = EXTENTS[name][2], np.zeros(frame.shape, bool)
+    with np.errstate(invalid="ignore"):
+        for column, row in places_of(name, frame):
+            inside |= (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    return inside
+
+
+def places_of(name, frame):
+    """Yield column and row, (rows, cols), in which the centres of a tile's pixels lie, for each turn of the globe."""
+    crs, transform, _ = EXTENTS[name]
     rows, columns = frame.shape
     x = frame.left + (np.arange(columns) + 0.5) * frame.pixel[0]
     y = frame.top - (np.arange(rows) + 0.5) * frame.pixel[1]
     source = CRS.from_user_input(crs)
     found_x, found_y = Transformer.from_crs(frame.crs, source, always_xy=True).transform(*np.meshgrid(x, y))
-    turn = 360.0 if source.is_geographic else 40_075_016.685578488 if source.to_epsg() == 3857 else 0.0
-    inside = np.zeros(frame.shape, bool)
-    with np.errstate(invalid="ignore"):
-        for turns in (-1, 0, 1) if turn else (0,):
-            column, row = ~transform * (found_x + turns * turn, found_y)
-            inside |= (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    return inside
+    turn = 360.0 if source.is_geographic else 2 * HALF if source.to_epsg() == 3857 else 0.0
+    for turns in (-1, 0, 1) if turn else (0,):
+        yield ~transform * (found_x + turns * turn, found_y)

@@ -12,7 +12,7 @@ from gateway.ground.grid import Grids
 from gateway.tiles import resampled
 from gateway.tiles.drawing import read
 from gateway.tiles.warp import Request, draw
-from tests.tiles.extents import EXTENTS, extent_raster, pixels_inside
+from tests.tiles.extents import EXTENTS, extent_raster, pixels_inside, places_of
 from tests.tiles.rasters import UTM, engine_of, handle_of, landscape, utm, write
 
 GRIDS = Grids()
@@ -40,6 +40,24 @@ def tiles_of(tms, zoom, most=8):
     matrix = morecantile.tms.get(tms).matrix(zoom)
     columns, rows = (range(min(count, most)) for count in (matrix.matrixWidth, matrix.matrixHeight))
     return [(x, y) for x in columns for y in rows]
+
+
+@pytest.mark.parametrize(("name", "tms"), [("Web Mercator, all round", "WebMercatorQuad"), ("world", "WGS1984Quad")])
+def test_tiles_of_a_raster_all_round_the_globe_hold_the_pixels_of_their_places(tmp_path, name, tms):
+    with handle_of(extent_raster(tmp_path / "a.tif", name)) as handle:
+        whole, (width, height) = handle.level(0).read(1), handle.view.size
+        for x, y in tiles_of(tms, 1):
+            # So large that none is a stored block or coarser than the raster.
+            frame = GRIDS.frame(TileAddress(tms, 1, x, y, tilesize=700))
+            drawn = draw(handle, frame, Request((1,)))
+            column, row = next(
+                place
+                for place in places_of(name, frame)
+                if 0 <= place[0].mean() < width and 0 <= place[1].mean() < height
+            )
+            assert drawn.mask is None or drawn.mask.min() > 0
+            beside = drawn.pixels[0] != whole[row.astype(int), column.astype(int)]
+            assert beside.mean() < 0.001
 
 
 @pytest.mark.parametrize("name", EXTENTS)
