@@ -20,6 +20,7 @@ from gateway.errors import (
     Unavailable,
     VersionChanged,
 )
+from gateway.ids import dataset_uuid
 from gateway.model import (
     AuditRow,
     Dataset,
@@ -30,7 +31,6 @@ from gateway.model import (
     Principal,
     Scale,
     TokenKind,
-    dataset_uuid,
 )
 from gateway.records import Records, Standing, Verdict
 from gateway.storage import OpenObject, Storage

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,8 +12,6 @@ from typing import Any, Protocol
 from gateway.dates import Dates
 from gateway.ids import time_ordered_id
 from gateway.shell import command_line, words_of
-
-UUID_FORM = re.compile("[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
 
 class Severity(StrEnum):
@@ -56,12 +53,14 @@ class Report:
     """The verdict of the COG check over one version of one file; `depth` is header, blocks or full.
 
     `recipe` is the command that makes a COG of a file that is none, word by word, up to the names of the source and
-    the target; empty for a true COG and where there is no such command.
+    the target; empty for a true COG and where there is no such command. `checked_at` is when it was begun (UTC), None
+    in records of older releases; the same verdict at another moment is equal.
     """
 
     depth: str
     findings: tuple[Finding, ...] = ()
     recipe: tuple[str, ...] = ()
+    checked_at: datetime | None = field(default=None, compare=False)
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -99,7 +98,8 @@ class Report:
         found = [Finding(severity=Severity.ERROR, **f) for f in data["errors"]]
         found += [Finding(severity=Severity.WARNING, **f) for f in data["warnings"]]
         # Reports of older records have no such member.
-        return cls(data["depth"], tuple(found), words_of(data.get("mend") or ""))
+        checked_at = utc_moment(told) if (told := data.get("checked_at")) else None
+        return cls(data["depth"], tuple(found), words_of(data.get("mend") or ""), checked_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,12 @@ class RasterFacts:
     file sets none; a NaN nodata is the text "nan", because JSON has no NaN. `stretch` is the range of values
     that a picture shows by default, (low, high) of each band; None where it was not taken. `footprint` is a GeoJSON
     geometry, None where there are no bounds and in records of older releases. `tagged_at` is TIFFTAG_DATETIME.
+
+    `transform` leads from column and row to x and y of `crs`: a, b, c, d, e, f of x = a * column + b * row + c and
+    y = d * column + e * row + f; None where the file has none. `wkt2` is a `crs` without a code (OGC 18-010r7).
+    `scaling` is (scale, offset) of each band, None where none has any. `header_bytes` is the offset of the first byte
+    that belongs to a block, its leader included: what comes before holds every directory and array. None where no
+    block is stored. Records of older releases have none of these.
     """
 
     width: int
@@ -123,6 +129,10 @@ class RasterFacts:
     stretch: tuple[tuple[float, float], ...] | None = None
     footprint: Mapping[str, Any] | None = None
     tagged_at: datetime | None = None
+    transform: tuple[float, float, float, float, float, float] | None = None
+    wkt2: str | None = None
+    scaling: tuple[tuple[float, float], ...] | None = None
+    header_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,12 +296,3 @@ def utc_text(moment: datetime) -> str:
 def utc_moment(text: str) -> datetime:
     """Return the moment that `utc_text` wrote."""
     return datetime.fromisoformat(text)
-
-
-def dataset_uuid(text: str) -> str | None:
-    """Return a dataset id in its one stored form, lower case, or None where `text` is no such id.
-
-    Only the hyphenated form 8-4-4-4-12 of ASCII hex digits is an id, in any case (RFC 9562 section 4).
-    Braces, `urn:uuid:`, missing hyphens and surrounding white space are not.
-    """
-    return text.lower() if UUID_FORM.fullmatch(text) else None

@@ -20,6 +20,14 @@ from gateway.handlers.rasters import (
     PreviewHandler,
     StatisticsHandler,
 )
+from gateway.handlers.stac import (
+    CollectionHandler,
+    CollectionsHandler,
+    ConformanceHandler,
+    LandingHandler,
+    QueryablesHandler,
+)
+from gateway.handlers.stacitems import CollectionItemsHandler, ItemHandler, SearchHandler
 from gateway.handlers.tiles import TileHandler
 from gateway.handlers.tokens import DownloadTokenHandler, TileTokenHandler
 from gateway.handlers.watching import MetricsHandler
@@ -50,6 +58,15 @@ API_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/colorMaps/{map}", ColormapsHandler),
     ("/auth/download-token/{id}", DownloadTokenHandler),
     ("/auth/tile-token/{id}", TileTokenHandler),
+    ("/stac", LandingHandler),
+    ("/stac/conformance", ConformanceHandler),
+    ("/stac/queryables", QueryablesHandler),
+    ("/stac/search", SearchHandler),
+    ("/stac/collections", CollectionsHandler),
+    ("/stac/collections/{collection}", CollectionHandler),
+    ("/stac/collections/{collection}/queryables", QueryablesHandler),
+    ("/stac/collections/{collection}/items", CollectionItemsHandler),
+    ("/stac/collections/{collection}/items/{item}", ItemHandler),
     ("/openapi.json", OpenApiHandler),
     ("/docs", ApiDocsHandler),
 )
@@ -68,6 +85,7 @@ ROOT_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
 FORMAT = r"(?:\.([a-z]{2,}[0-9]*))?"
 NUMBER = r"([-+0-9.eE]+?)"
 PARTS = {
+    "{collection}": "([^/]+)", "{item}": "([^/]+)",
     "{id}": "([^/]+)", "{asset}": "([A-Za-z0-9._/-]+)", "{example}": "([a-z.]+)", "{name}": "[^/]+",
     "{tms}": r"(\w+)", "{map}": r"(\w+)", "{tms?}": r"(?:(\w+)/)?", "{z}": "([0-9]{1,9})",
     "{x}": "([0-9]{1,9})", "{y}": "([0-9]{1,9})", "{@scale}": "(?:@([0-9]{1,3})x)?", "{.format}": FORMAT,
@@ -90,6 +108,12 @@ def templates() -> dict[type[RequestHandler], str]:
 def all_routes(prefix: str) -> list[tuple[str, type[RequestHandler]]]:
     """Return every route's pattern and handler, those of the API below `prefix`, and what leads to them."""
     routes = [(prefix + template, handler) for template, handler in API_ROUTES]
-    guessed = ["/examples", "/examples/{example}/", f"{prefix}/docs/", *((prefix, f"{prefix}/") if prefix else ())]
+    guessed = [
+        "/examples",
+        "/examples/{example}/",
+        f"{prefix}/docs/",
+        f"{prefix}/stac/",
+        *((prefix, f"{prefix}/") if prefix else ()),
+    ]
     routes += [*ROOT_ROUTES, *((path, ElsewhereHandler) for path in guessed)]
     return [(pattern(template), handler) for template, handler in routes]

@@ -25,6 +25,7 @@ FLOORS = (
     ("colour",),
     ("reading",),
     ("cog", "storage", "records", "audit", "tokens", "ranges", "sources"),
+    ("stac",),
     ("catalogue",),
     (
         "pools",

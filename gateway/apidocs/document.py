@@ -14,7 +14,7 @@ from tornado.web import RequestHandler
 
 from gateway import __version__
 from gateway.apidocs.operations import LISTS, OPERATIONS, Operation, json
-from gateway.apidocs.parameters import HEADERS, PATH, QUERY
+from gateway.apidocs.parameters import HEADERS, PATH, QUERY, STAC, STAC_QUERY
 from gateway.apidocs.schemas import SCHEMAS, ref
 from gateway.handlers.access import AccessRule, Anonymous, implemented
 from gateway.model import TokenKind
@@ -33,8 +33,10 @@ TAGS = {
     "downloads": "The file itself, on record before its first byte.",
     "maps": "Tiles, pictures and facts, with TiTiler's parameters.",
     "tokens": "Tokens for clients that cannot send headers.",
+    "stac": "Collections and items, as the STAC API has them.",
     "about": "The gateway itself.",
 }
+KNOWN = {**QUERY, **STAC_QUERY}
 RETRIED = (429, 503)
 Paths = dict[str, dict[str, Any]]
 
@@ -98,13 +100,17 @@ def operation(path: str, verb: str, handler: type[RequestHandler], settings: Set
         rule = replace(rule, tokens=rule.tokens | {TokenKind.DOWNLOAD})
     summary = (inspect.getdoc(handler) or "").splitlines()[0]
     described = inspect.getdoc(getattr(handler, verb)) or summary
+    sent = known.body if verb == "post" else None
     return {
         "operationId": _identifier(verb, path),
         "tags": [known.tag],
         "summary": summary,
         "description": described,
         "security": security(rule, settings),
-        "parameters": [_parameter(name, "query", *QUERY[name]) for name in known.query]
+        **({"requestBody": {"content": dict(sent), "required": False}} if sent else {}),
+        "parameters": [
+            _parameter(name.removeprefix(STAC), "query", *KNOWN[name]) for name in (() if sent else known.query)
+        ]
         + [_parameter(name, "header", *HEADERS[name]) for name in known.headers],
         "responses": responses(path, verb, known, rule),
     }
@@ -124,7 +130,7 @@ def responses(path: str, verb: str, known: Operation, rule: AccessRule) -> dict[
     """Return what a verb may answer, by status."""
     found = {str(status): _answer(path, verb, known, *answer) for status, answer in known.answers.items()}
     errors = {*known.errors, *((401, 429, 503) if rule.checked else ()), *((404, 422) if "{id}" in path else ())}
-    if re.search(r"\{(tms|asset|example|map)\}", path):
+    if re.search(r"\{(tms|asset|example|map|collection|item)\}", path):
         errors.add(404)
     if re.search(r"\{(scale|format|width|lon|minx)\}", path):
         errors |= {400, 404}

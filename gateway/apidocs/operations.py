@@ -24,6 +24,14 @@ from gateway.handlers.rasters import (
     PreviewHandler,
     StatisticsHandler,
 )
+from gateway.handlers.stac import (
+    CollectionHandler,
+    CollectionsHandler,
+    ConformanceHandler,
+    LandingHandler,
+    QueryablesHandler,
+)
+from gateway.handlers.stacitems import CollectionItemsHandler, ItemHandler, SearchHandler
 from gateway.handlers.tiles import TileHandler
 from gateway.handlers.tokens import DownloadTokenHandler, TileTokenHandler
 from gateway.handlers.watching import MetricsHandler
@@ -53,6 +61,8 @@ class Operation:
     errors: tuple[int, ...] = ()
     # Of answers with a body.
     answer_headers: tuple[str, ...] = field(default=())
+    # Of POST, which takes no query then.
+    body: Content | None = None
     # Whether some of its formats carry values, which have the rules of the file.
     values: bool = False
 
@@ -80,6 +90,19 @@ def plain(tag: str, name: str, *query: str, errors: tuple[int, ...] = ()) -> Ope
     return Operation(tag, {200: ("The document.", json(name))}, query, errors=errors)
 
 
+def stac(name: str, *query: str, kind: str = "application/json", body: str | None = None) -> Operation:
+    """Return the operation of a document of STAC."""
+    answers = {200: ("The document.", json(name, kind)), **NOT_MODIFIED}
+    sent, errors = json(body) if body else None, (400,) if query else ()
+    return Operation("stac", answers, query, ("If-None-Match",), errors, CACHED, body=sent)
+
+
+GEOJSON = "application/geo+json"
+# By the names in QUERY.
+IN_COLLECTION = tuple(
+    f"stac:{name}" for name in ("bbox", "datetime", "intersects", "ids", "sortby", "fields", "filter", "filter-lang",
+                                "filter-crs", "limit", "token", "query", "collections")
+)  # fmt: skip
 DOCUMENT = ("tilesize", "minzoom", "maxzoom")
 TILE = drawn("tilesize", "buffer", "empty", more={204: ("Nothing is there, and `empty` is 204.", None)})
 OPERATIONS: Mapping[type[RequestHandler], Operation] = {
@@ -144,6 +167,14 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     ),
     DownloadTokenHandler: Operation("tokens", {200: ("The token.", json("Token"))}, errors=(403, 429)),
     TileTokenHandler: Operation("tokens", {200: ("The token.", json("TileToken"))}, errors=(429,)),
+    LandingHandler: stac("StacCatalog"),
+    ConformanceHandler: stac("StacConformance"),
+    QueryablesHandler: stac("StacQueryables", kind="application/schema+json"),
+    CollectionsHandler: stac("StacCollections", "stac:limit", "stac:token"),
+    CollectionHandler: stac("StacCollection"),
+    CollectionItemsHandler: stac("StacItems", *IN_COLLECTION, kind=GEOJSON),
+    ItemHandler: stac("StacItem", kind=GEOJSON),
+    SearchHandler: stac("StacItems", *IN_COLLECTION, kind=GEOJSON, body="StacSearch"),
     OpenApiHandler: plain("about", "Document"),
     ApiDocsHandler: Operation("about", {200: ("The page.", HTML), **NOT_MODIFIED}),
     LiveHandler: plain("about", "Health"),

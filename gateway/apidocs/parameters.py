@@ -57,6 +57,8 @@ PATH: Mapping[str, tuple[str, Schema]] = {
     "maxx": ("Greatest x in coord_crs.", {"type": "number"}),
     "maxy": ("Greatest y in coord_crs.", {"type": "number"}),
     "example": ("A page of the examples, or a file of one.", {"type": "string", "examples": ["leaflet.html"]}),
+    "collection": ("Id of a collection.", TEXT),
+    "item": ("Id of an item: that of its dataset.", TEXT),
     "asset": ("Path of a file of the viewer.", TEXT),
 }
 NUMBERS: Schema = {"type": "string", "pattern": r"^[-+0-9.eE]+(,[-+0-9.eE]+)*$"}
@@ -136,6 +138,23 @@ QUERY: Mapping[str, tuple[str, Schema]] = {
         one_of(("horizontal", "vertical"), "horizontal"),
     ),
     "f": ("JSON, or a picture for a legend.", one_of(("json", "png"), "json")),
+}
+# Names of the STAC API that mean something else elsewhere, or are of it alone, have this before them.
+STAC = "stac:"
+STAC_QUERY: Mapping[str, tuple[str, Schema]] = {
+    "stac:bbox": ("west,south,east,north in degrees, or six numbers with heights.", NUMBERS),
+    "stac:datetime": ("A moment, or two with a slash, one of them open at most.", TEXT),
+    "stac:intersects": ("A geometry of GeoJSON, not together with bbox.", TEXT),
+    "stac:ids": ("Ids of items, comma separated.", TEXT),
+    "stac:collections": ("Ids of collections, comma separated; without meaning within one.", TEXT),
+    "stac:limit": ("Most items of one page; more than 1000 acts as 1000.", {"type": "integer", "minimum": 1}),
+    "stac:sortby": ("Properties, comma separated; a minus turns the order around.", TEXT),
+    "stac:fields": ("Members of items, comma separated; a minus leaves one out.", TEXT),
+    "stac:filter": ("A condition in CQL2.", TEXT),
+    "stac:filter-lang": ("Language of the filter.", one_of(("cql2-text", "cql2-json"), "cql2-text")),
+    "stac:filter-crs": ("CRS of the filter; there is one.", TEXT),
+    "stac:query": ("Refused with 400: `filter` takes its place.", TEXT),
+    "stac:token": ("That of a page, from a `next` link; no credential.", TEXT),
 }
 HEADERS: Mapping[str, tuple[str, Schema]] = {
     "Range": ("One range of bytes (RFC 9110 section 14).", TEXT | {"examples": ["bytes=0-16383"]}),

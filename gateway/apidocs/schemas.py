@@ -35,6 +35,7 @@ COUNT: Schema = {"type": "integer", "minimum": 0}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
 SCALE: Schema = {"type": "string", "enum": ["public", "internal", "private"]}
 LINKS = listed(made({"rel": TEXT, "href": {"type": "string", "format": "uri"}, "type": TEXT}, ("rel", "type")))
+STAC_LINKS = listed(made({"rel": TEXT, "href": TEXT}, additionalProperties=True))
 BAND_NUMBER: Schema = {"type": ["number", "null"]}
 
 SCHEMAS: Mapping[str, Schema] = {
@@ -146,6 +147,66 @@ SCHEMAS: Mapping[str, Schema] = {
     "TileMatrixSet": made({"id": TEXT, "tileMatrices": {"type": "array"}}, additionalProperties=True),
     "ColorMaps": made({"colorMaps": listed(TEXT), "links": LINKS}),
     "ColorMap": {"type": ["object", "array"], "description": "Colours, red green blue alpha, by value or interval."},
+    "StacCatalog": made(
+        {
+            "type": {"const": "Catalog"}, "stac_version": TEXT, "id": TEXT, "title": TEXT, "description": TEXT,
+            "conformsTo": listed(TEXT), "links": STAC_LINKS,
+        },
+        description="STAC 1.1, STAC API 1.0.0.",
+    ),
+    "StacConformance": made({"conformsTo": listed(TEXT)}),
+    "StacQueryables": {"type": "object", "description": "JSON schema of what can be filtered by."},
+    "StacCollection": made(
+        {
+            "type": {"const": "Collection"}, "stac_version": TEXT, "id": TEXT, "title": TEXT, "description": TEXT,
+            "license": TEXT, "keywords": listed(TEXT), "providers": listed({"type": "object"}), "created": MOMENT,
+            "updated": MOMENT, "extent": {"type": "object"}, "links": STAC_LINKS,
+        },
+        ("keywords", "providers"),
+        description="Its extent is that of the datasets that the caller may see.",
+    ),
+    "StacCollections": made(
+        {"collections": listed(ref("StacCollection")), "numberReturned": COUNT, "links": STAC_LINKS}
+    ),
+    "StacItem": made(
+        {
+            "type": {"const": "Feature"}, "stac_version": TEXT, "stac_extensions": listed(TEXT), "id": TEXT,
+            "collection": TEXT, "geometry": {"type": ["object", "null"]}, "bbox": listed(NUMBER),
+            "properties": {"type": "object"}, "assets": {"type": "object"}, "links": STAC_LINKS,
+        },
+        ("bbox",),
+        description="The item of a dataset; of a search with `fields` what is wanted of it.",
+    ),
+    "StacItems": made(
+        {
+            "type": {"const": "FeatureCollection"}, "features": listed({"type": "object"}),
+            "numberReturned": COUNT,
+            "numberMatched": {**COUNT, "description": "Left out where there are 10,000 or more."},
+            "links": STAC_LINKS,
+        },
+        ("numberMatched",),
+        description="Features are as StacItem, as far as `fields` wants them.",
+    ),
+    "StacSearch": {
+        "type": "object",
+        "properties": {
+            "bbox": {"type": "array", "items": NUMBER, "minItems": 4, "maxItems": 6},
+            "datetime": TEXT,
+            "intersects": {"type": "object"},
+            "ids": listed(TEXT),
+            "collections": listed(TEXT),
+            "limit": {"type": "integer", "minimum": 1},
+            "sortby": listed(
+                made({"field": TEXT, "direction": {"type": "string", "enum": ["asc", "desc"]}}, ("direction",))
+            ),
+            "fields": {"type": "object", "properties": {"include": listed(TEXT), "exclude": listed(TEXT)}},
+            "filter": {"type": ["object", "string"]},
+            "filter-lang": {"type": "string", "enum": ["cql2-json", "cql2-text"]},
+            "filter-crs": TEXT,
+            "token": TEXT,
+        },
+        "description": "bbox and intersects exclude each other.",
+    },
     "Health": made({"status": TEXT, "parts": {"type": "object"}}, ("parts",)),
     "Document": {"type": "object", "description": "OpenAPI 3.1."},
 }  # fmt: skip

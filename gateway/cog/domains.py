@@ -15,6 +15,7 @@ from xml.parsers.expat import ExpatError, ParserCreate
 
 import numpy as np
 
+from gateway.cog.ghost import LEADER_BYTES
 from gateway.cog.layout import Layout, read_layout
 from gateway.cog.tags import NUMPY_CODES, Tag
 from gateway.files import FileSource
@@ -25,7 +26,6 @@ NOT_COPIED = {"IMAGE_STRUCTURE", "TILING_SCHEME", "SUBDATASETS", "DERIVED_SUBDAT
 TO_ASCII = bytes(range(128)) + b"?" * 128
 ITEM = "Item"
 END = b"</GDALMetadata>"
-LEADER_BYTES = 4
 MOVE_BYTES = 4 << 20
 
 

@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+# A tile's size before it, and its last bytes after it.
+LEADER_BYTES = TRAILER_BYTES = 4
 FIRST_LINE = re.compile(rb"GDAL_STRUCTURAL_METADATA_SIZE=(.{6}) bytes\n", re.DOTALL)
 FIRST_LINE_START = b"GDAL_STRUCTURAL_METADATA_SIZE="
 FIRST_LINE_BYTES = 43

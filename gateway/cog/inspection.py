@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from gateway.cog.checks import judge
 from gateway.cog.depths import DEPTHS, usual_depth
@@ -61,7 +62,7 @@ def inspect(
     depth = depth or usual_depth(remote=source.remote)
     if depth not in DEPTHS:
         raise ValueError(f"depth is one of {', '.join(DEPTHS)}")
-    findings: list[Finding] = []
+    findings, began = list[Finding](), datetime.now(UTC)
     raster: RasterFacts | None = None
     recipe: tuple[str, ...] = ()
     layout: Layout | None = None
@@ -81,7 +82,7 @@ def inspect(
 
         raster, problems = open_raster(source, layout, facts=facts)
         findings += problems
-    return Inspection(Report(depth, tuple(_bounded(findings)), recipe), raster)
+    return Inspection(Report(depth, tuple(_bounded(findings)), recipe, began), raster)
 
 
 def _payload(source: ByteSource, depth: str) -> AbstractContextManager[ByteSource]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gateway.cog.ghost import FIRST_LINE_BYTES, Ghost, parse_ghost
+from gateway.cog.ghost import FIRST_LINE_BYTES, LEADER_BYTES, Ghost, parse_ghost
 from gateway.cog.ifd import Ifd, TagValues, once
 from gateway.cog.rules import finding
 from gateway.cog.tags import ARRAY_TAGS, MAX_VALUES, TEXT_TAGS, TYPES, UNREAD_TAGS, Tag, name_of
@@ -91,6 +91,15 @@ class Layout:
     def header_end(self) -> int:
         """Return where the last of the header extents ends."""
         return max(end for _, end in self.header_extents)
+
+    @once
+    def header_bytes(self) -> int | None:
+        """Return the offset of the first byte that belongs to a block, its leader included; None without blocks."""
+        starts = self.tiles.starts
+        if not len(starts):
+            return None
+        leader_bytes = LEADER_BYTES if self.ghost is not None and self.ghost.leaders else 0
+        return int(starts[0]) - leader_bytes
 
     @once
     def tiles(self) -> Tiles:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from gateway.cog.checks.blocks import LEADER_BYTES, TRAILER_BYTES
-from gateway.cog.ghost import Ghost
+from gateway.cog.ghost import LEADER_BYTES, TRAILER_BYTES, Ghost
 from gateway.cog.layout import Layout
 from gateway.cog.reads import read_words
 from gateway.cog.rules import finding

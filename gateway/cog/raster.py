@@ -80,7 +80,7 @@ def open_raster(
                 if refers_elsewhere(raster):
                     return None, (finding("refers-to-other-file", "GDAL finds another file named in it."),)
                 crs, problems = crs_of(raster), tuple(disagreements(raster, layout))
-                return (None if problems or not facts else facts_of(raster, crs)), problems
+                return (None if problems or not facts else facts_of(raster, crs, layout)), problems
     except GDAL_ERRORS:
         at = layout.main.directory.offset
         return None, (finding("gdal-cannot-open", "GDAL does not open the file.", ifd=0, offset=at),)
@@ -110,8 +110,8 @@ def strict_options(gdal_path: str) -> dict[str, Any]:
     return STRICT_OPTIONS if gdal_path.startswith("/vsi") else {**STRICT_OPTIONS, **NO_NETWORK}
 
 
-def facts_of(raster: DatasetReader, crs: str | None) -> RasterFacts:
-    """Return the facts of an open raster whose own CRS is `crs`."""
+def facts_of(raster: DatasetReader, crs: str | None, layout: Layout) -> RasterFacts:
+    """Return the facts of an open raster of that layout, whose own CRS is `crs`."""
     crs, bounds, outline = _placed(raster, crs)
     return RasterFacts(
         width=raster.width,
@@ -123,7 +123,36 @@ def facts_of(raster: DatasetReader, crs: str | None) -> RasterFacts:
         bounds=bounds,
         footprint=outline,
         tagged_at=tagged_at(raster.tags().get("TIFFTAG_DATETIME")),
+        transform=_transform(raster),
+        wkt2=_wkt2(crs),
+        scaling=_scaling(raster),
+        header_bytes=layout.header_bytes,
     )
+
+
+def _transform(raster: DatasetReader) -> tuple[float, float, float, float, float, float] | None:
+    """Return a to f of the raster's own affine transformation, None where it has none that JSON can hold."""
+    found = raster.transform
+    if found.is_identity or not all(map(math.isfinite, found[:6])):
+        return None
+    return found.a, found.b, found.c, found.d, found.e, found.f
+
+
+def _wkt2(crs: str | None) -> str | None:
+    """Return a CRS that is WKT as WKT2, None for a code and for what cannot be written so."""
+    if crs is None or "[" not in crs:
+        return None
+    try:
+        return str(CRS.from_wkt(crs).to_wkt(version="WKT2_2019")) or None
+    except GDAL_ERRORS:
+        return None
+
+
+def _scaling(raster: DatasetReader) -> tuple[tuple[float, float], ...] | None:
+    """Return (scale, offset) of each band, None where none is scaled or a number is none of JSON."""
+    found = tuple(zip(map(float, raster.scales), map(float, raster.offsets), strict=True))
+    plain = all(pair == (1.0, 0.0) for pair in found)
+    return None if plain or not all(math.isfinite(number) for pair in found for number in pair) else found
 
 
 def tagged_at(text: str | None) -> datetime | None:

@@ -15,7 +15,8 @@ from gateway.handlers.base import BaseHandler
 from gateway.handlers.connections import ClientConnection, Exchange
 from gateway.handlers.deciding import Decisions
 from gateway.handlers.delivery import Delivery, Granted, on_record
-from gateway.model import AuditRow, Dataset, dataset_uuid
+from gateway.ids import dataset_uuid
+from gateway.model import AuditRow, Dataset
 
 REFUSALS = {
     HTTPStatus.UNAUTHORIZED,

@@ -57,6 +57,8 @@ class BaseHandler(RequestHandler):
     """One request: its credential is taken out at the door, so that nothing behind it can log or leak it."""
 
     principal = Principal()
+    # Whether `?token=` carries a credential; where it does not it stays in the query.
+    token_is_credential = True
     _uncounted: BadCredential | None = None
 
     def __init__(
@@ -65,7 +67,7 @@ class BaseHandler(RequestHandler):
         self.services = services
         self.proxies = proxies
         self.bytes_sent = 0
-        self.credential = _take_credential(request)
+        self.credential = _take_credential(request, in_query=self.token_is_credential)
         self.client_ip = proxies.client_ip(request.remote_ip or "", request.headers)
         method, route = request.method or "", type(self).__name__
         self.trace = Trace.of(method, request.path, route, self.client_ip, request.headers)
@@ -273,17 +275,19 @@ class BaseHandler(RequestHandler):
             log.error("uncaught exception", exc_info=(typ, value, tb), extra={"request_id": self.request_id})  # type: ignore[arg-type]
 
 
-def _take_credential(request: HTTPServerRequest) -> Credential:
+def _take_credential(request: HTTPServerRequest, *, in_query: bool = True) -> Credential:
     """Return the request's credential, and wipe the token from the request.
 
     Tornado writes the URI into access lines, HTTPError warnings and the repr of a failed request.
     """
-    tokens = tuple(value.decode("latin-1") for value in request.query_arguments.pop("token", []))
-    request.arguments.pop("token", None)
-    if tokens:
+    authorization = request.headers.get("Authorization")
+    if "token" in request.query_arguments:
         request.uri = redact(request.uri or "")
         request.query = redact(request.query)
-    authorization = request.headers.get("Authorization")
+    if not in_query:
+        return Credential(authorization, ())
+    tokens = tuple(value.decode("latin-1") for value in request.query_arguments.pop("token", []))
+    request.arguments.pop("token", None)
     # Authorization wins: a token that lost must not come into a document or decide how long one is kept.
     return Credential(authorization, tokens if authorization is None else (), bool(tokens))
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from gateway.errors import RecordsUnavailable, StorageUnavailable
 from gateway.gatekeeper import Wait
 from gateway.handlers.results import ThreadResults
-from gateway.model import dataset_uuid
+from gateway.ids import dataset_uuid
 from gateway.pools import Pool
 from gateway.records import NotRemembered, Revision
 from gateway.remembered import Remembered

@@ -26,6 +26,11 @@ AUDIT_COLUMNS = (
 )  # fmt: skip
 
 
+# Of rasters; those that older releases did not store.
+PAIRS = ("stretch", "scaling")
+LATE_FACTS = ("transform", "wkt2", "scaling", "header_bytes")
+
+
 def fold(text: str) -> str:
     """Return `text` for comparison in any case (Unicode 3.13, canonical caseless matching)."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
@@ -55,7 +60,7 @@ def dataset_row(dataset: Dataset) -> Row:
         "size_bytes": dataset.size_bytes,
         "sha256": dataset.sha256,
         "origin": dataset.origin,
-        "report": json.dumps(dataset.report.as_json("")),
+        "report": json.dumps(_report_json(dataset.report)),
         "raster": json.dumps(_plain(raster)) if raster else None,
         "footprint": json.dumps(raster.footprint) if raster and raster.footprint else None,
         "west": west,
@@ -72,12 +77,19 @@ def dataset_row(dataset: Dataset) -> Row:
     }
 
 
+def _report_json(report: Report) -> Row:
+    """Return a report as the table holds it: as it is printed, and when it was made."""
+    told = report.as_json("")
+    return told if report.checked_at is None else {**told, "checked_at": utc_text(report.checked_at)}
+
+
 def _plain(raster: RasterFacts) -> Row:
     """Return the facts of a raster as JSON holds them, without what has a column of its own."""
     facts = asdict(raster)
     del facts["footprint"]
     tagged_at = facts.pop("tagged_at")
-    return facts if tagged_at is None else {**facts, "tagged_at": utc_text(tagged_at)}
+    known = {name: value for name, value in facts.items() if value is not None or name not in LATE_FACTS}
+    return known if tagged_at is None else {**known, "tagged_at": utc_text(tagged_at)}
 
 
 def raster_of(text: str | None, footprint: str | None = None) -> RasterFacts | None:
@@ -85,11 +97,14 @@ def raster_of(text: str | None, footprint: str | None = None) -> RasterFacts | N
     if text is None:
         return None
     facts = json.loads(text)
-    stretch = tuple((low, high) for low, high in facts.pop("stretch", None) or ()) or None
+    stretch, scaling = (tuple((a, b) for a, b in facts.pop(name, None) or ()) or None for name in PAIRS)
+    transform = tuple(found) if (found := facts.pop("transform", None)) else None
     tagged_at = utc_moment(told) if (told := facts.pop("tagged_at", None)) else None
     return RasterFacts(
         **{**facts, "bounds": tuple(facts["bounds"]) if facts["bounds"] else None},
         stretch=stretch,
+        scaling=scaling,
+        transform=transform,
         footprint=json.loads(footprint) if footprint else None,
         tagged_at=tagged_at,
     )

@@ -16,7 +16,8 @@ from types import MappingProxyType
 from typing import Any
 
 from gateway.errors import BadParameter
-from gateway.model import Principal, TokenKind, dataset_uuid
+from gateway.ids import dataset_uuid
+from gateway.model import Principal, TokenKind
 from gateway.tokens.keys import HmacKeys, KeySet, refuse
 
 log = logging.getLogger("gateway")

@@ -9,7 +9,7 @@ from openapi_spec_validator import validate
 from gateway.apidocs import document
 from gateway.apidocs.document import forms
 from gateway.apidocs.operations import OPERATIONS
-from gateway.apidocs.parameters import HEADERS, PATH, QUERY
+from gateway.apidocs.parameters import HEADERS, PATH, QUERY, STAC, STAC_QUERY
 from gateway.handlers import base
 from gateway.handlers.access import implemented
 from gateway.handlers.wmts import CatalogueWmtsHandler, WmtsHandler
@@ -69,7 +69,7 @@ def test_operations_have_names_of_their_own(described):
 
 def test_no_definition_is_idle(described):
     used = {name for operation in OPERATIONS.values() for name in operation.query}
-    assert used == set(QUERY)
+    assert used == set(QUERY) | set(STAC_QUERY)
     assert {name for operation in OPERATIONS.values() for name in operation.headers} == set(HEADERS)
     named = set(re.findall(r"\{(\w+)\}", " ".join(described["paths"])))
     assert named == set(PATH)
@@ -108,6 +108,7 @@ class Recording(dict):
 FILLED = {
     "z": "0", "x": "0", "y": "0", "scale": "1", "format": "png", "width": "20", "height": "20", "map": "viridis",
     "tms": "WebMercatorQuad", "name": "any", "asset": "icon.svg", "example": "leaflet.html",
+    "collection": "data",
 }  # fmt: skip
 
 
@@ -126,8 +127,8 @@ async def test_what_handlers_look_for_in_a_query_is_what_is_described(fetch, wor
     seen: dict[str, set[str]] = {}
     real = base._take_credential
 
-    def take(request):
-        credential = real(request)
+    def take(request, **options):
+        credential = real(request, **options)
         request.query_arguments = Recording(request.query_arguments, seen["now"])
         return credential
 
@@ -135,7 +136,11 @@ async def test_what_handlers_look_for_in_a_query_is_what_is_described(fetch, wor
     looked: dict[type, set[str]] = {}
     for template, handler in ROUTES:
         for path in forms(template):
-            filled = re.sub(r"\{(\w+)\}", lambda name: str({**FILLED, **place, "id": dataset.id}[name[1]]), path)
+            filled = re.sub(
+                r"\{(\w+)\}",
+                lambda name: str({**FILLED, **place, "id": dataset.id, "item": dataset.id}[name[1]]),
+                path,
+            )
             if handler is base.BaseHandler or "get" not in implemented(handler):
                 continue
             for query in ("", "?f=png", "?service=WMTS&request=GetTile&tilematrix=0&tilecol=0&tilerow=0"):
@@ -145,7 +150,7 @@ async def test_what_handlers_look_for_in_a_query_is_what_is_described(fetch, wor
                 assert (await fetch(filled + query, token=world.bearer())).code < 400, filled + query
                 looked.setdefault(handler, set()).update(seen["now"])
     for handler, names in looked.items():
-        described = set(OPERATIONS[handler].query)
+        described = {name.removeprefix(STAC) for name in OPERATIONS[handler].query}
         assert names == (described - KVP if handler in (WmtsHandler, CatalogueWmtsHandler) else described), (
             handler.__name__
         )

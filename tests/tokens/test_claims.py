@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import BadCredential, BadParameter
-from gateway.model import Principal, TokenKind, dataset_uuid
+from gateway.ids import dataset_uuid
+from gateway.model import Principal, TokenKind
 from gateway.tokens import (
     TokenPolicy,
     mint_bearer,

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from gateway.cog.ghost import TRAILER_BYTES
 from gateway.cog.ifd import Ifd
 from gateway.cog.layout import Layout
 from gateway.cog.rules import finding
 from gateway.cog.tags import NO_COMPRESSION, YCBCR, Tag
 from gateway.model import Finding
 
-LEADER_BYTES = TRAILER_BYTES = 4
 # Room that writers leave for alignment or for leaders and trailers that they do not announce.
 USUAL_GAP_BYTES = 16
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from gateway.cog.checks.blocks import LEADER_BYTES, TRAILER_BYTES, at_tile
+from gateway.cog.checks.blocks import at_tile
 from gateway.cog.checks.levels import mask_of
 from gateway.cog.checks.order import ALIGNMENT_BYTES
-from gateway.cog.ghost import Ghost
+from gateway.cog.ghost import LEADER_BYTES, TRAILER_BYTES, Ghost
 from gateway.cog.ifd import Ifd
 from gateway.cog.layout import Layout
 from gateway.cog.rules import finding

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
-from gateway.model import AuditRow, dataset_uuid, utc_moment, utc_text
+from gateway.ids import dataset_uuid
+from gateway.model import AuditRow, utc_moment, utc_text
 from gateway.records.base import AuditQuery, DownloadSummary, StoredAuditRow
 from gateway.records.postgres.connection import Bounded
 from gateway.records.rows import Row, stored_of, values_of

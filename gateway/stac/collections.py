@@ -1,0 +1,66 @@
+"""Collections as documents (STAC 1.1), and pages of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.catalogue.collections import Extent, SeenCollection
+from gateway.model import utc_text
+from gateway.stac.items import VERSION
+from gateway.stac.site import GEOJSON, JSON, SCHEMA, Link, Site, link
+
+QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
+EVERYWHERE = [-180.0, -90.0, 180.0, 90.0]
+
+
+def collection_of(seen: SeenCollection, site: Site) -> dict[str, Any]:
+    """Return a collection as its reader sees it: the extent is that of the datasets that they may see."""
+    collection = seen.collection
+    found: dict[str, Any] = {
+        "type": "Collection",
+        "stac_version": VERSION,
+        "id": collection.id,
+        "title": collection.title,
+        # One that is empty is none in STAC.
+        "description": collection.description or collection.title or collection.id,
+        "license": collection.license,
+        "created": utc_text(collection.created_at),
+        "updated": utc_text(collection.updated_at),
+        "extent": _extent(seen.extent),
+        "links": _links(collection.id, site),
+    }
+    if collection.keywords:
+        found["keywords"] = list(collection.keywords)
+    if collection.providers:
+        found["providers"] = [provider.as_json() for provider in collection.providers]
+    return found
+
+
+def collections_page(page: Sequence[SeenCollection], site: Site, links: Sequence[Link]) -> dict[str, Any]:
+    """Return one page of collections; `links` are those to this page and the next one."""
+    found = [collection_of(each, site) for each in page]
+    return {"collections": found, "numberReturned": len(found), "links": [*links, site.root, parent(site)]}
+
+
+def parent(site: Site) -> Link:
+    """Return the link from what is directly below the landing page."""
+    return link("parent", site.stac(), JSON)
+
+
+def _extent(extent: Extent) -> dict[str, Any]:
+    """Return the extent; the whole globe where no dataset has a place, because a collection must have a box."""
+    moments = [utc_text(end) if end is not None else None for end in (extent.start_at, extent.end_at)]
+    box = list(extent.bbox) if extent.bbox is not None else EVERYWHERE
+    return {"spatial": {"bbox": [box]}, "temporal": {"interval": [moments]}}
+
+
+def _links(collection_id: str, site: Site) -> list[Link]:
+    here = site.stac("collections", collection_id)
+    return [
+        link("self", here, JSON),
+        site.root,
+        parent(site),
+        link("items", f"{here}/items", GEOJSON),
+        link(QUERYABLES, f"{here}/queryables", SCHEMA),
+    ]
