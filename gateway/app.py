@@ -38,8 +38,8 @@ from gateway.settings import Settings
 log = logging.getLogger("gateway")
 STATIC_FOLDER = Path(__file__).parent / "static"
 MAX_HEADER_BYTES = 32 * 1024
-# A search with a geometry of as many positions as may be; clients that send more are cut off.
-MAX_BODY_BYTES = 1024 * 1024
+# A search by a geometry of thousands of positions; a client that sends more is cut off.
+MAX_BODY_BYTES = 256 * 1024
 MAX_BUFFER_BYTES = 4 * 1024 * 1024
 IDLE_SECONDS = 30
 # A server without descriptors says so this often at most.

@@ -142,3 +142,9 @@ def test_sub_ifds_that_lead_back_to_each_other_are_a_cycle():
     assert [problem.rule for problem in read_layout(BytesSource(patch.following(two, places[0]))).problems] == [
         "ifd-cycle"
     ]
+
+
+def test_the_header_ends_where_the_first_block_or_its_leader_begins():
+    for written, leader_bytes in ((write(pyramid()), 0), (write(pyramid(), ghost=ghost_of()), 4)):
+        layout = read_layout(BytesSource(written))
+        assert layout.header_bytes == int(layout.tiles.starts[0]) - leader_bytes >= layout.header_end

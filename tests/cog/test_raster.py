@@ -122,3 +122,17 @@ def test_what_ends_a_process_is_told():
     for error, trace in ((text, "traceback"), (ValueError(), None), (text, None)):
         _unless_unraised(type(error), error, trace, lambda *args: told.append(args[1:]))
     assert [trace for _, trace in told] == ["traceback", None]
+
+
+def test_the_grid_and_the_scales_are_told_where_the_file_has_them(facts_of):
+    facts = facts_of(GEO)
+    assert facts.transform == (10.0, 0.0, 500_000.0, 0.0, -10.0, 5_000_000.0)
+    assert (facts.wkt2, facts.scaling) == (None, None)
+    assert facts_of({}).transform is None
+    scaled = '<GDALMetadata><Item name="SCALE" sample="0" role="scale">0.5</Item></GDALMetadata>\0'
+    assert facts_of({**GEO, 42112: (2, scaled.encode())}).scaling == ((0.5, 0.0),)
+    assert facts_of({**GEO, 42112: (2, scaled.replace("0.5", "nan").encode())}).scaling is None
+
+
+def test_a_crs_that_cannot_be_written_as_wkt2_is_left_out():
+    assert raster._wkt2("[") is None

@@ -7,7 +7,7 @@ import pytest
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, Finding, Grant, Level, Principal, RasterFacts, Report, Scale
 from gateway.records import SORTINGS, AuditQuery, Change, DatasetQuery
-from tests.records.conftest import START, act, dataset, register
+from tests.records.conftest import RASTER, START, act, dataset, register
 
 NOBODY, ANA, BEN = Principal(), Principal("ana"), Principal("ben")
 SURVEYOR, CHIEF = Principal("cy", frozenset({"survey", "other"})), Principal("di", frozenset({"admin"}))
@@ -29,6 +29,11 @@ def numbers(page):
         {"owner": None, "sha256": None, "origin": None},
         {"raster": None, "report": Report("header", (Finding("strips", "in strips", ifd=2),))},
         {"raster": RasterFacts(1, 2, 3, "float32", -9999.0, None, None)},
+        {
+            "raster": replace(
+                RASTER, transform=(1.0, 0.0, 2.0, 0.0, -1.0, 3.0), scaling=((0.5, 1.0),) * 3, header_bytes=9, wkt2="x"
+            )
+        },
         {"title": "Ærø 🗺 '\"; DROP TABLE datasets", "visibility": Scale.PRIVATE, "download": Scale.PRIVATE},
     ],
 )
@@ -37,6 +42,11 @@ def test_a_saved_dataset_comes_back_equal(records, changes):
     register(records, saved)
     assert records.dataset(saved.id) == saved
     assert records.dataset_at(saved.root, saved.key) == saved
+
+
+def test_a_report_keeps_the_moment_of_its_check(records):
+    register(records, dataset(1, report=Report("full", checked_at=START)))
+    assert records.dataset(dataset(1).id).report.checked_at == START
 
 
 def test_unknown_ids_and_objects_are_none(records):
