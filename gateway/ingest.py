@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from gateway.buckets import BucketSource
+from gateway.cog import reaches
 from gateway.cog.recipe import convertible
 from gateway.errors import GatewayError, NotACog
 from gateway.ingest_known import Known
@@ -28,7 +29,6 @@ from gateway.judging import (
     judge,
     makes_the_same,
     origin_of,
-    reaches,
     same_bytes,
     sentence,
     version_at,

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from gateway.buckets import BucketSource
-from gateway.cog import DEPTHS, inspect, is_deeper, not_regular_report, usual_depth
+from gateway.cog import inspect, is_deeper, not_regular_report, reaches, usual_depth
 from gateway.cog.convert import convert
 from gateway.cog.sourcefile import local_copy
 from gateway.cog.stretch import with_stretch
@@ -246,11 +246,6 @@ def deeper_depth(depth: str, *, remote: bool) -> str | None:
 def at_depth(task: Task, depth: str | None) -> Task:
     """Return the task, to be judged at that depth; None is the usual one."""
     return replace(task, reading=replace(task.reading, depth=depth))
-
-
-def reaches(depth: str | None, wanted: str | None) -> bool:
-    """Return whether a look at `depth` is as deep as `wanted`; None is no depth in particular."""
-    return wanted is None or (depth is not None and DEPTHS.index(depth) >= DEPTHS.index(wanted))
 
 
 def attempt(task: Task) -> Judged | str:

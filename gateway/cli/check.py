@@ -18,7 +18,7 @@ import click
 from gateway.buckets import BucketSource
 from gateway.cli.blocks import decode_in_processes
 from gateway.cli.completion import files
-from gateway.cli.earlier import LOCAL_DEPTH, Earlier
+from gateway.cli.earlier import Earlier
 from gateway.cli.lines import (
     Manner,
     advise,
@@ -36,7 +36,7 @@ from gateway.cli.pulse import told_now_and_then
 from gateway.cli.runs import Workplace, run_at, takes_workplace
 from gateway.cli.shared import Moment, as_json, by_nul, complain, print_json, printable, settings_of
 from gateway.cli.summary import Summary
-from gateway.cog.depths import DEPTHS
+from gateway.cog.depths import DEPTHS, usual_depth
 from gateway.cog.inspection import decoded, inspect, not_regular_report
 from gateway.errors import GatewayError
 from gateway.files import NotRegular, open_file, sidecars_of
@@ -167,7 +167,7 @@ def judge(source: Named, depth: str | None, allow_missing_overviews: bool, jobs:
     """
     if isinstance(source, BucketSource):
         return judge_object(source, depth, allow_missing_overviews)
-    depth = depth or LOCAL_DEPTH
+    depth = depth or usual_depth(remote=False)
     if isinstance(source, Source):
         return judge_file(source, depth, allow_missing_overviews, jobs)
     return (

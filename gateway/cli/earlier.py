@@ -14,17 +14,15 @@ import click
 
 from gateway.buckets import BucketSource
 from gateway.cli.named import Named
+from gateway.cog import reaches, usual_depth
 from gateway.digests import Digests
 from gateway.errors import GatewayError
 from gateway.files import version_of
-from gateway.judging import reaches
 from gateway.sources import BUCKET_SCHEME, Source
 
 # Of a name and its version; a million take twenty megabytes.
 HASH_BYTES = 8
 OPENING = b'{"source": '
-# The usual depths of a check, which no setting changes.
-LOCAL_DEPTH, FAR_DEPTH = "blocks", "header"
 
 
 class Earlier:
@@ -109,7 +107,7 @@ class Earlier:
         return True
 
     def _wanted(self, name: str) -> str:
-        return self._depth or (FAR_DEPTH if name.startswith(BUCKET_SCHEME) else LOCAL_DEPTH)
+        return self._depth or usual_depth(remote=name.startswith(BUCKET_SCHEME))
 
 
 def version_of_source(item: Named) -> str | None:

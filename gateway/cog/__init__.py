@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gateway.cog.decode import Damage, check_payload, find_damage, findings_of
-    from gateway.cog.depths import DEPTHS, is_deeper, usual_depth
+    from gateway.cog.depths import DEPTHS, is_deeper, reaches, usual_depth
     from gateway.cog.inspection import inspect, not_regular_report
     from gateway.cog.layout import Layout, read_layout
 
@@ -24,12 +24,13 @@ __all__ = [
     "inspect",
     "is_deeper",
     "not_regular_report",
+    "reaches",
     "read_layout",
     "usual_depth",
 ]
 MODULES = {
     "decode": ("Damage", "check_payload", "find_damage", "findings_of"),
-    "depths": ("DEPTHS", "is_deeper", "usual_depth"),
+    "depths": ("DEPTHS", "is_deeper", "reaches", "usual_depth"),
     "inspection": ("inspect", "not_regular_report"),
     "layout": ("Layout", "read_layout"),
 }

@@ -13,3 +13,8 @@ def usual_depth(*, remote: bool) -> str:
 def is_deeper(depth: str, other: str) -> bool:
     """Return whether a look at `depth` sees more than one at `other`."""
     return DEPTHS.index(depth) > DEPTHS.index(other)
+
+
+def reaches(depth: str | None, wanted: str | None) -> bool:
+    """Return whether a look at `depth` is as deep as `wanted`; None is no depth in particular."""
+    return wanted is None or (depth is not None and DEPTHS.index(depth) >= DEPTHS.index(wanted))
