@@ -2,7 +2,7 @@
 
 Nobody waits in it. Who is killed over it leaves room that is not used, and no block that is half written: a block is
 found by a token over its key and its place, which is written last, and what was read counts only if it has not been
-overwritten meanwhile.
+overwritten meanwhile. Room that is still written to is given to nobody else: who writes slowly spoils no later block.
 """
 
 from __future__ import annotations
@@ -55,9 +55,11 @@ class BlockMemory:
     def __init__(self, size_bytes: int, *, shared: bool = False) -> None:
         self._size = max(ALIGNED, size_bytes // ALIGNED * ALIGNED)
         self._memory = mmap.mmap(-1, BLOCKS + self._size)
-        # A lock of POSIX, which ends with its process.
+        # Locks of POSIX (fcntl(2)), which end with their process: of the first byte while some takes room, then of
+        # those that it writes to.
         self._lock = os.memfd_create("cog-blocks") if shared else None
         self._gate = threading.Lock()
+        self._written: set[tuple[int, int]] = set()
 
     @property
     def most_bytes(self) -> int:
@@ -87,7 +89,10 @@ class BlockMemory:
             return self._still(room.given)
 
     def take(self, length: int) -> Room | None:
-        """Return room for a block, or None for one that is too long, and while another process takes some."""
+        """Return room for a block, which is written to until `put` or `leave`.
+
+        None for one that is too long, while another process takes some, and where somebody still writes.
+        """
         if not 0 < length <= self.most_bytes:
             return None
         with self._gate, self._alone() as alone:
@@ -97,8 +102,14 @@ class BlockMemory:
             given = GIVEN.unpack_from(self._memory)[0] % MOST_GIVEN
             if given % self._size + length > self._size:
                 given += self._size - given % self._size
+            # Also where somebody still writes: what comes next lies behind that.
             GIVEN.pack_into(self._memory, 0, given + -(-length // ALIGNED) * ALIGNED)
-        return self._room(given, length)
+            return self._room(given, length) if self._reserve(given % self._size, length) else None
+
+    def leave(self, room: Room) -> None:
+        """Write to a room no more; nothing is done where that is so already."""
+        with self._gate:
+            self._release(room.given % self._size, len(room.bytes))
 
     def put(self, key: bytes, room: Room) -> None:
         """Let a block be found that has been written whole."""
@@ -109,6 +120,25 @@ class BlockMemory:
             self._memory[older : older + TOKEN_BYTES] = bytes(TOKEN_BYTES)
             PLACE.pack_into(self._memory, older + TOKEN_BYTES, room.given, length)
             self._memory[older : older + TOKEN_BYTES] = _token(key, room.given, length)
+            self._release(room.given % self._size, length)
+
+    def _reserve(self, start: int, length: int) -> bool:
+        """Return whether these bytes are this process's to write to; no thread and no other process does so now."""
+        if any(start < first + count and first < start + length for first, count in self._written):
+            return False
+        if self._lock is not None:
+            try:
+                fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB, length, 1 + start)
+            except OSError:
+                return False
+        self._written.add((start, length))
+        return True
+
+    def _release(self, start: int, length: int) -> None:
+        if (start, length) in self._written:
+            self._written.remove((start, length))
+            if self._lock is not None:
+                fcntl.lockf(self._lock, fcntl.LOCK_UN, length, 1 + start)
 
     def _entries(self, key: bytes) -> Iterator[int]:
         row = int.from_bytes(key[:4], "little") % ROWS
@@ -128,14 +158,14 @@ class BlockMemory:
             yield True
             return
         try:
-            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
         except OSError:
             yield False
             return
         try:
             yield True
         finally:
-            fcntl.lockf(self._lock, fcntl.LOCK_UN)
+            fcntl.lockf(self._lock, fcntl.LOCK_UN, 1)
 
 
 def key_of(*what: Any) -> bytes:

@@ -32,6 +32,9 @@ Decode = Callable[..., Any]
 
 def _copied(stored: bytes, *, out: Pixels) -> Pixels:
     """Return `out` with what is stored in it; raises ValueError where that has another length."""
+    # numpy would take one byte for all.
+    if len(stored) != len(out):
+        raise ValueError(f"{len(stored)} bytes of {len(out)}")
     out[:] = np.frombuffer(stored, np.uint8)
     return out
 
@@ -119,9 +122,12 @@ class DecodedBlocks:
     def _made(self, key: bytes, form: Form, make: Callable[[Pixels], bool], copy: Callable[[Pixels], T]) -> T | None:
         room = self._memory.take(form.bytes)
         if room is not None:
-            if not make(form.array(room.bytes)):
-                return None
-            self._memory.put(key, room)
+            try:
+                if not make(form.array(room.bytes)):
+                    return None
+                self._memory.put(key, room)
+            finally:
+                self._memory.leave(room)
             found = copy(form.array(room.bytes))
             if self._memory.holds(room):
                 return found
@@ -186,7 +192,8 @@ def stored_blocks(handle: Handle, level: int) -> Stored | None:
         return None
     form = Form((ifd.tile[1], ifd.tile[0], ifd.samples), np.dtype(f"{KINDS[ifd.sample_format]}{ifd.bits // 8}"))
     predictor = ifd.number(Tag.PREDICTOR, NO_PREDICTOR)
-    if predictor != NO_PREDICTOR and (predictor != HORIZONTAL or form.dtype.kind == "f"):
+    differences = predictor == HORIZONTAL and form.dtype.kind != "f" and ifd.compression != NO_COMPRESSION
+    if predictor != NO_PREDICTOR and not differences:
         return None
     fits = form.dtype == view.numbers and ifd.samples == len(view.descriptions) and ifd.size == view.levels[level]
     return Stored(form, decode, predictor, ifd.grid[0]) if fits and form.bytes <= handle.blocks.most_bytes else None

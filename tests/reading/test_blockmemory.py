@@ -18,6 +18,11 @@ def put(memory, key, value, length=1000):
     return room
 
 
+def leads_over(room, other, size):
+    start, begin = (each.given % size for each in (room, other))
+    return start < begin + len(other.bytes) and begin < start + len(room.bytes)
+
+
 def found(memory, key):
     room = memory.find(key)
     return None if room is None else room.bytes.copy()
@@ -77,6 +82,44 @@ def test_who_is_killed_over_a_block_leaves_none_and_blocks_nobody():
     assert memory.find(KEYS[0]) is None
     put(memory, KEYS[0], 3)
     assert (found(memory, KEYS[0]) == 3).all()
+
+
+def test_room_that_is_written_to_is_given_to_nobody_else():
+    memory = BlockMemory(8192)
+    slow = memory.take(1000)
+    for index in range(20):
+        room = memory.take(1000)
+        if room is not None:
+            assert not leads_over(room, slow, 8192)
+            memory.put(KEYS[index], room)
+    slow.bytes[:] = 1
+    memory.put(KEYS[20], slow)
+    assert memory.find(KEYS[20]) is None
+    memory.leave(slow)
+    assert sum(leads_over(memory.take(1000), slow, 8192) for _ in range(8)) == 1
+
+
+def test_room_that_another_process_writes_to_is_given_to_nobody_until_it_ends():
+    memory = BlockMemory(8192, shared=True)
+    (seen, tell), (hold, end) = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(tell, struct.pack("<Q", memory.take(1000).given))
+        os.close(end)
+        os.read(hold, 1)
+        os._exit(0)
+    os.close(hold)
+    slow = memory._room(struct.unpack("<Q", os.read(seen, 8))[0], 1000)
+    rooms = [memory.take(1000) for _ in range(8)]
+    assert rooms.count(None) == 1
+    assert not any(leads_over(room, slow, 8192) for room in rooms if room is not None)
+    for room in rooms:
+        memory.leave(room) if room is not None else None
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert sum(leads_over(memory.take(1000), slow, 8192) for _ in range(8)) == 1
+    for fd in (seen, tell, end):
+        os.close(fd)
 
 
 def test_while_another_process_takes_room_nobody_waits_for_it():

@@ -1,5 +1,6 @@
 """Blocks that are decoded here have the values that GDAL reads; what is stored in another way is left to GDAL."""
 
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 
@@ -74,6 +75,32 @@ def test_layouts_that_are_not_known_are_left_to_gdal(tmp_path, options):
             raster.write(landscape(3, 200, 300) % 16)
     with handle_of(path) as handle:
         assert read_window(handle, 0, WINDOWS[0], (1, 2, 3)) is None
+
+
+def changed(path, tag, value, put=None):
+    """Write a number of a tag, of its first directory, and another tag in place of it where `put` is told."""
+    data = bytearray(path.read_bytes())
+    first = struct.unpack_from("<I", data, 4)[0]
+    entries = range(first + 2, first + 2 + 12 * struct.unpack_from("<H", data, first)[0], 12)
+    at = next(at for at in entries if struct.unpack_from("<H", data, at)[0] == tag)
+    if put is None:
+        size, count = struct.unpack_from("<HI", data, at + 2)
+        width = {3: "<H", 4: "<I"}[size]
+        within = struct.calcsize(width) * count <= 4
+        struct.pack_into(width, data, at + 8 if within else struct.unpack_from("<I", data, at + 8)[0], value)
+    else:
+        struct.pack_into("<HHIHH", data, at, put, 3, 1, value, 0)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("told", [(325, 1), (339, 2, 317)], ids=["a byte for a block", "a predictor without a codec"])
+def test_plain_blocks_that_are_told_of_falsely_are_read_as_gdal_does(tmp_path, told):
+    path = hills(tmp_path, bands=1, compress="NONE", overviews="NONE")
+    changed(path, *told)
+    with handle_of(path) as handle, rasterio.open(path) as raster:
+        window = Window(0, 0, 60, 70)
+        assert read_window(handle, 0, window, (1,)) is None
+        assert np.array_equal(read_source(handle, 0, window, (1,), None).pixels, raster.read(window=window))
 
 
 def test_what_is_read_may_be_written_to_and_the_kept_block_stays(tmp_path):
