@@ -491,7 +491,9 @@ def test_a_studio_draws_the_first_tile_of_a_fresh_painter(tmp_path):
 
 def test_a_painter_that_does_not_begin_is_told_once_and_nobody_waits_for_it(tmp_path, caplog, monkeypatch):
     with near(tmp_path) as bench:
-        program = bench.studio._forks._process.pid
+        loaded = bench.studio._forks._process.pid
+        # What forks is a child of what has loaded.
+        program = int(Path(f"/proc/{loaded}/task/{loaded}/children").read_text())
         os.kill(program, signal.SIGSTOP)
         try:
             monkeypatch.setattr(child, "START_SECONDS", 0.3)
