@@ -5,8 +5,9 @@
 
 The rasters are those of the tests, small and made anew. "same" is the share of pixels that are equal, mean and
 maximum are over all pixels valid in both, "mask" is the share of pixels valid in one alone. Where a nearest pixel
-differs its neighbour was taken: our transform is within an eighth of a source pixel, as is GDAL's. These are windows
-amid their rasters; `compare_extents.py` looks at whole extents.
+differs its neighbour was taken: our transform is within an eighth of a source pixel, as is GDAL's. "exact" is the
+share of our nearest pixels that are those of the exact inverse transform, and "level" the one that is read, 0 being
+the full image. These are windows amid their rasters; `compare_extents.py` looks at whole extents.
 """
 
 from __future__ import annotations
@@ -19,11 +20,17 @@ from typing import Any
 
 import morecantile
 import numpy as np
+import rasterio
 from affine import Affine
+from pyproj import Transformer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.tiles.rasters import MERCATOR, landscape, mercator_tile, utm, write
+from gateway.ground.address import TileAddress
+from gateway.ground.grid import Grids
+from gateway.ground.placing import best_level
+from gateway.tiles.warp import Request, draw, placed
+from tests.tiles.rasters import MERCATOR, handle_of, landscape, mercator_tile, utm, write
 from tests.tiles.test_warp import CRSS, Compared, compared, tile_over
 
 Row = tuple[str, Callable[[Path], Path], Any, dict[str, Any]]
@@ -82,20 +89,44 @@ def _writer(pixels: Any, transform: Affine, crs: str = "EPSG:32633", **options: 
     return lambda path: write(path, pixels, transform, crs, **options)
 
 
+def exact(path: Path, tile: Any, size: int = 256) -> tuple[float, int]:
+    """Return the share of our nearest pixels that the exact inverse transform leads to, and the level read."""
+    frame = Grids().frame(TileAddress("WebMercatorQuad", tile.z, tile.x, tile.y, size))
+    with handle_of(path) as handle:
+        drawn = draw(handle, frame, Request(handle.view.bands, handle.view.nodata))
+        level = best_level(handle.view, placed(handle, frame.crs).factors(frame), nearest=True)
+        transform = handle.view.transforms[level]
+    if drawn is None:
+        return 0.0, level
+    with rasterio.open(path, **({"overview_level": level - 1} if level else {})) as raster:
+        pixels, crs = raster.read()[: len(drawn.pixels)], raster.crs
+    at = (np.arange(size) + 0.5)[:, None] * frame.pixel
+    x, y = np.meshgrid(frame.left + at[:, 0], frame.top - at[:, 1])
+    columns, rows = ~transform * Transformer.from_crs(MERCATOR, crs, always_xy=True).transform(x, y)
+    columns, rows = (np.floor(each).astype(int) for each in (columns, rows))
+    inside = (columns >= 0) & (rows >= 0) & (columns < pixels.shape[2]) & (rows < pixels.shape[1])
+    inside &= True if drawn.mask is None else drawn.mask > 0
+    ours, true = drawn.pixels[:, inside], pixels[:, rows[inside], columns[inside]]
+    return float((ours == true).mean()), level
+
+
 def main() -> None:
     """Print the table."""
-    print("| raster | same | mean | maximum | range of values | mask |\n|---|---|---|---|---|---|")
+    print("| raster | same | mean | maximum | range of values | mask | exact | level |")
+    print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for index, (name, made, place, options) in enumerate(rows()):
             path = made(Path(folder) / f"{index}.tif")
             tile = tile_over(path, place) if isinstance(place, int) else place
-            print_row(name, compared(path, tile, **options))
+            truth = None if "kernel" in options else exact(path, tile, **options)
+            print_row(name, compared(path, tile, **options), truth)
 
 
-def print_row(name: str, found: Compared) -> None:
-    """Print one row."""
+def print_row(name: str, found: Compared, truth: tuple[float, int] | None) -> None:
+    """Print one row; `truth` is what `exact` returned, of nearest pixels alone."""
     cells = f"{found.same:.2%} | {found.mean:.3g} | {found.largest:.4g} | {found.span:.5g} | {found.mask:.3%}"
-    print(f"| {name} | {cells} |", flush=True)
+    last = " | " if truth is None else f"{truth[0]:.2%} | {truth[1]}"
+    print(f"| {name} | {cells} | {last} |", flush=True)
 
 
 if __name__ == "__main__":
