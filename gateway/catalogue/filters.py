@@ -39,12 +39,28 @@ def filter_of_json(value: Any) -> Condition:
     if not isinstance(value, Mapping):
         raise BadParameter(REFUSED + "it is no object.")
     _require_nested(value)
-    text = json.dumps(value)
+    text = json.dumps(_between_flat(value))
     _require_short(text)
     try:
         return _condition_of(cql2.parse_json(text))
     except (cql2.ParseError, cql2.ValidationError, ValueError) as error:
         raise BadParameter(REFUSED + _first_line(error)) from None
+
+
+def _between_flat(value: Any) -> Any:
+    """Return a filter whose `between` has its ends beside the value, as the standard has them at last.
+
+    Its drafts had them in a list of their own, and so have clients.
+    """
+    if isinstance(value, list):
+        return [_between_flat(each) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    told = {name: _between_flat(each) for name, each in value.items()}
+    args = told.get("args")
+    if told.get("op") == "between" and isinstance(args, list) and len(args) == 2 and isinstance(args[1], list):
+        told["args"] = [args[0], *args[1]]
+    return told
 
 
 def _condition_of(found: cql2.Expr) -> Condition:
@@ -100,6 +116,8 @@ def _operand(tree: Any, depth: int, counted: list[int]) -> Operand:
         raise BadParameter(f"The filter has more than {MOST_OPERANDS} operands.")
     if isinstance(tree, Mapping):
         return _of_object(tree, depth, counted)
+    if isinstance(tree, str) and "\0" in tree:
+        raise BadParameter("The filter compares with a text that holds a NUL.")
     if isinstance(tree, bool | str | int | float):
         return tree
     raise BadParameter(f"The filter compares with {json.dumps(tree)[:60]}, which is no text, number or truth value.")

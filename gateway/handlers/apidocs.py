@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.handlers.access import OPEN, access
 from gateway.handlers.base import BaseHandler
 from gateway.handlers.pages import AssetHandler
+from gateway.stac.site import OPENAPI
 
 PAGE = "docs.html"
 
@@ -16,7 +17,10 @@ class OpenApiHandler(BaseHandler):
     def get(self) -> None:
         """Send the document."""
         self.set_header("Cache-Control", "no-cache")
-        self.set_header("Content-Type", "application/json")
+        # The media type of a description is none that all clients know: who asks for it gets it.
+        asked = OPENAPI.partition(";")[0] in self.request.headers.get("Accept", "")
+        self.set_header("Vary", "Origin, Accept")
+        self.set_header("Content-Type", OPENAPI if asked else "application/json")
         self.finish(self.application.settings["openapi"]())
 
     head = get

@@ -33,7 +33,7 @@ CONFORMS_TO = (
 )
 CATALOG_ID, TITLE = "cog-gateway", "COG Gateway"
 DESCRIPTION = (
-    "Cloud-Optimized GeoTIFFs. Each item says whether its file is a true COG, since when, and how that was looked at."
+    "Cloud-Optimized GeoTIFFs. Each item says whether its file is a true COG, when that was looked at, and how deep."
 )
 
 

@@ -74,3 +74,13 @@ def deep(levels):
 def test_json_that_is_no_filter_is_refused(value):
     with pytest.raises(BadParameter):
         filter_of_json(value)
+
+
+def test_the_ends_of_between_may_stand_in_a_list_as_in_drafts_of_the_standard():
+    found = filter_of_json({"op": "not", "args": [{"op": "between", "args": [{"property": "a"}, [1, 2]]}]})
+    assert found == Condition("not", (Condition("between", (Property("a"), 1.0, 2.0)),))
+
+
+def test_a_text_with_a_nul_is_refused():
+    with pytest.raises(BadParameter, match="NUL"):
+        filter_of_json({"op": "=", "args": [{"property": "a"}, "\0"]})

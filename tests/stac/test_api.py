@@ -76,6 +76,13 @@ def test_the_landing_page_says_what_it_conforms_to(served, made):
     assert {"self", "root", "data", "conformance", "search", "service-desc", "service-doc"} <= set(links(document))
 
 
+def test_the_description_has_the_media_type_that_is_asked_for(served, made):
+    [described] = [each for each in served.ask("/stac").document["links"] if each["rel"] == "service-desc"]
+    found = served.ask(described["href"], headers={"Accept": described["type"]})
+    assert found.headers["Content-Type"] == described["type"]
+    assert served.ask(described["href"]).headers["Content-Type"] == "application/json"
+
+
 def test_an_item_is_that_of_its_dataset(served, made):
     answer = served.ask(f"/stac/collections/maps/items/{made['a'].id}")
     item = answer.document
