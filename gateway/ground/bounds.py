@@ -12,6 +12,8 @@ from typing import Any
 from gateway.errors import BadParameter
 
 TURN = 360.0
+# Where Web Mercator ends, north and south.
+MERCATOR_LATITUDE = 85.0511287798066
 # Far beyond any place on Earth in any unit. GDAL takes one turn of the globe after the other off a Web Mercator
 # coordinate, and never comes to an end where one turn is less than the last digit.
 MAX_COORDINATE = 1e12

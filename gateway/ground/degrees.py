@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.errors import NoPlace
-from gateway.ground.bounds import TURN, GeographicBounds
+from gateway.ground.bounds import MERCATOR_LATITUDE, TURN, GeographicBounds
 from gateway.ground.extent import SIDE, Ring, net
 from gateway.ground.georeference import Georeference
-from gateway.ground.systems import DEGREES, Circle, Floats, Transform, circle, transform_of
+from gateway.ground.systems import DEGREES, Bounds, Circle, Floats, Transform, circle, known, transform_of
 
 # Points across a raster of which a part has no place; and how often the edge of that part is halved.
 NET, HALVINGS = 129, 50
@@ -34,6 +34,24 @@ def geographic_bounds(place: Georeference) -> GeographicBounds:
     if poles and _surrounds(place, poles):
         west, east = -180.0, 180.0
     return GeographicBounds.of(west, max(south, -90.0), east, min(north, 90.0))
+
+
+def extent_round_the_globe(place: Georeference, crs: str) -> Bounds | None:
+    """Return bounds of a raster where the globe comes round again: in its own CRS, in degrees or in Web Mercator.
+
+    They go on beyond 180 degrees where the raster does, and end where Web Mercator ends. None for any other CRS, in
+    which what goes over a seam or a pole has no bounds. Raises NoPlace.
+    """
+    axis = circle(crs)
+    if axis is None:
+        return None
+    if known(place.crs).equals(known(crs), ignore_axis_order=True):
+        return place.bounds
+    lies, limit = geographic_bounds(place), 90.0 if axis.latitudes else MERCATOR_LATITUDE
+    sides = np.clip([lies.south, lies.north], -limit, limit)
+    (west, _), (south, north) = transform_of(DEGREES, crs)(np.full(2, lies.west), sides)
+    found = float(west), float(south), float(west + (lies.unrolled_east - lies.west) / TURN * axis.turn), float(north)
+    return found if np.isfinite(found).all() and south < north else None
 
 
 def _there_and_back(place: Georeference) -> Transform:

@@ -70,6 +70,11 @@ class Placing:
         west, south, east, north = self.extent
         return max(1, round((east - west) / self.pixel[0])), max(1, round((north - south) / self.pixel[1]))
 
+    @property
+    def in_crs(self) -> bool:
+        """Return whether the raster lies in the CRS of the tiles, on whichever turn, and is not warped."""
+        return self.to_crs is _same
+
     def straight(self, frame: Frame) -> bool:
         """Return whether the pixels of a tile are those of the raster but for a scale and an offset."""
         return self.same and not self._beyond(frame)

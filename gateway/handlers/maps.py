@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from gateway.errors import BadParameter
 from gateway.gatekeeper import Admitted
-from gateway.ground.bounds import GeographicBounds
+from gateway.ground.bounds import MERCATOR_LATITUDE, GeographicBounds
 from gateway.handlers.access import CALLER, METADATA, access
 from gateway.handlers.base import BaseHandler
 from gateway.handlers.handed import HandingHandler
@@ -22,8 +22,6 @@ from gateway.tiles.model import OnMap
 
 T = TypeVar("T")
 
-# Where the default grid ends, north and south.
-MERCATOR_LATITUDE = 85.0511287798066
 ENDS = ("minzoom", "maxzoom")
 # What shapes the document and not its tiles.
 OWN = frozenset({"token", "tile_format", "tile_scale", "minzoom", "maxzoom", "v"})

@@ -7,9 +7,10 @@ import math
 from gateway.colour.model import Encoded, Style, TileFormat
 from gateway.errors import BadParameter
 from gateway.ground.areas import brought, checked_bounds, crs_of
+from gateway.ground.degrees import extent_round_the_globe
 from gateway.ground.grid import Frame
 from gateway.ground.placing import best_level
-from gateway.ground.systems import DEGREES, Bounds, known
+from gateway.ground.systems import Bounds
 from gateway.reading.handles import Handle
 from gateway.reading.source import Drawn, read_whole
 from gateway.tiles.drawing import check_amount, finished, nothing, read, request_of
@@ -17,6 +18,8 @@ from gateway.tiles.warp import placed
 
 # max_size, width and height in pixels.
 Size = tuple[int | None, int | None, int | None]
+# Of the bounds of a part, as in TiTiler: a raster in degrees is then reduced, and not warped.
+DEFAULT_CRS = "EPSG:4326"
 # A side of a picture, where the other one is given and the ground is long.
 MAX_SIDE = 1 << 25
 # Of the raster, in a row or column: more than that is no picture of it.
@@ -43,7 +46,7 @@ def part(
 
     Raises NoPlace, and BadParameter for bounds that are no ground.
     """
-    crs = crs_of(systems[0], "coord_crs") or known(DEGREES).to_wkt()
+    crs = crs_of(systems[0] or DEFAULT_CRS, "coord_crs") or ""
     target = crs_of(systems[1], "dst_crs") or crs
     handle.view.placed  # noqa: B018 - raises NoPlace
     ground = _canvas(handle, brought(checked_bounds(bounds, crs), crs, target), target, size)
@@ -71,7 +74,7 @@ def whole(handle: Handle, style: Style, size: Size, dst_crs: str | None) -> tupl
 
 
 def _whole_in(handle: Handle, style: Style, size: Size, crs: str) -> tuple[Drawn, Frame]:
-    found = placed(handle, crs).extent
+    found = placed(handle, crs).extent or extent_round_the_globe(handle.view.placed, crs)
     if found is None:
         raise BadParameter("dst_crs: the dataset cannot be brought into it as a whole.")
     ground = _canvas(handle, found, crs, size)

@@ -19,6 +19,7 @@ from rasterio.io import DatasetReader
 from rasterio.transform import from_bounds
 from rasterio.vrt import WarpedVRT
 from rio_tiler import reader
+from rio_tiler.models import ImageData
 
 from gateway.errors import BadParameter
 from gateway.ground.georeference import Georeference
@@ -106,30 +107,29 @@ def _warped(
     raster: DatasetReader, place: Georeference, ground: Frame, request: Request, how: tuple[float, tuple[int, int]]
 ) -> tuple[Any, Any]:
     """Return pixels and where they are valid; `how` is the turn, and the size to warp to where GDAL finds none."""
-    turn, (width, height) = how
+    (turn, size), crs = how, CRS.from_wkt(ground.crs)
+    # Of a rotated raster in the CRS of the picture rio-tiler reads a window as if it were upright.
+    rotated = not place.upright and crs == CRS.from_wkt(place.crs)
+    wanted: dict[str, Any] = {
+        "indexes": list(request.bands),
+        "height": ground.shape[0],
+        "width": ground.size,
+        "nodata": request.nodata,
+        "resampling_method": request.resampling,
+        "reproject_method": request.resampling if rotated else request.reproject,
+    }
     with _moved(raster, place, turn) as moved, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        kernels: dict[str, Any] = {
-            "resampling_method": request.resampling,
-            "reproject_method": request.reproject,
-        }
-        crs = CRS.from_wkt(ground.crs)
-        wanted: dict[str, Any] = {
-            "height": ground.shape[0],
-            "width": ground.size,
-            "nodata": request.nodata,
-            **kernels,
-        }
         try:
-            image = reader.part(moved, ground.bounds, dst_crs=crs, indexes=list(request.bands), **wanted)
+            image = (
+                _sized(moved, ground, size, wanted)
+                if rotated
+                else reader.part(moved, ground.bounds, dst_crs=crs, **wanted)
+            )
         except CPLE_BaseError:
             # GDAL sizes the whole raster first, which over the far pole of a polar map has no end.
             forget_errors()
-            target = {
-                "crs": crs, "width": width, "height": height, "dtype": moved.dtypes[0],
-                "transform": from_bounds(*ground.bounds, width, height),
-            }  # fmt: skip
-            image = reader.read(moved, indexes=list(request.bands), vrt_options=target, **wanted)
+            image = _sized(moved, ground, size, wanted)
     pixels = np.ascontiguousarray(image.array.data)
     # Of alpha rio-tiler masks all that is not opaque.
     valid = ~np.ma.getmaskarray(image.array) if image.alpha_mask is None else image.alpha_mask[None] > 0
@@ -137,13 +137,26 @@ def _warped(
     return pixels, np.any(valid & numbers, axis=0)
 
 
+def _sized(raster: DatasetReader, ground: Frame, size: tuple[int, int], wanted: dict[str, Any]) -> ImageData:
+    """Return a ground of a raster that is warped to so many pixels (width, height) there first."""
+    width, height = size
+    target = {
+        "crs": CRS.from_wkt(ground.crs), "width": width, "height": height, "dtype": raster.dtypes[0],
+        "transform": from_bounds(*ground.bounds, width, height),
+    }  # fmt: skip
+    return reader.read(raster, vrt_options=target, **wanted)
+
+
 @contextmanager
 def _moved(raster: DatasetReader, place: Georeference, turn: float) -> Iterator[DatasetReader]:
-    """Yield the raster, moved along its x axis and with a transform where it has points alone."""
-    if not turn and raster.transform == place.transform:
+    """Yield the raster, north up, moved along its x axis and with a transform where it has points alone."""
+    south_up = place.upright and place.transform.e > 0
+    if not turn and raster.transform == place.transform and not south_up:
         yield raster
         return
     moved, crs = Affine.translation(turn, 0) * place.transform, CRS.from_wkt(place.crs)
-    options: dict[str, Any] = {"src_crs": crs, "src_transform": moved, "crs": crs, "transform": moved}
+    # rio-tiler reads no window of a raster that is stored upside down.
+    upright = moved * Affine(1, 0, 0, 0, -1, place.size[1]) if south_up else moved
+    options: dict[str, Any] = {"src_crs": crs, "src_transform": moved, "crs": crs, "transform": upright}
     with WarpedVRT(raster, width=place.size[0], height=place.size[1], **options) as found:
         yield found

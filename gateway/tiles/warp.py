@@ -106,8 +106,8 @@ def _kernel(view: View, placing: Placing, frame: Frame, request: Request) -> tup
     """
     factors = placing.factors(frame)
     reduced = max(factors) > 1 + WHOLE
-    kernels = {request.resampling} if placing.same else {request.reproject}
-    if reduced and not placing.same:
+    kernels = {request.resampling} if placing.in_crs else {request.reproject}
+    if reduced and not placing.in_crs:
         kernels.add(request.resampling)
     if kernels == {"nearest"}:
         return False, best_level(view, factors, nearest=True)

@@ -5,15 +5,18 @@ import io
 import numpy as np
 import pytest
 from affine import Affine
+from rasterio.io import MemoryFile
+from rio_tiler.io import Reader
 
 from gateway.colour.model import Style, TileFormat
 from gateway.errors import BadParameter
+from gateway.ground.grid import Frame
 from gateway.tiles import facts, pictures
 from gateway.tiles.pictures import fitted
-from tests.tiles.extents import extent_raster
+from tests.tiles.extents import extent_raster, pixels_inside
 from tests.tiles.rasters import engine_of, landscape, utm, write
 
-NPY, PNG = TileFormat.NPY, TileFormat.PNG
+NPY, PNG, TIF = TileFormat.NPY, TileFormat.PNG, TileFormat.TIF
 SMALL = 200, None, None
 
 
@@ -88,6 +91,43 @@ def test_a_raster_without_overviews_is_thinned_out(tmp_path, monkeypatch):
     assert (valid(whole) == valid(thinned)).mean() > 0.995
     first, second = (np.load(io.BytesIO(tile.body))[0][valid(thinned) & valid(whole)] for tile in (whole, thinned))
     assert np.abs(first.astype(int) - second).mean() < 0.2 * np.ptp(first)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3857", "EPSG:4326"])
+@pytest.mark.parametrize("name", ["world", "world, 0..360", "172..186", "polar", "Web Mercator, all round"])
+def test_what_goes_round_the_globe_is_drawn_whole_in_dst_crs(tmp_path, name, crs):
+    with engine_of(extent_raster(tmp_path / "a.tif", name)) as (engine, record):
+        drawn = engine.lend(record, lambda h: pictures.preview(h, Style(), SMALL, TIF, crs)).body
+    with MemoryFile(drawn) as memory, memory.open() as tif:
+        frame = Frame(tif.crs.to_wkt(), *tif.bounds, tif.width, tif.height)
+        held = tif.read(2) > 0
+    expected = pixels_inside(name, frame)
+    assert expected.mean() > 0.75
+    assert (held != expected).sum() <= 8
+
+
+def test_a_rotated_raster_is_resampled_where_it_lies_in_its_own_crs_too(tmp_path):
+    path = write(tmp_path / "a.tif", landscape(1, 300, 400), utm() * Affine.rotation(20))
+    bounds, own = (504_000, 5_294_000, 507_000, 5_297_000), ("EPSG:32633", None)
+    nearest, cubic = (
+        np.load(io.BytesIO(part(path, bounds, own, Style(resampling=kernel), (None, 200, 200)).body))[0].astype(int)
+        for kernel in ("nearest", "cubic")
+    )
+    assert np.abs(nearest - cubic).mean() < 5
+    assert (nearest != cubic).any()
+
+
+@pytest.mark.parametrize("west", [-180, -180.25, 0])
+@pytest.mark.parametrize("size", [(200, 100), (40, 20)])
+def test_a_raster_in_degrees_is_resampled_and_not_warped(tmp_path, west, size):
+    path = write(tmp_path / "a.tif", landscape(1, 360, 720), Affine(0.5, 0, west, 0, -0.5, 90), "EPSG:4326")
+    bounds, told = (10, 20, 70, 50), {"resampling_method": "bilinear", "reproject_method": "cubic"}
+    with Reader(str(path)) as reader:
+        theirs = reader.part(bounds, width=size[0], height=size[1], **told).array[0].data
+    style = Style(resampling="bilinear", reproject="cubic")
+    with engine_of(path) as (engine, record):
+        drawn = engine.lend(record, lambda h: pictures.part(h, bounds, (None, None), style, (None, *size), NPY))
+    assert np.abs(np.load(io.BytesIO(drawn.body))[0].astype(int) - theirs).max() <= 1
 
 
 @pytest.mark.parametrize("crs", ["EPSG:3857", "EPSG:4326"])
