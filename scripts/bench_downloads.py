@@ -11,11 +11,9 @@ time of all processes of a server. Needs nginx and wrk (Debian: nginx-light wrk)
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -26,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from bench_servers import Server, servers
+from bench_wrk import run_wrk
 from rasterio.crs import CRS
 from rasterio.shutil import copy
 from rasterio.transform import from_origin
@@ -95,20 +94,11 @@ def ranges(server: Server, length: int, size: int, seconds: int, folder: Path) -
     """Return requests/s, p99 in ms and CPU ms per request of random ranges over 16 connections."""
     script = folder / "ranges.lua"
     script.write_text(RANDOM_RANGES.format(size=size, length=length))
-    arguments = ["wrk", "-t1", "-c16", f"-d{seconds}s", "--latency", "-s", str(script)]
-    for header in server.headers:
-        arguments += ["-H", header]
     before = server.cpu_seconds()
-    done = subprocess.run(
-        [*arguments, f"http://127.0.0.1:{server.port}{server.path}"], check=True, stdout=subprocess.PIPE, text=True
-    )
+    url = f"http://127.0.0.1:{server.port}{server.path}"
+    load = run_wrk(url, 16, seconds, "-t1", "-s", script, headers=server.headers)
     cpu = server.cpu_seconds() - before
-    if "Non-2xx" in done.stdout:
-        raise RuntimeError(f"{server.name}: {done.stdout}")
-    requests = float(re.search(r"(\d+) requests in", done.stdout)[1])  # type: ignore[index]
-    p99, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout).groups()  # type: ignore[union-attr]
-    milliseconds = float(p99) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit]
-    return {"req/s": requests / seconds, "p99 ms": milliseconds, "CPU ms/req": 1e3 * cpu / requests}
+    return {"req/s": load.per_second, "p99 ms": load.p99_ms, "CPU ms/req": 1e3 * cpu / load.answers}
 
 
 def main() -> None:

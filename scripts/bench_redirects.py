@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 import statistics
 import subprocess
@@ -22,10 +21,10 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 
 import boto3
-from bench_servers import KEY, ROOT, free_port, running
+from bench_servers import KEY, ROOT, cpu_seconds, free_port, running
+from bench_wrk import run_wrk
 
 from gateway.settings import RootSettings
 from gateway.storage import Redirect, open_storage
@@ -82,26 +81,12 @@ def prepare(environment: dict[str, str], bucket: str) -> tuple[str, str]:
     return dataset, command("token", "--sub", "bench", "--seconds", "86400").strip()
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return user and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def redirects(pid: int, url: str, token: str, seconds: int) -> dict[str, float]:
     """Return answers per second, the slowest of a hundred in ms, and CPU ms for each."""
-    before = cpu_seconds(pid)
-    done = subprocess.run(
-        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-H", f"Authorization: Bearer {token}", url],
-        check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    cpu = cpu_seconds(pid) - before
-    count = float(re.search(r"(\d+) requests in", done.stdout)[1])  # type: ignore[index]
-    p99, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout).groups()  # type: ignore[union-attr]
-    if "Non-2xx" in done.stdout:
-        raise RuntimeError(done.stdout)
-    return {"per s": count / seconds, "p99 ms": float(p99) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit],
-            "CPU ms": 1e3 * cpu / count}  # fmt: skip
+    before = cpu_seconds([pid])
+    load = run_wrk(url, CONNECTIONS, seconds, "-t1", headers=[f"Authorization: Bearer {token}"])
+    cpu = cpu_seconds([pid]) - before
+    return {"per s": load.per_second, "p99 ms": load.p99_ms, "CPU ms": 1e3 * cpu / load.answers}
 
 
 def presigns(root: RootSettings, seconds: int) -> dict[str, float]:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,11 +54,29 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Return user and system time of all processes so far."""
-        total = 0
-        for pid in self.pids():
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / TICKS_PER_SECOND
+        return cpu_seconds(self.pids())
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """Return user and system time of these processes so far."""
+    fields = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
+    return sum(int(each[11]) + int(each[12]) for each in fields) / TICKS_PER_SECOND
+
+
+@contextmanager
+def measured(parts: Mapping[str, list[int]]) -> Iterator[dict[str, float]]:
+    """Yield what has, after the block, the processor seconds of each part in it, and the cores that were busy."""
+    spent: dict[str, float] = {}
+    before, busy, began = {name: cpu_seconds(pids) for name, pids in parts.items()}, busy_seconds(), time.monotonic()
+    yield spent
+    spent |= {name: cpu_seconds(pids) - before[name] for name, pids in parts.items()}
+    spent["cores busy"] = (busy_seconds() - busy) / (time.monotonic() - began)
+
+
+def busy_seconds() -> float:
+    """Return the processor time of the whole machine so far: all of proc_stat(5) but idle and iowait."""
+    ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / TICKS_PER_SECOND
 
 
 def tree(pid: int) -> list[int]:

@@ -16,10 +16,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench_servers import KEY, ROOT, Server, free_port, running, tree
+from bench_servers import KEY, ROOT, Server, cpu_seconds, free_port, running, tree
 from bench_tiles_rasters import Place
+from bench_wrk import run_wrk
 
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 MATRIX = "WebMercatorQuad"
 # The settings that TiTiler's page on performance tuning recommends.
 TITILER_SETTINGS = {
@@ -62,11 +62,7 @@ class Side:
 
     def cpu_seconds(self) -> float:
         """Return user and system time of all processes so far."""
-        total = 0
-        for pid in self.pids():
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / TICKS_PER_SECOND
+        return cpu_seconds(self.pids())
 
     def memory_mb(self) -> dict[str, float]:
         """Return RSS and PSS of all processes."""
@@ -139,28 +135,15 @@ def load(side: Side, paths: list[str], offset: int, options: tuple[int, int], fo
     listed.write_text("\n".join(paths) + "\n")
     script.write_text(WALK.format(offset=offset, file=listed))
     before = side.cpu_seconds()
-    done = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "--latency", "-s", str(script),
-         f"http://127.0.0.1:{side.port}"],
-        check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    url = f"http://127.0.0.1:{side.port}"
+    seen = run_wrk(url, connections, seconds, "-t1", "--timeout", "30s", "-s", script)
     cpu = side.cpu_seconds() - before
-    return {**seen(side, done.stdout), "CPU ms": 1e3 * cpu / _count(done.stdout)}
-
-
-def _count(text: str) -> float:
-    return float(re.search(r"(\d+) requests in", text)[1])  # type: ignore[index]
-
-
-def seen(side: Side, text: str) -> dict[str, float]:
-    """Return requests per second and latencies as wrk printed them; raises RuntimeError for refused requests."""
-    if "Non-2xx" in text or "Socket errors" in text:
-        raise RuntimeError(f"{side.name}: {text}")
-    found = {"req/s": float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])}  # type: ignore[index]
-    for percent in (50, 99):
-        value, unit = re.search(rf"{percent}%\s+([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr]
-        found[f"p{percent} ms"] = float(value) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit]
-    return found
+    return {
+        "req/s": seen.per_second,
+        "p50 ms": seen.p50_ms,
+        "p99 ms": seen.p99_ms,
+        "CPU ms": 1e3 * cpu / seen.answers,
+    }
 
 
 def body(side: Side, path: str) -> bytes:

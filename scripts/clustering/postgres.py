@@ -70,6 +70,11 @@ class Postgres:
         """Return the port of its life."""
         return int((self.folder / "port").read_text())
 
+    @property
+    def pid(self) -> int:
+        """Return the process id of its first process; of a server that was started only."""
+        return int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+
     def make(self) -> None:
         """Make an empty cluster, and choose its port."""
         own = ("-U", self.superuser, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
