@@ -23,6 +23,7 @@ from distributed import Client, Future, KilledWorker, LocalCluster, Security, Wo
 from distributed.versions import VersionMismatchWarning
 
 from gateway import __version__
+from gateway.cli.runs import closed_undisturbed
 from gateway.cli.sealed import sealed, storage_at, unsealed
 from gateway.cli.versions import ClusterError, facts_of, require_versions
 from gateway.cli.workers import DIED, TRIES, Results
@@ -267,21 +268,22 @@ def client_here(processes: int, threads: int, config: str | None) -> Iterator[Cl
     """
     environment = {} if config is None else {"GATEWAY_CONFIG": str(Path(config).absolute())}
     _silence()
-    # Ctrl-C is for this process to handle: what is started hears none, which the start of the tracker would undo.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    settings = dask.config.set(CONFIG)
-    with TemporaryDirectory(prefix="cog-gateway-dask-") as scratch, settings:
+    with closed_undisturbed() as parts:
+        scratch = parts.enter_context(TemporaryDirectory(prefix="cog-gateway-dask-"))
+        parts.enter_context(dask.config.set(CONFIG))
+        # Ctrl-C is for this process to handle: what is started hears none, which the start of the tracker would undo.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             cluster = LocalCluster(
                 n_workers=processes, threads_per_worker=threads, memory_limit=0, dashboard_address=None,
                 scheduler_kwargs=SCHEDULER, security=Security.temporary(), silence_logs=logging.CRITICAL,
                 env=environment, local_directory=scratch,
             )  # fmt: skip
+            parts.enter_context(closing(cluster))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        with closing(cluster), closing(Client(cluster, set_as_default=False)) as client:
-            yield client
+        yield parts.enter_context(closing(Client(cluster, set_as_default=False)))
 
 
 def _silence() -> None:

@@ -21,6 +21,7 @@ R = TypeVar("R")
 
 # 128 + SIGTERM, as shells count it.
 EXIT_TERMINATED = 143
+ENDS = (signal.SIGINT, signal.SIGTERM)
 # A process of a cluster of this machine waits for a bucket with one of so many, and computes with one of one.
 BUCKET_THREADS = 4
 
@@ -128,6 +129,25 @@ def _imported() -> Any:
             f"a cluster needs {error.name}: pip install 'cog-gateway[cluster]' brings it, here and on its workers"
         ) from None
     return cluster
+
+
+@contextmanager
+def closed_undisturbed() -> Iterator[ExitStack]:
+    """Yield what closes the parts of a cluster, and ignores a second Ctrl-C or SIGTERM meanwhile.
+
+    A closing that is cut off leaves workers, for which Dask waits ten seconds when the process ends.
+    """
+    before: dict[signal.Signals, Any] = {}
+    try:
+        with ExitStack() as parts:
+            try:
+                yield parts
+            finally:
+                if threading.current_thread() is threading.main_thread():
+                    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDS}
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

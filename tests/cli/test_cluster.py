@@ -20,6 +20,7 @@ from distributed import Client, Future, LocalCluster
 from gateway.__main__ import cli
 from gateway.cli import cluster
 from gateway.cli.cluster import Cluster, ClusterError, client_at
+from gateway.cli.runs import ENDS
 from gateway.cli.workers import DIED
 from gateway.errors import StorageUnavailable
 from tests.patience import until
@@ -33,12 +34,6 @@ def double(number):
     return 2 * number
 
 
-def double_or_die(number):
-    if number < 0:
-        os._exit(3)
-    return 2 * number
-
-
 def fail(number):
     raise LookupError(f"a fault of {number}")
 
@@ -47,8 +42,10 @@ def out_of_reach(number):
     raise StorageUnavailable("The store is away.")
 
 
-def wait_once(folder, number):
-    """The first process that has the number 0 says so and waits until it is killed; the next one finds its trace."""
+def wait_once_or_die(folder, number):
+    """Each process that has a negative number ends; the first that has 0 says so and waits until it is killed."""
+    if number < 0:
+        os._exit(3)
     if number == 0:
         trace = Path(folder, "trace")
         if not trace.exists():
@@ -117,17 +114,15 @@ def test_what_needs_no_worker_goes_to_none(workers):
     assert found == [(None, here)]
 
 
-def test_an_item_that_ends_its_worker_fails_alone(ready):
-    found = dict(ready.over_dask(double_or_die, [1, 2, -3, *range(4, 12)]))
-    assert found == {-3: DIED} | {number: 2 * number for number in (1, 2, *range(4, 12))}
-
-
-def test_what_a_killed_worker_had_is_done_again(ready, tmp_path):
+def test_an_item_that_ends_its_worker_fails_alone_and_what_a_killed_worker_had_is_done_again(ready, tmp_path):
     killer = threading.Thread(target=lambda: (until((tmp_path / "trace").exists), kill(tmp_path / "trace")))
     killer.start()
-    found = list(ready.over_dask(partial(wait_once, str(tmp_path)), range(30)))
+    # The item that waits is begun before any process dies: only then it is not what that process had.
+    items = [0, 1, 2, 4, 5, 6, 7, 8, -3, *range(9, 30)]
+    found = list(ready.over_dask(partial(wait_once_or_die, str(tmp_path)), items))
     killer.join()
-    assert sorted(found) == [(number, 2 * number) for number in range(30)]
+    assert dict(found) == {-3: DIED} | {number: 2 * number for number in items if number >= 0}
+    assert len(found) == len(items)
 
 
 def kill(trace):
@@ -239,6 +234,30 @@ def test_what_is_no_scheduler_is_told_in_one_line(world, monkeypatch):
 )
 def test_flags_that_contradict_each_other_are_wrong_usage(flags, told):
     assert told in run("check", *flags, ".", exit_code=2).stderr
+
+
+class Disturbed:
+    """What gets another Ctrl-C and a SIGTERM while it is closed."""
+
+    closed = 0
+
+    def __init__(self, *_, **__):
+        pass
+
+    def close(self):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        Disturbed.closed += 1
+
+
+def test_a_second_ctrl_c_does_not_cut_the_closing_of_a_cluster_of_this_machine(monkeypatch):
+    monkeypatch.setattr(cluster, "LocalCluster", Disturbed)
+    monkeypatch.setattr(cluster, "Client", Disturbed)
+    before = [signal.getsignal(number) for number in ENDS]
+    with pytest.raises(KeyboardInterrupt), cluster.client_here(1, 1, None):
+        raise KeyboardInterrupt
+    assert Disturbed.closed == 2
+    assert [signal.getsignal(number) for number in ENDS] == before
 
 
 def test_without_the_extra_the_command_says_what_to_install(monkeypatch):
