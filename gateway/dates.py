@@ -23,14 +23,25 @@ class DatedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """The interval that a dataset shows, both ends in UTC and part of it; they are equal for a moment."""
+    """The interval that a dataset shows, both ends in UTC and part of it; they are equal for a moment.
+
+    Kept to the millisecond, as the records keep it: a file's time is finer, and would differ from its own record.
+    """
 
     start_at: datetime
     end_at: datetime
     dated_by: DatedBy
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "start_at", _to_milliseconds(self.start_at))
+        object.__setattr__(self, "end_at", _to_milliseconds(self.end_at))
 
 
 def dates_of_file(tag: datetime | None, modified_at: datetime) -> Dates:
     """Return the dates that a file itself gives: those of its TIFFTAG_DATETIME, else of its last modification."""
     moment = modified_at if tag is None else tag
     return Dates(moment, moment, DatedBy.MODIFIED if tag is None else DatedBy.TAG)
+
+
+def _to_milliseconds(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
