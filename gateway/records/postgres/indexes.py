@@ -31,7 +31,7 @@ def build(connection: Bounded, indexes: Mapping[str, str]) -> bool:
     The log says so where a long transaction of somebody else, such as an export of the audit, keeps one from being
     built; the next migration tries again. The connection is in no transaction. Raises psycopg.Error.
     """
-    with _alone(connection):
+    with alone(connection):
         for name, definition in indexes.items():
             state = connection.execute(STATE, [name]).fetchone()
             if state is not None and not state["valid"]:
@@ -50,7 +50,7 @@ def build_words(connection: Bounded) -> None:
     """Return when there is an index for words, where the server has the extension pg_trgm. Raises psycopg.Error."""
     try:
         # Of two who make it at once one fails, whatever IF NOT EXISTS says.
-        with _alone(connection):
+        with alone(connection):
             connection.execute(TRIGRAMS)
     except (psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported, psycopg.errors.UndefinedFile):
         LOG.info("no extension pg_trgm: a search for words reads all titles")
@@ -59,8 +59,8 @@ def build_words(connection: Bounded) -> None:
 
 
 @contextmanager
-def _alone(connection: Bounded) -> Iterator[None]:
-    """Let nobody else build meanwhile."""
+def alone(connection: Bounded) -> Iterator[None]:
+    """Let nobody else build or fill meanwhile."""
     # Never waited for in a statement: building waits for all statements that run.
     while not one(connection, "SELECT pg_try_advisory_lock(%s)", [LOCK]):
         time.sleep(PAUSE_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from datetime import datetime
 
@@ -9,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from gateway.errors import RecordsUnavailable
-from gateway.records.postgres import indexes, partitions
+from gateway.records.postgres import filling, indexes, partitions
 from gateway.records.postgres.connection import Bounded, connect, name_of, one
 from gateway.records.postgres.health import require_durable
 from gateway.records.postgres.schema import RIGHTS, STEPS
@@ -20,6 +21,10 @@ LOCK = 0x636F672D67617465
 STEPS_TABLE = """CREATE TABLE IF NOT EXISTS steps (
     name text COLLATE "C" PRIMARY KEY, adds boolean NOT NULL, taken_at timestamptz NOT NULL DEFAULT now()
 )"""
+# A table that somebody reads cannot be changed, and whoever asks for it after us waits for us: so shortly only, again
+# and again, with pauses in which they get their turn.
+SHORT_LOCK = "SET LOCAL lock_timeout = '300ms'"
+LOCK_TRIES, LOCK_PAUSE_SECONDS = 100, 1.0
 # Another node may have come first.
 TAKE = "INSERT INTO steps (name, adds) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 
@@ -114,30 +119,52 @@ def migrate(owner_url: str, role: str) -> list[str]:
     Raises psycopg.Error.
     """
     with closing(connect(owner_url, long=True)) as connection:
-        with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-            taken = pending(connection)
-            if taken:
-                connection.execute(STEPS_TABLE)
-            for name in taken:
-                step = STEPS[name]
-                for statement in step.statements:
-                    connection.execute(statement)
-                if not step.indexes:
-                    connection.execute(TAKE, [name, step.adds])
-            owner = one(connection, "SELECT current_user AS role")
-            if role != owner:
-                for right in RIGHTS:
-                    connection.execute(sql.SQL(right).format(role=sql.Identifier(role)))
+        taken = _changed(connection, role)
         partitions.make_ahead(connection)
-        _build(connection, taken)
+        _follow(connection, taken)
     return taken
 
 
-def _build(connection: Bounded, taken: list[str]) -> None:
-    """Return when the indexes of the steps are there, or the log says why not: then the step is not taken."""
+def _changed(connection: Bounded, role: str) -> list[str]:
+    """Return the pending steps after their statements are done; nobody who reads or writes waits for long."""
+    tries = 0
+    while True:
+        try:
+            return _change(connection, role)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            tries += 1
+            if tries == LOCK_TRIES:
+                raise
+        time.sleep(LOCK_PAUSE_SECONDS)
+
+
+def _change(connection: Bounded, role: str) -> list[str]:
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        taken = pending(connection)
+        connection.execute(SHORT_LOCK)
+        if taken:
+            connection.execute(STEPS_TABLE)
+        for name in taken:
+            step = STEPS[name]
+            for statement in step.statements:
+                connection.execute(statement)
+            if not step.follows:
+                connection.execute(TAKE, [name, step.adds])
+        owner = one(connection, "SELECT current_user AS role")
+        if role != owner:
+            for right in RIGHTS:
+                connection.execute(sql.SQL(right).format(role=sql.Identifier(role)))
+    return taken
+
+
+def _follow(connection: Bounded, taken: list[str]) -> None:
+    """Return when what follows the steps is done, or the log says why not: then the step is not taken."""
     for name in taken:
         step = STEPS[name]
-        if step.indexes and indexes.build(connection, step.indexes):
+        if step.fill:
+            with indexes.alone(connection):
+                filling.fill(connection, step)
+        if step.follows and indexes.build(connection, step.indexes):
             connection.execute(TAKE, [name, step.adds])
     indexes.build_words(connection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.records.postgres.searchable import COLLECTIONS, LATER
+from gateway.records.postgres.searchable import COLLECTIONS, FILL, FILLED, LATER
 
 # Names and keys sort by their code points, as they do in SQLite. What is sorted or looked for in any case is folded
 # by us: no two databases fold alike. `report` keeps its text; `raster` may hold numbers that JSON has not.
@@ -120,24 +120,33 @@ LISTING = {
 class Step:
     """Statements; one that `adds` only leaves everything as releases before it know it.
 
-    `indexes` are those that are built afterwards, while nodes run: by name, with what follows it.
+    What comes afterwards, while nodes run: `fill` is done for some datasets after others, whose ids it gets, until
+    all had their turn, and `filled` follows that; `indexes` are built: by name, with what follows it.
     """
 
     statements: tuple[str, ...] = ()
     adds: bool = True
+    fill: str = ""
+    filled: str = ""
     indexes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def follows(self) -> bool:
+        """Return whether anything comes after the statements."""
+        return bool(self.fill or self.indexes)
 
 
 # A new step is added below the last, and none is changed once it was released. Nodes of the release before run on
-# while the others are renewed: a step only adds, and what removes comes a release later. An index of a table that may
-# be large belongs to `indexes`: made as a statement it keeps everybody waiting who writes.
+# while the others are renewed: a step only adds, and what removes comes a release later. What looks at the rows of a
+# table that may be large belongs to `fill` and `indexes`: as a statement it keeps everybody waiting.
 STEPS = {
     "1-catalogue": Step(CATALOGUE),
     "2-revisions": Step(REVISIONS),
     "3-audit": Step(AUDIT),
     "4-listing": Step(indexes=LISTING),
     "5-collections": Step(COLLECTIONS),
-    "6-collections-indexes": Step(indexes=LATER),
+    "6-collections-filled": Step(fill=FILL, filled=FILLED),
+    "7-collections-indexes": Step(indexes=LATER),
 }
 TABLES = ("datasets", "grants", "users", "audit", "revision", "collections", "dataset_audiences")
 # What the server's role needs where another one owns the tables; the audit it may read and add to.

@@ -7,8 +7,8 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.model import AuditRow, Grant, Level, Principal
 from gateway.records import SORTINGS, AuditQuery, Change, DatasetQuery, open_records
-from gateway.records.postgres import indexes, migrations
-from gateway.records.postgres.connection import connect
+from gateway.records.postgres import filling, indexes, migrations
+from gateway.records.postgres.connection import Bounded, connect
 from gateway.records.postgres.schema import STEPS
 from tests.records.conftest import dataset
 
@@ -114,3 +114,88 @@ def test_who_writes_does_not_wait_for_an_index_that_waits_for_others(before, cap
         broken = "SELECT indexrelid::regclass::text AS name FROM pg_index WHERE NOT indisvalid"
         assert connection.execute(broken).fetchall() == []
         assert migrations.pending(connection) == []
+
+
+PLAIN = """INSERT INTO datasets (id, root, key, title, title_folded, key_folded, owner, visibility, download, version,
+        size_bytes, report, created_at, updated_at, revision)
+    SELECT '00000000-0000-0000-0000-' || lpad(n::text, 12, '0'), '_data', n || '.tif', 'Sheet', 'sheet', 'sheet', 'ana',
+        'private', 'private', '1f-18bcfe56800f1234-3d', 1, '{"valid": true, "depth": "header", "findings": []}',
+        now(), now(), 0 FROM generate_series(%s::int, %s::int) AS n"""
+GRANT = """INSERT INTO grants VALUES ('00000000-0000-0000-0000-' || lpad(%s::text, 12, '0'), 'user', 'ben', 'view')
+    ON CONFLICT DO NOTHING"""
+SHOWN = "SELECT dataset_id, audience, collection, start_at FROM dataset_audiences ORDER BY 1, 2"
+
+
+@pytest.fixture
+def plain(postgres, empty, monkeypatch):
+    """The URL of a database before there were collections, with thirty datasets."""
+    url = postgres.server.url(empty)
+    monkeypatch.setattr(migrations, "STEPS", dict(list(STEPS.items())[: list(STEPS).index("5-collections")]))
+    migrations.migrate(url, "gateway")
+    monkeypatch.undo()
+    with contextlib.closing(connect(url)) as connection:
+        connection.execute(PLAIN, [1, 30])
+    return url
+
+
+def test_a_large_catalogue_is_filled_in_pieces_between_which_nodes_of_the_release_before_read_and_write(
+    plain, monkeypatch
+):
+    monkeypatch.setattr(filling, "ROWS", 5)
+    step, turns = STEPS["6-collections-filled"], iter(range(1, 100))
+    execute = Bounded.execute
+
+    with contextlib.closing(connect(plain)) as older:
+        older.execute("SET lock_timeout = '100ms'")
+
+        def executed(self, statement, *args, **options):
+            result = execute(self, statement, *args, **options)
+            if statement == step.fill:
+                turn = next(turns)
+                # What has had its turn, and what waits for it still.
+                for number in (turn, 31 - turn):
+                    identity = f"00000000-0000-0000-0000-{number:012}"
+                    execute(older, "UPDATE datasets SET title = 'New' WHERE id = %s", [identity])
+                    execute(older, GRANT, [number])
+                    execute(older, "UPDATE datasets SET owner = 'eve' WHERE id = %s", [identity])
+                execute(older, PLAIN, [30 + turn, 30 + turn])
+                if turn == 2:
+                    raise KeyboardInterrupt
+            return result
+
+        monkeypatch.setattr(Bounded, "execute", executed)
+        with pytest.raises(KeyboardInterrupt):
+            migrations.migrate(plain, "gateway")
+        assert migrations.pending(older) == ["6-collections-filled", "7-collections-indexes"]
+        assert migrations.migrate(plain, "gateway") == ["6-collections-filled", "7-collections-indexes"]
+        assert next(turns) > 6
+        monkeypatch.undo()
+        shown = older.execute(SHOWN).fetchall()
+        count = older.execute("SELECT count(*) AS n FROM datasets").fetchone()["n"]
+        # An admin and the owner see each one, and ben those that were granted.
+        assert len(shown) == 2 * count + older.execute("SELECT count(*) AS n FROM grants").fetchone()["n"]
+        assert {row["collection"] for row in shown} == {"root_data"}
+        # The date of the file that its version names, whoever has filled it in.
+        assert {row["start_at"].isoformat() for row in shown} == {"2026-06-27T16:53:20+00:00"}
+        trusted = "SELECT convalidated FROM pg_constraint WHERE conname = 'datasets_collection'"
+        assert older.execute(trusted).fetchone()["convalidated"]
+
+
+def test_nobody_waits_behind_a_change_of_tables_that_waits_for_somebody_else(plain, monkeypatch):
+    monkeypatch.setattr(migrations, "LOCK_PAUSE_SECONDS", 0.05)
+    with contextlib.closing(connect(plain, long=True)) as reading, contextlib.closing(connect(plain)) as older:
+        # As pg_dump does.
+        reading.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        reading.execute("SELECT count(*) FROM datasets")
+        older.execute("SET lock_timeout = '5s'; SET statement_timeout = '8s'")
+        older.limit_seconds = 10
+        with ThreadPoolExecutor(1) as thread:
+            migrated = thread.submit(migrations.migrate, plain, "gateway")
+            waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'datasets'::regclass"
+            while older.execute(waits).fetchone() is None:
+                assert not migrated.done()
+            try:
+                older.execute("SELECT count(*) FROM datasets")
+            finally:
+                reading.execute("COMMIT")
+            assert "5-collections" in migrated.result()
