@@ -6,19 +6,30 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
 from gateway.catalogue.collections import Collection
+from gateway.digests import Digests
 from gateway.errors import SettingsError
-from gateway.model import AuditRow, Grant
-from gateway.records import AuditQuery, DatasetQuery, Records, collection_row, dataset_row, values_of
+from gateway.model import AuditRow, Grant, utc_text
+from gateway.records import (
+    AuditQuery,
+    DatasetQuery,
+    Records,
+    collection_row,
+    dataset_row,
+    values_of,
+)
 
 T = TypeVar("T")
 ALL = DatasetQuery(principal=None, limit=500)
 ROWS = 1000
 # The row by which the copy itself is on record, in the database that it was made in.
 COPIED = "catalogue.copied"
+# Rows that are written meanwhile are no older, by clocks that differ less than those of nodes may.
+RECENT = timedelta(minutes=10)
 KINDS = ("collections", "datasets", "grants", "users", "rows")
 
 
@@ -54,9 +65,12 @@ class Contents:
 def copy_records(source: Records, target: Records, name: str) -> Contents:
     """Return what both hold, after everything of `source` is in `target`; `name` is the source's, for the record.
 
-    What is there already is not copied twice, so that a copy which was cut off can be made again. Nobody may write
-    into either meanwhile. Raises SettingsError where the target holds other records, or something else afterwards.
+    What is there already is not copied twice, so that a copy which was cut off can be made again. Raises
+    SettingsError where the target holds what the source does not, and leaves it as it is; and where somebody has
+    written into either meanwhile.
     """
+    recent = AuditQuery(since=datetime.now(UTC) - RECENT)
+    before = {stored.row.row_id for stored in source.audit_rows(recent)}
     _require_part_of(source, target)
     found = Contents(*_copy_catalogue(source, target), _copy_rows(source, target))
     made = {stored.row.row_id for stored in source.audit_rows(AuditQuery(action=COPIED))}
@@ -65,6 +79,8 @@ def copy_records(source: Records, target: Records, name: str) -> Contents:
         one, other = getattr(found, kind), getattr(there, kind)
         if one != other:
             raise SettingsError(f"the copy is another one: {one.count} {kind} were read, {other.count} are there now")
+    if any(stored.row.row_id not in before for stored in source.audit_rows(recent)):
+        raise SettingsError("the source was written to meanwhile: stop its servers, and run the same again")
     counts = {kind: getattr(found, kind).count for kind in KINDS}
     target.append_audit([AuditRow(COPIED, detail={"from": name, **counts, "sha256_sum": found.rows.text})])
     return found
@@ -101,6 +117,23 @@ def _require_part_of(source: Records, target: Records) -> None:
     for dataset in target.every_dataset(ALL):
         if source.dataset(dataset.id) is None:
             raise SettingsError(f"the target holds other records: the dataset {dataset.id} is not in the source")
+    # Each act has a row: what was done in the target since an earlier copy would be undone by this one.
+    known: Digests | None = None
+    for stored in target.audit_rows(AuditQuery()):
+        if stored.row.action == COPIED:
+            continue
+        known = known or _keys(source)
+        if stored.row.row_id not in known:
+            told = f"{stored.row.action} at {utc_text(stored.row.at)} is not in the source"
+            raise SettingsError(f"the target holds other records: its audit row {stored.id}, {told}")
+
+
+def _keys(records: Records) -> Digests:
+    """Return the keys of all audit rows; ten million take some two hundred megabytes."""
+    keys = Digests()
+    for stored in records.audit_rows(AuditQuery()):
+        keys.add(stored.row.row_id)
+    return keys
 
 
 def _copy_catalogue(source: Records, target: Records) -> tuple[Digest, Digest, Digest, Digest]:

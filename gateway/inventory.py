@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote_plus
 
 from gateway.buckets import BucketSource, bucket_storage, is_raster
@@ -26,6 +26,8 @@ from gateway.sources import BUCKET_SCHEME
 from gateway.storage import OpenObject
 
 READ_BYTES = 8 << 20
+# A key has 1,024 bytes, three times as many where all of them are escaped.
+MOST_LINE_CHARACTERS = 64 << 10
 # A manifest names its data files, some hundred bytes each.
 MOST_MANIFEST_BYTES = 64 << 20
 
@@ -127,15 +129,30 @@ def _parsed(data: bytes, name: str) -> Manifest:
     try:
         told = json.loads(data)
         kind, columns = told["fileFormat"], tuple(part.strip() for part in told["fileSchema"].split(","))
-        parts = tuple(Part(each["key"], each["MD5checksum"].lower()) for each in told["files"])
-        manifest = Manifest(told["sourceBucket"], columns, parts)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        parts = tuple(Part(_text(each["key"]), _text(each["MD5checksum"]).lower()) for each in told["files"])
+        manifest = Manifest(_text(told["sourceBucket"]), columns, parts)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InventoryError(f"{name} is no manifest of an S3 inventory") from None
     if kind != "CSV":
         raise InventoryError(f"the inventory {name} is in {kind}: only those in CSV are read")
     if not {"Bucket", "Key"} <= set(columns):
         raise InventoryError(f"the inventory {name} has no columns Bucket and Key")
     return manifest
+
+
+def _text(value: Any) -> str:
+    """Return a value that is a text, as names of files may be. Raises ValueError."""
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError
+    return value
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    """Yield the lines. Raises ValueError for one that no store writes, before memory is full of it."""
+    while line := text.readline(MOST_LINE_CHARACTERS):
+        if len(line) == MOST_LINE_CHARACTERS:
+            raise ValueError("a line without an end")
+        yield line
 
 
 def _copied(part: Part, opener: Opener, path: Path) -> Path:
@@ -159,7 +176,7 @@ def _rows(manifest: Manifest, parts: list[Path]) -> Iterator[dict[str, str]]:
     for path, part in zip(parts, manifest.parts, strict=True):
         try:
             with _unpacked(path) as stream, io.TextIOWrapper(stream, "utf-8", newline="") as text:
-                for values in csv.reader(text):
+                for values in csv.reader(_lines(text)):
                     row = dict(zip(manifest.columns, values, strict=True))
                     if row.get("IsLatest") == "false" or row.get("IsDeleteMarker") == "true":
                         continue

@@ -101,3 +101,36 @@ def test_a_difference_is_told(both, monkeypatch):
     )
     with pytest.raises(SettingsError, match="rows were read"):
         copy_records(source, target, "here")
+
+
+ACTS = {
+    "a grant taken away": lambda records: records.remove_grant(dataset(1).id, act(), user="ben"),
+    "a user disabled": lambda records: records.set_disabled("ana", True, act()),
+    "a row in the midst of others": lambda records: records.append_audit([AuditRow("download.cog", START)]),
+}
+
+
+def test_what_was_done_in_the_target_since_is_not_undone_by_the_same_copy_again(both):
+    source, target = both
+    copy_records(source, target, "here")
+    for done in ACTS.values():
+        done(target)
+        before = contents(target)
+        with pytest.raises(SettingsError, match=r"audit row .* is not in the source"):
+            copy_records(source, target, "here")
+        assert contents(target) == before
+
+
+def test_what_is_written_into_the_source_meanwhile_is_told(both, monkeypatch):
+    source, target = both
+    make_room = target.make_room
+
+    def writes(first, last):
+        make_room(first, last)
+        source.append_audit([AuditRow("download.cog")])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(target, "make_room", writes)
+        with pytest.raises(SettingsError, match="written to meanwhile"):
+            copy_records(source, target, "here")
+    copy_records(source, target, "here")

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import json
+import tracemalloc
 from urllib.parse import quote
 
 import pytest
@@ -92,6 +93,32 @@ def test_bytes_that_are_not_those_of_the_manifest_are_refused_before_any_object(
         next(inventoried(name, {}))
 
 
+HOSTILE = {
+    "nested": b"[" * 100_000,
+    "numbers for texts": manifest([], sourceBucket=5),
+    "a number for a key": manifest([], files=[{"key": 5, "MD5checksum": ""}]),
+    "a key that no file can have": manifest([], files=[{"key": "a\0b", "MD5checksum": ""}]),
+}
+
+
+@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
+def test_a_manifest_of_other_things_is_none(tmp_path, data):
+    path = tmp_path / "manifest.json"
+    path.write_bytes(data)
+    assert "is no manifest of an S3 inventory" in refused(str(path))
+
+
+def test_a_line_that_does_not_end_is_not_unpacked_into_memory(tmp_path):
+    data = gzip.compress(b'"shelf","' + b"a" * (256 << 20), 1)
+    name = written(tmp_path, [("endless.csv.gz", data)], columns=("Bucket", "Key"))
+    tracemalloc.start()
+    try:
+        assert "endless.csv.gz of the inventory cannot be read" in refused(name)
+        assert tracemalloc.get_traced_memory()[1] < 128 << 20
+    finally:
+        tracemalloc.stop()
+
+
 def test_what_cannot_be_used_is_told_in_words(tmp_path, files):
     assert "is in ORC: only those in CSV are read" in refused(written(tmp_path, files, fileFormat="ORC"))
     assert "is no manifest of an S3 inventory" in refused(written(tmp_path, files, files=3))
@@ -99,7 +126,7 @@ def test_what_cannot_be_used_is_told_in_words(tmp_path, files):
     assert "lists another bucket: shelf" in refused(written(tmp_path, files, sourceBucket="other"))
     assert "cannot be read: ValueError" in refused(written(tmp_path, files, fileSchema="Bucket, Key"))
     broken = [("d/1.csv.gz", packed(ROWS)[:-9])]
-    assert "1.csv.gz of the inventory cannot be read: EOFError" in refused(written(tmp_path, broken))
+    assert "1.csv.gz of the inventory cannot be read: EOFError" in refused(written(tmp_path / "c", broken))
     assert "2.csv.gz of the inventory cannot be read: no such file" in refused(
         written(tmp_path / "b", [("d/x", b"")], files=[{"key": "d/2.csv.gz", "MD5checksum": "00"}])
     )

@@ -99,7 +99,9 @@ class Earlier:
             told = json.loads(line)
             name, depth = told["source"], told["depth"]
             bad = bool(told["errors"]) or (self._strict and bool(told["warnings"]))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return False
+        if not isinstance(depth, str | None):
             return False
         version = told.get("version")
         if isinstance(name, str) and isinstance(version, str) and reaches(depth, self._wanted(name)):

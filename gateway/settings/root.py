@@ -102,6 +102,11 @@ def database_address(value: str | None) -> str | None:
     """Return the URL of a database, or None; raises ValueError, without the value, for any other text."""
     if value is not None and not value.startswith(("postgresql://", "postgres://", "sqlite:///")):
         raise ValueError("must look like postgresql://USER:PASSWORD@HOST/NAME or sqlite:///PATH")
+    # Else a part of the password is taken for the host or the name, and told to whoever reads the log.
+    if value is not None and value.startswith("postgres") and value.partition("?")[0].count("@") > 1:
+        raise ValueError("must have @ in user, password and name as %40")
+    if value is not None and re.match(r"postgres(ql)?://[^?/]*/[^?]*@", value):
+        raise ValueError("must have / in user and password as %2F, and @ in the name as %40")
     return value
 
 

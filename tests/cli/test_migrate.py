@@ -37,9 +37,20 @@ def test_what_is_no_url_is_refused_and_not_repeated(gateway, url):
     assert "postgresql://" in result.stderr
 
 
+@pytest.mark.parametrize("password", ["se@hidden", "se/hidden"])
+def test_a_password_that_would_be_taken_for_a_host_is_refused_and_not_repeated(gateway, password):
+    gateway.catalogue()
+    result = gateway.run("migrate", "--to", f"postgresql://u:{password}@db.invalid/n", exit_code=2)
+    assert "hidden" not in result.stderr
+    assert "as %" in result.stderr
+
+
 def test_the_same_database_is_no_target(gateway):
     gateway.catalogue()
     result = gateway.run("migrate", "--to", sqlite_url(gateway.folder / "state" / "gateway.db"), exit_code=2)
+    assert "from which it would be copied" in result.stderr
+    (gateway.folder / "alias.db").symlink_to(gateway.folder / "state" / "gateway.db")
+    result = gateway.run("migrate", "--to", sqlite_url(gateway.folder / "alias.db"), exit_code=2)
     assert "from which it would be copied" in result.stderr
 
 

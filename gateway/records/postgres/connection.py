@@ -97,11 +97,13 @@ def connect(url: str, *, long: bool = False, read_only: bool = False) -> Bounded
     statement, lock = (0, 30_000) if long else (int(STATEMENT_SECONDS * 1000), int(LOCK_SECONDS * 1000))
     given = parameters(url)
     own = f"-c statement_timeout={statement} -c lock_timeout={lock} -c TimeZone=UTC -c datestyle=ISO"
+    # As what is done again after a lost answer takes for granted, whatever a database or a role is set to.
+    own += r" -c default_transaction_isolation=read\ committed"
     if read_only:
         own += " -c default_transaction_read_only=on"
         given.setdefault("target_session_attrs", "any")
     options = f"{given.pop('options', '')} {own}".strip()
-    conninfo = make_conninfo(**{**USUAL, **given}, options=options)
+    conninfo = make_conninfo(**{**USUAL, **given, "client_encoding": "UTF8"}, options=options)
     connection: Bounded = Bounded.connect(conninfo, autocommit=True, row_factory=dict_row)
     if long:
         connection.limit_seconds = LONG_SECONDS

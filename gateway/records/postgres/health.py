@@ -16,13 +16,16 @@ CLOCK_SECONDS = 300.0
 
 
 def require_durable(connection: Bounded, name: str) -> None:
-    """Return when a commit on this server outlives a loss of power.
+    """Return when a commit on this server outlives a loss of power, and the database can hold every text.
 
     Raises SettingsError, with what is to be set, where it does not, and for a server in recovery.
     """
     unsafe = [row["name"] for row in connection.execute(UNSAFE)]
     if unsafe:
         raise SettingsError(f"{name} has {' and '.join(sorted(unsafe))} off: a row of the audit could be lost")
+    encoding = one(connection, "SHOW server_encoding")
+    if encoding != "UTF8":
+        raise SettingsError(f"{name} has the encoding {encoding}, which does not hold every text: it must be UTF8")
     if one(connection, "SELECT pg_is_in_recovery()"):
         raise SettingsError(f"{name} is in recovery: it takes no rows; name the primary")
 

@@ -1,3 +1,4 @@
+import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,6 +8,7 @@ import pytest
 from gateway.errors import RecordsUnavailable, SettingsError
 from gateway.model import AuditRow
 from gateway.records import AuditQuery, migrate_records, open_records
+from gateway.records.postgres.connection import connect
 from gateway.records.postgres.migrations import migrate
 from gateway.records.postgres.schema import STEPS
 
@@ -82,6 +84,26 @@ def test_a_server_that_may_lose_a_commit_is_refused_by_name(postgres, fresh, exe
     execute(f"ALTER DATABASE {fresh} SET {name} = off")
     with pytest.raises(SettingsError, match=name):
         open_records(postgres.server.url(fresh))
+
+
+def test_a_database_that_cannot_hold_every_text_is_refused(postgres, empty):
+    name = f"{empty}_ascii"
+    postgres.server.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+    try:
+        with pytest.raises(SettingsError, match="SQL_ASCII"):
+            open_records(postgres.server.url(name))
+    finally:
+        postgres.server.execute(f"DROP DATABASE {name}")
+
+
+def test_what_a_database_and_the_environment_are_set_to_does_not_count(postgres, fresh, execute, monkeypatch):
+    execute(f"ALTER DATABASE {fresh} SET default_transaction_isolation = 'repeatable read'")
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with contextlib.closing(connect(postgres.server.url(fresh))) as connection:
+        row = connection.execute(
+            "SELECT current_setting('transaction_isolation') AS is, %s AS text", ["地図"]
+        ).fetchone()
+    assert row == {"is": "read committed", "text": "地図"}
 
 
 @pytest.mark.parametrize(
