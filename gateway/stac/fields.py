@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# So that what is left is an item still.
+# What makes an item.
 DEFAULT = (
     "id", "type", "stac_version", "stac_extensions", "geometry", "bbox", "links", "assets", "collection",
     "properties.datetime", "properties.start_datetime", "properties.end_datetime",
@@ -17,15 +17,21 @@ TOP = frozenset({*(name for name in DEFAULT if "." not in name), "properties"})
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Names of members, with dots between those in one another: what is added to DEFAULT and what is left out."""
+    """Names of members, with dots between those in one another.
+
+    What is included is all that is wanted, without what is excluded; the longer name of two counts,
+    of equal ones the included. Where nothing is included all but the excluded is wanted, without both DEFAULT.
+    """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
     def of(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is wanted of an item."""
-        kept = _kept(item, [_path(name) for name in (*DEFAULT, *self.include)])
-        return _without(kept, [_path(name) for name in self.exclude])
+        wanted = [_path(name) for name in self.include or (() if self.exclude else DEFAULT)]
+        inner = {path[:length] for path in wanted for length in range(1, len(path) + 1)} if self.include else set()
+        unwanted = [path for path in map(_path, self.exclude) if path not in inner]
+        return _without(_kept(item, wanted) if wanted else item, unwanted)
 
 
 def _path(name: str) -> tuple[str, ...]:

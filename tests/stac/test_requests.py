@@ -98,12 +98,13 @@ ITEM = {
     ("include", "exclude", "expected"),
     [
         ((), (), {**ITEM, "properties": {"datetime": "d"}}),
-        (("title",), (), {**ITEM, "properties": {"datetime": "d", "title": "t"}}),
-        (("properties",), ("properties.title",), {**ITEM, "properties": {"datetime": "d", "eo:cloud.cover": 5}}),
-        (("properties.eo:cloud.cover",), ("datetime",), {**ITEM, "properties": {"eo:cloud.cover": 5}}),
-        ((), ("assets.data.href", "assets.thumbnail"), {**ITEM, "assets": {"data": {"type": "y"}}, "properties": {"datetime": "d"}}),
-        ((), ("assets", "links", "absent", "id.x"), {k: v for k, v in {**ITEM, "properties": {"datetime": "d"}}.items() if k not in ("assets", "links")}),
+        (("id", "title"), (), {"id": "1", "properties": {"title": "t"}}),
+        (("properties", "id"), ("properties.title",), {"id": "1", "properties": {"datetime": "d", "eo:cloud.cover": 5}}),
+        (("properties.eo:cloud.cover",), ("properties",), {"properties": {"eo:cloud.cover": 5}}),
+        (("type", "geometry"), ("geometry",), {"type": "Feature", "geometry": None}),
+        ((), ("assets.data.href", "assets.thumbnail"), {**ITEM, "assets": {"data": {"type": "y"}}}),
+        ((), ("assets", "links", "absent", "id.x"), {k: v for k, v in ITEM.items() if k not in ("assets", "links")}),
     ],
 )  # fmt: skip
-def test_fields_are_added_to_those_of_an_item_and_taken_away(include, exclude, expected):
+def test_fields_choose_what_is_included_without_what_is_excluded(include, exclude, expected):
     assert Fields(include, exclude).of(ITEM) == expected
