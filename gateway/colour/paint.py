@@ -33,13 +33,14 @@ Ranges = tuple[tuple[float, float], ...]
 
 
 def resolved(style: Style, view: View, format: TileFormat | None, stretch: Callable[[], Stretch | None]) -> Style:
-    """Return the style with what is left to the dataset filled in: bands and range of values of a picture.
+    """Return the style with what is left to the dataset filled in: bands and range of values of what has colours.
 
-    Raw formats, expressions and algorithms get the values as they are. Raises BadParameter for a band that the
-    dataset has not, and for a categorical colormap on values that are no categories.
+    Raw formats without a colormap, expressions and algorithms get the values as they are. Raises BadParameter for a
+    band that the dataset has not, and for a categorical colormap on values that are no categories.
     """
     _check(style, view)
-    if format not in (None, *PICTURES) or style.expression or style.algorithm:
+    coloured = format in (None, *PICTURES) or style.colormap or style.colormap_name
+    if not coloured or style.expression or style.algorithm:
         return style
     style = replace(style, bidx=style.bidx or view.picture_bands)
     if style.rescale or not _needs_range(style, view):
@@ -128,6 +129,26 @@ def picture(drawn: Drawn, style: Style, own: Colormap | None, format: TileFormat
     return Encoded(encode(chosen, pixels, drawn.mask if with_alpha else None), chosen, way)
 
 
+def asked(drawn: Drawn, style: Style) -> Drawn:
+    """Return values by what a style itself asks for: range, formula and colours, three bands and a mask with these.
+
+    Nothing is done that only pictures need. Raises what `picture` raises.
+    """
+    colormap = _colormap(style)
+    if not (style.rescale or style.color_formula or colormap):
+        return drawn
+    if drawn.pixels.dtype.kind == "c":
+        raise CannotBeDrawn("The values are complex numbers: ask for a part of them, as real(b1).")
+    pixels = _bytes(drawn, style.rescale) if style.rescale else drawn.pixels
+    if style.color_formula:
+        pixels = _by_formula(pixels, style.color_formula)
+    if not colormap:
+        return Drawn(pixels, drawn.mask)
+    if len(pixels) > 1:
+        raise BadParameter("colormap: give one band with bidx.")
+    return Drawn(*_coloured_by(pixels[0], drawn.mask, colormap))
+
+
 def _known_ranges(style: Style) -> Ranges:
     """Return the range of values that an algorithm is known to have."""
     known = RANGES.get(style.algorithm or "")
@@ -200,16 +221,21 @@ def _coloured_values(
     values: npt.NDArray[Any], mask: Bytes | None, colormap: Colormap, style: Style, format: TileFormat | None
 ) -> Encoded:
     """Return values of many bits in the colours that stand for them, what has none transparent."""
+    pixels, alpha = _coloured_by(values, mask, colormap)
+    chosen = format or _by_mask(alpha)
+    opaque = not style.return_mask or bool(alpha.min() == 255)
+    return Encoded(encode(chosen, pixels, None if opaque else alpha), chosen, "rio-tiler")
+
+
+def _coloured_by(values: npt.NDArray[Any], mask: Bytes | None, colormap: Colormap) -> tuple[Bytes, Bytes]:
+    """Return the colours of values, (3, rows, cols), and their alpha, (rows, cols): 0 for values without one."""
     from rio_tiler.colormap import apply_cmap  # noqa: PLC0415 - rio-tiler takes long to import
 
     intervals = isinstance(colormap[0][0], tuple)
     pixels, alpha = apply_cmap(values[None], list(colormap) if intervals else dict(colormap))  # type: ignore[arg-type]
     if mask is not None:
         alpha = np.where(mask > 0, alpha, np.uint8(0))
-    chosen = format or _by_mask(alpha)
-    opaque = not style.return_mask or bool(alpha.min() == 255)
-    body = encode(chosen, np.ascontiguousarray(pixels), None if opaque else np.ascontiguousarray(alpha))
-    return Encoded(body, chosen, "rio-tiler")
+    return np.ascontiguousarray(pixels), np.ascontiguousarray(alpha)
 
 
 def _bytes(drawn: Drawn, rescale: tuple[tuple[float, float], ...]) -> Bytes:

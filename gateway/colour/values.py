@@ -109,10 +109,10 @@ def _by_algorithm(image: ImageData, style: Style) -> tuple[ImageData, int]:
     return ImageData(found, crs=image.crs, bounds=bounds, band_descriptions=names), edge
 
 
-def handed_out(image: ImageData, mask: Mask | None, style: Style, format: TileFormat) -> Encoded:
-    """Return the values as GeoTIFF or NPY, the mask as a last band where it is wanted."""
-    data: Any = image.array.data
-    band = _mask_as(data.dtype, mask, data.shape[1:]) if style.return_mask else None
+def handed_out(image: ImageData, values: Drawn, style: Style, format: TileFormat) -> Encoded:
+    """Return values as GeoTIFF or NPY, the mask as a last band where it is wanted; they lie where the image does."""
+    data = values.pixels
+    band = _mask_as(data.dtype, values.mask, data.shape[1:]) if style.return_mask else None
     whole = data if band is None else np.concatenate([data, band[None]])
     if format is TileFormat.NPY:
         buffer = io.BytesIO()

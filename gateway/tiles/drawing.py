@@ -10,7 +10,7 @@ from rasterio.errors import RasterioError
 
 from gateway.colour.encode import encode
 from gateway.colour.model import Encoded, Style, TileFormat
-from gateway.colour.paint import PICTURES, check_bands, picture
+from gateway.colour.paint import PICTURES, asked, check_bands, picture
 from gateway.errors import BadParameter
 from gateway.ground.grid import Frame
 from gateway.reading.handles import Handle
@@ -75,11 +75,12 @@ def finished(
 
     place = Ground() if ground is None else Ground(ground.crs, ground.bounds)
     image, mask = image_of(found, style, view, place)
+    values = Drawn(np.ascontiguousarray(image.array.data), mask)
     if format is not None and format not in PICTURES:
-        return handed_out(image, mask, style, format)
+        return handed_out(image, asked(values, style), style, format)
     # The colours of the dataset are of its values, not of what an expression made of them.
     own = None if style.expression or style.algorithm else view.colormap
-    return picture(Drawn(np.ascontiguousarray(image.array.data), mask), style, own, format, "rio-tiler")
+    return picture(values, style, own, format, "rio-tiler")
 
 
 def check_amount(view: View, style: Style, height: int, width: int) -> None:

@@ -51,6 +51,8 @@ def rio_tilers(path, address, style, format):
     colours = cmap.get(style.colormap_name) if style.colormap_name else style.colormap
     if colours and not isinstance(colours, dict):
         colours = list(colours) if isinstance(colours[0][0], tuple) else dict(colours)
+    if format is TileFormat.TIF:
+        return image.render(style.return_mask, "GTIFF", colours)
     return image.render(style.return_mask, format.upper(), colours, **img_profiles[format.value])
 
 
@@ -85,6 +87,33 @@ def test_a_png_is_that_of_rio_tiler(tmp_path, bands, dtype, style, zoom):
     drawn, expected = rgba(ours), rgba(theirs)
     assert drawn.shape == expected.shape
     assert (drawn == expected).all(axis=0).mean() >= 0.97
+
+
+@pytest.mark.parametrize(
+    ("bands", "style"),
+    [
+        (1, Style()),
+        (1, Style(rescale=((0, 3000),))),
+        (1, Style(rescale=((0, 3000),), colormap_name="viridis")),
+        (1, Style(colormap=(((0, 500), (9, 8, 7, 255)), ((700, 4000), (1, 2, 3, 255))))),
+        (3, Style(rescale=((0, 3000),), return_mask=False)),
+    ],
+)
+def test_a_geotiff_has_the_range_and_the_colours_that_it_is_asked_with(tmp_path, bands, style):
+    path = write(tmp_path / "a.tif", steps(bands, "uint16", 3000), utm())
+    address = address_over(path, 12)
+    with engine_of(path) as (engine, record):
+        ours = decoded(engine.tile(record, address, style, TileFormat.TIF).body)
+    theirs = decoded(rio_tilers(path, address, style, TileFormat.TIF))
+    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+    assert (ours == theirs).all(axis=0).mean() >= 0.97
+
+
+@pytest.mark.parametrize("style", [Style(colormap_name="nosuch"), Style(color_formula="nosuch R 1")])
+def test_values_too_are_refused_with_colours_that_there_are_not(tmp_path, style):
+    path = write(tmp_path / "a.tif", steps(1), utm())
+    with engine_of(path) as (engine, record), pytest.raises(BadParameter, match="color"):
+        engine.tile(record, address_over(path, 12), style, TileFormat.NPY)
 
 
 @pytest.mark.parametrize("format", [JPEG, WEBP, None])
