@@ -210,7 +210,8 @@ def _stored(records: Records, found: Rechecked, seen: Seen) -> bool:
     if found.status is RecheckStatus.ALTERED:
         detail["sha256_before"] = found.before.sha256
     row = AuditRow("dataset.judged", dataset_id=found.now.id, version=version, detail=detail)
-    if found.now == found.before:
+    # The same verdict at another moment is equal, and yet to be stored: it is known to hold since then.
+    if found.now == found.before and found.now.report.checked_at == found.before.report.checked_at:
         records.append_audit([row])
         return True
     verdict = Verdict(

@@ -117,6 +117,17 @@ def test_all_bytes_are_read_only_where_a_digest_is_due(tmp_path, depth, version_
     assert (found.sha256 is not None) is digested
 
 
+def test_the_same_verdict_at_a_later_moment_is_stored_and_changes_nothing_else(tmp_path):
+    records, later = open_records(tmp_path / "gateway.db"), datetime(2026, 5, 1, tzinfo=UTC)
+    known = dataset(Report("blocks", checked_at=NOW))
+    records.register_dataset(known, AuditRow("test.act"))
+    again = Seen(Inspection(Report("blocks", checked_at=later), None), ObjectStat("1", 9, NOW), None)
+    assert settle(records, known, again).changes == ()
+    now = records.dataset(known.id)
+    assert (now, now.report.checked_at) == (known, later)
+    records.close()
+
+
 def test_a_record_that_was_removed_meanwhile_is_not_brought_back(tmp_path):
     records = open_records(tmp_path / "gateway.db")
     found = settle(records, dataset(), seen())

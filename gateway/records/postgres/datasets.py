@@ -85,7 +85,7 @@ def _insert(connection: Bounded, dataset: Dataset) -> bool:
 def change(connection: Bounded, dataset_id: str, wanted: Change, row: AuditRow) -> Dataset | None:
     """Return the dataset after the change, or None where there is none. In a transaction."""
     known = by_id(connection, dataset_id, "FOR UPDATE")
-    return None if known is None else _store(connection, known, wanted.of(known), row)
+    return None if known is None else _store(connection, known, replace(wanted.of(known), updated_at=row.at), row)
 
 
 def judge(connection: Bounded, known: Dataset, verdict: Verdict, row: AuditRow, wanted: Change) -> Dataset | None:
@@ -93,12 +93,14 @@ def judge(connection: Bounded, known: Dataset, verdict: Verdict, row: AuditRow, 
     now = by_id(connection, known.id, "FOR UPDATE")
     if now is None or not same_verdict(now, known):
         return None
-    return _store(connection, now, verdict.of(wanted.of(now)), row)
+    then = verdict.of(wanted.of(now))
+    # The same verdict at another moment is no change of what the dataset is.
+    return _store(connection, now, replace(then, updated_at=now.updated_at if then == now else row.at), row)
 
 
 def _store(connection: Bounded, known: Dataset, now: Dataset, row: AuditRow) -> Dataset:
     """Return the dataset as it is stored: the columns in which it differs from what this transaction has read."""
-    before, after = columns_of(known), columns_of(replace(now, updated_at=row.at))
+    before, after = columns_of(known), columns_of(now)
     changed = {name: value for name, value in after.items() if value != before[name]}
     if "collection" in changed:
         collections.make(connection, now.collection, row.at)

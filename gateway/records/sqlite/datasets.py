@@ -72,7 +72,7 @@ def register_all(database: Database, new: Sequence[tuple[Dataset, AuditRow]]) ->
 def change(database: Database, dataset_id: str, wanted: Change, row: AuditRow) -> Dataset | None:
     """Return the dataset after the change, or None where there is none. In a transaction."""
     known = by_id(database, dataset_id)
-    return None if known is None else _store(database, known, wanted.of(known), row)
+    return None if known is None else _store(database, known, replace(wanted.of(known), updated_at=row.at), row)
 
 
 def judge(database: Database, known: Dataset, verdict: Verdict, row: AuditRow, wanted: Change) -> Dataset | None:
@@ -80,12 +80,14 @@ def judge(database: Database, known: Dataset, verdict: Verdict, row: AuditRow, w
     now = by_id(database, known.id)
     if now is None or not same_verdict(now, known):
         return None
-    return _store(database, now, verdict.of(wanted.of(now)), row)
+    then = verdict.of(wanted.of(now))
+    # The same verdict at another moment is no change of what the dataset is.
+    return _store(database, now, replace(then, updated_at=now.updated_at if then == now else row.at), row)
 
 
 def _store(database: Database, known: Dataset, now: Dataset, row: AuditRow) -> Dataset:
     """Return the dataset as it is stored: the columns in which it differs from what this transaction has read."""
-    before, after = dataset_row(known), dataset_row(replace(now, updated_at=row.at))
+    before, after = dataset_row(known), dataset_row(now)
     changed = {name: value for name, value in after.items() if value != before[name]}
     if "collection" in changed:
         collections.make(database, now.collection, row.at)
