@@ -28,6 +28,8 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 from scripts.clustering.gateway import ROOT, Gateway
 
 KEY = "drill-key-0123456789-abcdefghijklmnop"
+# On a machine with other work, whose processors all of it waits for.
+START_SECONDS = 120.0
 REQUESTS = "SELECT request_id FROM audit WHERE action = ?"
 
 
@@ -82,9 +84,22 @@ class Server(Gateway):
         self._reader.start()
 
     def __enter__(self) -> Server:
-        until_true(lambda: any("accepting on" in line for line in self.lines), 30)
-        self.port = int(re.search(r"accepting on \S+ port (\d+)", "".join(self.lines))[1])  # type: ignore[index]
+        try:
+            until_true(lambda: self._port() is not None or self.process.poll() is not None, START_SECONDS)
+            if self.process.poll() is not None:
+                self._reader.join()
+                raise RuntimeError(f"the server has ended: {''.join(self.lines[-3:])}")
+        except (RuntimeError, TimeoutError):
+            # Nobody else would end it.
+            self.__exit__()
+            raise
+        self.port = self._port() or 0
         return self
+
+    def _port(self) -> int | None:
+        """Return where the server accepts, None as long as it does not."""
+        found = re.search(r"accepting on \S+ port (\d+)", "".join(self.lines))
+        return int(found[1]) if found else None
 
     def __exit__(self, *exc_info: object) -> None:
         if self.process.poll() is None:

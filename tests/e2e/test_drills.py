@@ -5,11 +5,12 @@ import sys
 
 import pytest
 
+from scripts.drilling import server
 from scripts.drilling.faults import faults
 from scripts.drilling.kill import kill
 from scripts.drilling.postgres import postgres
 from scripts.drilling.recorder import recorder, workers
-from scripts.drilling.server import Outcome
+from scripts.drilling.server import Outcome, Server
 from scripts.drilling.signals import signals
 from scripts.drilling.slow import slowloris, stall
 from scripts.drilling.splice import splice
@@ -24,6 +25,19 @@ def test_a_promise_that_is_not_kept_is_told():
     outcome.promise(True, "kept")
     outcome.promise(False, "not kept")
     assert outcome.broken == ["not kept"]
+
+
+def test_a_server_that_ends_before_it_accepts_is_told_of_at_once(tmp_path):
+    with pytest.raises(RuntimeError, match="not today"), Server(tmp_path, patch="raise SystemExit('not today')"):
+        pass
+
+
+def test_a_server_that_does_not_accept_in_time_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "START_SECONDS", 0.1)
+    slow = Server(tmp_path, patch="import time; time.sleep(600)")
+    with pytest.raises(TimeoutError), slow:
+        pass
+    assert slow.process.poll() is not None
 
 
 def test_killed_workers_lose_no_row_and_sigterm_cuts_no_answer(tmp_path):
