@@ -62,7 +62,10 @@ def capabilities(
     found = grid(grid_name)
     least, most = zooms or (found.minzoom, found.maxzoom)
     matrices = "".join(_matrix(found.matrix(zoom), side) for zoom in range(least, most + 1))
-    operations = "".join(_operation(name, endpoint) for name in names)
+    operations = "".join(_operation(name, endpoint, "KVP") for name in names)
+    if "GetTile" not in names:
+        # Clients look for it before they take the templates of the layers.
+        operations += _operation("GetTile", endpoint, "RESTful")
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <Capabilities {NAMESPACES}>
  <ows:ServiceIdentification><ows:Title>{escape(title)}</ows:Title><ows:ServiceType>OGC WMTS</ows:ServiceType>\
@@ -114,13 +117,13 @@ def _style(name: str, legend: str | None, *, default: bool) -> str:
     return f"   <Style{flag}><ows:Identifier>{escape(name)}</ows:Identifier>{picture}</Style>\n"
 
 
-def _operation(name: str, endpoint: str) -> str:
+def _operation(name: str, endpoint: str, encoding: str) -> str:
     # OGC 07-057r7 section 8.1: a KVP address ends in "?" or "&".
     address = quoteattr(f"{endpoint}{'&' if '?' in endpoint else '?'}")
-    kvp = "<ows:AllowedValues><ows:Value>KVP</ows:Value></ows:AllowedValues>"
+    values = f"<ows:AllowedValues><ows:Value>{encoding}</ows:Value></ows:AllowedValues>"
     return (
         f'<ows:Operation name="{name}"><ows:DCP><ows:HTTP><ows:Get xlink:href={address}>'
-        f'<ows:Constraint name="GetEncoding">{kvp}</ows:Constraint></ows:Get></ows:HTTP></ows:DCP></ows:Operation>'
+        f'<ows:Constraint name="GetEncoding">{values}</ows:Constraint></ows:Get></ows:HTTP></ows:DCP></ows:Operation>'
     )
 
 

@@ -32,11 +32,11 @@ def near(found: np.ndarray, raster: rasterio.DatasetReader, lonlats) -> None:
 PLACES = [(-30, 30), (10, 20), (134, -25), (-150, -10), (100, 60)]
 
 
-async def test_owslib_lists_the_layer_and_gets_its_tiles(base_url, http_server, samples):
-    url = f"{base_url}/api/datasets/{samples.marble.id}/WMTSCapabilities.xml"
+@pytest.mark.parametrize("whose", ["datasets/{}/", ""])
+async def test_owslib_lists_the_layer_and_gets_its_tiles(base_url, http_server, samples, whose):
+    url = f"{base_url}/api/{whose.format(samples.marble.id)}WMTSCapabilities.xml"
     service = await asyncio.to_thread(WebMapTileService, url)
-    (layer,) = service.contents.values()
-    assert layer.title == "Blue Marble"
+    (layer,) = (each for each in service.contents.values() if each.title == "Blue Marble")
     assert "WebMercatorQuad" in service.tilematrixsets
     tile = await asyncio.to_thread(
         service.gettile, layer=layer.id, tilematrixset="WebMercatorQuad", tilematrix="0", row=0, column=0,
