@@ -20,8 +20,11 @@ def prune(records: Records, rows: Iterable[dict[str, Any]], until: datetime, arc
     """Return what was taken out of the audit: archived, durable and on record before it is deleted.
 
     `rows` are those older than `until`, oldest first. Nothing is written where there are none. Raises SettingsError
-    when the archive is there already or cannot be written; then nothing is deleted.
+    when the archive is there already or cannot be written, and RecordsUnavailable where another role prunes; then
+    nothing is deleted.
     """
+    # Before the archive: one that nothing is deleted after would be in the way of the next.
+    records.require_pruner()
     try:
         archived = write_archive(archive, rows)
     except OSError as error:

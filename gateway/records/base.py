@@ -252,6 +252,9 @@ class Records(ArchiveRecords, Protocol):
     def prunable_until(self, before: datetime) -> datetime:
         """Return the moment before which rows can be deleted when those before `before` are to be."""
 
+    def require_pruner(self) -> None:
+        """Return when rows of the audit may be deleted. Raises RecordsUnavailable where another role may."""
+
     def prune_audit(self, until: datetime, archived: Archived, row: AuditRow) -> int:
         """Return how many rows were deleted for good: those that were archived and are older than `until`.
 

@@ -13,6 +13,8 @@ from gateway.records.base import Archived
 from gateway.records.postgres import audit_rows, partitions
 from gateway.records.postgres.connection import Bounded, one
 
+OWNS = "SELECT pg_has_role(relowner, 'USAGE') AS owns FROM pg_class WHERE oid = 'audit'::regclass"
+
 
 def prune(connection: Bounded, until: datetime, archived: Archived, row: AuditRow) -> int:
     """Return how many rows were deleted for good, those before the month of `until`; `row` is stored with that.
@@ -35,6 +37,13 @@ def prune(connection: Bounded, until: datetime, archived: Archived, row: AuditRo
         for month in old:
             connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(partitions.partition_of(month))))
     return counted
+
+
+def require_owner(connection: Bounded) -> None:
+    """Return when the connection's role owns the audit. Raises RecordsUnavailable."""
+    if not one(connection, OWNS):
+        reason = "its tables belong to another role: DATABASE_OWNER_URL must name it"
+        raise RecordsUnavailable("The audit cannot be pruned.").because(reason)
 
 
 def finish(connection: Bounded) -> None:

@@ -192,6 +192,11 @@ class PostgresRecords:
         """Return the beginning of the month of `before`: only whole months can be deleted."""
         return month_of(before)
 
+    def require_pruner(self) -> None:
+        """Return when the role of the owner's URL owns the audit. Raises RecordsUnavailable."""
+        with self._long(self._owner_url) as connection:
+            pruning.require_owner(connection)
+
     def prune_audit(self, until: datetime, archived: Archived, row: AuditRow) -> int:
         """Return how many rows were deleted: the months before that of `until`, if they are what was archived."""
         with self._long(self._owner_url) as connection:

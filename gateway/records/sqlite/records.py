@@ -188,6 +188,9 @@ class SqliteRecords:
         """Return `before`: any rows can be deleted."""
         return before
 
+    def require_pruner(self) -> None:
+        """Return at once: who may write into the file may prune."""
+
     def prune_audit(self, until: datetime, archived: Archived, row: AuditRow) -> int:
         """Return how many rows were deleted: those with the archive's numbers that are older than `until`."""
         pruned, rows, first = 0, [row], archived.first_id

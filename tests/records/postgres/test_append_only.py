@@ -1,8 +1,13 @@
 """Rows of the audit stay as they are, whoever tries."""
 
+from contextlib import closing
+from datetime import UTC, datetime
+
 import psycopg
 import pytest
 
+from gateway.cli.prune import prune
+from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow, Grant, Level
 from gateway.records import AuditQuery, Change, open_records
 from gateway.records.postgres.partitions import month_of, partition_of
@@ -71,3 +76,17 @@ def test_the_servers_role_may_do_all_that_the_records_do(roles):
     records.ping()
     assert len(list(records.audit_rows(AuditQuery()))) == 6
     records.close()
+
+
+def test_a_prune_by_the_servers_role_is_refused_before_it_writes_an_archive(roles, tmp_path):
+    url, owner_url = roles
+    open_records(url, owner_url=owner_url).close()
+    with (
+        closing(open_records(url)) as records,
+        pytest.raises(RecordsUnavailable, match="cannot be pruned") as refused,
+    ):
+        prune(records, iter([{"id": 1}]), datetime(2026, 3, 1, tzinfo=UTC), tmp_path / "archive")
+    assert "DATABASE_OWNER_URL" in refused.value.told
+    assert list(tmp_path.iterdir()) == []
+    with closing(open_records(url, owner_url=owner_url)) as records:
+        records.require_pruner()
