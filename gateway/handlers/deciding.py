@@ -9,6 +9,7 @@ from typing import TypeVar
 from gateway.errors import RecordsUnavailable, StorageUnavailable
 from gateway.gatekeeper import Wait
 from gateway.handlers.results import ThreadResults
+from gateway.handlers.revisions import Revisions
 from gateway.ids import dataset_uuid
 from gateway.pools import Pool
 from gateway.records import NotRemembered, Revision
@@ -42,6 +43,7 @@ class Decisions:
         self._results = results
         self._recent: Remembered[str, bool] = Remembered(REMEMBERED, RECENT_SECONDS)
         self._remembering = services.records.remembering
+        self._revisions = None if self._remembering is None else Revisions(self._remembering, results)
         # For a right as long as for a row.
         self._revision_seconds = services.settings.audit_wait_seconds
         self._pools = {wait: services.pools[pool] for wait, pool in POOLS.items()}
@@ -78,11 +80,11 @@ class Decisions:
 
         Raises RecordsUnavailable.
         """
-        if self._remembering is None:
+        if self._revisions is None:
             return None
         try:
             async with asyncio.timeout(self._revision_seconds):
-                return await self._results.expect(self._remembering.revision(dataset_uuid(dataset_id) or dataset_id))
+                return await self._revisions.expect(dataset_uuid(dataset_id) or dataset_id)
         except TimeoutError:
             raise RecordsUnavailable("The database does not answer.") from None
 

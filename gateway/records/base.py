@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -137,8 +137,8 @@ class NotRemembered(Exception):
 class Remembering(Protocol):
     """The standings that a process remembers of a database in a network."""
 
-    def revision(self, dataset_id: str) -> Future[Revision]:
-        """Return a future of the dataset's revision, read after this call; it may fail with RecordsUnavailable."""
+    def revisions(self, dataset_ids: Sequence[str]) -> Future[Mapping[str, Revision]]:
+        """Return a future of the datasets' revisions, read after this call; it may fail with RecordsUnavailable."""
 
     def as_of(self, dataset_id: str, revision: Revision) -> AbstractContextManager[None]:
         """Return a context within which, in this thread, `standing` of the dataset answers from memory alone.

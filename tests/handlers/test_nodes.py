@@ -76,10 +76,10 @@ async def test_a_repeated_request_takes_no_thread_and_keeps_the_loop_waiting_for
     pool, beacon = world.services.pools[Pool.DISK], world.services.records._beacon
     submitted, asked, submit, ask = [], [], pool.submit, beacon.ask
     monkeypatch.setattr(pool, "submit", lambda *args: submitted.append(args) or submit(*args))
-    monkeypatch.setattr(beacon, "ask", lambda dataset_id: asked.append(dataset_id) or ask(dataset_id))
+    monkeypatch.setattr(beacon, "ask", lambda dataset_ids: asked.append(dataset_ids) or ask(dataset_ids))
     decided = Wait.NOTHING
     assert (await fetch(path, token=ben, headers=RANGE)).code == 206
-    assert asked == [known.id]
+    assert asked == [[known.id]]
     assert [args for args in submitted if decided in args] == []
     assert len(submitted) == 0
 

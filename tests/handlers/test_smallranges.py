@@ -284,12 +284,12 @@ async def test_a_revision_that_takes_too_long_becomes_a_503_after_one_wait(world
     dataset, token = world.add(), world.bearer()
     await fetch(path_of(dataset), token=token, headers=RANGE)
     asked, remembering = [], world.services.records.remembering
-    monkeypatch.setattr(remembering, "revision", lambda dataset_id: asked.append(dataset_id) or Future())
+    monkeypatch.setattr(remembering, "revisions", lambda dataset_ids: asked.append(dataset_ids) or Future())
     monkeypatch.setattr(app.settings["decisions"], "_revision_seconds", 0.05)
     response = await fetch(path_of(dataset), token=token, headers=RANGE)
     assert problem(response)["detail"] == "The database does not answer."
     assert response.code == 503
-    assert (asked, rides, app.settings["load"].requests) == ([dataset.id], [], 0)
+    assert (asked, rides, app.settings["load"].requests) == ([[dataset.id]], [], 0)
     assert len(world.audit("download.cog")) == 1
 
 

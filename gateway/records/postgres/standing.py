@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 
@@ -40,14 +40,14 @@ class FollowedStandings:
 
     def _asked(self, dataset_id: str) -> Revision:
         try:
-            return self._beacon.ask(dataset_id).result(ANSWER_SECONDS)
+            return self._beacon.ask([dataset_id]).result(ANSWER_SECONDS)[dataset_id]
         except TimeoutError:
             # Such as a server that has fallen silent, or a name that is not resolved.
             raise RecordsUnavailable("The database does not answer.") from None
 
-    def revision(self, dataset_id: str) -> Future[Revision]:
-        """Return a future of the dataset's revision, read after this call."""
-        return self._beacon.ask(dataset_id)
+    def revisions(self, dataset_ids: Sequence[str]) -> Future[Mapping[str, Revision]]:
+        """Return a future of the datasets' revisions, read after this call."""
+        return self._beacon.ask(dataset_ids)
 
     @contextmanager
     def as_of(self, dataset_id: str, revision: Revision) -> Iterator[None]:

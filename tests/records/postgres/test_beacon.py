@@ -40,18 +40,19 @@ def test_who_asks_while_a_query_runs_shares_the_next_one(beacon, monkeypatch):
         return read(ids)
 
     monkeypatch.setattr(beacon, "_read", slowly)
-    first = beacon.ask("a")
+    first = beacon.ask(["a"])
     while not asked:
         time.sleep(0.001)
-    others = [beacon.ask(name) for name in ("b", "c", "b")]
+    others = [beacon.ask(names) for names in (["b"], ["c", "b"], ["b"])]
     go_on.set()
-    assert {each.result(60) for each in (first, *others)} == {first.result()}
+    told = first.result(60)["a"]
+    assert [each.result(60) for each in others] == [{"b": told}, {"c": told, "b": told}, {"b": told}]
     assert asked == [["a"], ["b", "c"]]
 
 
 def test_a_revision_is_another_one_after_each_change_and_never_an_old_one_again(url, beacon):
     with closing(open_records(url)) as records:
-        seen = [beacon.ask(ID).result(60)]
+        seen = [beacon.ask([ID]).result(60)[ID]]
         for change in (
             lambda: register(records, dataset(1)),
             lambda: records.change_dataset(ID, Change(title="New"), act()),
@@ -60,7 +61,7 @@ def test_a_revision_is_another_one_after_each_change_and_never_an_old_one_again(
             lambda: records.set_disabled("ana", True, act()),
         ):
             change()
-            seen.append(beacon.ask(ID).result(60))
+            seen.append(beacon.ask([ID]).result(60)[ID])
         # Removed, it has none, as before it came.
         assert seen[0] == seen[3]
         assert len(set(seen)) == len(seen) - 1
@@ -72,10 +73,10 @@ def test_another_connection_remembers_nothing(postgres, url):
         Proxy(postgres.server.port) as proxy,
         closing(Beacon(postgres.server.tcp_url(name, proxy.port))) as beacon,
     ):
-        before = beacon.ask(ID).result(60)
-        assert beacon.ask(ID).result(60) == before
+        before = beacon.ask([ID]).result(60)[ID]
+        assert beacon.ask([ID]).result(60)[ID] == before
         proxy.drop()
-        after = beacon.ask(ID).result(60)
+        after = beacon.ask([ID]).result(60)[ID]
         assert after != before
         assert after[1:] == before[1:]
 
@@ -83,7 +84,7 @@ def test_another_connection_remembers_nothing(postgres, url):
 def test_who_asks_a_database_that_is_away_is_told(monkeypatch):
     monkeypatch.setattr("gateway.records.postgres.beacon.PATIENCE_SECONDS", 0.2)
     with closing(Beacon("postgresql://gateway@127.0.0.1:1/none")) as beacon:
-        asked = [beacon.ask(name) for name in "ab"]
+        asked = [beacon.ask([name]) for name in "ab"]
         errors = [each.exception(60) for each in asked]
         assert all(isinstance(error, RecordsUnavailable) for error in errors)
         assert errors[0] is not errors[1]
@@ -94,7 +95,7 @@ def test_closed_it_tells_those_who_ask(url):
     beacon.close()
     beacon.close()
     with pytest.raises(RecordsUnavailable, match="closed"):
-        beacon.ask(ID).result(60)
+        beacon.ask([ID]).result(60)[ID]
 
 
 def test_an_empty_table_is_told_and_ends_no_thread(records, execute, monkeypatch):
@@ -110,7 +111,7 @@ def test_an_empty_table_is_told_and_ends_no_thread(records, execute, monkeypatch
 def test_within_as_of_memory_answers_or_nobody_does(records):
     register(records, dataset(1))
     remembering = records.remembering
-    revision = remembering.revision(ID).result(60)
+    revision = remembering.revisions([ID]).result(60)[ID]
     with remembering.as_of(ID, revision), pytest.raises(NotRemembered):
         records.standing(ID, None)
     known = records.standing(ID, None)
@@ -119,7 +120,7 @@ def test_within_as_of_memory_answers_or_nobody_does(records):
         with pytest.raises(NotRemembered):
             records.standing(ID, "ana")
     records.change_dataset(ID, Change(title="New"), act())
-    with remembering.as_of(ID, remembering.revision(ID).result(60)), pytest.raises(NotRemembered):
+    with remembering.as_of(ID, remembering.revisions([ID]).result(60)[ID]), pytest.raises(NotRemembered):
         records.standing(ID, None)
 
 
