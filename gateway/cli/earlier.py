@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,7 @@ import click
 from gateway.buckets import BucketSource
 from gateway.cli.named import Named
 from gateway.cog import reaches, usual_depth
+from gateway.cog.depths import DEPTHS
 from gateway.digests import Digests
 from gateway.errors import GatewayError
 from gateway.files import version_of
@@ -71,6 +73,8 @@ class Earlier:
     def _opened(self, path: Path) -> BinaryIO:
         with ExitStack() as stack:
             file = stack.enter_context(os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b"))
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise click.BadParameter(f"{path} is no regular file", param_hint="--resume")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -101,7 +105,7 @@ class Earlier:
             bad = bool(told["errors"]) or (self._strict and bool(told["warnings"]))
         except (ValueError, TypeError, KeyError, RecursionError):
             return False
-        if not isinstance(depth, str | None):
+        if depth is not None and depth not in DEPTHS:
             return False
         version = told.get("version")
         if isinstance(name, str) and isinstance(version, str) and reaches(depth, self._wanted(name)):

@@ -27,6 +27,8 @@ PREFIX = "cog-gateway"
 # A connection and an answer take so long at most.
 ANSWER_SECONDS = 0.05
 REST_SECONDS = 1.0
+# What is no number is no count, whoever has written it.
+FAILURES = (RedisError, ValueError)
 # A count of nothing, by which is found out whether Valkey counts, leaves its key there for this long.
 TRIED_SECONDS = 1
 
@@ -125,7 +127,7 @@ class ValkeyCounts:
         try:
             with self._timed():
                 return there(self._storage)
-        except RedisError as error:
+        except FAILURES as error:
             self._lost(error)
         return here()
 
@@ -134,7 +136,7 @@ class ValkeyCounts:
             with self._timed():
                 # With the key that was asked for last: it may be this one alone that fails.
                 self._storage.incr(self._storage.last_key, TRIED_SECONDS, 0)
-        except RedisError as error:
+        except FAILURES as error:
             self._lost(error)
             return False
         if self._away:
@@ -150,7 +152,7 @@ class ValkeyCounts:
         finally:
             self._began_at = None
 
-    def _lost(self, error: RedisError) -> None:
+    def _lost(self, error: Exception) -> None:
         if not self._away:
             told = (str(error).splitlines() or [type(error).__name__])[0]
             log.warning("Limits are counted by this machine alone: Valkey at %s: %s", self._place, told)

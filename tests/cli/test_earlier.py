@@ -108,3 +108,14 @@ def test_two_commands_do_not_write_one_report(gateway, report):
         fcntl.flock(held, fcntl.LOCK_EX)
         result = gateway.run("check", gateway.data, "--resume", report, exit_code=2)
     assert f"another command writes {report}" in result.stderr
+
+
+@pytest.mark.parametrize("depth", ["[1]", '{"a": 1}', '"deepest"', "[" * 50_000])
+def test_lines_of_a_report_that_nobody_wrote_are_refused_in_words(gateway, report, depth):
+    report.write_text(f'{{"source": "a.tif", "errors": [], "warnings": [], "version": "1", "depth": {depth}}}\n')
+    result = gateway.run("check", gateway.data, "--resume", report, exit_code=2)
+    assert "line 1 is none of its lines" in result.stderr
+
+
+def test_what_never_ends_is_no_report(gateway):
+    assert "no regular file" in gateway.run("check", gateway.data, "--resume", "/dev/full", exit_code=2).stderr

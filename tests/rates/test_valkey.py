@@ -121,6 +121,18 @@ def test_an_error_of_valkey_is_as_good_as_none_and_said_once(nodes, valkey, rest
         assert allowed(one) == 3
 
 
+def test_a_count_that_is_no_number_is_as_good_as_an_error(nodes, valkey, rest, caplog):
+    one, _ = nodes
+    assert one.count("failure", "203.0.113.7", 1, 60) == 1
+    with valkey.client() as client:
+        (key,) = client.keys("*window/failure*")
+        client.set(key, "something else")
+    assert one.counted("failure", "203.0.113.7", 1) == 1
+    assert one.counts_alone()
+    (text,) = caplog.messages
+    assert ALONE in text
+
+
 def test_scripts_that_valkey_has_forgotten_are_given_to_it_again(nodes, valkey, caplog):
     one, _ = nodes
     with valkey.client() as client:
