@@ -1,9 +1,11 @@
 """What every test stands on: the pytest-tornado plugin on pytest 9, and a loop that leaves nothing behind."""
 
 import asyncio
+import os
 import signal
 import sys
 import types
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,7 @@ LONGEST = (
 TESTS = Path(__file__).parent
 
 pytest_plugins = [
-    "pytest_tornado.plugin", "tests.patience", "tests.s3", "tests.postgres", "tests.valkey", "tests.browsing",
+    "pytest_tornado.plugin", "tests.patience", "tests.s3", "tests.postgres", "tests.nodes", "tests.valkey", "tests.browsing",
 ]  # fmt: skip
 
 
@@ -41,12 +43,9 @@ def io_loop():
 
 
 def pytest_configure(config) -> None:
-    """Let SIGTERM end a run like Ctrl-C, so that its database and its store end with it.
-
-    Where the tests run themselves signals stay as they are.
-    """
-    if getattr(config.option, "numprocesses", None):
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let SIGTERM end a run like Ctrl-C, so that what it has started ends with it; what tests fork takes it as always."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.register_at_fork(after_in_child=partial(signal.signal, signal.SIGTERM, signal.SIG_DFL))
 
 
 def pytest_collection_modifyitems(items) -> None:
@@ -56,6 +55,9 @@ def pytest_collection_modifyitems(items) -> None:
 
 
 @pytest.fixture
-def database_url() -> str | None:
+def database_url(nodes, request) -> str | None:
     """Where the records are; what is about them takes `database`, each kind of database in turn."""
-    return None
+    if nodes == 1:
+        return None
+    postgres = request.getfixturevalue("postgres")
+    return postgres.server.tcp_url(postgres.emptied())

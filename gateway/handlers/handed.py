@@ -39,9 +39,9 @@ class HandingHandler(AuditedHandler):
     async def tile_token(self, dataset: Dataset, through_roles: frozenset[str]) -> str:
         """Return a tile token for the caller: the one they came with, else the one of the current step of the clock.
 
-        The first new one of a document counts for MINT_RATE, and each is on record before it leaves; one that was
-        handed out before counts for nothing, nor does HEAD, which hands out none. Raises TooManyRequests and
-        RecordsUnavailable.
+        The first new one of a document counts for MINT_RATE, and each is on record before it leaves; one that
+        is on record already counts for nothing, whichever worker or node handed it out, nor does HEAD, which hands
+        out none. Raises TooManyRequests and RecordsUnavailable.
         """
         if self.principal.kind is TokenKind.TILES:
             return self.credential.tokens[0]
@@ -56,21 +56,26 @@ class HandingHandler(AuditedHandler):
             token_id=str(uuid.uuid5(uuid.NAMESPACE_OID, name)),
         )  # fmt: skip
         if self.request.method != "HEAD" and not handed.holds(token_id):
-            if not self.counted:
-                await self.spend_shared("mint", self.principal.user)
-                self.counted = True
-            detail = {
-                "typ": TokenKind.TILES, "lifetime_seconds": lifetime_seconds,
-                "handed_out_at": utc_text(datetime.now(UTC)),
-            }  # fmt: skip
-            await self.on_record(
-                self.row(
-                    "token.minted", dataset_id=dataset.id, version=dataset.version, status=200, token_id=token_id,
-                    detail=detail,
-                    # The same key in every worker and node: whoever comes second adds no row.
-                    at=datetime.fromtimestamp(began, UTC), row_id=token_id,
-                )
-            )  # fmt: skip
+            await self._recorded(dataset, began, token_id, lifetime_seconds)
             handed.keep(token_id)
-            self.services.metrics.tokens.add(TokenKind.TILES)
         return token
+
+    async def _recorded(self, dataset: Dataset, began: float, token_id: str, lifetime_seconds: int) -> None:
+        """Return when the token is on record; one that was not counts for MINT_RATE."""
+        detail = {
+            "typ": TokenKind.TILES, "lifetime_seconds": lifetime_seconds,
+            "handed_out_at": utc_text(datetime.now(UTC)),
+        }  # fmt: skip
+        row = self.row(
+            "token.minted", dataset_id=dataset.id, version=dataset.version, status=200, token_id=token_id,
+            detail=detail,
+            # The same key in every worker and node: whoever comes second adds no row.
+            at=datetime.fromtimestamp(began, UTC), row_id=token_id,
+        )  # fmt: skip
+        if await self.in_thread(self.services.records.holds, row):
+            return
+        if not self.counted:
+            await self.spend_shared("mint", self.principal.user)
+            self.counted = True
+        await self.on_record(row)
+        self.services.metrics.tokens.add(TokenKind.TILES)

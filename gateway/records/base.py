@@ -246,6 +246,9 @@ class Records(ArchiveRecords, Protocol):
     def append_audit(self, rows: Sequence[AuditRow]) -> None:
         """Return when all rows are durable; none is stored on an error. No rows: only tries if one could be."""
 
+    def holds(self, row: AuditRow) -> bool:
+        """Return whether a row with this one's `at` and `row_id` is stored."""
+
     def audit_rows(self, query: AuditQuery) -> Iterator[StoredAuditRow]:
         """Return the rows, oldest first, read as they are taken; rows written meanwhile are not among them."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tornado.httpclient import HTTPRequest
+from tornado.testing import bind_unused_port
 
 from gateway.app import make_app, make_server
 from gateway.cog import inspect
@@ -59,6 +60,8 @@ class World:
     folder: Path
     cog: Path
     datasets: list[Dataset] = field(default_factory=list)
+    # Those of further nodes.
+    others: list[Services] = field(default_factory=list)
 
     def add(self, name: str = "elevation.tif", **values: Any) -> Dataset:
         """Copy the COG into the root and register it; `values` go into the dataset."""
@@ -86,18 +89,29 @@ class World:
 
     def audit(self, action: str | None = None) -> list[AuditRow]:
         """Return the rows on record, after everything noted so far."""
-        self.services.refusals.settle()
-        self.services.audit.record(AuditRow("test.mark")).result(SECONDS)
+        for services in (self.services, *self.others):
+            services.refusals.settle()
+            services.audit.record(AuditRow("test.mark")).result(SECONDS)
         rows = [stored.row for stored in self.services.records.audit_rows(AuditQuery(action=action))]
         return [row for row in rows if not row.action.startswith("test.")]
 
 
 @pytest.fixture
-def settings(tmp_path, request, database_url) -> Settings:
+def shared(database_url, nodes, request) -> dict[str, str | None]:
+    """The settings that nodes have in common besides their roots: where records and counts are."""
+    if nodes == 1:
+        return {"database_url": database_url}
+    balanced = request.getfixturevalue("balanced")
+    balanced.forget()
+    return {"database_url": database_url, "valkey_url": balanced.valkey.url}
+
+
+@pytest.fixture
+def settings(tmp_path, request, shared) -> Settings:
     """Settings of a fresh state; `@pytest.mark.parametrize("settings", [{...}], indirect=True)` changes them."""
     (tmp_path / "rasters").mkdir()
     root = RootSettings(uri=f"file:{tmp_path / 'rasters'}")
-    values = {"state_dir": tmp_path / "state", "roots": {"data": root}, "database_url": database_url}
+    values = {"state_dir": tmp_path / "state", "roots": {"data": root}, **shared}
     if changes := getattr(request, "param", {}):
         return Settings(**{**values, "secret_keys": SECRET_KEYS, **changes}, _env_file=None)
     return plain_settings().model_copy(update=values)
@@ -116,13 +130,43 @@ def world(settings, tmp_path, cog_file):
 
 
 @pytest.fixture
+def second(world, nodes, settings, io_loop, request):
+    """The other node, where there are two: all of its own, but for the database, Valkey and the roots."""
+    if nodes == 1:
+        yield
+        return
+    with open_services(settings.model_copy(update={"state_dir": settings.state_dir.with_name("second")})) as services:
+        server = make_server(make_app(services), services)
+        server.add_socket(request.getfixturevalue("balanced").socket(1))
+        world.others.append(services)
+        yield
+        server.stop()
+        io_loop.run_sync(server.close_all_connections)
+
+
+@pytest.fixture
+def _unused_port(nodes, request):
+    """The first node's socket and port: any, or the one that the balancer knows."""
+    if nodes == 1:
+        return bind_unused_port()
+    balanced = request.getfixturevalue("balanced")
+    return balanced.socket(0), balanced.nodes[0]
+
+
+@pytest.fixture
+def base_url(nodes, http_port, request):
+    """The server's URL, or the balancer's."""
+    return f"http://localhost:{http_port if nodes == 1 else request.getfixturevalue('balanced').port}"
+
+
+@pytest.fixture
 def app(world):
     """The application that pytest-tornado serves."""
     return make_app(world.services)
 
 
 @pytest.fixture
-def http_server(world, app, io_loop, _unused_port):
+def http_server(world, app, io_loop, _unused_port, second):
     """The gateway's own server, in place of the plugin's plain one."""
     server = make_server(app, world.services)
     server.add_socket(_unused_port[0])

@@ -46,7 +46,6 @@ async def test_the_whole_file_comes_with_every_header_that_a_client_needs(world,
     assert headers["Content-Disposition"].startswith("attachment; filename=")
     assert "filename*=UTF-8''H%C3%B6hen%20&%20Tiefen.tif" in headers["Content-Disposition"]
     assert "Content-Encoding" not in headers
-    assert "Server" not in headers
 
 
 async def test_head_has_the_headers_of_the_whole_file_even_with_a_range(world, fetch):

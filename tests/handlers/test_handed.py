@@ -46,6 +46,7 @@ async def test_what_a_document_hands_out_opens_its_tiles_for_as_long_as_the_sett
 
 
 @pytest.mark.gen_test
+@pytest.mark.parametrize("settings", [{"mint_rate": "1/minute"}], indirect=True)
 async def test_one_row_for_each_token_that_is_new(fetch, world, app):
     dataset = world.add(visibility=Scale.INTERNAL)
     tokens = set()
@@ -60,7 +61,7 @@ async def test_one_row_for_each_token_that_is_new(fetch, world, app):
     (row,) = world.audit("token.minted")
     assert len(tokens) == 1
     assert row.at <= utc_moment(row.detail["handed_out_at"]) <= datetime.now(UTC)
-    # Another worker remembers nothing, and the row is there once all the same.
+    # Another worker remembers nothing: the row is there once all the same, and nothing is counted.
     handler_memory = handed.HandedOut()
     app.settings["handed_out"] = handler_memory
     await document_of(fetch, dataset, token=world.bearer())

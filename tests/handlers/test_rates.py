@@ -11,11 +11,12 @@ pytestmark = pytest.mark.gen_test
 
 
 @pytest.fixture(autouse=True)
-def one_window(world, monkeypatch):
-    """No window ends under a test, however long that takes."""
-    now, rates = time.monotonic(), world.services.rates
-    monkeypatch.setattr(rates, "_clock", lambda: now)
-    monkeypatch.setattr(rates._table, "_clock", lambda: now)
+def one_window(world, second, monkeypatch):
+    """No window of a node ends under a test, however long that takes."""
+    now = time.monotonic()
+    for services in (world.services, *world.others):
+        monkeypatch.setattr(services.rates, "_clock", lambda: now)
+        monkeypatch.setattr(services.rates._table, "_clock", lambda: now)
 
 
 def told_to_wait(response) -> int:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.gen_test
 
 
 @pytest.fixture
-def settings(tmp_path, request, store, bucket, tunnel) -> Settings:
+def settings(tmp_path, request, store, bucket, tunnel, shared) -> Settings:
     """Three roots: a local one, and a bucket that clients are sent to or get through the gateway."""
     (tmp_path / "rasters").mkdir()
     through = {"endpoint_url": tunnel.url}
@@ -38,6 +38,7 @@ def settings(tmp_path, request, store, bucket, tunnel) -> Settings:
             "stream": store.root(bucket, "cogs", **through, delivery="stream"),
         },
         "secret_keys": ("k" * 31 + "ey-of-the-tests",),
+        **shared,
     }
     return Settings(**{**values, **getattr(request, "param", {})}, _env_file=None)
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.gen_test
 
 
 @pytest.fixture
-def settings(tmp_path, store, bucket, tunnel) -> Settings:
+def settings(tmp_path, store, bucket, tunnel, shared) -> Settings:
     """A local root, and a bucket behind a tunnel. No tile is kept: every one is drawn."""
     (tmp_path / "rasters").mkdir()
     return Settings(
@@ -26,6 +26,7 @@ def settings(tmp_path, store, bucket, tunnel) -> Settings:
         },
         secret_keys=("k" * 31 + "ey-of-the-tests",),
         tile_cache_mb=0,
+        **shared,
         _env_file=None,
     )
 

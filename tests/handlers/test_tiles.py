@@ -255,6 +255,7 @@ async def test_grids_and_colour_maps_are_listed(fetch, world):
         assert (await fetch(path)).code == 404
 
 
+@pytest.mark.one_node("the threads of one node are held")
 @pytest.mark.parametrize("settings", [{"tile_threads": 1, "tile_queue": 0}], indirect=True)
 async def test_too_many_waiting_pictures_are_told_to_come_back(fetch, world):
     dataset, gate = world.add(), held(world)

@@ -6,7 +6,10 @@ from gateway.model import Scale
 from tests.handlers.conftest import problem
 from tests.metrics.test_board import values
 
-pytestmark = pytest.mark.gen_test
+pytestmark = [
+    pytest.mark.gen_test,
+    pytest.mark.one_node("each node counts for itself, and the balancer keeps /metrics for those inside"),
+]
 
 
 async def counted(fetch) -> dict[str, float]:

@@ -45,6 +45,8 @@ def test_a_row_that_is_written_again_is_stored_once(records):
     records.append_audit([second, third, first])
     records.append_audit([first])
     assert rows(records) == [first, second, third]
+    others = (another(first), replace(first, at=START + timedelta(seconds=1)))
+    assert [records.holds(row) for row in (first, third, *others)] == [True, True, False, False]
 
 
 def test_rows_of_one_moment_with_equal_facts_are_two(records):

@@ -72,6 +72,12 @@ def append(connection: Bounded, rows: Sequence[AuditRow]) -> None:
     connection.execute(INSERT, [batch_of(rows)], prepare=True)
 
 
+def holds(connection: Bounded, row: AuditRow) -> bool:
+    """Return whether the row is stored."""
+    sql = "SELECT 1 FROM audit WHERE at = %s::timestamptz AND row_id = %s::uuid"
+    return connection.execute(sql, [utc_text(row.at), row.row_id]).fetchone() is not None
+
+
 def stored(row: Row) -> StoredAuditRow:
     """Return the audit row of a row of COLUMNS."""
     return stored_of({**row, "at": utc_text(row["at"])})

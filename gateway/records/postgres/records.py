@@ -183,6 +183,10 @@ class PostgresRecords:
         """Return when all rows are durable, in one transaction; without rows, when one could be."""
         self._appender.append(rows)
 
+    def holds(self, row: AuditRow) -> bool:
+        """Return whether this row is stored."""
+        return self._pool.run(audit_rows.holds, row)
+
     def audit_rows(self, query: AuditQuery) -> Iterator[StoredAuditRow]:
         """Yield the rows as of one moment, by time and then by number."""
         with self._long(self._url, read_only=True) as connection:

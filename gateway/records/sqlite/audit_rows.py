@@ -73,6 +73,12 @@ def append(database: Database, rows: Sequence[AuditRow]) -> None:
         database.conn.execute(statement(len(part)), [value for row in part for value in values_of(row)])
 
 
+def holds(database: Database, row: AuditRow) -> bool:
+    """Return whether the row is stored."""
+    found = database.execute("SELECT 1 FROM audit WHERE at = ? AND row_id = ?", [utc_text(row.at), row.row_id])
+    return found.fetchone() is not None
+
+
 def try_to_write(database: Database) -> None:
     """Return when the table takes rows and the disk a page; no row is added. In a transaction."""
     database.conn.execute(f"{INTO} SELECT {', '.join(['NULL'] * COLUMNS)} WHERE 0")

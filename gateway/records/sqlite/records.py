@@ -176,6 +176,10 @@ class SqliteRecords:
         whole = len(rows) <= audit_rows.STATEMENT_ROWS
         (self._connections.run if whole else self._connections.write)(audit_rows.append, rows)
 
+    def holds(self, row: AuditRow) -> bool:
+        """Return whether this row is stored."""
+        return self._connections.run(audit_rows.holds, row)
+
     def audit_rows(self, query: AuditQuery) -> Iterator[StoredAuditRow]:
         """Yield the rows, oldest first; each page is a read of its own, so that the WAL can be emptied."""
         first, last = self._connections.run(audit_rows.span, query)
