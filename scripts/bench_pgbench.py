@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from scripts.bench_servers import TICKS_PER_SECOND, measured
+from scripts.bench_servers import TICKS_PER_SECOND, cpu_seconds, measured, tree
 from scripts.clustering.postgres import Postgres
 from scripts.clustering.program import HOST
 
@@ -30,7 +30,7 @@ def pgbench(server: Postgres, database: str, folder: Path, clients: int, *words:
     script.write_text(ONE_ROW)
     how = ("-n", "-M", "prepared", "-f", script, "-c", clients, "-j", min(2, clients), *words)
     line = [server.bin / "pgbench", *how, "-h", HOST, "-p", server.port, "-U", server.superuser, database]
-    before = ended_seconds(server.pid)
+    before = spent_seconds(server.pid)
     with measured({}) as spent:
         told = subprocess.run([str(word) for word in line], check=True, capture_output=True, text=True).stdout
     found = [re.search(rf"{name}[=:] ?([\d.]+)", told) for name in ("tps ", "latency average ", "actually processed")]
@@ -39,12 +39,13 @@ def pgbench(server: Postgres, database: str, folder: Path, clients: int, *words:
     rate, mean_ms, count = (float(each[1]) for each in found if each is not None)
     return {
         "commits/s": rate, "mean ms": mean_ms,
-        "PostgreSQL CPU ms": 1e3 * (ended_seconds(server.pid) - before) / count,
+        "PostgreSQL CPU ms": 1e3 * (spent_seconds(server.pid) - before) / count,
         "cores busy": spent["cores busy"],
     }  # fmt: skip
 
 
-def ended_seconds(pid: int) -> float:
-    """Return the processor time of a process's children that have ended, as backends do with their connections."""
+def spent_seconds(pid: int) -> float:
+    """Return the processor time of a process, its children, and those that have ended, as pgbench's backends do."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[13]) + int(fields[14])) / TICKS_PER_SECOND
+    # A backend that has ended is among the children until the postmaster waits for it.
+    return cpu_seconds(tree(pid)) + (int(fields[13]) + int(fields[14])) / TICKS_PER_SECOND
