@@ -21,7 +21,8 @@ WAYS = {
     "plain": Style(),
     "expression": Style(expression="b1*1"),
     "gdal": Style(reproject="cubic", resampling="cubic"),
-    "formula": Style(color_formula="gamma R 1.1", bidx=(1,)),
+    # Of numbers that are no integers a formula asks for a range first.
+    "formula": Style(color_formula="gamma R 1.1", rescale=((0, 255),), bidx=(1,)),
 }
 
 
