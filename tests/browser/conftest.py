@@ -10,9 +10,9 @@ from imagecodecs import png_decode
 
 from gateway.model import Dataset, Scale
 from tests.browsing import io_loop
-from tests.handlers.conftest import World, app, cog_file, http_server, settings, world
+from tests.handlers.conftest import World, app, cog_file, http_server, second, settings, shared, world
 
-__all__ = ["app", "cog_file", "http_server", "io_loop", "settings", "world"]
+__all__ = ["app", "cog_file", "http_server", "io_loop", "second", "settings", "shared", "world"]
 SAMPLES = Path(__file__).parent.parent.parent / "data"
 # What Chromium says of an answer that a test provokes.
 REFUSED = r"Failed to load resource: the server responded with a status of 4\d\d"

@@ -1,13 +1,14 @@
 import math
 import subprocess
 import sys
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
 from gateway.cog import raster
 from gateway.cog.layout import read_layout
-from gateway.cog.raster import _unless_undecodable, _unless_unraised, open_raster, strict_options
+from gateway.cog.raster import _unless_undecodable, _unless_unraised, open_raster, strict_options, tagged_at
 from gateway.files import open_file
 from tests.cog.tiffs import GEO, GEO_KEYS, BytesSource, pyramid, write
 
@@ -136,3 +137,17 @@ def test_the_grid_and_the_scales_are_told_where_the_file_has_them(facts_of):
 
 def test_a_crs_that_cannot_be_written_as_wkt2_is_left_out():
     assert raster._wkt2("[") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2021:03:04 05:06:07", datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)),
+        ("0000:00:00 00:00:00", None),
+        ("2021:02:30 00:00:00", None),
+        ("2021-03-04T05:06:07", None),
+        (None, None),
+    ],
+)
+def test_a_tagged_moment_is_one_of_the_calendar(text, moment):
+    assert tagged_at(text) == moment

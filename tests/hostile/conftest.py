@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.handlers.conftest import app, cog_file, fetch, http_server, settings, world  # noqa: F401
+from tests.handlers.conftest import app, cog_file, fetch, http_server, second, settings, shared, world  # noqa: F401
 from tests.hostile.canary import Watch, hatch
 from tests.hostile.files import ACCEPTED, REFUSED
 
