@@ -26,12 +26,13 @@ class Area:
         _require_geometry(geometry)
         try:
             self._shape = shape(geometry)
-            if not self._shape.is_valid:
-                self._shape = shapely.make_valid(self._shape)
         except (ShapelyError, ValueError, TypeError, IndexError, KeyError, AttributeError):
             raise BadParameter(REFUSED + "its coordinates are not those of its type.") from None
         if self._shape.is_empty:
             raise BadParameter(REFUSED + "it is empty.")
+        # Mending such a one costs the square of its positions and more; finding the first crossing does not.
+        if not self._shape.is_valid:
+            raise BadParameter(REFUSED + f"{shapely.is_valid_reason(self._shape).partition('[')[0]}.")
         shapely.prepare(self._shape)
 
     @property

@@ -1,0 +1,9 @@
+import pytest
+
+from gateway.catalogue.geometries import Area
+from gateway.errors import BadParameter
+
+
+def test_a_ring_that_crosses_itself_is_refused_and_not_mended():
+    with pytest.raises(BadParameter, match="Self-intersection"):
+        Area({"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]})
