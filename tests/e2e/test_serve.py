@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import chdir, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -239,6 +240,8 @@ def test_after_sigterm_every_small_answer_that_has_begun_ends_whole(start, folde
             rows.append(beside(server, "audit", "export", "--format", "jsonl").count("\n"))
         server.process.send_signal(signal.SIGTERM)
         until(lambda: refused(server.port))
+        # The worker learns of it from the supervisor, and would answer all in less time than that takes.
+        time.sleep(0.5)
         got = b""
         while chunk := client.recv(1 << 20):
             got += chunk
