@@ -58,9 +58,17 @@ class Server:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """Return user and system time of these processes so far."""
-    fields = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
-    return sum(int(each[11]) + int(each[12]) for each in fields) / TICKS_PER_SECOND
+    """Return user and system time so far of those of these processes that still run."""
+    return sum(_ticks(pid) for pid in pids) / TICKS_PER_SECOND
+
+
+def _ticks(pid: int) -> int:
+    # A process may end between the listing and the reading: its /proc file is then gone, or cannot be read (ESRCH).
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(fields[11]) + int(fields[12])
 
 
 @contextmanager
@@ -81,8 +89,15 @@ def busy_seconds() -> float:
 
 def tree(pid: int) -> list[int]:
     """Return a process and all that it and its children have started."""
-    children = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    return [pid, *(each for found in children for child in found for each in tree(int(child)))]
+    children = [child for path in Path(f"/proc/{pid}/task").glob("*/children") for child in _children(path)]
+    return [pid, *(each for child in children for each in tree(child))]
+
+
+def _children(path: Path) -> list[int]:
+    try:
+        return [int(child) for child in path.read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def free_port() -> int:

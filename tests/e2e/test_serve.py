@@ -102,13 +102,15 @@ def test_a_frozen_recorder_is_503_and_nothing_is_sent(start):
 
 def test_the_metrics_of_the_audit_are_those_of_the_recorder(start):
     server = start("--processes", "2")
+    server.logged("accepting", 2)
     dataset, token = ingest(server), bearer(server)
     for _ in range(3):
         assert server.ask(f"/api/datasets/{dataset}/download/cog", headers=token)[0] == 200
+    # A worker counts once it has written its part of the metrics, which it does after it said that it accepts.
+    until(lambda: "cog_gateway_workers 2.0" in server.ask("/metrics")[2].decode())
     text = server.ask("/metrics")[2].decode()
     count = next(line for line in text.splitlines() if line.startswith("cog_gateway_audit_batch_rows_count"))
     assert float(count.split()[1]) >= 3
-    assert "cog_gateway_workers 2.0" in text
 
 
 def test_workers_and_recorder_end_with_a_killed_parent(start):
