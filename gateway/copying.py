@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from gateway.catalogue.collections import Collection
+from gateway.catalogue.layers import StoredSearch
 from gateway.digests import Digests
 from gateway.errors import SettingsError
 from gateway.model import AuditRow, Grant, utc_text
@@ -20,6 +21,7 @@ from gateway.records import (
     Records,
     collection_row,
     dataset_row,
+    search_row,
     values_of,
 )
 
@@ -30,7 +32,7 @@ ROWS = 1000
 COPIED = "catalogue.copied"
 # Rows that are written meanwhile are no older, by clocks that differ less than those of nodes may.
 RECENT = timedelta(minutes=10)
-KINDS = ("collections", "datasets", "grants", "users", "rows")
+KINDS = ("collections", "datasets", "grants", "users", "searches", "rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Contents:
     datasets: Digest = Digest()
     grants: Digest = Digest()
     users: Digest = Digest()
+    searches: Digest = Digest()
     rows: Digest = Digest()
 
 
@@ -72,7 +75,7 @@ def copy_records(source: Records, target: Records, name: str) -> Contents:
     recent = AuditQuery(since=datetime.now(UTC) - RECENT)
     before = {stored.row.row_id for stored in source.audit_rows(recent)}
     _require_part_of(source, target)
-    found = Contents(*_copy_catalogue(source, target), _copy_rows(source, target))
+    found = Contents(*_copy_catalogue(source, target), _copy_searches(source, target), _copy_rows(source, target))
     made = {stored.row.row_id for stored in source.audit_rows(AuditQuery(action=COPIED))}
     there = contents(target, made)
     for kind in KINDS:
@@ -98,11 +101,14 @@ def contents(records: Records, copied: Iterable[str] = ()) -> Contents:
     users = Digest()
     for user in records.users():
         users = users.plus([user.name, user.disabled])
+    searches = Digest()
+    for search in every_search(records):
+        searches = searches.plus(search_row(search))
     rows = Digest()
     for stored in records.audit_rows(AuditQuery()):
         if stored.row.action != COPIED or stored.row.row_id in known:
             rows = rows.plus(values_of(stored.row))
-    return Contents(collections, datasets, grants, users, rows)
+    return Contents(collections, datasets, grants, users, searches, rows)
 
 
 def every_collection(records: Records) -> Iterator[Collection]:
@@ -111,6 +117,14 @@ def every_collection(records: Records) -> Iterator[Collection]:
     while found := records.collections(None, after=after):
         yield from (seen.collection for seen in found)
         after = found[-1].collection.id
+
+
+def every_search(records: Records) -> Iterator[StoredSearch]:
+    """Yield all stored searches by id."""
+    after = ""
+    while found := records.stored_searches(after=after):
+        yield from found
+        after = found[-1].id
 
 
 def _require_part_of(source: Records, target: Records) -> None:
@@ -154,6 +168,15 @@ def _copy_catalogue(source: Records, target: Records) -> tuple[Digest, Digest, D
     for user in states:
         users = users.plus([user.name, user.disabled])
     return collections, datasets, grants, users
+
+
+def _copy_searches(source: Records, target: Records) -> Digest:
+    searches = Digest()
+    for batch in batches(every_search(source), 100):
+        target.copy_searches_in(batch)
+        for search in batch:
+            searches = searches.plus(search_row(search))
+    return searches
 
 
 def _copy_rows(source: Records, target: Records) -> Digest:

@@ -158,6 +158,15 @@ class Gatekeeper:
         if principal.user is not None and self._records.is_disabled(principal.user):
             raise BadCredential(DISABLED)
 
+    def check_layer(self, principal: Principal, scope: str) -> None:
+        """Return when the caller may ask for a layer: what they see of it is for the search that finds its datasets.
+
+        Raises BadCredential for a disabled user, and for a token of something else.
+        """
+        self.check_enabled(principal)
+        if principal.kind is not None and principal.layer != scope:
+            raise BadCredential("The token is for something else.")
+
     def storage_of(self, dataset: Dataset) -> Storage:
         """Return the storage of the dataset's root; raises StorageUnavailable when it is not configured."""
         try:

@@ -249,8 +249,9 @@ class TokenKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: `user` is None for anonymous; `kind` and `dataset_id` are set for a scoped token.
+    """Who asks: `user` is None for anonymous; for a scoped token `kind` is set and what it opens.
 
+    That is a dataset by its id, or a layer by its scope: `collection:<id>` or `search:<id>`.
     `token_id` is the token's `jti`, where it has one; `expires` is its end in seconds since 1970, UTC.
     """
 
@@ -260,6 +261,7 @@ class Principal:
     dataset_id: str | None = None
     token_id: str | None = None
     expires: float = math.inf
+    layer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.catalogue.layers import StoredSearch
 from gateway.copying import contents, copy_records
 from gateway.errors import RecordsUnavailable, SettingsError
 from gateway.model import AuditRow, Grant, Level, RasterFacts
@@ -40,6 +41,8 @@ def stock(records):
     records.add_grant(Grant(dataset(1).id, Level.VIEW, user="ben"), act())
     records.add_grant(Grant(dataset(1).id, Level.DOWNLOAD, role="survey"), act())
     records.set_disabled("eve", True, act())
+    for title in (None, "Zürich"):
+        records.store_search(StoredSearch({"datetime": "../.."}, title, {"bidx": ("1", "2")}, "ana", START), act())
     records.set_disabled("ana", False, act())
     past = datetime(2024, 11, 30, 23, 59, 59, 999_000, tzinfo=UTC)
     rows = [
@@ -51,7 +54,7 @@ def stock(records):
 def test_all_is_there_once_and_the_copy_is_on_record(both):
     source, target = both
     copied = copy_records(source, target, "here")
-    assert (copied.datasets.count, copied.grants.count, copied.users.count) == (119, 2, 2)
+    assert (copied.datasets.count, copied.grants.count, copied.users.count, copied.searches.count) == (119, 2, 2, 2)
     assert copied == contents(source) == contents(target)
     assert target.dataset(dataset(1).id) == source.dataset(dataset(1).id)
     (row,) = [stored.row for stored in target.audit_rows(AuditQuery(action="catalogue.copied"))]

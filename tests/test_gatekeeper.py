@@ -282,3 +282,18 @@ def test_a_dataset_removed_while_it_is_judged_is_not_found(keeper, shelf, tmp_pa
     dataset, shelf.kept = shelf.kept, None
     with pytest.raises(NotFound):
         keeper.vouch(dataset)
+
+
+def test_a_layer_is_asked_for_by_people_and_by_its_own_tokens(keeper, shelf):
+    scope = "collection:sheets"
+    of_layer = replace(ANA, kind=TokenKind.TILES, layer=scope)
+    for principal in (NOBODY, ANA, of_layer):
+        keeper.check_layer(principal, scope)
+    for other in (replace(of_layer, layer="search:sheets"), replace(ANA, kind=TokenKind.TILES, dataset_id=ID)):
+        with pytest.raises(BadCredential, match="something else"):
+            keeper.check_layer(other, scope)
+    with pytest.raises(BadCredential, match="another dataset"):
+        keeper.admit(ID, of_layer, Action.VIEW)
+    shelf.disabled.add("ana")
+    with pytest.raises(BadCredential, match="not accepted"):
+        keeper.check_layer(of_layer, scope)

@@ -75,8 +75,9 @@ Operand = Condition | Property | Literal
 class Search:
     """Which datasets are looked for; None and nothing mean any. All that is given must hold.
 
-    `bbox` meets the box of a dataset, `intersects` its footprint. `datetime` meets its interval. `limit` is of one
-    page. `after` is what the page before left as `Page.after`: with the same search the next page follows it.
+    `bbox` meets the box of a dataset, `intersects` its footprint. `datetime` meets its interval. `under` is the
+    ground of a picture: it meets the box of a dataset, whatever else has to. `limit` is of one page. `after` is what
+    the page before left as `Page.after`: with the same search the next page follows it.
     """
 
     bbox: Box | None = None
@@ -88,6 +89,7 @@ class Search:
     filter: Condition | None = None
     limit: int = LIMIT_DEFAULT
     after: tuple[str | int, ...] | None = None
+    under: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)

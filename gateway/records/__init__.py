@@ -28,7 +28,7 @@ from gateway.records.base import (
     UserState,
 )
 from gateway.records.changes import Change, Verdict
-from gateway.records.rows import collection_row, dataset_row, values_of
+from gateway.records.rows import collection_row, dataset_row, search_row, values_of
 from gateway.records.sqlite import old_library, open_sqlite
 
 SQLITE = "sqlite:///"
@@ -138,6 +138,7 @@ __all__ = [
     "old_library",
     "open_records",
     "open_sqlite",
+    "search_row",
     "sqlite_url",
     "values_of",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection
+from gateway.catalogue.layers import Outline, StoredSearch
 from gateway.catalogue.search import Page, Search
 from gateway.model import AuditRow, Principal
 
@@ -19,6 +20,27 @@ class ArchiveRecords(Protocol):
         A pure read. Raises BadParameter for a filter that cannot be compared, or over a property of which the reader
         sees no dataset, and for an `after` of another search.
         """
+
+    def outline(self, search: Search, reader: Principal | None) -> Outline:
+        """Return what the datasets that are looked for and that the reader may see come to.
+
+        A pure read; raises what `search` raises.
+        """
+
+    def roles_that_see(self, roles: Iterable[str], collection: str | None) -> frozenset[str]:
+        """Return those roles to which a dataset of a collection, or of any, was granted."""
+
+    def store_search(self, search: StoredSearch, row: AuditRow) -> bool:
+        """Return whether the search is on record now as a new one: the same may be there already."""
+
+    def stored_search(self, search_id: str) -> StoredSearch | None:
+        """Return the stored search with this id, or None."""
+
+    def stored_searches(self, *, after: str = "", limit: int = 100) -> tuple[StoredSearch, ...]:
+        """Return the stored searches by id, those after `after`."""
+
+    def copy_searches_in(self, found: Sequence[StoredSearch]) -> None:
+        """Store searches of another database, as they are there."""
 
     def queryables(self, reader: Principal | None, collection: str | None = None) -> Mapping[str, frozenset[str]]:
         """Return the names of the datasets' own properties, of a collection or of all, and the JSON types of each.

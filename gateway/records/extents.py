@@ -19,10 +19,11 @@ def seen_of(collections: Iterable[Collection], rows: Iterable[Mapping[str, Any]]
     told: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         told.setdefault(row["collection"], []).append(row)
-    return tuple(SeenCollection(each, _extent(told.get(each.id, []))) for each in collections)
+    return tuple(SeenCollection(each, extent_of(told.get(each.id, []))) for each in collections)
 
 
-def _extent(rows: Sequence[Mapping[str, Any]]) -> Extent:
+def extent_of(rows: Sequence[Mapping[str, Any]]) -> Extent:
+    """Return what the datasets come to that the rows tell of."""
     if not rows:
         return Extent()
     first, last = min(_moment(row["first"]) for row in rows), max(_moment(row["last"]) for row in rows)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.catalogue.collections import Collection, collection_of_root, providers_of
+from gateway.catalogue.layers import StoredSearch
 from gateway.dates import DatedBy, Dates
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, Dataset, RasterFacts, Report, Scale, utc_moment, utc_text
@@ -156,6 +157,25 @@ def collection_of(row: Row) -> Collection:
         created_at=utc_moment(row["created_at"]),
         updated_at=utc_moment(row["updated_at"]),
     )
+
+
+def search_row(search: StoredSearch) -> Row:
+    """Return the columns of a stored search."""
+    return {
+        "id": search.id,
+        "body": json.dumps(search.body),
+        "title": search.title,
+        "style": json.dumps(dict(search.style)),
+        "owner": search.owner,
+        "created_at": utc_text(search.created_at),
+    }
+
+
+def stored_search_of(row: Row) -> StoredSearch:
+    """Return the stored search of a row."""
+    style = {name: tuple(values) for name, values in json.loads(row["style"]).items()}
+    body = json.loads(row["body"])
+    return StoredSearch(body, row["title"], style, row["owner"], utc_moment(row["created_at"]))
 
 
 def storable(text: str | None) -> str | None:

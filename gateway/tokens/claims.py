@@ -15,6 +15,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from gateway.catalogue.layers import LayerName, layer_of_scope
 from gateway.errors import BadParameter
 from gateway.ids import dataset_uuid
 from gateway.model import Principal, TokenKind
@@ -84,20 +85,20 @@ def mint_bearer(
 def mint_scoped(  # noqa: PLR0913 - the claims of a token
     keys: HmacKeys,
     kind: TokenKind,
-    dataset_id: str,
+    opens: str | LayerName,
     principal: Principal,
     lifetime_seconds: int,
     now: float,
     *,
     token_id: str | None = None,
 ) -> tuple[str, str]:
-    """Return a token for one dataset and its `jti`; the claim `sub` is left out for an anonymous caller.
+    """Return a token for a dataset, by its id, or a layer, and its `jti`; anonymous callers have no claim `sub`.
 
     All of `principal.roles` go into the token: the caller passes only those that the right came through.
     """
     claims: dict[str, Any] = {
         "typ": kind.value,
-        "scope": SCOPE_PREFIX + dataset_id,
+        "scope": opens.scope if isinstance(opens, LayerName) else SCOPE_PREFIX + opens,
         "jti": token_id or str(uuid.uuid4()),
     }
     claims |= _times(lifetime_seconds, now)
@@ -130,7 +131,7 @@ def verify_bearer(token: str, keys: KeySet, policy: TokenPolicy, now: float) -> 
 
 
 def verify_scoped(token: str, keys: HmacKeys, policy: TokenPolicy, now: float) -> Principal:
-    """Return who holds the scoped token `token`, with its kind, dataset id and token id. Raises BadCredential.
+    """Return who holds the scoped token `token`, with its kind, what it opens and its id. Raises BadCredential.
 
     Required are `typ`, `scope`, `iat`, `exp` and `jti`; without `sub` the holder is anonymous. The life is
     judged here too: a rightly signed token that was given a longer one than the policy's is refused.
@@ -140,11 +141,13 @@ def verify_scoped(token: str, keys: HmacKeys, policy: TokenPolicy, now: float) -
     issued, expires = _check_times(claims, now)
     if not 0 < expires - issued <= policy.longest_seconds(kind):
         refuse("The token was issued for too long.")
+    dataset_id, layer = _scope(claims, kind)
     return Principal(
         user=_name(claims, "sub") if "sub" in claims else None,
         roles=_roles(claims, "roles"),
         kind=kind,
-        dataset_id=_scope(claims),
+        dataset_id=dataset_id,
+        layer=layer,
         token_id=_name(claims, "jti"),
         expires=expires,
     )
@@ -234,11 +237,14 @@ def _kind(claims: Mapping[str, Any]) -> TokenKind:
     return TokenKind(value)
 
 
-def _scope(claims: Mapping[str, Any]) -> str:
+def _scope(claims: Mapping[str, Any], kind: TokenKind) -> tuple[str | None, str | None]:
+    """Return the id of the dataset that a token opens, and the scope of the layer; one of them is None."""
     scope = claims.get("scope")
-    if not isinstance(scope, str) or not scope.startswith(SCOPE_PREFIX):
+    if not isinstance(scope, str):
         refuse("The token has no valid scope.")
-    dataset_id = dataset_uuid(scope.removeprefix(SCOPE_PREFIX))
+    if kind is TokenKind.TILES and (layer := layer_of_scope(scope)) is not None:
+        return None, layer.scope
+    dataset_id = dataset_uuid(scope.removeprefix(SCOPE_PREFIX)) if scope.startswith(SCOPE_PREFIX) else None
     if dataset_id is None:
         refuse("The token has no valid scope.")
-    return dataset_id
+    return dataset_id, None

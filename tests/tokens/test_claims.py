@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.catalogue.layers import LayerKind, LayerName
 from gateway.errors import BadCredential, BadParameter
 from gateway.ids import dataset_uuid
 from gateway.model import Principal, TokenKind
@@ -74,6 +75,20 @@ def test_a_scoped_token_carries_kind_dataset_user_and_roles(kind):
         token_id=token_id,
         expires=int(NOW) + 60,
     )
+
+
+@pytest.mark.parametrize(
+    "layer", [LayerName(LayerKind.COLLECTION, "sheets-1.0"), LayerName(LayerKind.SEARCH, "0a" * 16)]
+)
+def test_a_tile_token_of_a_layer_opens_that_and_no_dataset(layer):
+    token, _ = mint_scoped(KEYS, TokenKind.TILES, layer, Principal("ana"), 60, NOW)
+    found = verify_scoped(token, KEYS, POLICY, NOW)
+    assert (found.user, found.layer, found.dataset_id) == ("ana", layer.scope, None)
+    with pytest.raises(BadCredential, match="scope"):
+        scoped(SCOPED, scope=layer.scope)
+    for other in ("collection:", f"{layer.scope}/", f"other:{layer.id}", "search:0a"):
+        with pytest.raises(BadCredential, match="scope"):
+            scoped(SCOPED, typ="tiles", scope=other)
 
 
 def test_a_scoped_token_of_an_anonymous_caller_has_no_sub_and_no_roles():

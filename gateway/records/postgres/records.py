@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 
 from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection
+from gateway.catalogue.layers import Outline, StoredSearch
 from gateway.catalogue.search import Page, Search
 from gateway.errors import SettingsError
 from gateway.model import AuditRow, Dataset, Grant, Principal
@@ -33,6 +34,7 @@ from gateway.records.postgres import (
     listing,
     people,
     pruning,
+    searches,
     searching,
 )
 from gateway.records.postgres.appending import Appender
@@ -126,6 +128,30 @@ class PostgresRecords:
     def search(self, search: Search, reader: Principal | None) -> Page:
         """Return one page of the datasets that are looked for and that the reader may see."""
         return self._pool.run(searching.search, search, reader)
+
+    def outline(self, search: Search, reader: Principal | None) -> Outline:
+        """Return what the datasets that are looked for and that the reader may see come to."""
+        return self._pool.run(searching.outline, search, reader)
+
+    def roles_that_see(self, roles: Iterable[str], collection: str | None) -> frozenset[str]:
+        """Return those roles to which a dataset of a collection, or of any, was granted."""
+        return self._pool.run(searches.roles_that_see, roles, collection)
+
+    def store_search(self, search: StoredSearch, row: AuditRow) -> bool:
+        """Return whether the search is on record now as a new one."""
+        return self._pool.write([row], searches.store, search, row)
+
+    def stored_search(self, search_id: str) -> StoredSearch | None:
+        """Return the stored search with this id, or None."""
+        return self._pool.run(searches.by_id, search_id)
+
+    def stored_searches(self, *, after: str = "", limit: int = 100) -> tuple[StoredSearch, ...]:
+        """Return the stored searches by id, those after `after`."""
+        return self._pool.run(searches.after, after, limit)
+
+    def copy_searches_in(self, found: Sequence[StoredSearch]) -> None:
+        """Store searches of another database, as they are there."""
+        self._pool.run(searches.copy_in, found)
 
     def queryables(self, reader: Principal | None, collection: str | None = None) -> Mapping[str, frozenset[str]]:
         """Return the datasets' own properties that a reader may filter by, and the JSON types of each."""

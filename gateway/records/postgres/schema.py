@@ -115,6 +115,16 @@ LISTING = {
     "grants_by_name": "ON grants (kind, name, dataset_id)",
 }
 
+# Searches that are layers: a row is never changed, for its id follows from it.
+SEARCHES = """CREATE TABLE searches (
+    id text COLLATE "C" PRIMARY KEY,
+    body json NOT NULL,
+    title text,
+    style json NOT NULL,
+    owner text,
+    created_at timestamptz(3) NOT NULL
+)"""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -147,11 +157,13 @@ STEPS = {
     "5-collections": Step(COLLECTIONS),
     "6-collections-filled": Step(fill=FILL, filled=FILLED),
     "7-collections-indexes": Step(indexes=LATER),
+    "8-searches": Step((SEARCHES,)),
 }
-TABLES = ("datasets", "grants", "users", "audit", "revision", "collections", "dataset_audiences")
+TABLES = ("datasets", "grants", "users", "audit", "revision", "collections", "dataset_audiences", "searches")
 # What the server's role needs where another one owns the tables; the audit it may read and add to.
 RIGHTS = (
     "GRANT SELECT, INSERT, UPDATE, DELETE ON datasets, grants, users, collections, dataset_audiences TO {role}",
+    "GRANT SELECT, INSERT ON searches TO {role}",
     "GRANT SELECT, UPDATE ON revision TO {role}",
     "GRANT SELECT, INSERT ON audit TO {role}",
     "GRANT USAGE ON SEQUENCE revisions, audit_numbers TO {role}",

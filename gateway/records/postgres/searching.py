@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.catalogue.layers import Outline
 from gateway.catalogue.search import Page, Search
 from gateway.model import Principal
 from gateway.records.postgres.connection import Bounded
 from gateway.records.postgres.datasets import COLUMNS, of_row
 from gateway.records.rows import Row
 from gateway.records.search import names
+from gateway.records.search import outline as outlines
 from gateway.records.search.postgres import PostgresDialect
 from gateway.records.search.searching import find
 
@@ -38,6 +40,13 @@ def search(connection: Bounded, wanted: Search, reader: Principal | None) -> Pag
     with connection.as_of_one_moment(SEARCH_SECONDS):
         connection.execute(PLANNED)
         return find(AsOf(connection), wanted, reader)
+
+
+def outline(connection: Bounded, wanted: Search, reader: Principal | None) -> Outline:
+    """Return what the datasets of a search come to that a reader may see, all of it as of one moment."""
+    with connection.as_of_one_moment(SEARCH_SECONDS):
+        connection.execute(PLANNED)
+        return outlines.outline(AsOf(connection), wanted, reader)
 
 
 def queryables(connection: Bounded, reader: Principal | None, collection: str | None) -> Mapping[str, frozenset[str]]:

@@ -41,6 +41,14 @@ class Dialect(Protocol):
         """Return what a dataset is made of, of the table `datasets`."""
 
     @property
+    def sides(self) -> str:
+        """Return the columns west, south, east and north of `a`, unrolled past 180."""
+
+    @property
+    def day(self) -> str:
+        """Return the day in UTC on which `a` begins, as YYYY-MM-DD."""
+
+    @property
     def newest(self) -> str:
         """Return the table for a walk in time over all datasets of an audience."""
 

@@ -18,6 +18,8 @@ class PostgresDialect:
     """PostgreSQL: values in the style of psycopg, JSON by its operators."""
 
     join = "JOIN"
+    sides = "(a.place[1])[0] AS west, (a.place[1])[1] AS south, (a.place[0])[0] AS east, (a.place[0])[1] AS north"
+    day = "to_char(a.start_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
     newest = "dataset_audiences AS a"
     newest_of_collection = "dataset_audiences AS a"
 

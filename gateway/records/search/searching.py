@@ -13,6 +13,7 @@ from gateway.catalogue.search import MOST_COUNTED, Page, Search
 from gateway.errors import BadParameter
 from gateway.model import Dataset, Principal, utc_moment, utc_text
 from gateway.records.audiences import audiences_of
+from gateway.records.rows import Row
 from gateway.records.search.dialect import Database
 from gateway.records.search.names import require_known
 from gateway.records.search.statements import Kind, Statement, Statements, Way
@@ -35,13 +36,21 @@ def find(database: Database, search: Search, reader: Principal | None) -> Page:
     require_known(database, search, reader)
     if () in (search.ids, search.collections):
         return Page((), None, 0)
+    return finder_of(database, search, audiences_of(reader)).page()
+
+
+def finder_of(database: Database, search: Search, audiences: tuple[str, ...]) -> Finder:
+    """Return what finds the datasets of a search that one of the audiences sees; raises BadParameter."""
     area = Area(search.intersects) if search.intersects is not None else None
     timed = search.datetime is not None and search.datetime.start_at is not None
     longest = database.rows(database.dialect.longest(), {})[0]["seconds"] if timed else None
-    statements = Statements(
-        database.dialect, search, audiences_of(reader), area.box if area else search.bbox, float(longest or 0)
+    own = area.box if area else search.bbox
+    whole = own if search.under is not None else None
+    return Finder(
+        database,
+        Statements(database.dialect, search, audiences, search.under or own, float(longest or 0), whole),
+        area,
     )
-    return Finder(database, statements, area).page()
 
 
 class Finder:
@@ -61,9 +70,40 @@ class Finder:
             if len(keys) > self._search.limit:
                 break
         more, keys = len(keys) > self._search.limit, keys[: self._search.limit]
-        return Page(self._datasets(keys), keys[-1] if more else None, self._matched())
+        matched = self._matched() if more or self._search.after is not None else len(keys)
+        return Page(self._datasets(keys), keys[-1] if more else None, matched)
+
+    @property
+    def finds(self) -> bool:
+        """Return whether anything is found."""
+        return any(self._keys(way, 1) for way in self._parts())
+
+    def met(self, most: int) -> tuple[str, ...] | None:
+        """Return the ids of what meets the geometry, at most `most`; None where all that is in its box does so."""
+        if self._area is None:
+            return None
+        found: list[str] = []
+        for batch in self._batches(self._whole, None):
+            found += [str(key[-1]) for key in self._meeting(batch)]
+            if len(found) >= most:
+                return None
+        return tuple(found)
+
+    def outlines(self) -> list[Row]:
+        """Return the boxes and times of all that is in the box, one row for what begins in one degree."""
+        return self._database.rows(*self._statements.outlines((self._whole,)))
+
+    def days(self, most: int) -> tuple[str, ...]:
+        """Return the days on which what is in the box begins, the newest first."""
+        return tuple(row["day"] for row in self._database.rows(*self._statements.days((self._whole,), most)))
+
+    @property
+    def _whole(self) -> Way:
+        return Way(self._kind())
 
     def _datasets(self, keys: list[Key]) -> tuple[Dataset, ...]:
+        if not keys:
+            return ()
         rows = self._database.rows(*self._statements.datasets([str(key[-1]) for key in keys]))
         found = {row["id"]: self._database.dialect.dataset(row) for row in rows}
         return tuple(found[str(key[-1])] for key in keys)
@@ -158,7 +198,7 @@ class Finder:
 
     def _matched(self) -> int | None:
         """Return how many datasets there are in all pages, None for MOST_COUNTED and more."""
-        way = Way(self._kind())
+        way = self._whole
         number = self._number(self._statements.count((way,), MOST_COUNTED))
         if number >= MOST_COUNTED:
             return None

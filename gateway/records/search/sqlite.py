@@ -21,6 +21,8 @@ class SqliteDialect:
 
     join = "CROSS JOIN"
     columns = "*"
+    sides = "a.west, a.south, a.east, a.north"
+    day = "substr(a.start_at, 1, 10)"
     newest = "dataset_audiences AS a INDEXED BY dataset_audiences_newest"
     newest_of_collection = "dataset_audiences AS a INDEXED BY dataset_audiences_newest_of_collection"
 

@@ -14,6 +14,10 @@ from gateway.records.search.conditions import COLUMNS, condition
 from gateway.records.search.dialect import Dialect, Values
 
 BY_TIME = ("datetime", "start_datetime")
+BOUNDS = (
+    "count(*) AS number, min(west) AS west, max(east) AS east, min(south) AS south, max(north) AS north, "
+    "min(start_at) AS first, max(end_at) AS last"
+)
 # Of the table `datasets`, which has to be joined for them.
 JOINED = "d."
 Statement = tuple[str, dict[str, Any]]
@@ -40,7 +44,8 @@ class Way:
 class Statements:
     """The search of one reader, of `audiences`, in the SQL of a database.
 
-    `box` is what has to be met, the search's own or that of its geometry. `longest_seconds` is the length of the
+    `box` is what has to be met, the search's own or that of its geometry. Where a picture lies over a part of it,
+    that part is looked through, and `whole` is what has to be met as well. `longest_seconds` is the length of the
     longest interval of any dataset.
     """
 
@@ -49,6 +54,7 @@ class Statements:
     audiences: tuple[str, ...]
     box: Box | None
     longest_seconds: float = 0.0
+    whole: Box | None = None
 
     @property
     def order(self) -> tuple[Sort, ...]:
@@ -97,6 +103,26 @@ class Statements:
         values = Values(self.dialect)
         return f"SELECT {self.dialect.columns} FROM datasets WHERE {values.among('id', ids)}", values.given  # noqa: S608
 
+    def outlines(self, ways: Sequence[Way]) -> Statement:
+        """Return the query for the boxes and times of all datasets, one row for those that begin in one degree."""
+        values = Values(self.dialect)
+        pieces = [
+            f"SELECT a.dataset_id, {self.dialect.sides}, a.start_at, a.end_at FROM {table} WHERE {where}"  # noqa: S608
+            for table, where in self._pieces(ways, values, None)
+        ]
+        once = f"SELECT DISTINCT * FROM {_together(pieces)}"  # noqa: S608 - texts of ours
+        return f"SELECT {BOUNDS} FROM ({once}) AS once GROUP BY floor(west)", values.given  # noqa: S608
+
+    def days(self, ways: Sequence[Way], most: int) -> Statement:
+        """Return the query for the `day`s in UTC on which datasets begin, at most `most`, the newest first."""
+        values = Values(self.dialect)
+        pieces = [
+            f"SELECT DISTINCT {self.dialect.day} AS day FROM {table} WHERE {where}"  # noqa: S608 - texts of ours
+            for table, where in self._pieces(ways, values, None)
+        ]
+        limit = values.bind(most)
+        return f"SELECT DISTINCT day FROM {_together(pieces)} ORDER BY day DESC LIMIT {limit}", values.given  # noqa: S608
+
     def footprints(self, ids: Sequence[str]) -> Statement:
         """Return the query for `id` and `footprint` of datasets, and for their box."""
         values = Values(self.dialect)
@@ -122,6 +148,8 @@ class Statements:
             yield values.among("a.collection", found.collections)
         if self.box is not None:
             yield self.dialect.within(values, self.box)
+        if self.whole is not None:
+            yield self.dialect.within(values, self.whole)
         if found.filter is not None:
             yield condition(self.dialect, values, found.filter)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from gateway.errors import RecordsUnavailable
+from gateway.records.sqlite import searches
 from gateway.records.sqlite.connection import Connections, connect, connect_to_read, transaction
 from gateway.records.sqlite.searchable import COLLECTIONS
 
@@ -158,6 +159,7 @@ STEPS = {
     "6-titles": TITLES,
     "7-listing": LISTING,
     "8-collections": COLLECTIONS,
+    "9-searches": (searches.TABLE,),
 }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from sqlite_utils import Database
 
 from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection
+from gateway.catalogue.layers import Outline, StoredSearch
 from gateway.catalogue.search import Page, Search
 from gateway.model import AuditRow, Dataset, Grant, Principal
 from gateway.records.base import (
@@ -32,12 +33,17 @@ from gateway.records.sqlite import (
     listing,
     people,
     pruning,
+    searches,
     searching,
     standing,
 )
 from gateway.records.sqlite.connection import Connections
 from gateway.records.sqlite.migrations import prepare, require_catalogue
 from gateway.records.standing import Standings
+
+TABLES = (
+    "datasets", "collections", "dataset_audiences", "dataset_boxes", "grants", "users", "audit", "searches",
+)  # fmt: skip
 
 
 class SqliteRecords:
@@ -114,6 +120,30 @@ class SqliteRecords:
     def search(self, search: Search, reader: Principal | None) -> Page:
         """Return one page of the datasets that are looked for and that the reader may see."""
         return self._connections.run(searching.search, search, reader)
+
+    def outline(self, search: Search, reader: Principal | None) -> Outline:
+        """Return what the datasets that are looked for and that the reader may see come to."""
+        return self._connections.run(searching.outline, search, reader)
+
+    def roles_that_see(self, roles: Iterable[str], collection: str | None) -> frozenset[str]:
+        """Return those roles to which a dataset of a collection, or of any, was granted."""
+        return self._connections.run(searches.roles_that_see, roles, collection)
+
+    def store_search(self, search: StoredSearch, row: AuditRow) -> bool:
+        """Return whether the search is on record now as a new one."""
+        return self._connections.write(searches.store, search, row)
+
+    def stored_search(self, search_id: str) -> StoredSearch | None:
+        """Return the stored search with this id, or None."""
+        return self._connections.run(searches.by_id, search_id)
+
+    def stored_searches(self, *, after: str = "", limit: int = 100) -> tuple[StoredSearch, ...]:
+        """Return the stored searches by id, those after `after`."""
+        return self._connections.run(searches.after, after, limit)
+
+    def copy_searches_in(self, found: Sequence[StoredSearch]) -> None:
+        """Store searches of another database, as they are there."""
+        self._connections.write(searches.copy_in, found)
 
     def queryables(self, reader: Principal | None, collection: str | None = None) -> Mapping[str, frozenset[str]]:
         """Return the datasets' own properties that a reader may filter by, and the JSON types of each."""
@@ -243,7 +273,7 @@ class SqliteRecords:
 
 
 def _touch(database: Database) -> None:
-    for table in ("datasets", "collections", "dataset_audiences", "dataset_boxes", "grants", "users", "audit"):
+    for table in TABLES:
         database.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()  # noqa: S608
 
 

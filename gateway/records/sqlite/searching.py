@@ -7,10 +7,12 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from gateway.catalogue.layers import Outline
 from gateway.catalogue.search import Page, Search
 from gateway.model import Principal
 from gateway.records.rows import Row
 from gateway.records.search import names
+from gateway.records.search import outline as outlines
 from gateway.records.search.searching import find
 from gateway.records.search.sqlite import SqliteDialect
 from gateway.records.sqlite.connection import rows_of
@@ -33,6 +35,12 @@ def search(database: Database, wanted: Search, reader: Principal | None) -> Page
     """Return one page of the datasets that a reader may see, all of it as of one moment."""
     with database.atomic():
         return find(AsOf(database), wanted, reader)
+
+
+def outline(database: Database, wanted: Search, reader: Principal | None) -> Outline:
+    """Return what the datasets of a search come to that a reader may see, all of it as of one moment."""
+    with database.atomic():
+        return outlines.outline(AsOf(database), wanted, reader)
 
 
 def queryables(database: Database, reader: Principal | None, collection: str | None) -> Mapping[str, frozenset[str]]:

@@ -1,0 +1,63 @@
+"""The normal form of a search: one text for all bodies that ask for the same."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from gateway.catalogue.geometries import Area
+from gateway.catalogue.search import NEWEST_FIRST, Condition, Interval, Operand, Property, Search
+from gateway.errors import BadParameter
+from gateway.stac.requests import JSON, asked_of
+
+# Of the normal form as JSON.
+MOST_CHARACTERS = 500_000
+# Of a page of results, and without meaning for a layer.
+OF_PAGES = ("limit", "token", "fields")
+
+
+def normal_form(body: Any) -> dict[str, Any]:
+    """Return the body that asks for the same as `body`, page by page or not; raises BadParameter naming a member."""
+    search = asked_of(body).search
+    if search.intersects is not None:
+        Area(search.intersects)
+    found: dict[str, Any] = {
+        "bbox": None if search.bbox is None else list(search.bbox),
+        "datetime": None if search.datetime is None else _interval(search.datetime),
+        "intersects": search.intersects,
+        "ids": None if search.ids is None else sorted(search.ids),
+        "collections": None if search.collections is None else sorted(search.collections),
+        "sortby": None if search.sortby == NEWEST_FIRST else _order(search),
+    }
+    if search.filter is not None:
+        found |= {"filter": _filter(search.filter), "filter-lang": JSON}
+    told = {name: value for name, value in found.items() if value is not None}
+    if len(json.dumps(told)) > MOST_CHARACTERS:
+        raise BadParameter(f"The search is longer than {MOST_CHARACTERS} characters.")
+    return told
+
+
+def _moment(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _interval(found: Interval) -> str:
+    ends = [".." if end is None else _moment(end) for end in (found.start_at, found.end_at)]
+    return ends[0] if ends[0] == ends[1] else "/".join(ends)
+
+
+def _order(search: Search) -> list[dict[str, str]]:
+    return [{"field": sort.field, "direction": "desc" if sort.descending else "asc"} for sort in search.sortby]
+
+
+def _filter(operand: Operand) -> Any:
+    """Return a condition in CQL2 JSON (OGC 21-065r2)."""
+    if isinstance(operand, Property):
+        return {"property": operand.name}
+    if isinstance(operand, datetime):
+        return {"timestamp": _moment(operand)}
+    if not isinstance(operand, Condition):
+        return operand
+    args = [_filter(each) for each in operand.args]
+    return {"op": operand.op, "args": [args[0], args[1:]] if operand.op == "in" else args}

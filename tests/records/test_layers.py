@@ -1,0 +1,84 @@
+"""What layers rest on: the ground of a picture in a search, outlines, stored searches, roles that see something."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.catalogue.collections import Extent
+from gateway.catalogue.layers import StoredSearch
+from gateway.catalogue.search import Interval, Search
+from gateway.model import Grant, Level, Principal, Scale
+from gateway.records.search import outline as outlines
+from tests.records.conftest import START, act, dataset, register
+from tests.records.test_search import day, found, placed
+
+NOBODY, ANA, CHIEF = Principal(), Principal("ana"), Principal("di", frozenset({"admin"}))
+# A triangle in the south-west of its box.
+HALF = {"type": "Polygon", "coordinates": [[[10, 0], [12, 0], [10, 2], [10, 0]]]}
+
+
+@pytest.fixture
+def sheets(records):
+    """Three sheets beside each other, one a day, the last one across the antimeridian; the second is ana's."""
+    for number, raster in enumerate(
+        (placed(10, 0, 12, 2, footprint=HALF), placed(12, 0, 14, 2), placed(178, 0, -178, 2)), 1
+    ):
+        visibility = Scale.PRIVATE if number == 2 else Scale.PUBLIC
+        register(records, dataset(
+            number, raster=raster, visibility=visibility, download=visibility, dates=day(number), collection="sheets"
+        ))  # fmt: skip
+    return records
+
+
+def test_the_ground_of_a_picture_is_met_beside_all_that_a_search_asks_for(sheets):
+    both = (11, 0, 13, 1)
+    assert found(sheets, under=both) == [2, 1]
+    assert found(sheets, under=both, bbox=(9, 0, 10.5, 2)) == [1]
+    assert found(sheets, under=both, bbox=(-179, 0, -178, 2)) == []
+    assert found(sheets, under=(11.9, 0, 13, 2), intersects={"type": "Point", "coordinates": [10.1, 0.1]}) == [1]
+    assert found(sheets, under=(-180, 0, -179, 1)) == [3]
+    page = sheets.search(Search(under=both, limit=1), None)
+    assert (len(page.datasets), page.matched) == (1, 2)
+
+
+def test_an_outline_is_what_the_reader_may_see(sheets):
+    first, last = day(1).start_at, day(3).end_at
+    seen = sheets.outline(Search(), NOBODY)
+    assert seen.extent == Extent(2, (10, 0, -178, 2), first, last)
+    assert (seen.days, seen.public) == (("2026-01-04", "2026-01-02"), True)
+    for reader in (ANA, CHIEF, None):
+        owned = sheets.outline(Search(), reader)
+        assert (owned.extent.count, len(owned.days), owned.public) == (3, 3, False)
+    assert sheets.outline(Search(datetime=Interval(last, None)), ANA).public
+    assert sheets.outline(Search(collections=("none",)), None) == outlines.NOTHING
+    assert sheets.outline(Search(ids=()), None) == outlines.NOTHING
+
+
+def test_the_outline_of_a_geometry_is_that_of_what_meets_it(sheets, monkeypatch):
+    corner = {"type": "Polygon", "coordinates": [[[11.8, 1.8], [11.9, 1.8], [11.9, 1.9], [11.8, 1.8]]]}
+    assert sheets.outline(Search(intersects=corner), None) == outlines.NOTHING
+    meeting = Search(intersects={"type": "Point", "coordinates": [10.1, 0.1]})
+    assert sheets.outline(meeting, None).extent.bbox == (10, 0, 12, 2)
+    # Where too many would have to be looked at.
+    monkeypatch.setattr(outlines, "MOST_COUNTED", 1)
+    assert sheets.outline(meeting, None).extent.bbox == (10, 0, 12, 2)
+
+
+def test_a_search_is_stored_once_and_found_by_its_id(records):
+    search = StoredSearch({"collections": ["sheets"]}, "Sheets", {"rescale": ("0,1",)}, "ana", START)
+    other = replace(search, title=None, owner=None)
+    assert records.store_search(search, act())
+    assert records.store_search(other, act())
+    assert not records.store_search(replace(search, owner="ben"), act())
+    assert records.stored_search(search.id) == search
+    assert records.stored_search("0" * 32) is None
+    ids = sorted((search.id, other.id))
+    assert [each.id for each in records.stored_searches()] == ids
+    assert [each.id for each in records.stored_searches(after=ids[0], limit=1)] == ids[1:]
+
+
+def test_roles_that_see_nothing_of_a_layer_are_left_out(sheets):
+    sheets.add_grant(Grant(dataset(2).id, Level.VIEW, role="survey"), act())
+    roles = ("survey", "other")
+    assert sheets.roles_that_see(roles, "sheets") == sheets.roles_that_see(roles, None) == {"survey"}
+    assert sheets.roles_that_see(roles, "none") == frozenset()
