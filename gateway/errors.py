@@ -83,6 +83,16 @@ class HeadTooLarge(GatewayError):
     title = "Request Header Fields Too Large"
 
 
+class TooBroad(BadParameter):
+    """A question for which too much of the catalogue would have to be read: asked more narrowly it has an answer."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too much of the catalogue would have to be read for an answer in time: narrow what is asked for, by"
+            " collection, box or time."
+        )
+
+
 class BadCredential(GatewayError):
     """A credential that is missing where one is needed, or present and bad."""
 

@@ -23,6 +23,7 @@ class Pool(StrEnum):
     STORE = "store"
     TRANSFER = "transfer"
     DEEP = "deep"
+    SEARCH = "search"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ def pool_table(worker_threads: int) -> Mapping[Pool, PoolSize]:
         Pool.STORE: PoolSize(8, 128, "a look at an object in a store, which takes three seconds at most"),
         Pool.TRANSFER: PoolSize(8, 512, "what takes long at a store: bodies, and objects that are judged anew"),
         Pool.DEEP: PoolSize(1, 64, "files that are judged anew deeper than usual, behind their answers"),
+        Pool.SEARCH: PoolSize(2, 64, "searches and listings, which may read much of the catalogue for seconds"),
     }
 
 

@@ -12,6 +12,7 @@ from gateway.errors import BadParameter
 from gateway.gatekeeper import Action, roles_needed
 from gateway.handlers.access import CALLER, METADATA, access
 from gateway.handlers.base import BaseHandler
+from gateway.handlers.searching import searched
 from gateway.model import Dataset, Principal, TokenKind, utc_text
 from gateway.records import SORTINGS, DatasetPage, DatasetQuery
 from gateway.tiles import parameters
@@ -53,7 +54,7 @@ class DatasetsHandler(JsonHandler):
     async def get(self) -> None:
         """Send one page: bbox=west,south,east,north in degrees, q in titles, collection, datetime, sortby, limits."""
         query = list_query(self.request.query_arguments, self.principal)
-        page = await self.in_thread(self.find, query)
+        page = await searched(self, self.find, query)
         self.send_private(
             {
                 "datasets": [self.record(dataset) for dataset in page.datasets],

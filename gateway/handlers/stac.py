@@ -14,6 +14,7 @@ from gateway.handlers.access import CALLER, access
 from gateway.handlers.base import BaseHandler
 from gateway.handlers.datasets import one
 from gateway.handlers.problems import json_bytes
+from gateway.handlers.searching import searched
 from gateway.ranges import Conditions, Outcome, evaluate
 from gateway.stac.collections import collection_of, collections_page
 from gateway.stac.landing import conformance, landing
@@ -116,7 +117,7 @@ class CollectionsHandler(StacHandler):
         most = limit_of(limit(told["limit"])) if told.get("limit") else COLLECTIONS_DEFAULT
         token = told.pop("token", None)
         after = after_of(self.services.keys.verify, OF_COLLECTIONS, token or None)
-        self.send_document(await self.in_thread(self.page, str(after[0]) if after else "", most, told), JSON)
+        self.send_document(await searched(self, self.page, str(after[0]) if after else "", most, told), JSON)
 
     head = get
 
@@ -144,7 +145,7 @@ class CollectionHandler(StacHandler):
             self.check_enabled()
             return collection_of(self.known_collection(collection_id), self.site)
 
-        self.send_document(await self.in_thread(found), JSON)
+        self.send_document(await searched(self, found), JSON)
 
     head = get
 
@@ -155,7 +156,7 @@ class QueryablesHandler(StacHandler):
     @access(CALLER)
     async def get(self, collection_id: str | None = None) -> None:
         """Send a JSON schema of the properties that the caller may know of, in all collections or in one."""
-        self.send_document(await self.in_thread(self.found, collection_id), SCHEMA)
+        self.send_document(await searched(self, self.found, collection_id), SCHEMA)
 
     head = get
 

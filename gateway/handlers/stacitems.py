@@ -11,6 +11,7 @@ from gateway.catalogue.search import Page
 from gateway.errors import BadParameter, NotFound
 from gateway.gatekeeper import Action
 from gateway.handlers.access import CALLER, access
+from gateway.handlers.searching import searched
 from gateway.handlers.stac import StacHandler
 from gateway.ids import dataset_uuid
 from gateway.stac.items import item_of
@@ -30,7 +31,7 @@ class ItemsHandler(StacHandler):
         """Return the page that is asked for."""
         after = after_of(self.services.keys.verify, fingerprint(asked.search), asked.token)
         placed = replace(asked, search=replace(asked.search, after=after))
-        return await self.in_thread(self.page, placed, collection_id)
+        return await searched(self, self.page, placed, collection_id)
 
     def page(self, asked: Asked, collection_id: str | None) -> Page:
         """Return the page; raises NotFound for a collection of which the caller may see nothing."""

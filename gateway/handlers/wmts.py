@@ -15,6 +15,7 @@ from gateway.handlers.access import CALLER, METADATA, access
 from gateway.handlers.datasets import LIMIT_MOST, list_query
 from gateway.handlers.maps import OWN, DocumentHandler, within
 from gateway.handlers.problems import json_bytes
+from gateway.handlers.searching import searched
 from gateway.handlers.tiles import DEFAULT_GRID, SLOW_COST, TileHandler
 from gateway.model import Dataset, Scale
 from gateway.records import DatasetPage
@@ -206,7 +207,7 @@ class CatalogueWmtsHandler(LayersHandler):
             raise BadParameter(
                 "The parameter REQUEST must be GetCapabilities: tiles have the addresses of the document."
             )
-        page = await self.in_thread(self.found)
+        page = await searched(self, self.found)
         layers = [await self.layer_of(each) for each in page.datasets if each.raster and each.raster.bounds]
         query = self.carried(KVP - {"tile_matrix_set_id"} | {"token", "v"})
         endpoint = self.public_url("/WMTSCapabilities.xml") + (f"?{urlencode(query)}" if query else "")

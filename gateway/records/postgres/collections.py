@@ -13,6 +13,7 @@ from gateway.catalogue.collections import Collection, CollectionChange, SeenColl
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, Principal, utc_text
 from gateway.records.audiences import SHARED, audiences_of, sees_all
+from gateway.records.deadlines import COLLECTIONS_SECONDS
 from gateway.records.extents import seen_of
 from gateway.records.postgres import audit_rows
 from gateway.records.postgres.connection import Bounded
@@ -43,8 +44,6 @@ UPDATED = ", ".join(
     f"{name} = excluded.{name}"
     for name in ("title", "description", "license", "keywords", "providers", "created_at", "updated_at")
 )
-# Extents of a large catalogue look at all of it.
-SEEN_SECONDS = 10.0
 
 
 def _of_row(row: Row) -> Collection:
@@ -61,14 +60,14 @@ def by_id(connection: Bounded, collection_id: str, lock: str = "") -> Collection
 def seen(connection: Bounded, reader: Principal | None, after: str, limit: int) -> tuple[SeenCollection, ...]:
     """Return the collections of which a reader sees a dataset, by id."""
     values = {"after": after, "limit": limit, "all": sees_all(reader), "audiences": list(audiences_of(reader))}
-    with connection.as_of_one_moment(SEEN_SECONDS):
+    with connection.as_of_one_moment(COLLECTIONS_SECONDS):
         found = [_of_row(row) for row in connection.execute(NEXT, values)]
         return seen_of(found, _extents(connection, [each.id for each in found], reader))
 
 
 def seen_one(connection: Bounded, collection_id: str, reader: Principal | None) -> SeenCollection | None:
     """Return a collection as a reader sees it, None where they see no dataset of it."""
-    with connection.as_of_one_moment(SEEN_SECONDS):
+    with connection.as_of_one_moment(COLLECTIONS_SECONDS):
         found = by_id(connection, collection_id)
         if found is None:
             return None

@@ -12,7 +12,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
-from gateway.errors import SettingsError
+from gateway.errors import SettingsError, TooBroad
+from gateway.records.deadlines import Deadline
 
 T = TypeVar("T")
 
@@ -66,12 +67,19 @@ class Bounded(psycopg.Connection[dict[str, Any]]):
             self.limit_seconds = LIMIT_SECONDS
 
     @contextmanager
-    def as_of_one_moment(self, seconds: float) -> Iterator[None]:
-        """Let the statements within read one state of the database, each for so long, and change nothing."""
-        with self.transaction():
-            self.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            with self.patient(seconds):
-                yield
+    def as_of_one_moment(self, seconds: float) -> Iterator[Deadline]:
+        """Let the statements within read one state of the database and change nothing; raises TooBroad.
+
+        Each of them may take so long, and none begins after that time.
+        """
+        deadline = Deadline(seconds)
+        try:
+            with self.transaction():
+                self.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                with self.patient(seconds):
+                    yield deadline
+        except psycopg.errors.QueryCanceled as error:
+            raise TooBroad from error
 
 
 def _until(gen: Generator[Any, Any, T], end: float) -> Generator[Any, Any, T]:

@@ -13,14 +13,13 @@ from typing import Any
 
 from gateway.model import Dataset, Principal, utc_text
 from gateway.records.base import DatasetPage, DatasetQuery
+from gateway.records.deadlines import LISTING_SECONDS
 from gateway.records.postgres.connection import Bounded, one
 from gateway.records.postgres.datasets import COLUMNS, of_row
 from gateway.records.rows import fold
 
 ADMIN = "admin"
 LARGEST_INTEGER = 2**63 - 1
-# A listing of a large catalogue counts all of it.
-FIND_SECONDS = 10.0
 PUBLIC, INTERNAL, PRIVATE = (f"visibility = '{scale}'" for scale in ("public", "internal", "private"))
 OWN = f"{PRIVATE} AND owner = %(user)s"
 GRANTED = f"""{PRIVATE} AND owner IS DISTINCT FROM %(user)s AND id IN (
@@ -127,7 +126,7 @@ def place_of(query: DatasetQuery, dataset: Dataset) -> str | int:
 def find(connection: Bounded, query: DatasetQuery) -> DatasetPage:
     """Return one page and the count of all, both of one moment."""
     count, page, values = statements(query)
-    with connection.as_of_one_moment(FIND_SECONDS):
+    with connection.as_of_one_moment(LISTING_SECONDS):
         # Planned for these values: what is best for a rare word is not for a common one.
         total = one(connection, count, values)
         found = connection.execute(page, values, prepare=False).fetchall()
@@ -137,5 +136,5 @@ def find(connection: Bounded, query: DatasetQuery) -> DatasetPage:
 def behind(connection: Bounded, query: DatasetQuery, last: Dataset | None) -> Sequence[Dataset]:
     """Return those datasets that come next behind `last`, or the first ones, as many as the query's limit."""
     _, page, values = statements(replace(query, offset=0), last)
-    with connection.transaction(), connection.patient(FIND_SECONDS):
+    with connection.transaction(), connection.patient(LISTING_SECONDS):
         return tuple(map(of_row, connection.execute(page, values, prepare=False).fetchall()))

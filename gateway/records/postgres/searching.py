@@ -8,6 +8,7 @@ from typing import Any
 from gateway.catalogue.layers import Outline
 from gateway.catalogue.search import Page, Search
 from gateway.model import Principal
+from gateway.records.deadlines import SEARCH_SECONDS, Deadline
 from gateway.records.postgres.connection import Bounded
 from gateway.records.postgres.datasets import COLUMNS, of_row
 from gateway.records.rows import Row
@@ -16,30 +17,30 @@ from gateway.records.search import outline as outlines
 from gateway.records.search.postgres import PostgresDialect
 from gateway.records.search.searching import find
 
-# A filter that few datasets pass may look at all of them.
-SEARCH_SECONDS = 10.0
 # Tables of which little is known yet are not read whole, and an order is that of an index where there is one.
 PLANNED = "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true)"
 
 
 class AsOf:
-    """The database as of one moment."""
+    """The database as of one moment, asked until the deadline."""
 
     dialect = PostgresDialect(COLUMNS, of_row)
 
-    def __init__(self, connection: Bounded) -> None:
+    def __init__(self, connection: Bounded, deadline: Deadline) -> None:
         self._connection = connection
+        self._deadline = deadline
 
     def rows(self, sql: str, values: dict[str, Any]) -> list[Row]:
-        """Return the rows of a query by column name."""
+        """Return the rows of a query by column name; raises TooBroad."""
+        self._deadline.check()
         return self._connection.execute(sql, values).fetchall()
 
 
 def search(connection: Bounded, wanted: Search, reader: Principal | None) -> Page:
     """Return one page of the datasets that a reader may see, all of it as of one moment."""
-    with connection.as_of_one_moment(SEARCH_SECONDS):
+    with connection.as_of_one_moment(SEARCH_SECONDS) as deadline:
         connection.execute(PLANNED)
-        return find(AsOf(connection), wanted, reader)
+        return find(AsOf(connection, deadline), wanted, reader)
 
 
 def outline(connection: Bounded, wanted: Search, reader: Principal | None) -> Outline:
@@ -51,6 +52,6 @@ def outline(connection: Bounded, wanted: Search, reader: Principal | None) -> Ou
 
 def queryables(connection: Bounded, reader: Principal | None, collection: str | None) -> Mapping[str, frozenset[str]]:
     """Return the properties that a reader may filter by."""
-    with connection.as_of_one_moment(SEARCH_SECONDS):
+    with connection.as_of_one_moment(SEARCH_SECONDS) as deadline:
         connection.execute(PLANNED)
-        return names.queryables(AsOf(connection), reader, collection)
+        return names.queryables(AsOf(connection, deadline), reader, collection)

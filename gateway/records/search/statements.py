@@ -58,10 +58,14 @@ class Statements:
 
     @property
     def order(self) -> tuple[Sort, ...]:
-        """Return the keys of the order, the id as the last one: its way follows that of time, as the index has it."""
+        """Return the keys of the order, the id as the last one: its way follows that of time, as the index has it.
+
+        What is given behind the id decides nothing.
+        """
         given = self.search.sortby
-        if any(sort.field == "id" for sort in given):
-            return given
+        for number, sort in enumerate(given, 1):
+            if sort.field == "id":
+                return given[:number]
         return (*given, Sort("id", descending=self.by_time and not given[0].descending))
 
     @property

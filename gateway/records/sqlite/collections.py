@@ -13,10 +13,12 @@ from gateway.catalogue.collections import Collection, CollectionChange, SeenColl
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, Principal, utc_moment
 from gateway.records.audiences import SHARED, audiences_of, sees_all
+from gateway.records.deadlines import COLLECTIONS_SECONDS
 from gateway.records.extents import seen_of
 from gateway.records.rows import Row, collection_of, collection_row
 from gateway.records.sqlite import audit_rows
 from gateway.records.sqlite.connection import rows_of
+from gateway.records.sqlite.reading import as_of_one_moment
 
 NEXT = """SELECT * FROM collections WHERE id > :after
     AND (:all OR EXISTS (SELECT 1 FROM dataset_audiences
@@ -46,7 +48,7 @@ def by_id(database: Database, collection_id: str) -> Collection | None:
 def seen(database: Database, reader: Principal | None, after: str, limit: int) -> tuple[SeenCollection, ...]:
     """Return the collections of which a reader sees a dataset, by id."""
     values = {"after": after, "limit": limit, "all": sees_all(reader), "audiences": json.dumps(audiences_of(reader))}
-    with database.atomic():
+    with as_of_one_moment(database, reader, COLLECTIONS_SECONDS):
         if "collections" not in database.table_names():
             return _of_roots(database, values)
         found = [collection_of(row) for row in rows_of(database, NEXT, values)]
@@ -64,7 +66,7 @@ def _of_roots(database: Database, values: Row) -> tuple[SeenCollection, ...]:
 
 def seen_one(database: Database, collection_id: str, reader: Principal | None) -> SeenCollection | None:
     """Return a collection as a reader sees it, None where they see no dataset of it."""
-    with database.atomic():
+    with as_of_one_moment(database, reader, COLLECTIONS_SECONDS):
         found = by_id(database, collection_id)
         if found is None:
             return None

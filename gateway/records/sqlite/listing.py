@@ -15,8 +15,10 @@ from sqlite_utils import Database
 
 from gateway.model import Dataset, Principal, utc_text
 from gateway.records.base import DatasetPage, DatasetQuery
+from gateway.records.deadlines import LISTING_SECONDS
 from gateway.records.rows import dataset_of, fold
 from gateway.records.sqlite.connection import rows_of
+from gateway.records.sqlite.reading import as_of_one_moment
 
 ADMIN = "admin"
 LARGEST_INTEGER = 2**63 - 1
@@ -110,7 +112,7 @@ def place_of(query: DatasetQuery, dataset: Dataset) -> str | int:
 def find(database: Database, query: DatasetQuery) -> DatasetPage:
     """Return one page and the count of all, both of one moment."""
     count, page, values = statements(query)
-    with database.atomic():
+    with as_of_one_moment(database, query.principal, LISTING_SECONDS):
         total = database.execute(readable(database, count), values).fetchone()[0]
         found = rows_of(database, readable(database, page), values)
     return DatasetPage(tuple(map(dataset_of, found)), total)

@@ -10,31 +10,35 @@ from sqlite_utils import Database
 from gateway.catalogue.layers import Outline
 from gateway.catalogue.search import Page, Search
 from gateway.model import Principal
+from gateway.records.deadlines import SEARCH_SECONDS, Deadline
 from gateway.records.rows import Row
 from gateway.records.search import names
 from gateway.records.search import outline as outlines
 from gateway.records.search.searching import find
 from gateway.records.search.sqlite import SqliteDialect
 from gateway.records.sqlite.connection import rows_of
+from gateway.records.sqlite.reading import as_of_one_moment
 
 
 class AsOf:
-    """The file as of one moment."""
+    """The file as of one moment, asked until the deadline."""
 
     dialect = SqliteDialect()
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, deadline: Deadline) -> None:
         self._database = database
+        self._deadline = deadline
 
     def rows(self, sql: str, values: dict[str, Any]) -> list[Row]:
-        """Return the rows of a query by column name."""
+        """Return the rows of a query by column name; raises TooBroad."""
+        self._deadline.check()
         return rows_of(self._database, sql, values)
 
 
 def search(database: Database, wanted: Search, reader: Principal | None) -> Page:
     """Return one page of the datasets that a reader may see, all of it as of one moment."""
-    with database.atomic():
-        return find(AsOf(database), wanted, reader)
+    with as_of_one_moment(database, reader, SEARCH_SECONDS) as deadline:
+        return find(AsOf(database, deadline), wanted, reader)
 
 
 def outline(database: Database, wanted: Search, reader: Principal | None) -> Outline:
@@ -45,5 +49,5 @@ def outline(database: Database, wanted: Search, reader: Principal | None) -> Out
 
 def queryables(database: Database, reader: Principal | None, collection: str | None) -> Mapping[str, frozenset[str]]:
     """Return the properties that a reader may filter by."""
-    with database.atomic():
-        return names.queryables(AsOf(database), reader, collection)
+    with as_of_one_moment(database, reader, SEARCH_SECONDS) as deadline:
+        return names.queryables(AsOf(database, deadline), reader, collection)

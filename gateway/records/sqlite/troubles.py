@@ -10,7 +10,7 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 from gateway.errors import RecordsUnavailable
 
 # Primary result codes (https://www.sqlite.org/rescode.html).
-BUSY, READONLY, CORRUPT, FULL, CANTOPEN, NOTADB = 5, 8, 11, 13, 14, 26
+BUSY, READONLY, INTERRUPT, CORRUPT, FULL, CANTOPEN, NOTADB = 5, 8, 9, 11, 13, 14, 26
 WORDS = {
     READONLY: "{path} may not be written by this user, or lies in a folder or on a disk that may not",
     CORRUPT: "{path} is damaged: restore it from a backup",
@@ -34,3 +34,8 @@ def unserved(path: Path, error: sqlite3.Error) -> RecordsUnavailable:
 def is_busy(error: sqlite3.Error) -> bool:
     """Return whether another connection holds the lock (SQLITE_BUSY and its extended codes)."""
     return code_of(error) == BUSY
+
+
+def is_interrupted(error: sqlite3.Error) -> bool:
+    """Return whether a statement was ended before its time (SQLITE_INTERRUPT)."""
+    return code_of(error) == INTERRUPT

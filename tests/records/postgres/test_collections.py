@@ -43,9 +43,9 @@ def test_searches_go_through_their_index_and_sort_nothing_large(filled, monkeypa
             return super().rows(sql, values)
 
     def find(connection, wanted, reader):
-        with connection.as_of_one_moment(10):
+        with connection.as_of_one_moment(10) as deadline:
             connection.execute(PLANNED)
-            return searching.find(Watched(connection), Search(**wanted), reader)
+            return searching.find(Watched(connection, deadline), Search(**wanted), reader)
 
     for case, (wanted, reader, index) in PLANS.items():
         filled._pool.run(find, wanted, reader)

@@ -90,6 +90,7 @@ def test_searches_go_through_their_index_and_sort_nothing_large(tmp_path, monkey
 
     from gateway.catalogue.search import Interval
     from gateway.records.search import searching
+    from gateway.records.deadlines import Deadline
     from gateway.records.sqlite.searching import AsOf
 
     monkeypatch.setattr(searching, "FEW", 0)
@@ -106,7 +107,8 @@ def test_searches_go_through_their_index_and_sort_nothing_large(tmp_path, monkey
                 plans.append([row[3] for row in self._database.execute("EXPLAIN QUERY PLAN " + sql, values)])
             return super().rows(sql, values)
 
-    records._connections.run(lambda database: searching.find(Watched(database), Search(**wanted), reader))
+    asked = Search(**wanted)
+    records._connections.run(lambda database: searching.find(Watched(database, Deadline(60)), asked, reader))
     assert plans
     for plan in plans:
         used = [step for step in plan if "dataset_" in step or " a " in step or " b " in step]
