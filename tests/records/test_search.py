@@ -209,9 +209,10 @@ def places(records):
 
 
 def test_boxes_meet_across_the_antimeridian_too(places, monkeypatch):
-    # Over what is seen, and over the boxes.
-    for few in (4000, 0):
+    # Over what is seen, and over the boxes, whose number tells at once whether there are too many of them.
+    for few, boxed in ((4000, 9), (0, 9), (0, 0)):
         monkeypatch.setattr(searching, "FEW", few)
+        monkeypatch.setattr(searching, "MOST_BOXED", boxed)
         assert {box: found(places, bbox=box) for box in BOXES} == BOXES
 
 
@@ -310,6 +311,30 @@ def test_matches_are_counted_exactly_up_to_a_number(many, monkeypatch):
     monkeypatch.setattr(searching, "MOST_COUNTED", 60)
     assert many.search(Search(limit=1), NOBODY).matched == 30
     assert many.search(Search(limit=1), CHIEF).matched is None
+
+
+def test_boxes_are_counted_for_each_reader(many, monkeypatch):
+    for number in (1, 3, 5):
+        many.add_grant(Grant(dataset(number).id, Level.VIEW, user="ben"), act())
+        many.add_grant(Grant(dataset(number).id, Level.VIEW, role="r7"), act())
+    readers = [NOBODY, BEN, Principal("ben", frozenset({"r7"})), CHIEF, Principal("zoe", frozenset({"r7"})),
+               Principal("zoe", frozenset(f"r{number}" for number in range(40)))]  # fmt: skip
+    for few, boxed in ((4000, 99), (0, 99), (0, 0)):
+        monkeypatch.setattr(searching, "FEW", few)
+        monkeypatch.setattr(searching, "MOST_BOXED", boxed)
+        told = [many.search(Search(bbox=(0, 0, 10, 1), limit=100), reader) for reader in readers]
+        # A grant on what its owner alone sees counts for it, whoever has it twice.
+        assert [page.matched for page in told] == [len(page.datasets) for page in told] == [30, 33, 33, 60, 33, 33]
+        monkeypatch.setattr(searching, "MOST_COUNTED", 30)
+        assert [many.search(Search(bbox=(0, 0, 10, 1)), reader).matched for reader in readers] == [None] * 6
+        monkeypatch.setattr(searching, "MOST_COUNTED", 10_000)
+
+
+def test_what_is_given_behind_the_id_decides_no_order(archive):
+    wanted = {"sortby": (Sort("title"), Sort("id", descending=True), Sort("file:size")), "limit": 2}
+    first = archive.search(Search(**wanted), None)
+    assert numbers(first) == [5, 3]
+    assert numbers(archive.search(Search(**wanted, after=first.after), None)) == [2, 4]
 
 
 def test_a_key_of_another_search_is_refused(many):

@@ -45,9 +45,9 @@ def search(connection: Bounded, wanted: Search, reader: Principal | None) -> Pag
 
 def outline(connection: Bounded, wanted: Search, reader: Principal | None) -> Outline:
     """Return what the datasets of a search come to that a reader may see, all of it as of one moment."""
-    with connection.as_of_one_moment(SEARCH_SECONDS):
+    with connection.as_of_one_moment(SEARCH_SECONDS) as deadline:
         connection.execute(PLANNED)
-        return outlines.outline(AsOf(connection), wanted, reader)
+        return outlines.outline(AsOf(connection, deadline), wanted, reader)
 
 
 def queryables(connection: Bounded, reader: Principal | None, collection: str | None) -> Mapping[str, frozenset[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -27,6 +28,16 @@ class Values:
     def among(self, column: str, values: Sequence[Any]) -> str:
         """Return the condition that a column has one of the values."""
         return f"{column} IN ({', '.join(map(self.bind, values))})" if values else "1 = 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A box, the interval that is met and the one in which it begins, and who may see what lies there."""
+
+    box: Box
+    met: Interval
+    begins: Interval
+    audiences: tuple[str, ...]
 
 
 class Dialect(Protocol):
@@ -59,14 +70,21 @@ class Dialect(Protocol):
     def mark(self, name: str) -> str:
         """Return what stands for a named value."""
 
-    def boxes(
-        self, values: Values, box: Box, times: tuple[Interval, Interval], *, joined: bool
-    ) -> list[tuple[str, str]]:
+    def boxes(self, values: Values, within: Within, *, joined: bool) -> list[tuple[str, str]]:
         """Return tables and conditions of all that may lie in a box at a time, by the index of the boxes.
 
-        `times` are the interval that is met and the one in which it begins. Where they are `joined` the tables have
-        `a`.
+        Where they are `joined` the tables have `a`. Audiences are not asked for where the index does not know them.
         """
+
+    def boxed(self, values: Values, within: Within, most: int, exact: str) -> str | None:
+        """Return the query for how many datasets lie there, at most `most`, None where the index alone cannot tell.
+
+        Of each there is one row for all those audiences. `exact` is the condition of `a` for what the index leaves
+        open.
+        """
+
+    def surely_boxed(self, values: Values, within: Within, most: int) -> str | None:
+        """Return the query for how many datasets lie there as the index alone can tell, at most `most`."""
 
     def within(self, values: Values, box: Box) -> str:
         """Return the exact condition that the box of `a` meets another one."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from gateway.catalogue.search import Box, Interval
 from gateway.model import Dataset
 from gateway.records.rows import Row
-from gateway.records.search.dialect import Values, shifted
+from gateway.records.search.dialect import Values, Within, shifted
 
 TYPES = {str: "string", bool: "boolean", int: "number", float: "number"}
 CASTS = {str: '({}) COLLATE "C"', bool: "({})::boolean", int: "({})::numeric", float: "({})::numeric"}
@@ -35,20 +35,23 @@ class PostgresDialect:
         """Return what stands for a named value."""
         return f"%({name})s"
 
-    def boxes(
-        self, values: Values, box: Box, times: tuple[Interval, Interval], *, joined: bool
-    ) -> list[tuple[str, str]]:
+    def boxes(self, values: Values, within: Within, *, joined: bool) -> list[tuple[str, str]]:
         """Return tables and conditions of all that may lie in a box at a time."""
-        met, begins = times
         told = []
-        for each in (met, begins):
+        for each in (within.met, within.begins):
             if each != Interval():
                 ends = f"{self._moment(values, each.start_at)}, {self._moment(values, each.end_at)}"
                 told.append(f"tstzrange(a.start_at, a.end_at, '[]') && tstzrange({ends}, '[]')")
         return [
-            ("dataset_audiences AS a", " AND ".join([self._meets(values, box, sides), *told]))
-            for sides in shifted(box)
+            ("dataset_audiences AS a", " AND ".join([self._meets(values, within.box, sides), *told]))
+            for sides in shifted(within.box)
         ]
+
+    def boxed(self, values: Values, within: Within, most: int, exact: str) -> None:
+        """Return None: the index does not know who may see what."""
+
+    def surely_boxed(self, values: Values, within: Within, most: int) -> None:
+        """Return None: the index does not know who may see what."""
 
     def _moment(self, values: Values, moment: datetime | None) -> str:
         return "NULL" if moment is None else f"{values.bind(moment)}::timestamptz"

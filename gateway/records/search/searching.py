@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # So many rows of an index are looked up one by one and sorted; of more only a part of the time at once.
 FEW, PART = 4000, 1000
 HALVINGS = 48
+MOST_BOXED = 2 * MOST_COUNTED
 # More walks side by side than these are no longer quick.
 MOST_WALKS = 64
 # Footprints that are read at once where a geometry decides.
@@ -207,13 +208,26 @@ class Finder:
 
     def _matched(self) -> int | None:
         """Return how many datasets there are in all pages, None for MOST_COUNTED and more."""
-        way = self._whole
-        number = self._number(self._statements.count((way,), MOST_COUNTED))
-        if number >= MOST_COUNTED:
-            return None
+        way, number = self._whole, 0
+        for half in self._statements.halves:
+            number += self._count(half, way)
+            if number >= MOST_COUNTED:
+                return None
         if self._area is None:
             return number
         return sum(len(self._meeting(batch)) for batch in self._batches(way, None))
+
+    def _count(self, half: Statements, way: Way) -> int:
+        """Return how many datasets there are for some audiences, MOST_COUNTED for more."""
+        if way.kind is Kind.BOX and (sure := half.boxed(MOST_COUNTED, surely=True)) is not None:
+            # All that may lie there are only gone through where they are not many times as many.
+            if self._number(half.candidates(way, MOST_BOXED)) >= MOST_BOXED and self._number(sure) >= MOST_COUNTED:
+                return MOST_COUNTED
+            if (boxed := half.boxed(MOST_COUNTED, surely=False)) is not None:
+                return self._number(boxed)
+        if way.kind is Kind.BOX and self._number(half.candidates(Way(Kind.SEEN), FEW)) < FEW:
+            way = Way(Kind.SEEN)
+        return self._number(half.count(way, MOST_COUNTED))
 
     def _candidates(self, way: Way, most: int) -> int:
         return self._number(self._statements.candidates(way, most))

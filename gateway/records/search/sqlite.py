@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from gateway.catalogue.search import Box, Interval
+from gateway.catalogue.search import Box
 from gateway.model import Dataset
 from gateway.records.rows import Row, dataset_of
-from gateway.records.search.dialect import Values, query_boxes, shifted
+from gateway.records.search.dialect import Values, Within, query_boxes, shifted
+from gateway.records.sqlite.audiences import SHARED_NUMBERS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Days that a conversion may be off.
 SLACK_DAYS = 1e-5
+# What a single float of the R*Tree is off at most, besides: in all, and for each one of the value.
+ROUNDED = (1e-6, 4e-7)
+# More audiences of one reader than these are looked for as one range of numbers.
+MOST_RANGES = 16
 TYPES = {str: ("text",), bool: ("true", "false"), int: ("integer", "real"), float: ("integer", "real")}
 
 
@@ -30,29 +36,54 @@ class SqliteDialect:
         """Return what stands for a named value."""
         return f":{name}"
 
-    def boxes(
-        self, values: Values, box: Box, times: tuple[Interval, Interval], *, joined: bool
-    ) -> list[tuple[str, str]]:
+    def boxes(self, values: Values, within: Within, *, joined: bool) -> list[tuple[str, str]]:
         """Return tables and conditions of all that may lie in a box at a time."""
-        met, begins = times
-        told = []
-        for column, op, moment in (
-            ("first_day", "<=", met.end_at), ("last_day", ">=", met.start_at),
-            ("first_day", ">=", begins.start_at), ("first_day", "<=", begins.end_at),
-        ):  # fmt: skip
-            if moment is not None:
-                told.append(
-                    f"b.{column} {op} {values.bind(_day(moment) + (SLACK_DAYS if op == '<=' else -SLACK_DAYS))}"
-                )
         table = "dataset_boxes AS b"
         if joined:
             table += " CROSS JOIN dataset_audiences AS a ON a.number = b.id >> 1"
-        found = []
-        for west, south, east, north in query_boxes(box):
-            sides = (("west", "<=", east), ("east", ">=", west), ("south", "<=", north), ("north", ">=", south))
-            place = [f"b.{name} {op} {values.bind(value)}" for name, op, value in sides]
-            found.append((table, " AND ".join([*place, *told])))
-        return found
+        return [(table, " AND ".join(told)) for told, _ in self._pieces(values, within)]
+
+    def boxed(self, values: Values, within: Within, most: int, exact: str) -> str:
+        """Return the query for how many datasets lie there; the table is looked at for those at an edge alone."""
+        found = " UNION ALL ".join(
+            f"SELECT b.id >> 1 AS number, ({' AND '.join(sure)}) AS sure FROM dataset_boxes AS b"  # noqa: S608
+            f" WHERE {' AND '.join(told)}"
+            for told, sure in self._pieces(values, within)
+        )
+        looked_up = f"EXISTS (SELECT 1 FROM dataset_audiences AS a WHERE a.number = met.number AND {exact})"  # noqa: S608
+        return f"""SELECT count(*) AS number FROM (
+            SELECT 1 FROM (SELECT number, max(sure) AS sure FROM ({found}) GROUP BY number) AS met
+            WHERE sure OR {looked_up} LIMIT {values.bind(most)})"""  # noqa: S608
+
+    def surely_boxed(self, values: Values, within: Within, most: int) -> str:
+        """Return the query for how many datasets lie there, whatever the R*Tree has rounded."""
+        found = " UNION ALL ".join(
+            f"SELECT b.id >> 1 AS number FROM dataset_boxes AS b WHERE {' AND '.join(told + sure)}"  # noqa: S608
+            for told, sure in self._pieces(values, within)
+        )
+        distinct = f"SELECT DISTINCT number FROM ({found}) LIMIT {values.bind(most)}"  # noqa: S608
+        return f"SELECT count(*) AS number FROM ({distinct})"  # noqa: S608
+
+    def _pieces(self, values: Values, within: Within) -> Iterator[tuple[list[str], list[str]]]:
+        """Yield what the index may find, and the conditions under which it is found whatever was rounded."""
+        times = [
+            (column, op, _day(moment), SLACK_DAYS)
+            for column, op, moment in (
+                ("first_day", "<=", within.met.end_at), ("last_day", ">=", within.met.start_at),
+                ("first_day", ">=", within.begins.start_at), ("first_day", "<=", within.begins.end_at),
+            )
+            if moment is not None
+        ]  # fmt: skip
+        for who in _ranges(values, within.audiences):
+            for west, south, east, north in query_boxes(within.box):
+                sides = (("west", "<=", east), ("east", ">=", west), ("south", "<=", north), ("north", ">=", south))
+                bounds = [*((*side, 0.0) for side in sides), *times]
+                told = [_bound(values, column, op, value, slack) for column, op, value, slack in bounds]
+                sure = [
+                    _bound(values, column, op, value, -slack - ROUNDED[0] - ROUNDED[1] * abs(value))
+                    for column, op, value, slack in bounds
+                ]
+                yield [*told, *who], sure
 
     def within(self, values: Values, box: Box) -> str:
         """Return the exact condition that the box of `a` meets another one."""
@@ -95,6 +126,25 @@ class SqliteDialect:
         length = "julianday(end_at) - julianday(start_at)"
         # A second more than a float of days may lose.
         return f"SELECT 86400 * max({length}) + 1 AS seconds FROM datasets WHERE end_at > start_at"  # noqa: S608
+
+
+def _bound(values: Values, column: str, op: str, value: float, slack: float) -> str:
+    """Return a condition that holds also for what is beyond the value by as much as `slack`."""
+    return f"b.{column} {op} {values.bind(value + slack if op == '<=' else value - slack)}"
+
+
+def _ranges(values: Values, audiences: Sequence[str]) -> Iterator[list[str]]:
+    """Yield conditions on the numbers of audiences: one for all that are shared, and one for each other one."""
+    shared = [SHARED_NUMBERS[name] for name in audiences if name in SHARED_NUMBERS]
+    if shared:
+        yield [f"b.first_audience <= {max(shared)}", f"b.last_audience >= {min(shared)}"]
+    own = [name for name in audiences if name not in SHARED_NUMBERS]
+    for names in [own] if len(own) > MOST_RANGES else [[name] for name in own]:
+        first, last = (
+            f"(SELECT {end}(number) FROM audiences WHERE {values.among('name', names)})"  # noqa: S608 - texts of ours
+            for end in ("min", "max")
+        )
+        yield [f"b.first_audience <= {last}", f"b.last_audience >= {first}"]
 
 
 def _glob(pattern: str) -> str:

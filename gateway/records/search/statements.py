@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
 from gateway.catalogue.search import Box, Interval, Search, Sort
 from gateway.errors import BadParameter
+from gateway.records.audiences import SHARED
 from gateway.records.search.conditions import COLUMNS, condition
-from gateway.records.search.dialect import Dialect, Values
+from gateway.records.search.dialect import Dialect, Values, Within
 
 BY_TIME = ("datetime", "start_datetime")
 BOUNDS = (
@@ -91,16 +92,45 @@ class Statements:
         ]
         return f"SELECT DISTINCT * FROM {_together(pieces)} ORDER BY {outer} LIMIT {limit}", values.given  # noqa: S608
 
-    def count(self, ways: Sequence[Way], most: int) -> Statement:
+    @property
+    def halves(self) -> tuple[Statements, ...]:
+        """Return the same search for those audiences of which a dataset has one row, and for the others.
+
+        No dataset is seen by both: who sees it as everybody does has no row of their own.
+        """
+        shared = tuple(name for name in self.audiences if name in SHARED)
+        own = tuple(name for name in self.audiences if name not in SHARED)
+        return tuple(replace(self, audiences=each) for each in (shared, own) if each)
+
+    def count(self, way: Way, most: int) -> Statement:
         """Return the query for how many datasets there are in all pages, at most `most`."""
         values = Values(self.dialect)
         limit = values.bind(most)
         pieces = [
             f"SELECT a.dataset_id FROM {table} WHERE {where} LIMIT {limit}"  # noqa: S608 - texts of ours
-            for table, where in self._pieces(ways, values, None)
+            for table, where in self._pieces((way,), values, None)
         ]
-        distinct = f"SELECT DISTINCT dataset_id FROM {_together(pieces)} LIMIT {limit}"  # noqa: S608
-        return f"SELECT count(*) AS number FROM ({distinct}) AS found", values.given  # noqa: S608
+        # Boxes of one dataset may be several.
+        once = way.kind is not Kind.BOX and SHARED.issuperset(self.audiences)
+        found = f"SELECT {'' if once else 'DISTINCT '}dataset_id FROM {_together(pieces)} LIMIT {limit}"  # noqa: S608
+        return f"SELECT count(*) AS number FROM ({found}) AS found", values.given  # noqa: S608
+
+    def boxed(self, most: int, *, surely: bool) -> Statement | None:
+        """Return the query for the same number by the index of boxes, `surely` for those that are met without doubt.
+
+        None where it cannot tell.
+        """
+        plain = self.search.ids is None and self.search.collections is None and self.search.filter is None
+        if self.box is None or self.whole is not None or not plain or not SHARED.issuperset(self.audiences):
+            return None
+        values = Values(self.dialect)
+        within = Within(self.box, self.search.datetime or Interval(), Interval(), self.audiences)
+        if surely:
+            sql = self.dialect.surely_boxed(values, within, most)
+        else:
+            exact = [self.dialect.within(values, self.box), *self._during(Way(Kind.BOX), values)]
+            sql = self.dialect.boxed(values, within, most, " AND ".join(exact))
+        return None if sql is None else (sql, values.given)
 
     def datasets(self, ids: Sequence[str]) -> Statement:
         """Return the query for datasets."""
@@ -189,7 +219,9 @@ class Statements:
         elif way.kind is Kind.BOX and self.box is not None:
             when, begins = self.search.datetime or Interval(), Interval(way.first, way.last)
             seen = [] if counted else [values.among("a.audience", self.audiences)]
-            for table, where in self.dialect.boxes(values, self.box, (when, begins), joined=not counted):
+            for table, where in self.dialect.boxes(
+                values, Within(self.box, when, begins, self.audiences), joined=not counted
+            ):
                 yield table, [where, *seen, *([] if counted else told)]
         else:
             yield "dataset_audiences AS a", [values.among("a.audience", self.audiences), *told]

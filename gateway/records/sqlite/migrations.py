@@ -9,6 +9,7 @@ from sqlite_utils import Database, Migrations
 
 from gateway.errors import RecordsUnavailable
 from gateway.records.sqlite import searches
+from gateway.records.sqlite.audiences import AUDIENCES
 from gateway.records.sqlite.connection import Connections, connect, connect_to_read, transaction
 from gateway.records.sqlite.searchable import COLLECTIONS
 
@@ -160,6 +161,7 @@ STEPS = {
     "7-listing": LISTING,
     "8-collections": COLLECTIONS,
     "9-searches": (searches.TABLE,),
+    "10-audiences": AUDIENCES,
 }
 
 

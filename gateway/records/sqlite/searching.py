@@ -43,8 +43,8 @@ def search(database: Database, wanted: Search, reader: Principal | None) -> Page
 
 def outline(database: Database, wanted: Search, reader: Principal | None) -> Outline:
     """Return what the datasets of a search come to that a reader may see, all of it as of one moment."""
-    with database.atomic():
-        return outlines.outline(AsOf(database), wanted, reader)
+    with as_of_one_moment(database, reader, SEARCH_SECONDS) as deadline:
+        return outlines.outline(AsOf(database, deadline), wanted, reader)
 
 
 def queryables(database: Database, reader: Principal | None, collection: str | None) -> Mapping[str, frozenset[str]]:

@@ -12,6 +12,7 @@ from gateway.records.postgres import collections, listing, searching
 NOBODY = Principal()
 ASKED = (
     lambda records: records.search(Search(), NOBODY),
+    lambda records: records.outline(Search(), NOBODY),
     lambda records: records.queryables(NOBODY),
     lambda records: records.find_datasets(DatasetQuery(NOBODY)),
     lambda records: records.collections(NOBODY),
@@ -20,7 +21,9 @@ ASKED = (
 TABLES = "datasets, dataset_audiences, collections"
 
 
-def test_every_question_that_takes_too_long_is_ended_and_its_connection_serves_on(records, postgres, fresh, monkeypatch):
+def test_every_question_that_takes_too_long_is_ended_and_its_connection_serves_on(
+    records, postgres, fresh, monkeypatch
+):
     for room, name in (
         (searching, "SEARCH_SECONDS"),
         (listing, "LISTING_SECONDS"),

@@ -11,6 +11,7 @@ ENDLESS = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n
 NOBODY = Principal()
 ASKED = (
     lambda records, reader: records.search(Search(), reader),
+    lambda records, reader: records.outline(Search(), reader),
     lambda records, reader: records.queryables(reader),
     lambda records, reader: records.find_datasets(DatasetQuery(reader)),
     lambda records, reader: records.collections(reader),
