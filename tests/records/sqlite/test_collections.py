@@ -89,8 +89,8 @@ def test_searches_go_through_their_index_and_sort_nothing_large(tmp_path, monkey
     from datetime import UTC, datetime
 
     from gateway.catalogue.search import Interval
-    from gateway.records.search import searching
     from gateway.records.deadlines import Deadline
+    from gateway.records.search import searching
     from gateway.records.sqlite.searching import AsOf
 
     monkeypatch.setattr(searching, "FEW", 0)
