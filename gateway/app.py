@@ -136,15 +136,21 @@ class GatewayServer(HTTPServer):
 
     max_connections: int
     clients: Connections
+    load: Load
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
         """Take our own out of the arguments; Tornado's servers are built in `initialize`."""
         self.max_connections, self.clients = kwargs.pop("max_connections"), kwargs.pop("clients")
+        self.load = kwargs.pop("load")
         super().initialize(*args, **kwargs)
 
     def add_sockets(self, sockets: Iterable[socket]) -> None:
         """Accept connections on bound sockets."""
         super().add_sockets([Listener(bound) for bound in sockets])
+
+    def begin_drain(self) -> None:
+        """Make the answer to each request that is read from now on the last of its connection (RFC 9112, 9.6)."""
+        self.load.draining = self.conn_params.no_keep_alive = True
 
     def writing(self) -> bool:
         """Return whether bytes of an answer still wait for their client to take them."""
@@ -186,6 +192,7 @@ def make_server(app: Application, services: Services) -> GatewayServer:
         SmallRanges(app, services),
         max_connections=services.settings.max_connections,
         clients=app.settings["clients"],
+        load=app.settings["load"],
         max_header_size=MAX_HEADER_BYTES,
         max_body_size=MAX_BODY_BYTES,
         max_buffer_size=MAX_BUFFER_BYTES,

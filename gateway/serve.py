@@ -27,7 +27,6 @@ from gateway.allocator import give_large_blocks_back
 from gateway.app import GatewayServer, make_app, make_server, tls_context
 from gateway.audit import written_here
 from gateway.errors import GatewayError, SettingsError, StorageUnavailable
-from gateway.handlers.load import Load
 from gateway.handlers.watching import keep_looking
 from gateway.keyring import Keys
 from gateway.recording import listen, record_for_workers, recorder_socket
@@ -273,14 +272,15 @@ async def _serve_until_told(services: Services, worker: Worker) -> None:
     await told.wait()
     worker.tell(STOPPING)
     watch.cancel()
-    await drain(server, app.settings["load"], settings.drain_seconds, hurried)
+    await drain(server, settings.drain_seconds, hurried)
     # The loop gives its handlers up as it closes: a signal would then cut the flush of the audit short.
     signal.pthread_sigmask(signal.SIG_BLOCK, worker.stops)
 
 
-async def drain(server: GatewayServer, load: Load, seconds: float, hurried: asyncio.Event) -> None:
+async def drain(server: GatewayServer, seconds: float, hurried: asyncio.Event) -> None:
     """Stop accepting, let open answers end for at most `seconds` or until `hurried`, then close."""
-    load.draining = True
+    load = server.load
+    server.begin_drain()
     # One more turn of the loop accepts what the kernel has already connected.
     await asyncio.sleep(0)
     server.stop()

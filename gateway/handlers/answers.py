@@ -10,13 +10,9 @@ EXPOSED = (
 )
 
 
-def default_fields(
-    origins: Collection[str], origin: str | None, request_id: str, *, draining: bool
-) -> dict[str, str]:
+def default_fields(origins: Collection[str], origin: str | None, request_id: str) -> dict[str, str]:
     """Return the fields of an answer to a request from a page of `origin`, where pages of `origins` may read it."""
     fields = {"X-Content-Type-Options": "nosniff", "Vary": "Origin", "X-Request-Id": request_id}
-    if draining:
-        fields["Connection"] = "close"
     allowed = "*" if "*" in origins else origin if origin in origins else None
     if allowed is not None:
         fields |= {"Access-Control-Allow-Origin": allowed, "Access-Control-Expose-Headers": EXPOSED}

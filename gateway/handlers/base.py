@@ -145,10 +145,7 @@ class BaseHandler(RequestHandler):
         """Set what every answer carries; Tornado calls this again when it clears an answer for an error."""
         self.clear_header("Server")
         settings, origin = self.application.settings, self.request.headers.get("Origin")
-        draining = settings["load"].draining
-        for name, value in default_fields(
-            settings["cors_origins"], origin, self.request_id, draining=draining
-        ).items():
+        for name, value in default_fields(settings["cors_origins"], origin, self.request_id).items():
             self.set_header(name, value)
         if self.credential.in_url:
             self.set_header("Cache-Control", "private, no-store")

@@ -103,6 +103,8 @@ class SmallRangeRequest(HTTPMessageDelegate):
         """Answer at once, or leave that to the application."""
         assert isinstance(start_line, RequestStartLine)  # noqa: S101 - a server gets requests
         self._start, self._headers = origin_form(start_line, headers), headers
+        # What Tornado has just found, too: it closes the connection after this answer.
+        self._last = self._ranges.app.settings["load"].draining or headers.get("Connection", "").lower() == "close"
         dataset_id = self._ranges.dataset_id(self._start, headers)
         if dataset_id is None:
             return self._hand_over()
@@ -214,8 +216,8 @@ class SmallRangeRequest(HTTPMessageDelegate):
     def _head(self, answer: SmallBody, request_id: str) -> bytes:
         """Return the head of the answer, in the form of RFC 9112 section 2.1."""
         origin, settings = self._headers.get("Origin"), self._ranges.app.settings
-        fields = default_fields(settings["cors_origins"], origin, request_id, draining=settings["load"].draining)
-        if self._headers.get("Connection", "").lower() == "close":
+        fields = default_fields(settings["cors_origins"], origin, request_id)
+        if self._last:
             fields["Connection"] = "close"
         fields |= {"Date": self._ranges.date(), **answer.headers}
         lines = [LINES[answer.status], *[f"{name}: {value}" for name, value in fields.items()]]

@@ -323,8 +323,8 @@ async def test_readiness_does_not_wait_for_a_lock_for_long(world, fetch, caplog,
             await asyncio.sleep(0.1)
 
 
-async def test_a_draining_server_is_not_ready_and_closes_connections(app, fetch):
-    app.settings["load"].draining = True
+async def test_a_draining_server_is_not_ready_and_closes_connections(http_server, fetch):
+    http_server.begin_drain()
     response = await fetch("/readyz")
     assert response.code == 503
     assert response.headers["Connection"] == "close"

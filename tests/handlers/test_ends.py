@@ -184,7 +184,7 @@ async def test_a_drain_that_cuts_transfers(world, app, http_server):
     async with asyncio.timeout(120):
         while len((await rows_of(world))[0]) < len(held):
             await asyncio.sleep(0.05)
-    await drain(http_server, app.settings["load"], 0.2, asyncio.Event())
+    await drain(http_server, 0.2, asyncio.Event())
     assert app.settings["load"].requests == 0
     grants, ends = await rows_of(world)
     check(grants, ends, [])

@@ -197,12 +197,26 @@ async def test_a_thread_looks_again_after_a_moment(world, app, fetch, rides, now
 
 
 @BOTH
-async def test_a_draining_worker_says_so_here_too(world, app, fetch, rides):
+async def test_a_draining_worker_says_so_here_too(world, http_server, fetch, rides):
     dataset, token = world.add(), world.bearer()
     await fetch(path_of(dataset), token=token, headers=RANGE)
-    app.settings["load"].draining = True
+    http_server.begin_drain()
     assert (await fetch(path_of(dataset), token=token, headers=RANGE)).headers["Connection"] == "close"
     assert len(rides) == 1
+
+
+@pytest.mark.parametrize("fields", [("Range: bytes=0-9",), ()], ids=["at once", "by a handler"])
+async def test_of_many_requests_on_one_connection_a_draining_worker_answers_one(world, http_server, rides, fields):
+    dataset, token = world.add(), world.bearer()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(http_server))
+    asked = raw_request(dataset, token, *fields)
+    writer.write(asked)
+    assert "Connection" not in (await answer(reader))[1]
+    http_server.begin_drain()
+    writer.write(asked * 3)
+    assert (await answer(reader))[1]["Connection"] == "close"
+    assert await reader.read() == b""
+    writer.close()
 
 
 async def test_a_key_that_is_taken_away_opens_nothing_at_once(world, fetch, rides):
