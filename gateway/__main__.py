@@ -42,7 +42,7 @@ COMMANDS: dict[str, Shelved] = {
     "token": Shelved("gateway.cli.token:token", "Print a bearer token."),
     "datasets": Shelved("gateway.cli.datasets:datasets", "List, show, judge again, update or remove datasets."),
     "collections": Shelved(
-        "gateway.cli.collections:collections", "List, show, create, update or remove collections of datasets."
+        "gateway.cli.collections:collections", "List, show, create, update, remove or export collections of datasets."
     ),
     "grants": Shelved("gateway.cli.grants:grants", "Let users and roles have private datasets."),
     "users": Shelved("gateway.cli.users:users", "Disable and enable users."),

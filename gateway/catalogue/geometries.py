@@ -50,6 +50,12 @@ class Area:
         return any(self._shape.intersects(box(left, south, right, north)) for left, right in pieces)
 
 
+def wkb_of(geometry: Geometry) -> bytes:
+    """Return a footprint as well-known binary (ISO)."""
+    found: bytes = shapely.to_wkb(shape(geometry), flavor="iso")
+    return found
+
+
 def _require_geometry(geometry: Any) -> None:
     """Return for an object of GeoJSON with as many positions as may be; raises BadParameter."""
     if not isinstance(geometry, Mapping) or geometry.get("type") not in TYPES:

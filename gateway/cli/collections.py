@@ -16,6 +16,7 @@ from gateway.catalogue.collections import (
 )
 from gateway.cli.administration import NoSuch, records_of
 from gateway.cli.describing import COLLECTION, Told, of_file
+from gateway.cli.exporting import export
 from gateway.cli.shared import as_json, print_json, print_table, printable
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, utc_text
@@ -24,7 +25,7 @@ from gateway.records import Records
 
 @click.group()
 def collections() -> None:
-    """List, show, create, update or remove collections; never their datasets."""
+    """List, show, create, update, remove or export collections; never their datasets."""
 
 
 def _keywords(text: str) -> tuple[str, ...]:
@@ -128,6 +129,9 @@ def remove(context: click.Context, /, collection_id: str, as_json: bool) -> None
         print_json({"id": collection_id, "removed": True})
     else:
         click.echo(f"removed {collection_id}")
+
+
+collections.add_command(export)
 
 
 def every(records: Records) -> Any:

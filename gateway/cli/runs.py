@@ -103,7 +103,7 @@ def run_at(
     `here` which items need no worker. Raises ClusterError.
     """
     with ExitStack() as stack:
-        stack.enter_context(_ended_by_sigterm())
+        stack.enter_context(ended_by_sigterm())
         if not workplace.is_cluster:
             over = in_order if is_sorted else as_they_come
             jobs = workplace.jobs
@@ -151,7 +151,8 @@ def closed_undisturbed() -> Iterator[ExitStack]:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def ended_by_sigterm() -> Iterator[None]:
+    """Run the block so that a SIGTERM ends it by SystemExit with 143."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -22,7 +22,7 @@ ACTIONS = (
     "download.cog", "download.part", "download.finished", "download.refused", "token.minted", "dataset.ingested",
     "dataset.refused", "dataset.judged", "dataset.located", "dataset.updated", "dataset.removed", "grant.added",
     "grant.removed", "user.disabled", "user.enabled", "collection.created", "collection.updated",
-    "collection.removed", "search.stored", "catalogue.copied", "audit.pruned",
+    "collection.removed", "collection.exported", "search.stored", "catalogue.copied", "audit.pruned",
 )  # fmt: skip
 # With fewer months of room for audit rows ahead than these somebody has to look.
 LEAST_MONTHS_AHEAD = 2

@@ -2,11 +2,9 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from pystac.validation import validate_dict
-from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
 from gateway.cog import inspect
 from gateway.files import open_file
@@ -18,22 +16,10 @@ from tests.cog.conftest import cogs
 from tests.cog.samples import SAMPLES
 from tests.records.conftest import dataset
 from tests.stac.conftest import dated
+from tests.stac.validating import validator
 
-__all__ = ["cogs"]
+__all__ = ["cogs", "validator"]
 SITE = Site("https://example.org/api")
-HOSTS = [parent / "shared" / "stac-schemas" for parent in Path(__file__).parents]
-SCHEMAS = next((folder for folder in HOSTS if folder.is_dir()), None)
-
-
-@pytest.fixture(scope="module")
-def validator():
-    """Others' validator, with all schemas at hand."""
-    if SCHEMAS is None:
-        pytest.skip("the folder shared/stac-schemas, with the schemas of the extensions, is not beside the project")
-    found = JsonSchemaSTACValidator()
-    for path in SCHEMAS.rglob("schema.json"):
-        found.schema_cache[f"https://{path.relative_to(SCHEMAS)}"] = json.loads(path.read_text())
-    return found
 
 
 def inspected(path) -> Dataset:
