@@ -26,6 +26,7 @@ from gateway.settings import Settings
 from gateway.state import database_url, made_records, secret_keys
 from gateway.storage import OpenObject, Storage, open_storage
 from gateway.studio import Source, Studio
+from gateway.studio.layers import Layers
 from gateway.studio.ondemand import OnDemand
 from gateway.studio.pictures import Pictures
 from gateway.studio.tasks import verdict
@@ -67,6 +68,7 @@ class Services:
     pools: Mapping[Pool, BoundedPool]
     studio: Studio
     pictures: Pictures
+    layers: Layers
     _closing: ExitStack
 
     @property
@@ -121,12 +123,13 @@ def open_services(
         studio = kept((make_studio or local_studio)(settings, storages))
         count, rules = metrics.validations.add, deep_rules(settings)
         deep = kept(DeepJudgements(records, storages, pools[Pool.DEEP], rules, shared, count))
+        pictures = kept(Pictures(studio, storages, settings.tile_cache_mb << 20))
         judge = counted(inspector(studio, settings.allow_missing_overviews), count)
         return Services(
             *(settings, metrics, rates, records, storages, audit, refusals, keys),
             kept(issuer) if (issuer := issuer_of(settings)) else None,
             *(policy_of(settings), Gatekeeper(records, storages, judge, deep.begin), pools, studio),
-            pictures=kept(Pictures(studio, storages, settings.tile_cache_mb << 20)),
+            *(pictures, Layers(pictures, pools[Pool.DISK].submit)),
             _closing=stack.pop_all(),
         )
     raise AssertionError("unreachable: ExitStack swallows nothing")

@@ -36,6 +36,24 @@ MEDIA_TYPES: Mapping[TileFormat, str] = MappingProxyType(
 )
 
 
+class PixelSelection(StrEnum):
+    """Which value a pixel has where several rasters have one: the selections of `rio_tiler.mosaic`, by its names.
+
+    LASTBANDLOW and LASTBANDHIGH take all bands of the raster whose last band is the least or the greatest, without
+    that band; COUNT is how many rasters have a value.
+    """
+
+    FIRST = "first"
+    HIGHEST = "highest"
+    LOWEST = "lowest"
+    MEAN = "mean"
+    MEDIAN = "median"
+    STDEV = "stdev"
+    LASTBANDLOW = "lastbandlow"
+    LASTBANDHIGH = "lastbandhigh"
+    COUNT = "count"
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
     """Everything that changes the pixels of a tile; the defaults are TiTiler's.
@@ -74,3 +92,16 @@ class Stretch:
     """The default rescale of a dataset, one (low, high) for each of its bands."""
 
     bands: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerStyle:
+    """How several datasets become one picture; `stretch` is the default rescale of all of them, None for bytes.
+
+    It is that of the whole layer, so that neighbouring tiles agree; with `unscale` it is of the scaled values.
+    """
+
+    style: Style
+    format: TileFormat | None = None
+    selection: PixelSelection = PixelSelection.FIRST
+    stretch: Stretch | None = None

@@ -57,6 +57,8 @@ def image_of(drawn: Drawn, style: Style, view: View, ground: Ground) -> tuple[Im
     mask = np.zeros(drawn.pixels.shape, bool) if each is None else ~each
     if drawn.mask is not None:
         mask |= drawn.mask == 0
+    if drawn.lacking is not None:
+        mask |= drawn.lacking
     pixels = drawn.pixels
     if style.unscale:
         exact = np.complex64 if pixels.dtype.kind == "c" else np.float32

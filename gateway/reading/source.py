@@ -25,10 +25,15 @@ OPAQUE = 255
 
 @dataclass(frozen=True)
 class Drawn:
-    """The pixels of a tile, (bands, rows, cols), and its mask, (rows, cols) of 0 to 255, or None: all valid."""
+    """The pixels of a tile, (bands, rows, cols), and its mask, (rows, cols) of 0 to 255, or None: all valid.
+
+    `lacking` tells where each band has no value, (bands, rows, cols), beside what the mask and the nodata value say;
+    None where that is all.
+    """
 
     pixels: Pixels
     mask: Mask | None
+    lacking: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,23 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from typing import Any, Generic, Protocol, TypeVar
 
-from gateway.colour.model import Encoded
 from gateway.errors import Unavailable
 
 # What an entry takes beside its body: key, values, links.
 ENTRY_BYTES = 1024
+
+
+class Picture(Protocol):
+    """What has a body."""
+
+    @property
+    def body(self) -> bytes:
+        """Return the bytes that are sent."""
+
+
+P = TypeVar("P", bound=Picture)
 
 
 class TileCache:
@@ -20,20 +31,22 @@ class TileCache:
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
         self._gate = threading.Lock()
-        self._kept: OrderedDict[Hashable, Encoded] = OrderedDict()
-        self._making: dict[Hashable, _Making] = {}
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._making: dict[Hashable, _Making[Any]] = {}
         self.size_bytes = 0
 
-    def get(self, key: Hashable) -> Encoded | None:
-        """Return a kept tile, or None."""
+    def get(self, key: Hashable) -> Any:
+        """Return a kept tile, of the kind that its key has, or None."""
         with self._gate:
             found = self._kept.get(key)
             if found is not None:
                 self._kept.move_to_end(key)
             return found
 
-    def get_or_make(self, key: Hashable, make: Callable[[], Future[Encoded]]) -> Future[Encoded]:
-        """Return the future of the kept tile, or of what `make` begins to make.
+    def get_or_make(
+        self, key: Hashable, make: Callable[[], Future[P]], lasts: Callable[[P], bool] = lambda _: True
+    ) -> Future[P]:
+        """Return the future of the kept tile, or of what `make` begins to make; kept is what `lasts` is true of.
 
         Who asks meanwhile gets the same, or its error. A future that is cancelled is one asker less; when none is
         left, what is made is cancelled. Raises what `make` raises.
@@ -43,25 +56,25 @@ class TileCache:
             if making is not None:
                 return making.another()
         if (kept := self.get(key)) is not None:
-            done: Future[Encoded] = Future()
+            done: Future[P] = Future()
             done.set_result(kept)
             return done
         making = _Making(make())
         with self._gate:
             self._making[key] = making
             mine = making.another()
-        making.when_done(lambda work: self._made(key, making, work))
+        making.when_done(lambda work: self._made(key, making, work, lasts))
         return mine
 
-    def _made(self, key: Hashable, making: _Making, work: Future[Encoded]) -> None:
+    def _made(self, key: Hashable, making: _Making[P], work: Future[P], lasts: Callable[[P], bool]) -> None:
         with self._gate:
             if self._making.get(key) is making:
                 del self._making[key]
-            if not work.cancelled() and work.exception() is None:
+            if not work.cancelled() and work.exception() is None and lasts(work.result()):
                 self._keep(key, work.result())
         making.settle(work)
 
-    def _keep(self, key: Hashable, tile: Encoded) -> None:
+    def _keep(self, key: Hashable, tile: Picture) -> None:
         weight = _weight(tile)
         if weight > self._limit or key in self._kept:
             return
@@ -71,29 +84,29 @@ class TileCache:
             self.size_bytes -= _weight(self._kept.popitem(last=False)[1])
 
 
-class _Making:
+class _Making(Generic[P]):
     """A tile on its way, and who waits for it.
 
     Futures keep their callbacks, which lead here: once told, it holds none of them, or tiles would hold themselves.
     """
 
-    def __init__(self, work: Future[Encoded]) -> None:
-        self._work: Future[Encoded] | None = work
-        self._askers: list[Future[Encoded]] = []
+    def __init__(self, work: Future[P]) -> None:
+        self._work: Future[P] | None = work
+        self._askers: list[Future[P]] = []
 
-    def when_done(self, told: Callable[[Future[Encoded]], None]) -> None:
+    def when_done(self, told: Callable[[Future[P]], None]) -> None:
         """Call `told` with the work when it is finished."""
         if self._work is not None:
             self._work.add_done_callback(told)
 
-    def another(self) -> Future[Encoded]:
+    def another(self) -> Future[P]:
         """Return the future of one more who waits."""
-        asker: Future[Encoded] = Future()
+        asker: Future[P] = Future()
         self._askers.append(asker)
         asker.add_done_callback(lambda future: self._left() if future.cancelled() else None)
         return asker
 
-    def settle(self, work: Future[Encoded]) -> None:
+    def settle(self, work: Future[P]) -> None:
         """Tell all who wait that the work is finished."""
         askers, self._askers, self._work = self._askers, [], None
         for asker in askers:
@@ -111,5 +124,5 @@ class _Making:
             self._work.cancel()
 
 
-def _weight(tile: Encoded) -> int:
+def _weight(tile: Picture) -> int:
     return len(tile.body) + ENTRY_BYTES

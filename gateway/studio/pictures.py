@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -38,24 +39,30 @@ class Pictures:
     """Tiles that lie ready, and the way to all other pictures. Futures are settled by the studio's threads."""
 
     def __init__(self, studio: Studio, storages: Mapping[str, Storage], cache_bytes: int) -> None:
-        self._studio = studio
+        self.studio = studio
         self._storages = storages
-        self._cache = TileCache(cache_bytes)
+        self.cache = TileCache(cache_bytes)
         self._gate = threading.Lock()
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
 
     @property
     def cached_bytes(self) -> int:
         """Return how much memory the kept tiles take."""
-        return self._cache.size_bytes
+        return self.cache.size_bytes
 
     def ready(
         self, dataset: Dataset, address: TileAddress, style: Style, format: TileFormat | None
     ) -> Encoded | None:
         """Return a tile that is kept or lies in an open local file as it is, else None: nothing is waited for."""
-        kept = self._cache.get((dataset.id, dataset.version, address, style, format))
-        if kept is not None or not plain(style):
-            return kept
+        kept: Encoded | None = self.cache.get((dataset.id, dataset.version, address, style, format))
+        return self.stored(dataset, address, style, format) if kept is None else kept
+
+    def stored(
+        self, dataset: Dataset, address: TileAddress, style: Style, format: TileFormat | None
+    ) -> Encoded | None:
+        """Return the block of an open local file that is a tile as it is, else None: nothing is waited for."""
+        if not plain(style):
+            return None
         known = self._known.get((dataset.id, dataset.version))
         stored = known.stored.get(address.tms) if known is not None else None
         if known is None or stored is None or not stored.answers(address, style, format):
@@ -73,11 +80,11 @@ class Pictures:
     ) -> Future[Encoded]:
         """Return the future of a tile, which several may wait for; raises what `submit` raises."""
         key = dataset.id, dataset.version, address, style, format
-        made = self._cache.get_or_make(
+        made = self.cache.get_or_make(
             key, lambda: self.submit(dataset, lambda source: tasks.tile(source, address, style, format))
         )
         if plain(style):
-            made.add_done_callback(lambda tile: self._learn(dataset, address.tms, tile))
+            made.add_done_callback(lambda tile: self._drawn(dataset, address.tms, tile))
         return made
 
     def submit(self, dataset: Dataset, make: Callable[[Source], Task[T]]) -> Future[T]:
@@ -86,17 +93,38 @@ class Pictures:
         Raises Unavailable when too many tasks wait, VersionChanged when the file is another one now, and
         StorageUnavailable for a root that is not configured.
         """
-        remote = self._storage(dataset).remote
+        remote = self.remote(dataset)
         source = source_of(dataset, remote=remote)
-        return self._studio.submit(make(source), () if remote else (self._file(dataset),))
+        return self.studio.submit(make(source), () if remote else (self._file(dataset),))
 
     def ask(self, task: Task[T]) -> Future[T]:
         """Return the future of a task that needs no dataset; raises Unavailable when too many tasks wait."""
-        return self._studio.submit(task)
+        return self.studio.submit(task)
 
     def holds(self, dataset: Dataset) -> bool:
         """Return whether `submit` finds all that it needs open."""
-        return (dataset.id, dataset.version) in self._known or self._storage(dataset).remote
+        return (dataset.id, dataset.version) in self._known or self.remote(dataset)
+
+    def remote(self, dataset: Dataset) -> bool:
+        """Return whether a dataset lies in a network; raises StorageUnavailable for a root that is not configured."""
+        return self._storage(dataset).remote
+
+    def borrowed(self, dataset: Dataset) -> FileSource | None:
+        """Return the file of a local dataset, for the caller to close; None where it is not open.
+
+        Raises VersionChanged when the file is another one now.
+        """
+        key = dataset.id, dataset.version
+        with self._gate:
+            known = self._known.get(key)
+            if known is None:
+                return None
+            if known.file.unchanged():
+                self._known.move_to_end(key)
+                return FileSource(os.dup(known.file.fd))
+            del self._known[key]
+            known.file.close()
+        raise VersionChanged("The file has changed just now.")
 
     def open(self, dataset: Dataset) -> None:
         """Open the file of a dataset, in this very version; raises what storages raise, and VersionChanged."""
@@ -112,8 +140,9 @@ class Pictures:
             self._known.setdefault(key, _Known(opened))
             self._known.move_to_end(key)
             surplus += [self._known.popitem(last=False)[1].file for _ in range(len(self._known) - OPEN_FILES)]
-        for file in surplus:
-            file.close()
+            # Not later: whoever borrows one has the number of an open file.
+            for file in surplus:
+                file.close()
 
     def close(self) -> None:
         """Close all files."""
@@ -139,10 +168,14 @@ class Pictures:
             known.file.close()
         raise VersionChanged("The file has changed just now.")
 
-    def _learn(self, dataset: Dataset, tms: str, tile: Future[Encoded]) -> None:
+    def _drawn(self, dataset: Dataset, tms: str, tile: Future[Encoded]) -> None:
+        if not tile.cancelled() and tile.exception() is None:
+            self.learn(dataset, tms)
+
+    def learn(self, dataset: Dataset, tms: str) -> None:
         """Ask once which stored blocks of a local file are tiles; until that is known tiles come from the studio."""
         known = self._known.get((dataset.id, dataset.version))
-        if known is None or tms in known.stored or tile.cancelled() or tile.exception() is not None:
+        if known is None or tms in known.stored:
             return
         known.stored[tms] = None
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
+from gateway.colour.model import Encoded, Stretch, TileFormat
 from gateway.errors import GatewayError
 from gateway.model import Inspection
-from gateway.tiles.model import OnMap
+from gateway.tiles.model import LayerPicture, OnMap
 from gateway.tiles.stored import StoredTiles
 
 # What the work of a task returns; pictures and bytes beside it.
@@ -27,11 +28,17 @@ RETURNS: Mapping[str, Any] = {
     "point": dict[str, Any],
     "feature": dict[str, Any],
     "statistics": dict[str, Any],
+    "layer_tile": None,
+    "layer_statistics": dict[str, Any],
+    "layer_point": dict[str, Any],
+    "default_range": Stretch | None,
     "grids": list[str],
     "grid_json": dict[str, Any],
     "capabilities": str,
     "colormaps": list[str],
 }
+# Format and way, the datasets used and those left out.
+PICTURE = tuple[str, str, tuple[str, ...], tuple[str, ...]]
 # Of an error's headers, those that work below can have to say something about.
 HEADERS = ("Retry-After",)
 
@@ -62,6 +69,19 @@ def packed_error(error: GatewayError) -> bytes:
 def value_of(work: str, found: bytes) -> Any:
     """Return what a work has returned; raises ValueError for what it never returns."""
     return _read(work, found)
+
+
+def head_of(picture: Encoded | LayerPicture) -> tuple[Any, ...]:
+    """Return what travels beside the body of a picture."""
+    if isinstance(picture, Encoded):
+        return picture.format.value, picture.way, (), ()
+    return picture.encoded.format.value, picture.encoded.way, picture.used, picture.left_out
+
+
+def picture_of(head: bytes, body: bytes) -> LayerPicture:
+    """Return a picture, of one dataset or of several; raises ValueError."""
+    format, way, used, left_out = _read("picture", head)
+    return LayerPicture(Encoded(body, TileFormat(format), way), used, left_out)
 
 
 def text_of(found: bytes) -> str:
@@ -96,7 +116,7 @@ def _read(what: str, found: bytes) -> Any:
 
 @lru_cache(64)
 def _decoder(what: str) -> msgspec.msgpack.Decoder[Any]:
-    own: Mapping[str, Any] = {"error": Told, "text": str, "texts": list[str]}
+    own: Mapping[str, Any] = {"error": Told, "text": str, "texts": list[str], "picture": PICTURE}
     return msgspec.msgpack.Decoder(RETURNS.get(what, own.get(what, Any)))
 
 

@@ -31,6 +31,18 @@ class Rules:
     memory_mb: int = 512
 
 
+class SetAside(CannotBeDrawn):
+    """Some of the versions that a task is about are set aside: those of the datasets `ids`."""
+
+    def __init__(self, ids: frozenset[str]) -> None:
+        super().__init__(BAD)
+        self.ids = ids
+
+
+class OneOfSeveral(Unavailable):
+    """A task over several datasets has ended painters, and which of them is to blame is not known."""
+
+
 class Tally:
     """What has become of painters since the start, and which versions are set aside until when."""
 
@@ -45,13 +57,14 @@ class Tally:
         if not self._aside:
             return None
         now = time.monotonic()
-        if all(self._aside.get(name, 0.0) <= now for name in _names(job)):
+        aside = frozenset(name[1] for name in _names(job) if self._aside.get(name, 0.0) > now)
+        if not aside:
             return None
         if job.task.lane is Lane.JUDGE:
             return Unavailable(
                 "The file of this dataset cannot be judged.", retry_after_seconds=int(SET_ASIDE_SECONDS)
             )
-        return CannotBeDrawn(BAD)
+        return SetAside(aside)
 
     def overdue(self, job: Job, *, starved: bool = False) -> GatewayError:
         """Return what is told about a job that took too long; its version is set aside when it did so before.
@@ -69,7 +82,9 @@ class Tally:
         return self.put_aside(job)
 
     def put_aside(self, job: Job) -> GatewayError:
-        """Set the versions of a job aside; returns what is told about them."""
+        """Set the version of a job aside; returns what is told about it. One of several is not known by that."""
+        if len(job.task.sources) > 1:
+            return OneOfSeveral(BAD)
         for name in _names(job):
             self._aside[name] = time.monotonic() + SET_ASIDE_SECONDS
             self.set_aside += 1

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from gateway.colour.model import Encoded, Style, TileFormat
+from gateway.colour.model import Encoded, LayerStyle, Stretch, Style, TileFormat
 from gateway.ground.address import TileAddress
 from gateway.model import Dataset, Inspection, RasterFacts
-from gateway.tiles.model import Layer, OnMap
+from gateway.tiles.model import Layer, LayerPicture, OnMap
 from gateway.tiles.stored import StoredTiles
 
 T_co = TypeVar("T_co", covariant=True)
@@ -105,6 +105,55 @@ def statistics(
 def point(source: Source, place: tuple[float, ...], coord_crs: str | None, style: Style) -> Task[dict[str, Any]]:
     """Return the task to read the values of each band at x and y."""
     return _of(source, "point", place, coord_crs, style)
+
+
+def _of_all(sources: tuple[Source, ...], work: str, *told: Any) -> Task[Any]:
+    far = any(source.remote for source in sources)
+    return Task(work, sources, told, Lane.FAR if far else Lane.PAINT)
+
+
+def layer_tile(
+    sources: tuple[Source, ...], address: TileAddress, how: LayerStyle, whole: bool
+) -> Task[LayerPicture | None]:
+    """Return the task to draw one tile of several datasets.
+
+    It comes to None where pixels are missing, unless `sources` are the `whole` layer.
+    """
+    return _of_all(sources, "layer_tile", address, how, whole)
+
+
+def layer_part(
+    sources: tuple[Source, ...],
+    bounds: Bounds,
+    systems: tuple[str | None, str | None],
+    how: LayerStyle,
+    size: Size,
+) -> Task[LayerPicture]:
+    """Return the task to draw `bounds` of several datasets; `systems` are coord_crs and dst_crs."""
+    return _of_all(sources, "layer_part", (bounds, systems), how, size)
+
+
+def layer_statistics(
+    sources: tuple[Source, ...],
+    where: tuple[Bounds, tuple[str | None, str | None]],
+    how: LayerStyle,
+    size: Size,
+    options: dict[str, Any],
+) -> Task[dict[str, Any]]:
+    """Return the task to work out the statistics of what a part of several datasets shows."""
+    return _of_all(sources, "layer_statistics", where, how, size, options)
+
+
+def layer_point(
+    sources: tuple[Source, ...], place: tuple[float, ...], coord_crs: str | None, style: Style
+) -> Task[dict[str, Any]]:
+    """Return the task to read the values at x and y of each of several datasets."""
+    return _of_all(sources, "layer_point", place, coord_crs, style)
+
+
+def default_range(source: Source) -> Task[Stretch | None]:
+    """Return the task to find the default range of values of a dataset whose record has none."""
+    return _of(source, "default_range")
 
 
 def verdict(source: Source, allow_missing_overviews: bool) -> Task[Inspection]:

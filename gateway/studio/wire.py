@@ -15,11 +15,12 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from gateway.colour.model import Encoded, TileFormat
+from gateway.colour.model import Encoded
 from gateway.errors import GatewayError
 from gateway.studio import results
 from gateway.studio.confinement import Confinement
 from gateway.studio.tasks import Lane, Task
+from gateway.tiles.model import LayerPicture
 
 if TYPE_CHECKING:
     from gateway.settings import RootSettings
@@ -31,13 +32,15 @@ SHARED_KEPT, SHARED_BYTES = 64, 16 << 10
 # Number of the task, kind, bytes of its value, bytes of the body, resident memory of the painter in MiB.
 ANSWER = struct.Struct("<QBIQI")
 BUFFER_BYTES = 1 << 20
+# As many as one message carries (SCM_MAX_FD of the kernel).
+MOST_DESCRIPTORS, SEVERAL = 253, 2
 READ_BYTES = 1 << 20
 # More than any answer has; a painter that announces more is not waited for.
 MOST_VALUE_BYTES, MOST_BODY_BYTES = 64 << 20, 512 << 20
 
 
 class Kind(IntEnum):
-    """What an answer is: a painter that is ready, a value, bytes, a picture, an error of ours, or any other one."""
+    """What an answer is: a painter that is ready, a value, bytes, a picture, a layer, or an error, ours or not."""
 
     READY = 0
     VALUE = 1
@@ -45,6 +48,7 @@ class Kind(IntEnum):
     PICTURE = 3
     ERROR = 4
     FAILURE = 5
+    LAYER = 6
 
 
 KINDS = frozenset(Kind)
@@ -89,9 +93,9 @@ class Arrived:
             return results.text_of(self.head)
         if self.kind is Kind.BYTES:
             return self.body
-        if self.kind is Kind.PICTURE:
-            format, way = results.texts_of(self.head)
-            return Encoded(self.body, TileFormat(format), way)
+        if self.kind in (Kind.PICTURE, Kind.LAYER):
+            picture = results.picture_of(self.head, self.body)
+            return picture if self.kind is Kind.LAYER else picture.encoded
         return results.value_of(work, self.head)
 
 
@@ -123,11 +127,11 @@ def pair() -> tuple[socket.socket, socket.socket]:
 def task_bytes(number: int, task: Task[Any] | Setup, descriptors: int) -> bytes:
     """Return a task as it travels; so many descriptors go with its first byte.
 
-    What a task is told first is mostly its own, as the address of a tile is.
+    What a task is told first is mostly its own, as the address of a tile is; of several datasets all is.
     """
     own: Any = task
     shared = b""
-    if isinstance(task, Task):
+    if isinstance(task, Task) and len(task.sources) < SEVERAL:
         shared, own = _shared_bytes(replace(task, told=task.told[1:])), task.told[:1]
     packed = pickle.dumps(own, pickle.HIGHEST_PROTOCOL)
     return TASK.pack(number, len(shared), len(packed), descriptors) + shared + packed
@@ -136,7 +140,7 @@ def task_bytes(number: int, task: Task[Any] | Setup, descriptors: int) -> bytes:
 def tasks_from(sock: socket.socket) -> Iterator[tuple[int, Any, list[int]]]:
     """Yield each task that arrives with its number and descriptors, until the other end is closed."""
     while True:
-        head, fds, _, _ = socket.recv_fds(sock, TASK.size, 64)
+        head, fds, _, _ = socket.recv_fds(sock, TASK.size, MOST_DESCRIPTORS)
         if not head:
             return
         head += _exactly(sock, TASK.size - len(head))
@@ -182,8 +186,8 @@ def answer_parts(number: int, kind: Kind, value: Any, resident_mb: int) -> list[
     head, body = value, b""
     if kind is Kind.BYTES:
         head, body = None, value
-    elif kind is Kind.PICTURE:
-        head, body = (value.format.value, value.way), value.body
+    elif kind in (Kind.PICTURE, Kind.LAYER):
+        head, body = results.head_of(value), value.body
     packed = results.packed_error(head) if kind is Kind.ERROR else results.packed(head)
     if len(packed) > MOST_VALUE_BYTES or len(body) > MOST_BODY_BYTES:
         raise ValueError("an answer that is too long")
@@ -194,6 +198,8 @@ def kind_of(value: object) -> Kind:
     """Return how a result travels."""
     if isinstance(value, Encoded):
         return Kind.PICTURE
+    if isinstance(value, LayerPicture):
+        return Kind.LAYER
     return Kind.BYTES if isinstance(value, bytes) else Kind.VALUE
 
 

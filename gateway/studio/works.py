@@ -61,6 +61,19 @@ def _feature(engine: TileEngine, source: Source, address: TileAddress, pixel: tu
     return engine.lend(source, lambda handle: facts.feature(handle, frame, pixel, style))
 
 
+def _layer(name: str, engine: TileEngine, *given: Any) -> Any:
+    from gateway.tiles import layers  # noqa: PLC0415 - most painters need none of it
+
+    sources = [each for each in given if isinstance(each, Source)]
+    return getattr(layers, name)(engine, sources, *given[len(sources) :])
+
+
+def _default_range(engine: TileEngine, source: Source) -> Any:
+    from gateway.tiles import layers  # noqa: PLC0415
+
+    return layers.default_range(engine, source)
+
+
 def _document(name: str, _: TileEngine, *told: Any) -> Any:
     from gateway.tiles import wmts  # noqa: PLC0415
 
@@ -91,6 +104,11 @@ WORKS: Mapping[str, Work] = {
     "feature": _feature,
     "on_map": partial(_facts, "on_map"),
     "statistics": _statistics,
+    "layer_tile": partial(_layer, "layer_tile"),
+    "layer_part": partial(_layer, "layer_part"),
+    "layer_statistics": partial(_layer, "layer_statistics"),
+    "layer_point": partial(_layer, "layer_point"),
+    "default_range": _default_range,
     "verdict": _verdict,
     "grids": partial(_document, "grids"),
     "grid_json": partial(_document, "grid_json"),

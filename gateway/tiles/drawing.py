@@ -34,7 +34,7 @@ def drawn_tile(
     if found is not None:
         return finished(handle.view, found, frame, style, format, way)
     if format in (None, *PICTURES):
-        return _blank(frame.shape, format or TileFormat.PNG)
+        return blank(frame.shape, format)
     empty = finished(handle.view, nothing(handle, frame, style), frame, style, format, way)
     return Encoded(empty.body, empty.format, "empty")
 
@@ -116,9 +116,13 @@ def _by_gdal(handle: Handle, frame: Frame, request: Request) -> Drawn | None:
         return draw(handle, frame, Request(request.bands, request.nodata))
 
 
+def blank(shape: tuple[int, int], format: TileFormat | None) -> Encoded:
+    """Return a picture of nothing: transparent, or black where the format cannot be; PNG without a format."""
+    return _blank(shape, format or TileFormat.PNG)
+
+
 @lru_cache(maxsize=64)
 def _blank(shape: tuple[int, int], format: TileFormat) -> Encoded:
-    """Return a picture of nothing: transparent, or black where the format cannot be."""
     return Encoded(encode(format, np.zeros((3, *shape), np.uint8), np.zeros(shape, np.uint8)), format, "empty")
 
 

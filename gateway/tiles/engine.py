@@ -54,6 +54,11 @@ class TileEngine:
             block = tile_of_blocks(handle, self._grids, address, request_of(handle.view, style)) if plain else None
             return drawn_tile(handle, frame.widened(address.buffer), style, format, block)
 
+    @property
+    def grids(self) -> Grids:
+        """Return the tile matrix sets."""
+        return self._grids
+
     def frame(self, address: TileAddress) -> Frame:
         """Return where a tile lies; raises TileOutsideGrid, and NotFound for an unknown tile matrix set."""
         return self._grids.frame(address)

@@ -24,6 +24,7 @@ from gateway.ground.systems import DEGREES, transform_of
 from gateway.reading.foreign import Blamed
 from gateway.reading.handles import Handle
 from gateway.reading.source import Drawn, read_source
+from gateway.reading.view import View
 from gateway.tiles.drawing import bands_read, check_nodata
 from gateway.tiles.model import OnMap
 from gateway.tiles.pictures import Size, whole
@@ -121,14 +122,24 @@ def statistics(
     Raises BadParameter for more bands than are worked through at once.
     """
     check_nodata(handle.view, style)
-    bands = len(bands_read(style, handle.view))
+    limited = counted_size(size, len(bands_read(style, handle.view)))
+    found, ground = whole(handle, style, limited, dst_crs)
+    return statistics_of(found, handle.view, style, ground, options)
+
+
+def counted_size(size: Size, bands: int) -> Size:
+    """Return the size in which so many bands are worked through; raises BadParameter for more than are at once."""
     if bands > MAX_BANDS:
         raise BadParameter(f"bidx: statistics of {bands} bands; the limit is {MAX_BANDS} at once.")
     most = math.isqrt(MAX_COUNTED // max(1, bands))
-    max_size = size[0]
-    limited = (min(max_size, most), None, None) if max_size else size
-    found, ground = whole(handle, style, limited, dst_crs)
-    image, _ = image_of(found, style, handle.view, Ground(ground.crs, ground.bounds) if ground else Ground())
+    return (min(size[0], most), None, None) if size[0] else size
+
+
+def statistics_of(
+    found: Drawn, view: View, style: Style, ground: Frame | None, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the statistics of each band of values by its name; raises CannotBeDrawn for what has no order."""
+    image, _ = image_of(found, style, view, Ground(ground.crs, ground.bounds) if ground else Ground())
     if image.array.dtype.kind == "c":
         raise CannotBeDrawn("The values are complex numbers, which have no order.")
     if image.array.dtype.kind == "f":

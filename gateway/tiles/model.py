@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.colour.model import Encoded
 from gateway.ground.bounds import GeographicBounds
 
 
@@ -39,3 +40,20 @@ class Layer:
     tiles: str
     values: str
     styles: tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPicture:
+    """A picture of several datasets.
+
+    `used` are the ids of those that pixels were taken from, in their order; `left_out` of those that cannot be drawn.
+    """
+
+    encoded: Encoded
+    used: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def body(self) -> bytes:
+        """Return the body of the picture."""
+        return self.encoded.body

@@ -46,13 +46,18 @@ def part(
 
     Raises NoPlace, and BadParameter for bounds that are no ground.
     """
-    crs = crs_of(systems[0] or DEFAULT_CRS, "coord_crs") or ""
-    target = crs_of(systems[1], "dst_crs") or crs
-    handle.view.placed  # noqa: B018 - raises NoPlace
-    ground = _canvas(handle, brought(checked_bounds(bounds, crs), crs, target), target, size)
+    ground = ground_of(handle, bounds, systems, size)
     check_amount(handle.view, style, *ground.shape)
     found, way = read(handle, ground, style)
     return finished(handle.view, found or nothing(handle, ground, style), ground, style, format, way)
+
+
+def ground_of(handle: Handle, bounds: Bounds, systems: tuple[str | None, str | None], size: Size) -> Frame:
+    """Return the ground of a part, in the raster's own resolution unless `size` is smaller; raises as it does."""
+    crs = crs_of(systems[0] or DEFAULT_CRS, "coord_crs") or ""
+    target = crs_of(systems[1], "dst_crs") or crs
+    handle.view.placed  # noqa: B018 - raises NoPlace
+    return _canvas(handle, brought(checked_bounds(bounds, crs), crs, target), target, size)
 
 
 def whole(handle: Handle, style: Style, size: Size, dst_crs: str | None) -> tuple[Drawn, Frame | None]:

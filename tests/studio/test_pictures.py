@@ -108,7 +108,7 @@ def test_a_question_about_stored_blocks_that_fails_is_asked_again(tmp_path):
     studio = Full()
     pictures = Pictures(studio, storages, 0)
     pictures.open(record)
-    pictures._cache.get_or_make = lambda key, make: make()
+    pictures.cache.get_or_make = lambda key, make: make()
     for _ in range(2):
         pictures.tile(record, ON_GRID, Style(), JPEG)
     assert studio.asked == ["tile", "stored"] * 2
