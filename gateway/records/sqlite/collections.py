@@ -12,11 +12,12 @@ from sqlite_utils import Database
 from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection, collection_of_root
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, Principal, utc_moment
-from gateway.records.audiences import SHARED, audiences_of, sees_all
+from gateway.records.audiences import audiences_of, sees_all
 from gateway.records.deadlines import COLLECTIONS_SECONDS
 from gateway.records.extents import seen_of
 from gateway.records.rows import Row, collection_of, collection_row
 from gateway.records.sqlite import audit_rows
+from gateway.records.sqlite.cells import EXTENTS
 from gateway.records.sqlite.connection import rows_of
 from gateway.records.sqlite.reading import as_of_one_moment
 
@@ -24,19 +25,6 @@ NEXT = """SELECT * FROM collections WHERE id > :after
     AND (:all OR EXISTS (SELECT 1 FROM dataset_audiences
         WHERE audience IN (SELECT value FROM json_each(:audiences)) AND collection = collections.id))
     ORDER BY id LIMIT :limit"""
-# Of the shared audiences a dataset has one row, of all others it may have several.
-EXTENTS = """SELECT collection, count(*) AS number, min(west) AS west, max(east) AS east, min(south) AS south,
-        max(north) AS north, min(start_at) AS first, max(end_at) AS last
-    FROM (
-        SELECT collection, west, south, east, north, start_at, end_at FROM dataset_audiences
-            WHERE audience IN (SELECT value FROM json_each(:shared))
-                AND collection IN (SELECT value FROM json_each(:collections))
-        UNION ALL SELECT collection, west, south, east, north, start_at, end_at FROM (
-            SELECT DISTINCT dataset_id, collection, west, south, east, north, start_at, end_at FROM dataset_audiences
-            WHERE audience IN (SELECT value FROM json_each(:own))
-                AND collection IN (SELECT value FROM json_each(:collections))
-        )
-    ) GROUP BY collection, CAST(west AS INTEGER)"""
 
 
 def by_id(database: Database, collection_id: str) -> Collection | None:
@@ -75,9 +63,7 @@ def seen_one(database: Database, collection_id: str, reader: Principal | None) -
 
 
 def _extents(database: Database, ids: Sequence[str], reader: Principal | None) -> list[Row]:
-    audiences = set(audiences_of(reader))
-    shared, own = sorted(audiences & SHARED), sorted(audiences - SHARED)
-    texts = {"collections": ids, "shared": shared, "own": own}
+    texts = {"collections": ids, "audiences": audiences_of(reader)}
     return rows_of(database, EXTENTS, {name: json.dumps(value) for name, value in texts.items()})
 
 

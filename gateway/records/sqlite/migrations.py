@@ -10,6 +10,7 @@ from sqlite_utils import Database, Migrations
 from gateway.errors import RecordsUnavailable
 from gateway.records.sqlite import searches
 from gateway.records.sqlite.audiences import AUDIENCES
+from gateway.records.sqlite.cells import CELLS
 from gateway.records.sqlite.connection import Connections, connect, connect_to_read, transaction
 from gateway.records.sqlite.searchable import COLLECTIONS
 
@@ -162,6 +163,7 @@ STEPS = {
     "8-collections": COLLECTIONS,
     "9-searches": (searches.TABLE,),
     "10-audiences": AUDIENCES,
+    "11-cells": CELLS,
 }
 
 
