@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,24 +14,31 @@ DEFAULT = (
 # Members of an item itself; other names without a dot are of its properties.
 TOP = frozenset({*(name for name in DEFAULT if "." not in name), "properties"})
 
+Paths = Sequence[tuple[str, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Names of members, with dots between those in one another.
+    """Names of members, with dots between those in one another; `include` None is not given, which is not empty.
 
-    What is included is all that is wanted, without what is excluded; the longer name of two counts,
-    of equal ones the included. Where nothing is included all but the excluded is wanted, without both DEFAULT.
+    Included names are all that is wanted, with what is in them, less what is excluded: the longest name of a member
+    decides, of equal ones the included. Without them all is wanted less what is excluded, or only DEFAULT of it where
+    `include` is empty or nothing is excluded.
+    https://github.com/stac-api-extensions/fields/blob/v1.0.0/README.md#includeexclude-semantics
     """
 
-    include: tuple[str, ...] = ()
+    include: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
 
     def of(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is wanted of an item."""
-        wanted = [_path(name) for name in self.include or (() if self.exclude else DEFAULT)]
-        inner = {path[:length] for path in wanted for length in range(1, len(path) + 1)} if self.include else set()
-        unwanted = [path for path in map(_path, self.exclude) if path not in inner]
-        return _without(_kept(item, wanted) if wanted else item, unwanted)
+        exclude = [_path(name) for name in self.exclude]
+        if self.include:
+            return _chosen(item, [_path(name) for name in self.include], exclude, whole=False)
+        if self.include is None and exclude:
+            return _chosen(item, [], exclude, whole=True)
+        least = _chosen(item, [_path(name) for name in DEFAULT], [], whole=False)
+        return _chosen(least, [], exclude, whole=True)
 
 
 def _path(name: str) -> tuple[str, ...]:
@@ -43,28 +50,23 @@ def _path(name: str) -> tuple[str, ...]:
     return (first, *parts) if rest else (first,)
 
 
-def _kept(value: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> dict[str, Any]:
-    """Return the members that are on one of the paths."""
-    below = _by_first(paths)
+def _chosen(value: Mapping[str, Any], include: Paths, exclude: Paths, *, whole: bool) -> dict[str, Any]:
+    """Return the members that are wanted; `whole` says whether those are of which no path tells anything."""
+    included, excluded = _by_first(include), _by_first(exclude)
     found = {}
     for name, each in value.items():
-        if name in below:
-            rest = below[name]
-            found[name] = each if () in rest or not isinstance(each, Mapping) else _kept(each, rest)
+        more, less = included.get(name, []), excluded.get(name, [])
+        wanted = () in more or (whole and () not in less)
+        if isinstance(each, Mapping) and any((*more, *less)):
+            part = _chosen(each, [path for path in more if path], [path for path in less if path], whole=wanted)
+            if wanted or part:
+                found[name] = part
+        elif wanted:
+            found[name] = each
     return found
 
 
-def _without(value: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> dict[str, Any]:
-    """Return the members that no path ends at."""
-    below = _by_first(paths)
-    return {
-        name: _without(each, below[name]) if name in below and isinstance(each, Mapping) else each
-        for name, each in value.items()
-        if () not in below.get(name, ())
-    }
-
-
-def _by_first(paths: Iterable[tuple[str, ...]]) -> dict[str, list[tuple[str, ...]]]:
+def _by_first(paths: Paths) -> dict[str, list[tuple[str, ...]]]:
     below: dict[str, list[tuple[str, ...]]] = {}
     for first, *rest in paths:
         below.setdefault(first, []).append(tuple(rest))

@@ -37,7 +37,8 @@ def asked_of(body: Any, collection: str | None = None) -> Asked:
     """
     if not isinstance(body, Mapping):
         raise BadParameter("The body of a search is a JSON object.")
-    told = {name: value for name, value in body.items() if value is not None}
+    # What null members of `fields` mean is told by them alone.
+    told = {name: value for name, value in body.items() if value is not None or name == "fields"}
     if "query" in told:
         raise BadParameter("The parameter query is not known here: `filter` takes CQL2.")
     if "bbox" in told and "intersects" in told:
@@ -124,12 +125,11 @@ def sorts_of(value: Any) -> tuple[Sort, ...]:
 
 
 def fields_of(value: Any) -> Fields:
-    """Return which members of items are wanted; raises BadParameter."""
+    """Return which members of items are wanted, null ones as empty ones; raises BadParameter."""
     if not isinstance(value, Mapping):
         raise BadParameter("The parameter fields must be an object with include and exclude.")
-    told = {name: each for name, each in value.items() if each is not None}
-    include, exclude = (texts_of(told, name, MOST_FIELDS) or () for name in ("include", "exclude"))
-    return Fields(include, exclude)
+    told = {name: [] if each is None else each for name, each in value.items()}
+    return Fields(texts_of(told, "include", MOST_FIELDS), texts_of(told, "exclude", MOST_FIELDS) or ())
 
 
 def _filter(told: Body) -> Condition | None:

@@ -26,7 +26,8 @@ POINT = {"type": "Point", "coordinates": [15, 48]}
         ({"sortby": "-properties.datetime, id"}, {"sortby": [{"field": "datetime", "direction": "desc"}, {"field": "id"}]}),
         ({"sortby": "+id,title"}, {"sortby": [{"field": "id"}]}),
         ({"fields": "id,-geometry"}, {"fields": {"include": ["id"], "exclude": ["geometry"]}}),
-        ({"fields": ""}, {"fields": {}}),
+        ({"fields": ""}, {"fields": {"include": None, "exclude": []}}),
+        ({"fields": "-geometry"}, {"fields": {"include": [], "exclude": ["geometry"]}}),
         ({"filter": "title = 'x'"}, {"filter": {"op": "=", "args": [{"property": "title"}, "x"]}}),
         (
             {"filter": '{"op": "=", "args": [{"property": "title"}, "x"]}', "filter-lang": "cql2-json"},
@@ -78,7 +79,7 @@ def test_what_cannot_be_read_in_a_query_is_named(query, named):
         ({"limit": True}, "limit"), ({"ids": "a"}, "ids"), ({"ids": [1]}, "ids"), ({"collections": {}}, "collections"),
         ({"datetime": 1}, "datetime"), ({"sortby": "id"}, "sortby"), ({"sortby": [{}]}, "sortby"),
         ({"sortby": [{"field": "id", "direction": "up"}]}, "direction"), ({"fields": ["id"]}, "fields"),
-        ({"fields": {"include": "id"}}, "include"), ({"filter": "x", "filter-lang": "cql2-json"}, "filter-lang"),
+        ({"fields": {"include": "id"}}, "include"), ({"fields": None}, "fields"), ({"filter": "x", "filter-lang": "cql2-json"}, "filter-lang"),
         ({"filter": {}, "filter-lang": "cql2-text"}, "filter-lang"), ({"token": 1}, "token"), ({"ids": ["\0"]}, "ids"),
     ],
 )  # fmt: skip
@@ -92,18 +93,25 @@ ITEM = {
     "assets": {"data": {"href": "x", "type": "y"}, "thumbnail": {"href": "z"}},
     "properties": {"datetime": "d", "title": "t", "eo:cloud.cover": 5},
 }  # fmt: skip
+LEAST = {**ITEM, "properties": {"datetime": "d"}}
 
 
 @pytest.mark.parametrize(
     ("include", "exclude", "expected"),
     [
-        ((), (), {**ITEM, "properties": {"datetime": "d"}}),
+        (None, (), LEAST),
+        ((), (), LEAST),
         (("id", "title"), (), {"id": "1", "properties": {"title": "t"}}),
+        (None, ("assets.data.href", "assets.thumbnail"), {**ITEM, "assets": {"data": {"type": "y"}}}),
+        (None, ("assets", "links", "absent", "id.x"), {k: v for k, v in ITEM.items() if k not in ("assets", "links")}),
+        ((), ("assets", "properties"), {k: v for k, v in LEAST.items() if k not in ("assets", "properties")}),
+        ((), ("assets.data",), {**LEAST, "assets": {"thumbnail": {"href": "z"}}}),
         (("properties", "id"), ("properties.title",), {"id": "1", "properties": {"datetime": "d", "eo:cloud.cover": 5}}),
         (("properties.eo:cloud.cover",), ("properties",), {"properties": {"eo:cloud.cover": 5}}),
         (("type", "geometry"), ("geometry",), {"type": "Feature", "geometry": None}),
-        ((), ("assets.data.href", "assets.thumbnail"), {**ITEM, "assets": {"data": {"type": "y"}}}),
-        ((), ("assets", "links", "absent", "id.x"), {k: v for k, v in ITEM.items() if k not in ("assets", "links")}),
+        (("type",), ("type", "geometry"), {"type": "Feature"}),
+        (("assets", "assets.data.href"), ("assets.data",), {"assets": {"data": {"href": "x"}, "thumbnail": {"href": "z"}}}),
+        (("assets.none.href", "absent"), (), {}),
     ],
 )  # fmt: skip
 def test_fields_choose_what_is_included_without_what_is_excluded(include, exclude, expected):
