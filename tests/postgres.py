@@ -46,6 +46,9 @@ def ready_template(server: Postgres) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give all processes of a run one folder, and so one server, which ends with the first of them."""
+    config.addinivalue_line(
+        "markers", "every_database: asked over each kind of database, where the fixture has one kind"
+    )
     if FOLDER in os.environ:
         return
     folder = tempfile.mkdtemp(prefix="cgpg-", dir="/tmp")

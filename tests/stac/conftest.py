@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from urllib.error import HTTPError
@@ -18,6 +19,7 @@ from gateway.services import open_services
 from gateway.settings import RootSettings
 from tests.handlers.conftest import World, act, cog_file, plain_settings
 from tests.patience import SECONDS
+from tests.postgres import DATABASES
 
 __all__ = ["cog_file"]
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,13 +65,33 @@ def dated(days, until=None):
     return Dates(first, first if until is None else START + timedelta(days=until), DatedBy.OPTION)
 
 
+def pytest_generate_tests(metafunc):
+    """Ask what depends on the records of each kind of database, and all else of one."""
+    if "served" in metafunc.fixturenames:
+        every = metafunc.definition.get_closest_marker("every_database") is not None
+        metafunc.parametrize("served", DATABASES if every else DATABASES[:1], indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module")
-def served(tmp_path_factory, cog_file):
-    """A gateway with one file that datasets can be of."""
+def served(request, tmp_path_factory, cog_file):
+    """A gateway with one file that datasets can be of, and records of their own for a module."""
+    with ExitStack() as stack:
+        url = None
+        if request.param != "sqlite":
+            postgres = request.getfixturevalue("postgres")
+            url = postgres.server.url(stack.enter_context(postgres.new()))
+        with serving(tmp_path_factory, cog_file, url) as world:
+            yield world
+
+
+@contextmanager
+def serving(tmp_path_factory, cog_file, database_url):
+    """Yield a gateway in a thread of its own."""
     folder = tmp_path_factory.mktemp("stac")
     (folder / "rasters").mkdir()
     root = RootSettings(uri=f"file:{folder / 'rasters'}")
-    settings = plain_settings().model_copy(update={"state_dir": folder / "state", "roots": {"data": root}})
+    values = {"state_dir": folder / "state", "roots": {"data": root}, "database_url": database_url}
+    settings = plain_settings().model_copy(update=values)
     with open_services(settings) as services:
         [socket] = bind_sockets(0, "127.0.0.1")
         world = Served(services, folder / "rasters", cog_file, base=f"http://127.0.0.1:{socket.getsockname()[1]}/api")

@@ -122,6 +122,7 @@ def test_a_broken_file_is_no_cog_any_more(served, made):
         ({"ids": []}, []),
     ],
 )
+@pytest.mark.every_database
 def test_a_search_finds_what_is_asked_for(served, made, body, expected):
     answer = served.ask("/stac/search", body)
     assert titles(answer) == "".join(expected)
@@ -134,6 +135,7 @@ def test_a_body_that_is_none_asks_for_everything(served, made):
     assert served.ask("/stac/search", b'{"bbox": [NaN, 0, 1, 1]}').code == 400
 
 
+@pytest.mark.every_database
 def test_pages_follow_each_other_by_query_and_by_body(served, made):
     first = served.ask("/stac/search?limit=1&sortby=title&collections=maps")
     second = served.ask(links(first.document)["next"])
@@ -163,6 +165,7 @@ def test_a_token_is_of_its_search_alone_and_no_credential(served, made):
     assert served.ask(f"/datasets/{made['a'].id}/tilejson.json?token={token.replace('~', '.')}").code == 401
 
 
+@pytest.mark.every_database
 def test_collections_come_page_by_page_as_the_caller_sees_them(served, made):
     assert [each["id"] for each in served.ask("/stac/collections").document["collections"]] == ["maps"]
     bearer = served.bearer("ana")
@@ -176,6 +179,7 @@ def test_collections_come_page_by_page_as_the_caller_sees_them(served, made):
     assert found["extent"]["temporal"]["interval"] == [["2026-01-01T00:00:00.000Z", "2026-01-10T00:00:00.000Z"]]
 
 
+@pytest.mark.every_database
 def test_queryables_are_those_of_what_the_caller_sees(served, made):
     document = served.ask("/stac/queryables").document
     assert document["properties"]["cloud"]["type"] == "number"
@@ -246,6 +250,7 @@ def test_a_client_of_others_finds_opens_and_filters(served, made):
     assert len(list(client.search(limit=1, method="GET").items())) == 4
 
 
+@pytest.mark.every_database
 def test_paging_loses_and_doubles_nothing_while_others_come_and_go(served, made):
     known = made["a"]
     kept = several(served, 60, known=known, collection="many", dates=lambda each: dated(each % 7))
@@ -260,6 +265,7 @@ def test_paging_loses_and_doubles_nothing_while_others_come_and_go(served, made)
     assert {each.id for each in kept} <= set(seen)
 
 
+@pytest.mark.every_database
 def test_a_caller_who_sees_one_of_many_is_told_of_no_other(served, made):
     """Every answer about a collection is byte for byte as if the others were not there."""
     paths = (
