@@ -160,10 +160,12 @@ SCHEMAS: Mapping[str, Schema] = {
         {
             "type": {"const": "Collection"}, "stac_version": TEXT, "id": TEXT, "title": TEXT, "description": TEXT,
             "license": TEXT, "keywords": listed(TEXT), "providers": listed({"type": "object"}), "created": MOMENT,
-            "updated": MOMENT, "extent": {"type": "object"}, "links": STAC_LINKS,
+            "updated": MOMENT, "extent": {"type": "object"},
+            "gateway:count": {**COUNT, "description": "How many of its datasets the caller may see."},
+            "links": STAC_LINKS,
         },
         ("keywords", "providers"),
-        description="Its extent is that of the datasets that the caller may see.",
+        description="Its extent and its count are those of the datasets that the caller may see.",
     ),
     "StacCollections": made(
         {"collections": listed(ref("StacCollection")), "numberReturned": COUNT, "links": STAC_LINKS}

@@ -15,7 +15,7 @@ EVERYWHERE = [-180.0, -90.0, 180.0, 90.0]
 
 
 def collection_of(seen: SeenCollection, site: Site) -> dict[str, Any]:
-    """Return a collection as its reader sees it: the extent is that of the datasets that they may see."""
+    """Return a collection as its reader sees it: extent and count are those of the datasets that they may see."""
     collection = seen.collection
     found: dict[str, Any] = {
         "type": "Collection",
@@ -28,6 +28,7 @@ def collection_of(seen: SeenCollection, site: Site) -> dict[str, Any]:
         "created": utc_text(collection.created_at),
         "updated": utc_text(collection.updated_at),
         "extent": _extent(seen.extent),
+        "gateway:count": seen.extent.count,
         "links": _links(collection.id, site),
     }
     if collection.keywords:

@@ -174,6 +174,8 @@ def test_collections_come_page_by_page_as_the_caller_sees_them(served, made):
     assert [each["id"] for page in (first, second) for each in page["collections"]] == ["maps", "own"]
     assert "next" not in links(second)
     found = served.ask("/stac/collections/maps").document
+    counted = served.ask("/stac/search?collections=maps").document["numberMatched"]
+    assert (found["gateway:count"], second["collections"][0]["gateway:count"]) == (counted, 1)
     assert (found["license"], found["keywords"]) == ("other", ["relief"])
     assert found["providers"] == [{"name": "Survey", "roles": ["producer"], "url": "https://example.org"}]
     assert found["extent"]["temporal"]["interval"] == [["2026-01-01T00:00:00.000Z", "2026-01-10T00:00:00.000Z"]]
