@@ -83,6 +83,19 @@ async def show_list(page: Page, demo: Demo) -> None:
     await page.hover(f"[data-id='{demo.ids['elevation']}']")
 
 
+async def show_collection(page: Page, demo: Demo) -> None:
+    """Show the collection of the samples, signed in."""
+    await sign_in(page, demo)
+    await page.click("#collections .item")
+    await page.wait_for_selector("#collection-facts span")
+
+
+async def show_days(page: Page, _: Demo) -> None:
+    """Show a list that days narrow."""
+    await page.fill("#since", "2000-01-01")
+    await page.fill("#until", "2009-12-31")
+
+
 async def show_map(page: Page, demo: Demo) -> None:
     """Show the Blue Marble over the graticule."""
     await page.click(f".item[data-id='{demo.ids['blue_marble']}']")
@@ -187,8 +200,8 @@ PICTURES: tuple[tuple[str, Step, dict[str, Any]], ...] = (
     ("phone-dark", show_elevation, {"viewport": PHONE, "color_scheme": "dark"}),
 )
 STATES = (
-    show_list, show_map, show_elevation, show_values, show_use, show_direct, show_about, show_report, show_refused,
-    show_empty, show_signin, show_gone, show_help, show_api, show_examples,
+    show_list, show_collection, show_days, show_map, show_elevation, show_values, show_use, show_direct, show_about,
+    show_report, show_refused, show_empty, show_signin, show_gone, show_help, show_api, show_examples,
 )  # fmt: skip
 SIZES = ((1440, 900), (1024, 768), (390, 844))
 

@@ -1,196 +1,214 @@
-// The list of datasets that the visitor may see: search, order, pages, small pictures.
+// What the list is asked for: all collections and datasets, or one collection, narrowed by words, days and the map.
 
 import { Refused, Unreachable } from "./api.js";
-import { announce, debounced, find, icon, make, showState } from "./dom.js";
-import { about, bytes, date, named, whole } from "./format.js";
-import { usualRamp } from "./ramps.js";
+import { describeCollection } from "./collectionhead.js";
+import { Collections } from "./collections.js";
+import { announce, debounced, find, showState } from "./dom.js";
+import { Filters } from "./filters.js";
+import { plain } from "./format.js";
+import { Listing } from "./listing.js";
+import { nothing, refusedList, unknownCollection, wrongDays } from "./states.js";
+import { Pages } from "./pages.js";
 
-const PAGE = 20;
+// So long the datasets wait for the collections above them, and where a link begins further down.
+const PATIENCE_MS = 400;
+const LONGEST_PATIENCE_MS = 2000;
+const MOVING_MS = 400;
+const later = (wait) => new Promise((resume) => setTimeout(resume, wait));
 
 export class Catalogue extends EventTarget {
-  #page = 1;
   #asking = null;
-  #pictures = new IntersectionObserver((seen) => seen.filter((each) => each.isIntersecting).forEach((each) => this.#draw(each.target)));
+  #collection = null;
+  #shownQuery = null;
+  // Of the list of all, while one collection is shown: what led there.
+  #outside = null;
 
   // Asks the API; `extent` returns what the map shows, once there is one.
   constructor(api, extent = null) {
     super();
     this.api = api;
     this.extent = extent;
-    // What the list shows, and the dataset chosen last: for who listens later.
-    this.datasets = null;
+    this.filters = new Filters();
+    this.collections = new Collections(api);
+    this.listing = new Listing(api, new Pages(api, {}));
+    // For who listens later: the collection that is shown, and the key of what was chosen last.
+    this.seen = null;
     this.chosen = null;
-    const again = debounced(() => this.load(1), 250);
-    find("search").addEventListener("submit", (event) => { event.preventDefault(); this.load(1); });
-    find("q").addEventListener("input", again);
-    find("within").addEventListener("change", () => this.load(1));
-    find("sort").addEventListener("change", () => this.load(1));
-    find("list").addEventListener("pointerover", ({ target }) => this.#hover(target.closest(".item")?.dataset.id ?? null));
-    find("list").addEventListener("pointerleave", () => this.#hover(null));
-    find("list").addEventListener("focusin", ({ target }) => this.#hover(target.dataset.id ?? null));
-    find("list").addEventListener("focusout", () => this.#hover(null));
-    this.moved = debounced(() => find("within").checked && this.load(1), 400);
+    this.moved = debounced(() => this.filters.state.near && !find("catalogue").hidden && this.load(0), MOVING_MS);
+    this.filters.addEventListener("change", () => this.load(0));
+    this.listing.addEventListener("choose", ({ detail }) => { this.chosen = detail; this.#send("choose", detail); });
+    this.listing.addEventListener("turned", () => this.#tell());
+    find("leave").addEventListener("click", () => this.#send("leave"));
   }
 
   // What is asked for, as a link keeps it.
-  get state() { return { page: this.#page, q: find("q").value.trim(), sort: find("sort").value, near: find("within").checked }; }
+  get state() { return { collection: this.#collection, row: this.listing.row, ...this.filters.state }; }
 
-  // Sets the controls; an order that is not offered is the first.
-  restore({ page, q, sort, near }) {
-    find("q").value = q;
-    find("sort").value = sort;
-    if (!find("sort").value) find("sort").selectedIndex = 0;
-    find("within").checked = near;
-    this.#page = page;
+  // Whether what the controls say is what is shown.
+  get isCurrent() { return this.#shownQuery === this.#key(); }
+
+  // Sets the controls; returns whether what they say now is what is shown.
+  restore({ collection, row, ...filters }) {
+    this.filters.restore(filters);
+    this.#go(collection);
+    if (!this.isCurrent) this.listing.row = row;
+    return this.isCurrent;
   }
 
-  async load(page = this.#page) {
-    this.#page = page;
+  // Goes into a collection, or with null out of it: to where the visitor was.
+  enter(id) {
+    if (id) this.#outside = this.state;
+    const { q = "", row = 0 } = (!id && this.#outside) || {};
+    this.filters.restore({ ...this.filters.state, q, near: false });
+    this.#go(id);
+    return this.load(row, { anew: !id });
+  }
+
+  // Shows what the controls say from a row on; `anew` also asks for the collections once more.
+  async load(row = this.listing.row, { anew = false } = {}) {
     this.#asking?.abort();
     const asking = this.#asking = new AbortController();
-    if (!find("list").children.length) showState(find("list-state"), { title: "Loading the list …", busy: true });
-    find("list").setAttribute("aria-busy", "true");
+    const pages = new Pages(this.api, this.#query());
+    asking.signal.addEventListener("abort", () => pages.drop());
+    if (this.filters.wrong) return this.#refuse();
+    this.#wait(true);
     try {
-      const found = await this.api.json("/datasets", { query: this.#query(), signal: asking.signal });
-      if (!found.datasets.length && found.total && page > 1) return this.load(Math.ceil(found.total / PAGE));
-      this.#show(found);
+      await this.#open(pages, row, anew, asking.signal);
     } catch (error) {
-      if (error.name !== "AbortError") this.#fail(error);
+      if (!asking.signal.aborted) this.#fail(error);
     } finally {
-      find("list").setAttribute("aria-busy", "false");
+      if (this.#asking === asking) this.#wait(false);
     }
   }
 
-  // Lights up the row of a dataset whose outline the visitor points at.
-  light(id) {
-    for (const item of find("list").querySelectorAll(".item")) item.classList.toggle("lit", item.dataset.id === id);
+  // Another visitor: what the last one saw is taken away at once, and the list begins where it was.
+  change() {
+    const { row } = this.listing;
+    this.collections.forget();
+    this.#forget();
+    return this.load(row);
   }
 
-  focus(id) { (find("list").querySelector(`[data-id="${CSS.escape(id ?? "")}"]`) ?? find("q")).focus(); }
-
-  #choose(id) {
-    this.chosen = id;
-    this.dispatchEvent(new CustomEvent("choose", { detail: id }));
+  // Gives the focus to the row of a dataset or collection, or where there is none to what is above.
+  focus(key) {
+    if (key && this.listing.focus(key)) return;
+    find(this.#collection ? "collection-title" : "q").focus({ preventScroll: true });
   }
 
-  #hover(id) {
-    this.light(id);
-    this.dispatchEvent(new CustomEvent("hover", { detail: id }));
+  async #open(pages, row, anew, signal) {
+    const query = this.#key();
+    const above = this.#collection ? this.#head(this.#collection, signal) : this.#sort(anew);
+    let failure = null;
+    // What fails after the datasets have come is told then.
+    above.catch((error) => { failure = error; if (!signal.aborted && this.#shownQuery === query) this.#fail(error); });
+    // How many rows the collections take has to be known before that of a dataset is.
+    if (row && !this.#collection) await Promise.race([above, later(LONGEST_PATIENCE_MS)]);
+    await Promise.all([pages.open(Math.max(0, row - this.#matching().length)), Promise.race([above, later(PATIENCE_MS)])]);
+    if (signal.aborted) return;
+    if (failure) throw failure;
+    this.#shownQuery = query;
+    this.#show(pages, row);
   }
+
+  #go(collection) {
+    if (collection === this.#collection) return;
+    this.#collection = collection;
+    find("collection").hidden = !collection;
+    find("list-title").classList.toggle("hidden", Boolean(collection));
+    this.#forget();
+  }
+
+  #name(label) { find("q").placeholder = find("q-label").textContent = label; }
+
+  #key() { return JSON.stringify([this.#query(), this.api.session.bearer]); }
 
   #query() {
-    const { q, sort, near } = this.state;
-    const query = { limit: PAGE, offset: (this.#page - 1) * PAGE, sortby: sort };
-    if (q) query.q = q;
-    if (near && this.extent) query.bbox = this.extent().join(",");
+    const query = this.filters.query;
+    if (this.#collection) query.collection = this.#collection;
+    if (this.filters.state.near && this.extent) query.bbox = this.extent().join(",");
     return query;
   }
 
-  #show({ datasets, total, offset }) {
-    const { q, near, sort } = this.state;
-    showState(find("list-state"), total ? {} : this.#nothing(q || near));
-    let folder = "";
-    const rows = datasets.flatMap((each) => {
-      const row = this.#item(each, sort !== "title");
-      const here = sort === "title" ? named(each).folder : "";
-      if (here === folder) return [row];
-      folder = here;
-      return [make("li", { class: "group" }, here || "Without a folder"), row];
-    });
-    find("list").replaceChildren(...rows);
-    const shown = total > PAGE ? `${whole(offset + 1)}–${whole(offset + datasets.length)} of ${whole(total)} datasets` : `${whole(total)} ${total === 1 ? "dataset" : "datasets"}`;
-    find("count").textContent = total ? shown : "";
-    this.#fillPager(Math.ceil(total / PAGE));
-    announce(total ? shown : "No datasets");
-    this.datasets = datasets;
-    this.dispatchEvent(new CustomEvent("shown", { detail: datasets }));
+  #matching() {
+    const { q, from, to, near } = this.filters.state;
+    return this.#collection ? [] : this.collections.matching({ q, from, to, box: near && this.extent ? this.extent() : null });
   }
 
-  #fillPager(last) {
-    find("pager").hidden = last <= 1;
-    const near = new Set([1, last, this.#page - 1, this.#page, this.#page + 1].filter((page) => page >= 1 && page <= last));
-    const pages = [...near].sort((one, other) => one - other);
-    const step = (text, label, page) => make("button", { type: "button", "aria-label": label, disabled: page < 1 || page > last, onclick: () => this.#turn(page) }, text);
-    const numbers = pages.flatMap((page, index) => [
-      index && page - pages[index - 1] > 1 ? make("span", { "aria-hidden": "true" }, "…") : null,
-      make("button", { type: "button", "aria-label": `Page ${page}`, "aria-current": page === this.#page ? "page" : null, onclick: () => this.#turn(page) }, String(page)),
-    ]).filter(Boolean);
-    find("pager").replaceChildren(step("‹", "Previous page", this.#page - 1), ...numbers, step("›", "Next page", this.#page + 1));
+  // The collections of the list, now or when they come.
+  async #sort(anew) {
+    await this.collections.load(anew);
+    if (!this.isCurrent) return;
+    this.listing.precede(this.#matching());
+    this.#tell();
   }
 
-  // To the top of the new page, and to its first row.
-  async #turn(page) {
-    await this.load(page);
-    find("panel").scrollTop = 0;
-    find("list").querySelector(".item")?.focus({ preventScroll: true });
+  async #head(id, signal) {
+    const seen = this.seen?.id === id ? this.seen : await this.collections.one(id, signal);
+    if (signal.aborted) return;
+    this.seen = seen;
+    describeCollection(seen);
+    this.#name(`Search in ${plain(seen.title) || seen.id}`);
   }
 
-  #nothing(searched) {
-    if (searched) return { title: "Nothing matches.", hint: "Other words, or fewer, may find more." };
-    const hint = this.api.session.bearer ? "None has been shared with you so far." : "Some may be there for those who sign in.";
-    return { title: "There are no datasets to see.", hint };
+  #show(pages, row) {
+    showState(find("list-state"), {});
+    this.listing.show(this.#matching(), pages, row);
+    if (!this.listing.told) showState(find("list-state"), nothing(this.#circumstances, this.#ways));
+    announce(this.listing.told || "Nothing is found.");
+    this.#tell(true);
+  }
+
+  // Says what is found, and to who listens: `fresh` when it is another list.
+  #tell(fresh = false) {
+    find("count").textContent = this.listing.told;
+    this.#send("shown", { fresh });
+  }
+
+  #send(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
+
+  get #circumstances() { return { narrowed: this.filters.narrowed, anonymous: !this.api.session.bearer }; }
+
+  // What the buttons do that stand in an empty list.
+  get #ways() {
+    const anew = (clear, next) => () => { clear(); find(next).focus(); this.load(0); };
+    return {
+      clear: anew(() => this.filters.clear(), "q"),
+      clearDays: anew(() => this.filters.clearDays(), "since"),
+      signIn: () => this.#send("signin"),
+    };
+  }
+
+  #refuse() {
+    this.#empty();
+    this.#wait(false);
+    showState(find("list-state"), wrongDays(this.filters.wrong, this.#ways.clearDays));
+    announce(this.filters.wrong);
   }
 
   // Of a server that has gone the banner tells, and what was listed stays.
   #fail(error) {
     if (error instanceof Unreachable) return showState(find("list-state"), {});
-    find("list").replaceChildren();
-    find("count").textContent = "";
-    find("pager").hidden = true;
-    showState(find("list-state"), { title: "The list was refused.", hint: error.message, action: "Try again", run: () => this.load() });
+    if (!(error instanceof Refused)) throw error;
+    this.#empty();
+    const unknown = error.status === 404 && this.#collection;
+    showState(find("list-state"), unknown ? unknownCollection(this.#circumstances, this.#ways) : refusedList(error, () => this.load()));
   }
 
-  #item(record, withFolder) {
-    const { name, folder } = named(record);
-    const facts = [withFolder ? folder : "", date(record.updated_at), about(record), bytes(record.size_bytes)];
-    const picture = make("span", { class: "thumb", "data-id": record.id, "data-version": record.version });
-    const button = make(
-      "button",
-      { type: "button", class: "item", "data-id": record.id, title: record.title, onclick: () => this.#choose(record.id) },
-      picture,
-      make("span", { class: "item-text" }, make("span", { class: "item-line" }, make("span", { class: "item-title" }, name), ...badges(record)), make("span", { class: "item-facts" }, facts.filter(Boolean).join(" · "))),
-    );
-    picture.ramp = record.count === 1 ? usualRamp(record) : "gray";
-    if (!record.count) failed(picture, "broken");
-    else if (record.dtype.startsWith("complex")) failed(picture, "blank");
-    else this.#pictures.observe(picture);
-    return make("li", {}, button);
+  #empty() {
+    this.#shownQuery = null;
+    this.listing.empty(new Pages(this.api, {}));
+    this.#tell();
   }
 
-  async #draw(picture) {
-    this.#pictures.unobserve(picture);
-    const { id, version } = picture.dataset;
-    try {
-      const style = picture.ramp === "gray" ? {} : { colormap_name: picture.ramp };
-      const answer = await this.api.ask(this.api.url(`/datasets/${id}/preview`, { max_size: 112, v: version, ...style }));
-      const url = URL.createObjectURL(await answer.blob());
-      const image = make("img", { alt: "", width: 54, height: 54 });
-      image.addEventListener("load", () => { URL.revokeObjectURL(url); image.classList.add("drawn"); picture.classList.add("done"); }, { once: true });
-      image.src = url;
-      picture.append(image);
-    } catch (error) {
-      // The list is whole without it; what is missing itself is told.
-      const gone = error instanceof Refused && error.status === 404;
-      const altered = error instanceof Refused && error.problem.type === "/problems/not-a-cog";
-      failed(picture, gone || altered ? "broken" : "blank");
-      if (gone || altered) picture.parentElement.querySelector(".item-line").append(badge(gone ? "file is gone" : "not a COG", "bad"));
-    }
+  #forget() {
+    this.seen = null;
+    describeCollection(null);
+    this.#name(this.#collection ? "Search in this collection" : "Search collections and datasets");
+    this.#empty();
   }
-}
 
-function failed(picture, name) {
-  picture.classList.add("failed");
-  picture.append(icon(name));
-}
-
-// What sets a dataset apart from a public and valid one.
-export function badges(record) {
-  const found = [];
-  if (record.count == null) found.push(badge("not a COG", "bad"));
-  if (record.visibility !== "public") found.push(badge(record.visibility, "", "lock"));
-  return found;
-}
-
-export function badge(text, kind = "", drawn = null) {
-  return make("span", { class: `badge ${kind}`.trim() }, drawn && icon(drawn), text);
+  #wait(busy) {
+    find("found").setAttribute("aria-busy", String(busy));
+    if (busy && find("found").hidden) showState(find("list-state"), { title: "Loading the list …", busy: true });
+  }
 }

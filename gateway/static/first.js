@@ -17,4 +17,4 @@ if (begun.dataset) {
   api.ahead("/colorMaps");
 }
 // The loading of the list when it has begun; a list of what the map shows has to wait for a map.
-export const listed = begun.dataset || begun.list.near ? null : catalogue.load();
+export const listed = begun.dataset || begun.list.near ? null : catalogue.load(begun.list.row);

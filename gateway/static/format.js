@@ -35,7 +35,13 @@ export function extent([west, south, east, north]) {
 
 export const day = (text) => new Date(text).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
 
-export const date = (text) => new Date(text).toLocaleDateString("en", { dateStyle: "medium" });
+const SPAN = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeZone: "UTC" });
+
+// The days of a time span, as UTC has them: "Feb 11 – 22, 2000"; null without any.
+export function days(start, end) {
+  if (!start || !end) return null;
+  return SPAN.formatRange(new Date(start), new Date(end)).replace(/\s/gu, " ");
+}
 
 export const clock = (moment) => new Date(moment).toLocaleTimeString("en", { timeStyle: "short" });
 
@@ -71,9 +77,11 @@ export const WHO = {
 const HIDDEN = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
 const SEEN = /[^\p{C}\p{Z}]/u;
 
+export const plain = (text) => text.replace(HIDDEN, "\ufffd");
+
 // A title may be a path below its root: the folder tells equal names apart.
 export function named({ title }) {
-  const parts = title.replace(HIDDEN, "\ufffd").split("/").filter(Boolean);
+  const parts = plain(title).split("/").filter(Boolean);
   const name = parts.at(-1) ?? "";
   return { name: SEEN.test(name) ? name : "Untitled", folder: parts.slice(0, -1).join("/") };
 }

@@ -1,10 +1,10 @@
 // The head of a dataset: its name, the facts that matter first, and whether its file can be had.
 
 import { Refused } from "./api.js";
-import { badge, badges } from "./catalogue.js";
 import { find } from "./dom.js";
 import { ALTERED, GONE } from "./download.js";
 import { named, resolution } from "./format.js";
+import { badge, badges } from "./items.js";
 import { crs, drawFacts, drawVerdict } from "./report.js";
 
 // Why nobody can have the file, or null: it is gone, or no true COG.

@@ -2,11 +2,14 @@
 
 import { Account } from "./account.js";
 import { Refused, Unreachable, datasetPath } from "./api.js";
+import { Browsing } from "./browse.js";
+import { offerLink } from "./copylink.js";
 import { DirectSource } from "./direct.js";
 import { Download } from "./download.js";
 import { announce, debounced, find, icon, showState, tablist } from "./dom.js";
 import { api, begun, catalogue, listed, page, session } from "./first.js";
 import { Footprints } from "./footprints.js";
+import { plain } from "./format.js";
 import { Ground } from "./ground.js";
 import { describe, missingFile, undrawable } from "./head.js";
 import { Inspector } from "./inspect.js";
@@ -15,6 +18,7 @@ import { DatasetMap } from "./map.js";
 import { Outage } from "./outage.js";
 import * as share from "./share.js";
 import { Sheet } from "./sheet.js";
+import { unknownDataset } from "./states.js";
 import { StyleControls } from "./style.js";
 import { Unplaced } from "./unplaced.js";
 import { UseDialog } from "./use.js";
@@ -33,12 +37,14 @@ const direct = new DirectSource(api, map, [geotiff, proj]);
 const unplaced = new Unplaced(api);
 const inspector = new Inspector(api, map);
 const use = new UseDialog(api);
-const sheet = new Sheet();
+const sheet = new Sheet(() => catalogue.listing.resume());
+const browsing = new Browsing(catalogue, map, footprints, () => Boolean(chosen.id));
 const selectPart = tablist(find("parts"), (id) => {
   for (const part of ["style", "details", "report"]) find(part).hidden = `tab-${part}` !== id;
 });
-// What is chosen: an id, its record once it is described and once it is drawn, how it is drawn; `run` tells late answers from wanted ones.
-const chosen = { id: null, described: null, record: null, info: null, wish: {}, how: "tiles", run: 0, returning: null };
+// What is chosen: an id, its record once it is described and once it is drawn, how it is drawn, the place of the map that it was chosen from;
+// `run` tells late answers from wanted ones.
+const chosen = { id: null, described: null, record: null, info: null, wish: {}, how: "tiles", run: 0, returning: null, from: null };
 
 async function choose(id, { wanted = PLAIN, at = null, how = "tiles", focus = false } = {}) {
   const run = chosen.run += 1;
@@ -109,6 +115,7 @@ function open(id) {
   find("dataset").hidden = !id;
   find("dataset-head").hidden = find("dataset-body").hidden = true;
   footprints.quiet = Boolean(id);
+  find("back-to").textContent = plain(catalogue.seen?.title ?? "All datasets");
   sheet.show(id ? "dataset" : "list");
   showState(find("dataset-state"), id ? { title: "Loading the dataset …", busy: true } : {});
 }
@@ -146,8 +153,7 @@ function fail(error, id, again) {
   if (error.status === 401) return showState(state, { title: "Your sign-in has expired.", action: "Sign in", run: () => account.open() });
   if (known && [403, 404, 422].includes(error.status)) return showState(state, { title: "It cannot be drawn on the map.", hint: error.message });
   if (![403, 404, 422].includes(error.status)) return showState(state, { title: "The dataset cannot be shown now.", hint: error.message, ...retry });
-  const hint = session.bearer ? "It may have been removed, or it is not shared with you." : "It may have been removed, or it is for those who sign in.";
-  showState(state, { title: "There is no such dataset for you.", hint, ...(session.bearer ? {} : { action: "Sign in", run: () => account.open() }) });
+  showState(state, unknownDataset({ anonymous: !session.bearer }, { signIn: () => account.open() }));
 }
 
 function close() {
@@ -156,13 +162,14 @@ function close() {
   Object.assign(chosen, { id: null, described: null, record: null, returning: null });
   leave();
   open(null);
+  browsing.settle();
   document.title = "COG Gateway";
-  catalogue.focus(last);
+  catalogue.focus(last && `dataset:${last}`);
 }
 
 // The address of what is shown now.
 function here() {
-  return chosen.id ? share.written({ dataset: chosen.id, how: chosen.how, at: map.at, style: style.state }) : share.writtenList(catalogue.state);
+  return chosen.id ? share.written({ dataset: chosen.id, how: chosen.how, at: map.at, style: style.state }) : share.writtenList(catalogue.state, map.at);
 }
 
 function remember() {
@@ -174,26 +181,32 @@ function remember() {
 // A step that the browser's Back undoes.
 function step(hash) { history.pushState(null, "", hash || location.pathname + location.search); }
 
-// Opens what the visitor chose.
-function enter(id) {
+// Opens what the visitor chose, a dataset or a collection, by its key; the list that was left is as it was.
+async function enter(key) {
+  const [kind, id] = key.split(":");
+  remember();
+  if (kind === "collection") return into(id);
+  chosen.from = catalogue.state.near ? map.at : null;
   step(share.written({ dataset: id }));
-  choose(id, { focus: true });
+  return choose(id, { focus: true });
 }
 
-// Shows on the map what the list shows.
-function outlined(datasets) {
-  footprints.show(datasets);
-  // Where the map does not choose the list, the list chooses the map.
-  if (!chosen.id && !catalogue.state.near) map.around(footprints.extent);
-  remember();
+// Goes into a collection, or with null back to all of them.
+async function into(id) {
+  const last = catalogue.state.collection;
+  const shown = catalogue.enter(id);
+  step(here());
+  await shown;
+  catalogue.focus(id ? null : `collection:${last}`);
 }
 
 function restore() {
   const { dataset, how, at, list, style: wanted } = share.read(location.hash);
   if (dataset) return choose(dataset, { wanted, at, how });
+  if (list.near && at) map.go(at);
+  const current = catalogue.restore(list);
   if (chosen.id) close();
-  catalogue.restore(list);
-  catalogue.load();
+  if (!current) return catalogue.load(list.row);
 }
 
 // Opens the lines for other programs; before there is a style on screen they have none.
@@ -207,18 +220,6 @@ async function useElsewhere() {
   }
 }
 
-async function copyLink() {
-  remember();
-  try {
-    await navigator.clipboard.writeText(location.href);
-    find("share").replaceChildren(icon("check"));
-    announce("The link is copied.");
-  } catch {
-    announce("The link is in the address bar.");
-  }
-  setTimeout(() => find("share").replaceChildren(icon("link")), 2500);
-}
-
 const outage = new Outage(() => {
   catalogue.load();
   ground.refresh();
@@ -227,32 +228,35 @@ const outage = new Outage(() => {
 });
 const missed = debounced((error) => outage.tell(`Some of the map is missing. ${error.message}`, "Try again", () => { outage.tell(""); map.refresh(); }), 300);
 
-catalogue.extent = () => map.extent;
 catalogue.addEventListener("choose", ({ detail }) => enter(detail));
-catalogue.addEventListener("hover", ({ detail }) => footprints.light(detail));
-catalogue.addEventListener("shown", ({ detail }) => outlined(detail));
-footprints.addEventListener("hover", ({ detail }) => catalogue.light(detail));
+catalogue.addEventListener("leave", () => into(null));
+catalogue.addEventListener("signin", () => account.open());
+catalogue.listing.addEventListener("scrolled", remember);
+catalogue.addEventListener("shown", ({ detail }) => { browsing.outline(detail.fresh); remember(); });
 style.addEventListener("change", () => draw().catch((error) => fail(error, chosen.id, chosen.wish)));
 style.addEventListener("opacity", () => { map.setOpacity(style.state.opacity); unplaced.setOpacity(style.state.opacity); remember(); });
 map.addEventListener("moved", () => { catalogue.moved(); remember(); });
 map.addEventListener("failed", ({ detail }) => { if (!(detail instanceof Unreachable) && detail.status !== 401) missed(detail); });
 map.addEventListener("point", ({ detail }) => {
   if (map.record) return inspector.show(map.record, detail);
-  const id = footprints.at(detail.coordinate);
-  if (id) enter(id);
+  const key = footprints.at(detail.coordinate);
+  if (key) enter(key);
 });
 api.addEventListener("gone", () => outage.begin());
 session.addEventListener("change", ({ detail }) => {
   if (detail.expired) outage.tell("Your sign-in has expired.", "Sign in", () => { outage.tell(""); account.open(); });
   else outage.tell("");
-  catalogue.load(1);
+  catalogue.change();
   const again = chosen.returning ?? { wanted: chosen.record ? style.state : PLAIN, at: chosen.record ? map.at : null, how: chosen.how };
   chosen.returning = null;
   if (chosen.id) choose(chosen.id, again);
 });
-find("back").addEventListener("click", () => { close(); step(here()); });
-find("share").append(icon("link"));
-find("share").addEventListener("click", copyLink);
+find("back").addEventListener("click", () => {
+  if (chosen.from) map.go(chosen.from);
+  close();
+  step(here());
+});
+offerLink(find("share"), remember);
 find("use-open").addEventListener("click", useElsewhere);
 find("how").addEventListener("change", ({ target }) => {
   chosen.how = target.value;
@@ -272,12 +276,13 @@ const optional = (error) => { if (!(error instanceof Refused || error instanceof
 async function start() {
   try {
     if (api.isGone) outage.begin();
-    if (catalogue.datasets) outlined(catalogue.datasets);
-    if (catalogue.chosen) enter(catalogue.chosen);
+    if (begun.list.near && begun.at) map.go(begun.at);
+    if (catalogue.isCurrent) browsing.outline(true);
+    if (catalogue.chosen) await enter(catalogue.chosen);
     else if (begun.dataset) await restore();
   } finally {
     await Promise.race([map.drawn, later(LONGEST_WAIT_MS)]);
-    await (listed ?? catalogue.load());
+    await (listed ?? catalogue.load(begun.list.row));
     api.forget();
     if (page.basemap) ground.useTemplate(page.basemap, page.attribution);
     await Promise.all([page.basemap ? null : ground.findMarble(api), ground.findLand(land)]).catch(optional);

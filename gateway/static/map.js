@@ -83,8 +83,8 @@ export class DatasetMap extends EventTarget {
   }
 
   // Looks at an extent of the map from as far as its surroundings are worth.
-  around(extent) {
-    if (extent) this.view.fit(extent, { size: this.map.getSize(), padding: [70, 70, 70, 70], maxZoom: 5, duration: calm.matches ? 0 : 350 });
+  around(extent, maxZoom) {
+    this.view.fit(extent, { size: this.map.getSize(), padding: [70, 70, 70, 70], maxZoom, duration: calm.matches ? 0 : 350 });
   }
 
   get at() {

@@ -1,6 +1,9 @@
-// The view as the part of the URL after #: the list's page and search, or dataset, place and style. Never a token.
+// The view as the part of the URL after #: the list's collection, place and search, or dataset, place and style. Never a token.
 
-const LIST = { page: 1, q: "", sort: "title", near: false };
+const USUAL_SORT = "title";
+// As the server has them (a letter or digit first), so that a link names no other address of the API.
+const COLLECTION = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
 // What is no id names no dataset, and never another address of the API.
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const STRETCHES = ["full", "percent", "minmax", "sigma"];
@@ -12,12 +15,21 @@ export function read(hash) {
   const bands = numbers("bands").filter((band) => Number.isInteger(band) && band > 0);
   const range = numbers("range");
   const opacity = given.has("opacity") ? Number(given.get("opacity")) : 1;
-  const page = Number(given.get("page"));
+  const row = Number(given.get("row"));
+  const day = (name) => (DAY.test(given.get(name) ?? "") ? given.get(name) : "");
   return {
     dataset: given.get("dataset") && (ID.test(given.get("dataset")) ? given.get("dataset") : "none"),
     how: given.get("how") === "direct" ? "direct" : "tiles",
     at: [zoom, lon, lat].every(Number.isFinite) ? { zoom, lon, lat } : null,
-    list: { page: Number.isInteger(page) && page > 0 ? page : 1, q: given.get("q") ?? "", sort: given.get("sort") ?? LIST.sort, near: given.get("near") === "1" },
+    list: {
+      collection: given.get("collection") && (COLLECTION.test(given.get("collection")) ? given.get("collection") : "-"),
+      row: Number.isInteger(row) && row > 1 ? row - 1 : 0,
+      q: given.get("q") ?? "",
+      from: day("from"),
+      to: day("to"),
+      sort: given.get("sort") ?? USUAL_SORT,
+      near: given.get("near") === "1",
+    },
     style: {
       bands: [1, 3].includes(bands.length) ? bands : null,
       range: range.length === 2 && range.every(Number.isFinite) && range[0] < range[1] ? range : null,
@@ -32,7 +44,7 @@ export function written({ dataset, how, at, style }) {
   return joined({
     dataset,
     how: how === "direct" ? how : null,
-    at: at && [at.zoom.toFixed(2), at.lon.toFixed(5), at.lat.toFixed(5)].join(","),
+    at: at && placed(at),
     bands: style?.bands?.join(","),
     range: style?.range?.join(","),
     stretch: style?.stretch,
@@ -41,9 +53,21 @@ export function written({ dataset, how, at, style }) {
   });
 }
 
-export function writtenList({ page, q, sort, near }) {
-  return joined({ page: page > 1 ? page : null, q: q ? encodeURIComponent(q) : null, sort: sort === LIST.sort ? null : sort, near: near ? 1 : null });
+// Of a list that the map chooses, the map's place is a part.
+export function writtenList({ collection, row, q, from, to, sort, near }, at) {
+  return joined({
+    collection,
+    q: q ? encodeURIComponent(q) : null,
+    from: from || null,
+    to: to || null,
+    sort: sort === USUAL_SORT ? null : sort,
+    near: near ? 1 : null,
+    at: near ? placed(at) : null,
+    row: row > 0 ? row + 1 : null,
+  });
 }
+
+const placed = ({ zoom, lon, lat }) => [zoom.toFixed(2), lon.toFixed(5), lat.toFixed(5)].join(",");
 
 function joined(parts) {
   const kept = Object.entries(parts).filter(([, value]) => value != null);

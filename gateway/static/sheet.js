@@ -7,7 +7,9 @@ const LEAST_DRAG = 24;
 const LABELS = { peek: "Show more of the panel", half: "Show all of the panel", full: "Show the map" };
 
 export class Sheet {
-  constructor() {
+  // `resume` brings a list back to where it was left.
+  constructor(resume) {
+    this.resume = resume;
     find("grip").addEventListener("click", () => this.#step());
     find("map-open").addEventListener("click", () => { this.height = this.height === "peek" ? "full" : "peek"; });
     find("panel").addEventListener("focusin", ({ target }) => { if (this.height === "peek" && target.matches("#dataset-body *")) this.height = "half"; });
@@ -19,7 +21,8 @@ export class Sheet {
 
   set height(value) {
     document.body.dataset.sheet = value;
-    find("panel").scrollTop = 0;
+    if (document.body.dataset.view === "list") this.resume();
+    else find("panel").scrollTop = 0;
     find("grip").setAttribute("aria-label", LABELS[value]);
     find("map-open").replaceChildren(icon(value === "peek" ? "list" : "map"), value === "peek" ? "List" : "Map");
   }

@@ -44,7 +44,7 @@ async def test_axe_finds_nothing_serious(http_server, base_url, samples):
 async def test_a_phone_shows_everything_without_scrolling_sideways(http_server, base_url, samples):
     async with opened_page(**PHONE, device_scale_factor=2, has_touch=True) as page:
         await page.goto(base_url)
-        assert await page.is_visible(".item")
+        assert await page.is_visible("#list .item")
         await page.tap("#map-open")
         assert await page.evaluate("document.body.dataset.sheet") == "peek"
         await page.tap("#map-open")
@@ -86,10 +86,11 @@ async def test_no_control_of_the_panel_is_cut_at_any_width(http_server, base_url
 async def test_the_keyboard_alone_is_enough(http_server, base_url, samples):
     async with opened_page() as page:
         await page.goto(base_url)
-        await page.wait_for_selector(".item")
-        await page.focus("#sort")
-        await page.keyboard.press("Tab")
-        await page.keyboard.press("Enter")
+        await page.wait_for_selector("#list .item")
+        await page.focus("#q")
+        # Into the collections, and on to the first dataset.
+        for key in ("ArrowDown", "ArrowDown", "Enter"):
+            await page.keyboard.press(key)
         await drawn(page)
         assert await page.evaluate("document.activeElement.id") == "title"
         await page.focus("#map")

@@ -18,7 +18,7 @@ from tests.rasters import write_cog_of
 async def test_a_chosen_dataset_is_drawn(http_server, base_url, samples):
     async with opened_page() as page:
         await page.goto(base_url)
-        assert "≈ 9.8 km" in await page.inner_text(".item-facts")
+        assert "≈ 9.8 km" in await page.inner_text("#list .item-facts")
         await page.click("text=Blue Marble")
         await drawn(page)
         assert await colours(page, "#map") > 500
