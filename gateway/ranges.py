@@ -11,13 +11,13 @@ from enum import StrEnum
 from urllib.parse import quote
 
 from gateway.errors import RangeNotSatisfiable
+from gateway.filenames import ENDING, file_name
 
 MAX_HEADER_CHARACTERS = 8 * 1024
 # No file has 10**19 bytes: longer numbers all mean "beyond the end", and are never handed to int().
 MAX_DIGITS = 19
 # RFC 9110 section 8.8.2.2: a Last-Modified is a strong validator only some time after the moment it names.
 STRONG_DATE_AGE = timedelta(seconds=2)
-MAX_NAME_BYTES = 200
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
@@ -216,34 +216,14 @@ def _full_year(two_digits: int, this_year: int) -> int:
 
 
 def content_disposition(title: str) -> str:
-    """Return `attachment` with the file name of a dataset, as ASCII and as UTF-8 (RFC 6266, RFC 8187).
-
-    The name ends with `.tif`, is at most 200 bytes of UTF-8, and has no path separator, control or text
-    direction character in it. A title that leaves nothing becomes `dataset.tif`.
-    """
-    stem = _stem(title)
+    """Return `attachment` with the file name of a dataset, as ASCII and as UTF-8 (RFC 6266, RFC 8187)."""
+    name = file_name(title)
+    stem = name.removesuffix(ENDING)
     plain = "".join(c for c in unicodedata.normalize("NFD", stem) if not unicodedata.combining(c))
     # RFC 6266 appendix D: quotes, backslashes and percent signs in filename confuse clients.
     plain = re.sub(r"[^A-Za-z0-9 ._()+,-]", "_", plain)
     if not re.search("[A-Za-z0-9]", plain):
         plain = "dataset"
     # What quote leaves alone besides letters and digits is attr-char of RFC 8187 section 3.2.1.
-    encoded = quote(f"{stem}.tif", safe="!#$&+-.^_`|~")
-    return f"attachment; filename=\"{plain}.tif\"; filename*=UTF-8''{encoded}"
-
-
-def _stem(title: str) -> str:
-    name = "".join(_safe(character) for character in title).lstrip(" .")
-    name = name.encode()[: MAX_NAME_BYTES - len(".tif")].decode(errors="ignore")
-    return re.sub(r"(?:\.tiff?|[ .])+\Z", "", name, flags=re.IGNORECASE) or "dataset"
-
-
-def _safe(character: str) -> str:
-    """Return what stands for one character of a title in a file name."""
-    category, direction = unicodedata.category(character), unicodedata.bidirectional(character)
-    if category == "Zs":
-        return " "
-    separator = character in "/\\" or category in {"Cc", "Cs", "Zl", "Zp"}
-    # Overrides of the text direction could show the name's ending as another one.
-    turning = direction in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-    return "_" if separator or turning else character
+    encoded = quote(name, safe="!#$&+-.^_`|~")
+    return f"attachment; filename=\"{plain}{ENDING}\"; filename*=UTF-8''{encoded}"

@@ -31,6 +31,7 @@ FLOORS = (
         "pools",
         "digests",
         "files",
+        "filenames",
         "remembered",
         "settings",
         "logs",

@@ -45,6 +45,7 @@ from gateway.records import Revision
 from gateway.services import Services
 
 log = logging.getLogger("gateway")
+# As the handler counts a file, whatever name stands in the address.
 ROUTE = "/datasets/{id}/download/cog"
 LINES = {200: "HTTP/1.1 200 OK", 206: "HTTP/1.1 206 Partial Content"}
 # A request with one of these is not read to its end yet, or wants more than an answer.
@@ -60,7 +61,8 @@ class SmallRanges(HTTPServerConnectionDelegate):
         self.proxies = Proxies(services.settings.trusted_proxies)
         self.decisions: Decisions = app.settings["decisions"]
         self.clients: Connections = app.settings["clients"]
-        self._path = re.compile(re.escape(services.settings.prefix) + r"/datasets/([0-9A-Fa-f-]{36})/download/cog")
+        prefix = re.escape(services.settings.prefix)
+        self._path = re.compile(prefix + r"/datasets/([0-9A-Fa-f-]{36})/download/(?:cog|[^/?]+\.tif)")
         self._date = (0, "")
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
+from gateway.filenames import file_name
 from gateway.model import Dataset, RasterFacts, utc_text
 from gateway.stac.site import Site
 
@@ -50,9 +52,11 @@ def has_place(dataset: Dataset) -> bool:
 def _data(dataset: Dataset, site: Site) -> dict[str, Any]:
     report, raster = dataset.report, dataset.raster
     found = {
-        "href": site.dataset(dataset.id, "/download/cog"),
+        # Clients save it under the last part of its address, and GDAL may be told to open only what ends so.
+        "href": site.dataset(dataset.id, f"/download/{quote(file_name(dataset.title), safe='')}"),
         "type": COG if report.valid else GEOTIFF,
-        "title": "File",
+        # QGIS calls its layer so.
+        "title": dataset.title,
         "roles": ["data"],
         "gateway:valid": report.valid,
         "gateway:depth": report.depth,

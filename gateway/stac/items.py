@@ -77,9 +77,11 @@ def _links(dataset: Dataset, site: Site) -> Iterator[Link]:
         tiles = site.dataset(dataset.id, "/tiles/WebMercatorQuad/{z}/{x}/{y}.png")
         tiles += f"?v={quote(dataset.version, safe='')}"
         capabilities = site.dataset(dataset.id, "/WMTSCapabilities.xml")
-        yield link("tilejson", site.dataset(dataset.id, "/tilejson.json"), JSON, dataset.title) | refs
-        yield link("xyz", tiles, "image/png", dataset.title) | refs
-        yield link("wmts", capabilities, "application/xml", dataset.title) | {"wmts:layer": "default"} | refs
+        # Clients list them by their titles alone.
+        titled = {kind: f"{dataset.title} ({kind})" for kind in ("TileJSON", "XYZ", "WMTS")}
+        yield link("tilejson", site.dataset(dataset.id, "/tilejson.json"), JSON, titled["TileJSON"]) | refs
+        yield link("xyz", tiles, "image/png", titled["XYZ"]) | refs
+        yield link("wmts", capabilities, "application/xml", titled["WMTS"]) | {"wmts:layer": "default"} | refs
 
 
 def _extensions(item: Mapping[str, Any]) -> Iterator[str]:

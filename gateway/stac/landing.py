@@ -65,6 +65,6 @@ def _links(site: Site) -> list[Link]:
         link("search", search, GEOJSON, "Search") | {"method": "GET"},
         link("search", search, GEOJSON, "Search") | {"method": "POST"},
         link(QUERYABLES, site.stac("queryables"), SCHEMA),
-        link("service-desc", f"{site.base}/openapi.json", OPENAPI),
-        link("service-doc", f"{site.base}/docs", HTML),
+        link("service-desc", f"{site.base}/openapi.json", OPENAPI, "Description of the API (OpenAPI)"),
+        link("service-doc", f"{site.base}/docs", HTML, "Documentation of the API"),
     ]

@@ -82,6 +82,19 @@ async def test_the_second_range_takes_the_short_way_and_looks_like_the_first(wor
     )
 
 
+@IN_A_FILE
+async def test_a_file_under_a_name_of_its_own_takes_the_short_way_too(world, fetch, rides):
+    dataset, token = world.add(), world.bearer()
+    path, cog = f"/api/datasets/{dataset.id}/download/%C3%9Cbersicht%20%281%29.tif", path_of(dataset)
+    first, second = [await fetch(path, token=token, headers=RANGE) for _ in range(2)]
+    assert rides == [path]
+    assert (second.code, second.body) == (206, first.body)
+    await fetch(cog, token=token, headers=RANGE)
+    assert rides == [path, cog]
+    # A credential in the address is for the handler.
+    assert (await fetch(f"{path}?token=a.tif", headers=RANGE)).code == 401
+
+
 @BOTH
 async def test_the_rows_of_both_ways_are_alike(world, fetch, rides):
     dataset, token = world.add(), world.bearer("ana")

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from urllib.parse import unquote
 
 import pytest
 from pystac.validation import validate_dict
@@ -92,6 +93,20 @@ def test_the_media_type_says_cog_only_while_the_last_verdict_is_that():
     before, now = (item_of(each, SITE)["assets"]["data"] for each in (known, broken))
     assert (before["type"], before["gateway:valid"], before["gateway:depth"]) == (COG, True, "blocks")
     assert (now["type"], now["gateway:valid"], now["gateway:depth"]) == (GEOTIFF, False, "full")
+
+
+def test_the_file_has_the_name_of_its_dataset_in_its_title_and_its_address(validator):
+    item = valid(item_of(replace(dataset(1), title="Übersicht/漢字 (1)"), SITE), validator)
+    data = item["assets"]["data"]
+    assert data["title"] == "Übersicht/漢字 (1)"
+    address = f"https://example.org/api/datasets/{item['id']}/download/"
+    assert unquote(data["href"]) == f"{address}Übersicht_漢字 (1).tif"
+    assert data["href"].isascii()
+
+
+def test_links_to_maps_are_told_apart_by_their_titles():
+    titles = [link["title"] for link in item_of(dataset(1), SITE)["links"] if "title" in link]
+    assert len(set(titles)) == len(titles) == 4
 
 
 def test_the_grid_is_told_as_the_file_has_it():
