@@ -15,24 +15,22 @@ import argparse
 import itertools
 import random
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from gateway.catalogue.search import Interval, Search
+from gateway.catalogue.search import Search
 from gateway.model import AuditRow, Principal
 from gateway.records import Records, open_records
 from scripts.bench_records import opened
 from scripts.sizing import making, values
+from scripts.sizing.searches import LIMIT, percentiles, searches, timed
 
 TIMES, SECONDS = 200, 8.0
-LIMIT = 100
 NOBODY, SURVEYOR = Principal(), Principal(values.USER, frozenset({values.ROLE}))
 
 
@@ -53,40 +51,24 @@ def main() -> int:
             records.make_room(AuditRow("now").at, AuditRow("now").at)
         print(f"\n{options.datasets} datasets, {options.database}\n\n| search | times | p50 ms | p99 ms | answer |")
         print("|---|---|---|---|---|", flush=True)
-        for line in table(records, archive):
-            print(line, flush=True)
+        for told_line in table(records, archive):
+            print(told_line, flush=True)
     return 0
 
 
 def table(records: Records, archive: values.Archive) -> Iterator[str]:
     """Yield the lines of the table."""
-    chance = random.Random(values.SEED)  # noqa: S311 - no secret
-
-    def box(side: float) -> tuple[float, float, float, float]:
-        west, south = chance.uniform(-180, 180 - side), chance.uniform(-60, 78 - side)
-        return west, south, west + side, south + side
-
-    def month() -> Interval:
-        begin = values.FIRST_DAY + timedelta(days=chance.randrange(values.DAYS - 30))
-        return Interval(begin, begin + timedelta(days=30))
-
-    asked: dict[str, Callable[[], Search]] = {
-        "box of 0.4 degrees and a month": lambda: Search(bbox=box(0.4), datetime=month(), limit=LIMIT),
-        "box of 0.4 degrees": lambda: Search(bbox=box(0.4), limit=LIMIT),
-        "box of 20 degrees and a month": lambda: Search(bbox=box(20), datetime=month(), limit=LIMIT),
-        "box of 20 degrees": lambda: Search(bbox=box(20), limit=LIMIT),
-        "a month of the world": lambda: Search(datetime=month(), limit=LIMIT),
-        "newest of the world": lambda: Search(limit=LIMIT),
-        "newest of a collection": lambda: Search(collections=(values.collection_of(3),), limit=LIMIT),
-    }
+    asked = searches(random.Random(values.SEED))  # noqa: S311 - no secret
     for name, wanted in asked.items():
-        yield timed(f"{name}, anonymous", lambda wanted=wanted: told(records, wanted(), NOBODY))
+        yield line(f"{name}, anonymous", lambda wanted=wanted: told(records, wanted(), NOBODY))
     for name in ("box of 20 degrees", "newest of the world"):
-        yield timed(f"{name}, surveyor", lambda wanted=asked[name]: told(records, wanted(), SURVEYOR))
+        yield line(f"{name}, surveyor", lambda wanted=asked[name]: told(records, wanted(), SURVEYOR))
     after = None
     for _ in range(min(1000, archive.datasets // LIMIT // 2)):
         after = records.search(Search(limit=LIMIT, after=after), NOBODY).after
-    yield timed("the 1,000th page, anonymous", lambda: told(records, Search(limit=LIMIT, after=after), NOBODY))
+    yield line("the 1,000th page, anonymous", lambda: told(records, Search(limit=LIMIT, after=after), NOBODY))
+    for name, reader in (("anonymous", NOBODY), ("surveyor", SURVEYOR)):
+        yield line(f"all collections, {name}", lambda reader=reader: str(len(records.collections(reader))))
     new = itertools.chain.from_iterable(
         itertools.repeat(list(values.datasets(replace(archive, datasets=200), values.FIRST_DAY)))
     )
@@ -95,7 +77,7 @@ def table(records: Records, archive: values.Archive) -> Iterator[str]:
         dataset = replace(next(new), id=str(uuid4()), key=str(uuid4()))
         return str(records.register_dataset(dataset, AuditRow("bench.registered")))
 
-    yield timed("ingest of one more", register)
+    yield line("ingest of one more", register)
 
 
 def told(records: Records, search: Search, reader: Principal) -> str:
@@ -104,16 +86,10 @@ def told(records: Records, search: Search, reader: Principal) -> str:
     return f"{len(page.datasets)} of {'many' if page.matched is None else page.matched}"
 
 
-def timed(name: str, ask: Callable[[], str]) -> str:
+def line(name: str, ask: Callable[[], str]) -> str:
     """Return a line of the table: what was asked, how often, p50 and p99 in ms, and what the last answer was."""
-    took: list[float] = []
-    answer = ask()
-    while not took or (len(took) < TIMES and sum(took) < SECONDS):
-        began = time.perf_counter()
-        answer = ask()
-        took.append(time.perf_counter() - began)
-    took.sort()
-    p50, p99 = (took[min(int(len(took) * share), len(took) - 1)] * 1000 for share in (0.5, 0.99))
+    took, answer = timed(ask, TIMES, SECONDS)
+    p50, p99 = percentiles(took)
     return f"| {name} | {len(took)} | {p50:.1f} | {p99:.1f} | {answer} |"
 
 
