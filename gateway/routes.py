@@ -10,7 +10,9 @@ from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
+from gateway.handlers.links import LinkHandler, LinksHandler, LinkTokenHandler
 from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler
+from gateway.handlers.owntokens import OwnTokenHandler, OwnTokensHandler
 from gateway.handlers.pages import AssetHandler, ElsewhereHandler, ExamplesHandler, IconHandler, PageHandler
 from gateway.handlers.rasters import (
     InfoGeoJsonHandler,
@@ -58,6 +60,11 @@ API_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/colorMaps/{map}", ColormapsHandler),
     ("/auth/download-token/{id}", DownloadTokenHandler),
     ("/auth/tile-token/{id}", TileTokenHandler),
+    ("/auth/link-token", LinkTokenHandler),
+    ("/auth/tokens", OwnTokensHandler),
+    ("/auth/tokens/{stored}", OwnTokenHandler),
+    ("/links", LinksHandler),
+    ("/links/{stored}", LinkHandler),
     ("/stac", LandingHandler),
     ("/stac/conformance", ConformanceHandler),
     ("/stac/queryables", QueryablesHandler),
@@ -85,7 +92,7 @@ ROOT_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
 FORMAT = r"(?:\.([a-z]{2,}[0-9]*))?"
 NUMBER = r"([-+0-9.eE]+?)"
 PARTS = {
-    "{collection}": "([^/]+)", "{item}": "([^/]+)",
+    "{collection}": "([^/]+)", "{item}": "([^/]+)", "{stored}": "([^/]+)",
     "{id}": "([^/]+)", "{asset}": "([A-Za-z0-9._/-]+)", "{example}": "([a-z.]+)", "{name}": "[^/]+",
     "{tms}": r"(\w+)", "{map}": r"(\w+)", "{tms?}": r"(?:(\w+)/)?", "{z}": "([0-9]{1,9})",
     "{x}": "([0-9]{1,9})", "{y}": "([0-9]{1,9})", "{@scale}": "(?:@([0-9]{1,3})x)?", "{.format}": FORMAT,

@@ -23,6 +23,7 @@ from gateway.rates import RateLimits
 from gateway.records import Records, file_of
 from gateway.refusals import Refusals
 from gateway.settings import Settings
+from gateway.shown import ShownTokens
 from gateway.state import database_url, made_records, secret_keys
 from gateway.storage import OpenObject, Storage, open_storage
 from gateway.studio import Source, Studio
@@ -69,6 +70,7 @@ class Services:
     studio: Studio
     pictures: Pictures
     layers: Layers
+    shown: ShownTokens
     _closing: ExitStack
 
     @property
@@ -129,7 +131,7 @@ def open_services(
             *(settings, metrics, rates, records, storages, audit, refusals, keys),
             kept(issuer) if (issuer := issuer_of(settings)) else None,
             *(policy_of(settings), Gatekeeper(records, storages, judge, deep.begin), pools, studio),
-            *(pictures, Layers(pictures, pools[Pool.DISK].submit)),
+            *(pictures, Layers(pictures, pools[Pool.DISK].submit), ShownTokens(records.tokens, pools[Pool.DISK].submit)),
             _closing=stack.pop_all(),
         )
     raise AssertionError("unreachable: ExitStack swallows nothing")

@@ -14,7 +14,9 @@ from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
+from gateway.handlers.links import LinkHandler, LinksHandler, LinkTokenHandler
 from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler
+from gateway.handlers.owntokens import OwnTokenHandler, OwnTokensHandler
 from gateway.handlers.pages import AssetHandler, ExamplesHandler, IconHandler, PageHandler
 from gateway.handlers.rasters import (
     InfoGeoJsonHandler,
@@ -88,6 +90,15 @@ def drawn(*query: str, more: Mapping[int, tuple[str, Content | None]] | None = N
 def plain(tag: str, name: str, *query: str, errors: tuple[int, ...] = ()) -> Operation:
     """Return the operation of a JSON document."""
     return Operation(tag, {200: ("The document.", json(name))}, query, errors=errors)
+
+
+def on_record(listed: str, one: str, wish: str) -> Operation:
+    """Return the operation of tokens on record, which GET lists and POST makes."""
+    answers = {200: ("What is on record.", json(listed)), 201: ("The new one, with its secret.", json(one))}
+    return Operation("tokens", answers, errors=(400, 403, 404, 409, 429), body=json(wish))
+
+
+REVOKED = Operation("tokens", {204: ("It has ended.", None)}, errors=(403, 404))
 
 
 def stac(name: str, *query: str, kind: str = "application/json", body: str | None = None) -> Operation:
@@ -167,6 +178,11 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     ),
     DownloadTokenHandler: Operation("tokens", {200: ("The token.", json("Token"))}, errors=(403, 429)),
     TileTokenHandler: Operation("tokens", {200: ("The token.", json("TileToken"))}, errors=(429,)),
+    LinkTokenHandler: Operation("tokens", {200: ("The token.", json("LinkToken"))}, errors=(404, 429)),
+    OwnTokensHandler: on_record("OwnTokens", "NewOwnToken", "OwnTokenWish"),
+    OwnTokenHandler: REVOKED,
+    LinksHandler: on_record("Links", "NewLink", "LinkWish"),
+    LinkHandler: REVOKED,
     LandingHandler: stac("StacCatalog"),
     ConformanceHandler: stac("StacConformance"),
     QueryablesHandler: stac("StacQueryables", kind="application/schema+json"),
