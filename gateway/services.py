@@ -121,6 +121,7 @@ def open_services(
         refusals = kept(Refusals(records, rates, partial(audit.note, quietly=True)))
         sizes = pool_table(settings.worker_threads)
         pools = {pool: kept(BoundedPool(pool, size.threads, size.queue_limit)) for pool, size in sizes.items()}
+        disk = pools[Pool.DISK].submit
         # These are closed before the pools: their threads may wait for them.
         studio = kept((make_studio or local_studio)(settings, storages))
         count, rules = metrics.validations.add, deep_rules(settings)
@@ -131,7 +132,7 @@ def open_services(
             *(settings, metrics, rates, records, storages, audit, refusals, keys),
             kept(issuer) if (issuer := issuer_of(settings)) else None,
             *(policy_of(settings), Gatekeeper(records, storages, judge, deep.begin), pools, studio),
-            *(pictures, Layers(pictures, pools[Pool.DISK].submit), ShownTokens(records.tokens, pools[Pool.DISK].submit)),
+            *(pictures, Layers(pictures, disk), ShownTokens(records.tokens, disk)),
             _closing=stack.pop_all(),
         )
     raise AssertionError("unreachable: ExitStack swallows nothing")

@@ -71,8 +71,10 @@ def seen_one(database: Database, collection_id: str, reader: Principal | None) -
 
 def _extents(database: Database, ids: Sequence[str], reader: Principal | None) -> list[Row]:
     texts = {"collections": ids, "audiences": audiences_of(reader)}
-    values, only = {name: json.dumps(value) for name, value in texts.items()}, target_of(reader).dataset_id
-    return rows_of(database, EXTENTS, values) if only is None else rows_of(database, OF_ONE, values | {"dataset": only})
+    values = {name: json.dumps(value) for name, value in texts.items()}
+    if (only := target_of(reader).dataset_id) is not None:
+        return rows_of(database, OF_ONE, values | {"dataset": only})
+    return rows_of(database, EXTENTS, values)
 
 
 def create(database: Database, collection: Collection, row: AuditRow) -> bool:
