@@ -119,13 +119,12 @@ def open_services(
         rates = kept(RateLimits(rates_of(settings), shared, valkey_url=settings.valkey_url))
         audit = kept(audit_of(records, metrics, recorder, stack))
         refusals = kept(Refusals(records, rates, partial(audit.note, quietly=True)))
-        sizes = pool_table(settings.worker_threads)
-        pools = {pool: kept(BoundedPool(pool, size.threads, size.queue_limit)) for pool, size in sizes.items()}
-        disk = pools[Pool.DISK].submit
+        sizes = pool_table(settings.worker_threads).items()
+        pools = {pool: kept(BoundedPool(pool, size.threads, size.queue_limit)) for pool, size in sizes}
         # These are closed before the pools: their threads may wait for them.
         studio = kept((make_studio or local_studio)(settings, storages))
-        count, rules = metrics.validations.add, deep_rules(settings)
-        deep = kept(DeepJudgements(records, storages, pools[Pool.DEEP], rules, shared, count))
+        disk, count = pools[Pool.DISK].submit, metrics.validations.add
+        deep = kept(DeepJudgements(records, storages, pools[Pool.DEEP], deep_rules(settings), shared, count))
         pictures = kept(Pictures(studio, storages, settings.tile_cache_mb << 20))
         judge = counted(inspector(studio, settings.allow_missing_overviews), count)
         return Services(
