@@ -25,6 +25,7 @@ from gateway.handlers.connections import Connections
 from gateway.handlers.deciding import Decisions
 from gateway.handlers.handed import HandedOut
 from gateway.handlers.health import Parts
+from gateway.handlers.layermembers import Vouched
 from gateway.handlers.load import Load
 from gateway.handlers.problems import json_bytes, whole_answer
 from gateway.handlers.proxies import Proxies
@@ -71,6 +72,7 @@ def make_app(services: Services) -> Application:
         load=Load(),
         clients=Connections(settings.stall_seconds, settings.unread_mb << 20, partial(refusal, services)),
         handed_out=HandedOut(),
+        vouched=Vouched(),
         results=results,
         decisions=Decisions(services, results),
         parts=Parts(),

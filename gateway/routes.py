@@ -10,9 +10,13 @@ from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
-from gateway.handlers.links import LinkHandler, LinksHandler, LinkTokenHandler
+from gateway.handlers.layerassets import PointAssetsHandler, TileAssetsHandler
+from gateway.handlers.layerdocs import LayerTileJsonHandler, LayerWmtsHandler
+from gateway.handlers.layerparts import LayerPartHandler, LayerPreviewHandler, LayerStatisticsHandler
+from gateway.handlers.layerpoints import LayerPointHandler
+from gateway.handlers.layertiles import LayerTileHandler
+from gateway.handlers.layertokens import LayerTokenHandler
 from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler
-from gateway.handlers.owntokens import OwnTokenHandler, OwnTokensHandler
 from gateway.handlers.pages import AssetHandler, ElsewhereHandler, ExamplesHandler, IconHandler, PageHandler
 from gateway.handlers.rasters import (
     InfoGeoJsonHandler,
@@ -22,6 +26,7 @@ from gateway.handlers.rasters import (
     PreviewHandler,
     StatisticsHandler,
 )
+from gateway.handlers.searches import SearchesHandler, StoredSearchHandler
 from gateway.handlers.stac import (
     CollectionHandler,
     CollectionsHandler,
@@ -35,6 +40,19 @@ from gateway.handlers.tokens import DownloadTokenHandler, TileTokenHandler
 from gateway.handlers.watching import MetricsHandler
 from gateway.handlers.wmts import CatalogueWmtsHandler, WmtsHandler
 
+# Of a collection as a layer, and of a stored search.
+LAYER_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
+    ("/tiles/{tms?}{z}/{x}/{y}{@scale}{.format}", LayerTileHandler),
+    ("/tiles/{tms?}{z}/{x}/{y}/assets", TileAssetsHandler),
+    ("/tilejson.json", LayerTileJsonHandler),
+    ("/{tms}/tilejson.json", LayerTileJsonHandler),
+    ("/WMTSCapabilities.xml", LayerWmtsHandler),
+    ("/statistics", LayerStatisticsHandler),
+    ("/point/{lon},{lat}", LayerPointHandler),
+    ("/point/{lon},{lat}/assets", PointAssetsHandler),
+    ("/preview{/size}{.format}", LayerPreviewHandler),
+    ("/bbox/{minx},{miny},{maxx},{maxy}{/size}{.format}", LayerPartHandler),
+)
 # {id} takes any one path segment: whether it is an id is for the gatekeeper to say, after the credential.
 # {name} is free: the same resource under a file name that clients like.
 API_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
@@ -60,11 +78,15 @@ API_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/colorMaps/{map}", ColormapsHandler),
     ("/auth/download-token/{id}", DownloadTokenHandler),
     ("/auth/tile-token/{id}", TileTokenHandler),
-    ("/auth/link-token", LinkTokenHandler),
-    ("/auth/tokens", OwnTokensHandler),
-    ("/auth/tokens/{stored}", OwnTokenHandler),
-    ("/links", LinksHandler),
-    ("/links/{stored}", LinkHandler),
+    *(
+        (f"{layer}{template}", handler)
+        for layer in ("/collections/{collection}", "/searches/{search}")
+        for template, handler in LAYER_ROUTES
+    ),
+    ("/searches", SearchesHandler),
+    ("/searches/{search}", StoredSearchHandler),
+    ("/auth/tile-token/collections/{collection}", LayerTokenHandler),
+    ("/auth/tile-token/searches/{search}", LayerTokenHandler),
     ("/stac", LandingHandler),
     ("/stac/conformance", ConformanceHandler),
     ("/stac/queryables", QueryablesHandler),
@@ -92,7 +114,7 @@ ROOT_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
 FORMAT = r"(?:\.([a-z]{2,}[0-9]*))?"
 NUMBER = r"([-+0-9.eE]+?)"
 PARTS = {
-    "{collection}": "([^/]+)", "{item}": "([^/]+)", "{stored}": "([^/]+)",
+    "{collection}": "([^/]+)", "{search}": "([^/]+)", "{item}": "([^/]+)",
     "{id}": "([^/]+)", "{asset}": "([A-Za-z0-9._/-]+)", "{example}": "([a-z.]+)", "{name}": "[^/]+",
     "{tms}": r"(\w+)", "{map}": r"(\w+)", "{tms?}": r"(?:(\w+)/)?", "{z}": "([0-9]{1,9})",
     "{x}": "([0-9]{1,9})", "{y}": "([0-9]{1,9})", "{@scale}": "(?:@([0-9]{1,3})x)?", "{.format}": FORMAT,

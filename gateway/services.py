@@ -16,6 +16,7 @@ from gateway.cog.sidecars import check_sidecars
 from gateway.deep import DeepJudgements, DeepRules
 from gateway.files import FileSource
 from gateway.gatekeeper import Gatekeeper
+from gateway.members import Members
 from gateway.metrics import Metrics
 from gateway.model import AuditRow, Dataset, Inspection, TokenKind
 from gateway.pools import BoundedPool, Pool, pool_table
@@ -23,7 +24,6 @@ from gateway.rates import RateLimits
 from gateway.records import Records, file_of
 from gateway.refusals import Refusals
 from gateway.settings import Settings
-from gateway.shown import ShownTokens
 from gateway.state import database_url, made_records, secret_keys
 from gateway.storage import OpenObject, Storage, open_storage
 from gateway.studio import Source, Studio
@@ -66,11 +66,11 @@ class Services:
     issuer: IssuerKeys | None
     policy: TokenPolicy
     gatekeeper: Gatekeeper
+    members: Members
     pools: Mapping[Pool, BoundedPool]
     studio: Studio
     pictures: Pictures
     layers: Layers
-    shown: ShownTokens
     _closing: ExitStack
 
     @property
@@ -119,22 +119,28 @@ def open_services(
         rates = kept(RateLimits(rates_of(settings), shared, valkey_url=settings.valkey_url))
         audit = kept(audit_of(records, metrics, recorder, stack))
         refusals = kept(Refusals(records, rates, partial(audit.note, quietly=True)))
-        sizes = pool_table(settings.worker_threads).items()
-        pools = {pool: kept(BoundedPool(pool, size.threads, size.queue_limit)) for pool, size in sizes}
+        pools = {pool: kept(made) for pool, made in pools_of(settings.worker_threads)}
         # These are closed before the pools: their threads may wait for them.
         studio = kept((make_studio or local_studio)(settings, storages))
-        disk, count = pools[Pool.DISK].submit, metrics.validations.add
-        deep = kept(DeepJudgements(records, storages, pools[Pool.DEEP], deep_rules(settings), shared, count))
+        count, rules = metrics.validations.add, deep_rules(settings)
+        deep = kept(DeepJudgements(records, storages, pools[Pool.DEEP], rules, shared, count))
         pictures = kept(Pictures(studio, storages, settings.tile_cache_mb << 20))
         judge = counted(inspector(studio, settings.allow_missing_overviews), count)
         return Services(
             *(settings, metrics, rates, records, storages, audit, refusals, keys),
             kept(issuer) if (issuer := issuer_of(settings)) else None,
-            *(policy_of(settings), Gatekeeper(records, storages, judge, deep.begin), pools, studio),
-            *(pictures, Layers(pictures, disk), ShownTokens(records.tokens, disk)),
+            *(policy_of(settings), Gatekeeper(records, storages, judge, deep.begin), Members(records)),
+            *(pools, studio),
+            *(pictures, Layers(pictures, pools[Pool.DISK].submit)),
             _closing=stack.pop_all(),
         )
     raise AssertionError("unreachable: ExitStack swallows nothing")
+
+
+def pools_of(threads: int) -> Iterator[tuple[Pool, BoundedPool]]:
+    """Yield the pools by their names."""
+    for pool, size in pool_table(threads).items():
+        yield pool, BoundedPool(pool, size.threads, size.queue_limit)
 
 
 def needed_modules(settings: Settings) -> Iterator[str]:

@@ -13,7 +13,8 @@ from typing import Any
 from tornado.web import RequestHandler
 
 from gateway import __version__
-from gateway.apidocs.operations import LISTS, OPERATIONS, Operation, json
+from gateway.apidocs.operation import Operation, json
+from gateway.apidocs.operations import LISTS, OPERATIONS
 from gateway.apidocs.parameters import HEADERS, PATH, QUERY, STAC, STAC_QUERY
 from gateway.apidocs.schemas import SCHEMAS, ref
 from gateway.handlers.access import AccessRule, Anonymous, implemented
@@ -28,13 +29,11 @@ OPTIONAL: Mapping[str, tuple[str, str]] = {
     "{.format}": ("", ".{format}"),
     "{/size}": ("", "/{width}x{height}"),
 }
-OWN = "A token of one's own (cgw_...) as the password, of any user; it is taken as a bearer token too."
-LINKS = "The secret of a link to share (cgl_...)."
 TAGS = {
     "datasets": "What there is, and what the COG check says of it.",
     "downloads": "The file itself, on record before its first byte.",
     "maps": "Tiles, pictures and facts, with TiTiler's parameters.",
-    "tokens": "Tokens for clients that cannot send headers or sign in, and links to share.",
+    "tokens": "Tokens for clients that cannot send headers.",
     "stac": "Collections and items, as the STAC API has them.",
     "about": "The gateway itself.",
 }
@@ -59,8 +58,6 @@ def document(settings: Settings) -> dict[str, Any]:
             "schemas": dict(SCHEMAS),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-                "ownToken": {"type": "http", "scheme": "basic", "description": OWN},
-                "link": {"type": "apiKey", "in": "query", "name": "token", "description": LINKS},
                 "downloadToken": {"type": "apiKey", "in": "query", "name": "token"},
                 "tilesToken": {"type": "apiKey", "in": "query", "name": "token"},
             },
@@ -125,20 +122,16 @@ def security(rule: AccessRule, settings: Settings) -> list[dict[str, list[str]]]
     if not rule.checked:
         return []
     names = ["downloadToken" if kind is TokenKind.DOWNLOAD else "tilesToken" for kind in sorted(rule.tokens)]
-    on_record = (*(("ownToken",) if rule.own else ()), *(("link",) if rule.links else ()))
-    taken: list[dict[str, list[str]]] = [{name: []} for name in ("bearer", *on_record, *names)]
+    taken: list[dict[str, list[str]]] = [{name: []} for name in ("bearer", *names)]
     free = rule.anonymous is Anonymous.YES or (rule.anonymous is Anonymous.IF_OPEN and settings.open_downloads)
     return [*taken, {}] if free else taken
 
 
 def responses(path: str, verb: str, known: Operation, rule: AccessRule) -> dict[str, Any]:
     """Return what a verb may answer, by status."""
-    # What makes something is POST, which answers nothing else then.
-    left_out = 201 if verb != "post" else 200 if 201 in known.answers else None
-    given = {status: answer for status, answer in known.answers.items() if status != left_out}
-    found = {str(status): _answer(path, verb, known, *answer) for status, answer in given.items()}
+    found = {str(status): _answer(path, verb, known, *answer) for status, answer in known.answers.items()}
     errors = {*known.errors, *((401, 429, 503) if rule.checked else ()), *((404, 422) if "{id}" in path else ())}
-    if re.search(r"\{(tms|asset|example|map|collection|item)\}", path):
+    if re.search(r"\{(tms|asset|example|map|collection|search|item)\}", path):
         errors.add(404)
     if re.search(r"\{(scale|format|width|lon|minx)\}", path):
         errors |= {400, 404}

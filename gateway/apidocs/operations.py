@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 from tornado.web import RequestHandler
 
+from gateway.apidocs.layers import LAYERS
+from gateway.apidocs.operation import (
+    CACHED,
+    GEOJSON,
+    HTML,
+    NOT_MODIFIED,
+    PICTURE,
+    TOLD,
+    VALUES,
+    Operation,
+    drawn,
+    fact,
+    json,
+    plain,
+    stac,
+)  # fmt: skip
 from gateway.apidocs.parameters import STYLE
-from gateway.apidocs.schemas import ref
 from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
-from gateway.handlers.links import LinkHandler, LinksHandler, LinkTokenHandler
 from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler
-from gateway.handlers.owntokens import OwnTokenHandler, OwnTokensHandler
 from gateway.handlers.pages import AssetHandler, ExamplesHandler, IconHandler, PageHandler
 from gateway.handlers.rasters import (
     InfoGeoJsonHandler,
@@ -38,77 +49,7 @@ from gateway.handlers.tiles import TileHandler
 from gateway.handlers.tokens import DownloadTokenHandler, TileTokenHandler
 from gateway.handlers.watching import MetricsHandler
 from gateway.handlers.wmts import CatalogueWmtsHandler, WmtsHandler
-from gateway.tiles.model import INFO_FORMATS
 
-Content = Mapping[str, Any]
-PICTURES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "application/x-binary")
-PICTURE: Content = {kind: {} for kind in PICTURES}
-TOLD: Content = {kind: {} for kind in INFO_FORMATS}
-HTML: Content = {"text/html; charset=utf-8": {}}
-
-
-def json(name: str, kind: str = "application/json") -> Content:
-    """Return the content of a JSON answer."""
-    return {kind: {"schema": ref(name)}}
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What a handler's routes have in common; `answers` are those without an error, by status."""
-
-    tag: str
-    answers: Mapping[int, tuple[str, Content | None]]
-    query: tuple[str, ...] = ()
-    headers: tuple[str, ...] = ()
-    errors: tuple[int, ...] = ()
-    # Of answers with a body.
-    answer_headers: tuple[str, ...] = field(default=())
-    # Of POST, which takes no query then.
-    body: Content | None = None
-    # Whether some of its formats carry values, which have the rules of the file.
-    values: bool = False
-
-
-NOT_MODIFIED = {304: ("The client has it.", None)}
-CACHED = ("ETag", "Cache-Control")
-VALUES = "As tif and npy, which carry values, only for those who may download; unless the server opens values to all."
-
-
-def fact(name: str, *query: str) -> Operation:
-    """Return the operation of a JSON fact of an open raster."""
-    answers = {200: ("The facts.", json(name)), **NOT_MODIFIED}
-    return Operation("maps", answers, (*query, "v"), ("If-None-Match",), (400, 422, 429, 503), CACHED)
-
-
-def drawn(*query: str, more: Mapping[int, tuple[str, Content | None]] | None = None) -> Operation:
-    """Return the operation of a picture, which may come as values too."""
-    answers = {200: (f"The picture. {VALUES}", PICTURE), **NOT_MODIFIED, **(more or {})}
-    errors = (400, 403, 422, 429, 503)
-    return Operation("maps", answers, (*STYLE, *query, "v"), ("If-None-Match",), errors, CACHED, values=True)
-
-
-def plain(tag: str, name: str, *query: str, errors: tuple[int, ...] = ()) -> Operation:
-    """Return the operation of a JSON document."""
-    return Operation(tag, {200: ("The document.", json(name))}, query, errors=errors)
-
-
-def on_record(listed: str, one: str, wish: str) -> Operation:
-    """Return the operation of tokens on record, which GET lists and POST makes."""
-    answers = {200: ("What is on record.", json(listed)), 201: ("The new one, with its secret.", json(one))}
-    return Operation("tokens", answers, errors=(400, 403, 404, 409, 429), body=json(wish))
-
-
-REVOKED = Operation("tokens", {204: ("It has ended.", None)}, errors=(403, 404))
-
-
-def stac(name: str, *query: str, kind: str = "application/json", body: str | None = None) -> Operation:
-    """Return the operation of a document of STAC."""
-    answers = {200: ("The document.", json(name, kind)), **NOT_MODIFIED}
-    sent, errors = json(body) if body else None, (400,) if query else ()
-    return Operation("stac", answers, query, ("If-None-Match",), errors, CACHED, body=sent)
-
-
-GEOJSON = "application/geo+json"
 # By the names in QUERY.
 IN_COLLECTION = tuple(
     f"stac:{name}" for name in ("bbox", "datetime", "intersects", "ids", "sortby", "fields", "filter", "filter-lang",
@@ -117,6 +58,7 @@ IN_COLLECTION = tuple(
 DOCUMENT = ("tilesize", "minzoom", "maxzoom")
 TILE = drawn("tilesize", "buffer", "empty", more={204: ("Nothing is there, and `empty` is 204.", None)})
 OPERATIONS: Mapping[type[RequestHandler], Operation] = {
+    **LAYERS,
     DatasetsHandler: plain(
         *("datasets", "Datasets", "bbox", "q", "collection", "datetime", "sortby", "limit", "offset"), errors=(400,)
     ),
@@ -178,11 +120,6 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     ),
     DownloadTokenHandler: Operation("tokens", {200: ("The token.", json("Token"))}, errors=(403, 429)),
     TileTokenHandler: Operation("tokens", {200: ("The token.", json("TileToken"))}, errors=(429,)),
-    LinkTokenHandler: Operation("tokens", {200: ("The token.", json("LinkToken"))}, errors=(404, 429)),
-    OwnTokensHandler: on_record("OwnTokens", "NewOwnToken", "OwnTokenWish"),
-    OwnTokenHandler: REVOKED,
-    LinksHandler: on_record("Links", "NewLink", "LinkWish"),
-    LinkHandler: REVOKED,
     LandingHandler: stac("StacCatalog"),
     ConformanceHandler: stac("StacConformance"),
     QueryablesHandler: stac("StacQueryables", kind="application/schema+json"),

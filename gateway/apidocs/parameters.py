@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.catalogue.search import LIMIT_MOST as SEARCH_LIMIT_MOST
 from gateway.colour.algorithm_names import ALGORITHMS, PARAMS_CHARACTERS
 from gateway.colour.expressions import EXPRESSION_CHARACTERS
-from gateway.colour.model import TileFormat
+from gateway.colour.model import PixelSelection, TileFormat
 from gateway.handlers.datasets import LIMIT_DEFAULT, LIMIT_MOST, OFFSET_MOST
+from gateway.handlers.layers import LIMIT_DEFAULT as LIMIT_ASSETS
 from gateway.records.base import SORTINGS
 from gateway.tiles import parameters
 from gateway.tiles.model import INFO_FORMATS
@@ -58,7 +60,7 @@ PATH: Mapping[str, tuple[str, Schema]] = {
     "maxy": ("Greatest y in coord_crs.", {"type": "number"}),
     "example": ("A page of the examples, or a file of one.", {"type": "string", "examples": ["leaflet.html"]}),
     "collection": ("Id of a collection.", TEXT),
-    "stored": ("Id of a token on record.", {"type": "string", "format": "uuid"}),
+    "search": ("Id of a stored search.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}),
     "item": ("Id of an item: that of its dataset.", TEXT),
     "asset": ("Path of a file of the viewer.", TEXT),
 }
@@ -74,6 +76,12 @@ QUERY: Mapping[str, tuple[str, Schema]] = {
     "sortby": ("What the datasets are sorted by; a minus turns the order around.", one_of(SORTINGS, "created_at")),
     "limit": ("Most datasets of one page.", whole(1, LIMIT_MOST, LIMIT_DEFAULT)),
     "offset": ("Datasets that come before the page; pages far on take longer.", whole(0, OFFSET_MOST, 0)),
+    "time": (
+        "Only datasets of this day, or what `datetime` takes; `all` is no bound.",
+        {"type": "string", "examples": ["2026-01-31"]},
+    ),
+    "limit_assets": ("Most datasets that a picture is made of.", whole(1, SEARCH_LIMIT_MOST, LIMIT_ASSETS)),
+    "pixel_selection": ("Which value a pixel has where several have one.", one_of(PixelSelection, "first")),
     "strict": ("Whether a warning makes the file invalid.", TRUTH | {"default": False}),
     "bidx": ("Number of a band, the first being 1.", several(whole(1, parameters.MAX_BANDS), parameters.MAX_BANDS)),
     "expression": (

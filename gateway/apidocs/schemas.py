@@ -38,14 +38,70 @@ LINKS = listed(made({"rel": TEXT, "href": {"type": "string", "format": "uri"}, "
 STAC_LINKS = listed(made({"rel": TEXT, "href": TEXT}, additionalProperties=True))
 BAND_NUMBER: Schema = {"type": ["number", "null"]}
 
-RIGHT: Schema = {"type": "string", "enum": ["view", "download"]}
-WHEN = {"created_at": MOMENT, "expires_at": MOMENT, "last_used_at": or_null("string", format="date-time")}
-OWN_TOKEN = {
-    "id": TEXT, "name": TEXT, "scope": listed(RIGHT), "for": TEXT, "roles": listed(TEXT), **WHEN,
+TILE_JSON: Mapping[str, Schema] = {
+    "tilejson": {"const": "3.0.0"}, "name": TEXT, "version": TEXT, "scheme": {"const": "xyz"}, "tiles": listed(TEXT),
+    "minzoom": COUNT, "maxzoom": COUNT, "bounds": listed(NUMBER), "center": listed(NUMBER), "tileSize": COUNT,
 }  # fmt: skip
-LINK = {
-    "id": TEXT, "dataset": or_null("string"), "collection": or_null("string"), "right": RIGHT, "made_by": TEXT,
-    **WHEN, "uses": or_null("integer"), "used": COUNT,
+POINT: Mapping[str, Schema] = {
+    "coordinates": listed(NUMBER), "values": listed(BAND_NUMBER), "band_names": listed(TEXT),
+    "band_descriptions": listed({"type": ["string", "null"]}),
+}  # fmt: skip
+SEARCH: Mapping[str, Schema] = {
+    "bbox": {"type": "array", "items": NUMBER, "minItems": 4, "maxItems": 6},
+    "datetime": TEXT,
+    "intersects": {"type": "object"},
+    "ids": listed(TEXT),
+    "collections": listed(TEXT),
+    "sortby": listed(made({"field": TEXT, "direction": {"type": "string", "enum": ["asc", "desc"]}}, ("direction",))),
+    "filter": {"type": ["object", "string"]},
+    "filter-lang": {"type": "string", "enum": ["cql2-json", "cql2-text"]},
+    "filter-crs": TEXT,
+}
+LAYERS: Mapping[str, Schema] = {
+    "LayerTileJson": made(
+        {**TILE_JSON, "days": listed({"type": "string", "format": "date"})},
+        description="TileJSON 3.0, and the days on which datasets begin, the newest first.",
+    ),
+    "LayerAssets": made(
+        {
+            "assets": listed(
+                made(
+                    {
+                        "id": {"type": "string", "format": "uuid"}, "title": TEXT, "collection": TEXT,
+                        "start_at": MOMENT, "end_at": MOMENT, "size_bytes": COUNT,
+                        "bounds": {"type": ["array", "null"], "items": NUMBER, "minItems": 4, "maxItems": 4},
+                        "links": LINKS,
+                    }
+                )
+            ),
+            "found": {**COUNT, "description": "How many there are in all; 10,000 stands for more."},
+        },
+        description="In the order in which they are painted.",
+    ),
+    "LayerPoint": made(
+        {
+            **POINT,
+            "assets": listed(
+                made({name: POINT[name] for name in POINT if name != "coordinates"} | {"name": TEXT})
+            ),
+        },
+        description="`values` are those that a picture shows, `assets` those of each dataset, its id the name.",
+    ),
+    "SearchToStore": {
+        "type": "object",
+        "properties": {
+            **SEARCH, "title": TEXT,
+            "style": {"type": "object", "description": "Parameters of pictures, by their names."},
+        },
+        "description": "bbox and intersects exclude each other.",
+    },
+    "StoredSearch": made(
+        {
+            "id": {"type": "string", "pattern": "^[0-9a-f]{32}$"}, "title": or_null("string"),
+            "search": {"type": "object", "description": "Its normal form."}, "style": {"type": "object"},
+            "created_at": MOMENT, "links": LINKS,
+        }
+    ),
 }  # fmt: skip
 
 SCHEMAS: Mapping[str, Schema] = {
@@ -117,30 +173,8 @@ SCHEMAS: Mapping[str, Schema] = {
         },
         description="`tiles` are templates with {z}, {x} and {y}, as in TileJSON.",
     ),
-    "OwnTokens": made({"tokens": listed(made(OWN_TOKEN))}),
-    "NewOwnToken": made({**OWN_TOKEN, "token": TEXT}, description="`token` is told this once."),
-    "OwnTokenWish": made(
-        {"name": TEXT, "scope": listed(RIGHT), "for": TEXT, "expires_at": MOMENT},
-        ("name", "scope", "for", "expires_at"),
-        description="`for` is all, collection:ID or dataset:ID; download has view in it.",
-    ),
-    "Links": made({"links": listed(made(LINK))}),
-    "NewLink": made({**LINK, "url": {"type": "string", "format": "uri"}}, description="`url` is told this once."),
-    "LinkWish": made(
-        {"dataset": TEXT, "collection": TEXT, "right": RIGHT, "expires_at": MOMENT, "uses": COUNT},
-        ("dataset", "collection", "right", "expires_at", "uses"),
-        description="For one of dataset and collection.",
-    ),
-    "LinkToken": made({
-        "token": TEXT, "expires_in": COUNT, "dataset": or_null("string"), "collection": or_null("string"),
-        "right": RIGHT,
-    }),
     "TileJson": made(
-        {
-            "tilejson": {"const": "3.0.0"}, "name": TEXT, "version": TEXT, "scheme": {"const": "xyz"},
-            "tiles": listed(TEXT), "minzoom": COUNT, "maxzoom": COUNT, "bounds": listed(NUMBER),
-            "center": listed(NUMBER), "tileSize": COUNT,
-        },
+        TILE_JSON,
         description="TileJSON 3.0.",
     ),
     "Info": made(
@@ -165,12 +199,8 @@ SCHEMAS: Mapping[str, Schema] = {
             "required": ["min", "max", "mean", "count", "std", "histogram"],
         },
     },
-    "Point": made(
-        {
-            "coordinates": listed(NUMBER), "values": listed(BAND_NUMBER), "band_names": listed(TEXT),
-            "band_descriptions": listed({"type": ["string", "null"]}),
-        }
-    ),
+    "Point": made(POINT),
+    **LAYERS,
     "TileMatrixSets": made({"tileMatrixSets": listed(made({"id": TEXT, "links": LINKS}))}),
     "TileMatrixSet": made({"id": TEXT, "tileMatrices": {"type": "array"}}, additionalProperties=True),
     "ColorMaps": made({"colorMaps": listed(TEXT), "links": LINKS}),
@@ -220,19 +250,9 @@ SCHEMAS: Mapping[str, Schema] = {
     "StacSearch": {
         "type": "object",
         "properties": {
-            "bbox": {"type": "array", "items": NUMBER, "minItems": 4, "maxItems": 6},
-            "datetime": TEXT,
-            "intersects": {"type": "object"},
-            "ids": listed(TEXT),
-            "collections": listed(TEXT),
+            **SEARCH,
             "limit": {"type": "integer", "minimum": 1},
-            "sortby": listed(
-                made({"field": TEXT, "direction": {"type": "string", "enum": ["asc", "desc"]}}, ("direction",))
-            ),
             "fields": {"type": "object", "properties": {"include": listed(TEXT), "exclude": listed(TEXT)}},
-            "filter": {"type": ["object", "string"]},
-            "filter-lang": {"type": "string", "enum": ["cql2-json", "cql2-text"]},
-            "filter-crs": TEXT,
             "token": TEXT,
         },
         "description": "bbox and intersects exclude each other.",

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 EXPOSED = (
     "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, Location, "
-    "Repr-Digest, Retry-After, WWW-Authenticate, X-Request-ID"
+    "Repr-Digest, Retry-After, WWW-Authenticate, X-Assets, X-Request-ID"
 )
 
 

@@ -18,7 +18,6 @@ from gateway.audit import LoopAuditLog
 from gateway.download import LargeBody, Redirected, SmallBody
 from gateway.errors import RecordsUnavailable
 from gateway.handlers.connections import ClientConnection
-from gateway.handlers.linkuse import use_of, used
 from gateway.handlers.results import ThreadResults
 from gateway.handlers.streaming import Aborted
 from gateway.handlers.trace import Trace
@@ -33,12 +32,13 @@ CLIENT_LEFT, CLIENT_STALLED, STOPPED = "the client left", "the client took no mo
 class Granted:
     """What was granted to whom, as both rows say it; `action` is that of the first.
 
+    `dataset` is None where several have a part in it; then `detail` names them.
     `bytes_expected` are those that the answer promises, of a redirect those that the client will find elsewhere.
     `in_memory_bytes` are those of a body that waits in memory for the row.
     """
 
     action: str
-    dataset: Dataset
+    dataset: Dataset | None
     backend: str
     status: int
     bytes_expected: int
@@ -98,24 +98,13 @@ class Delivery:
     async def __aenter__(self) -> Self:
         """Return when the row of the grant is durable.
 
-        Raises RecordsUnavailable, Unavailable where too many answers wait for their readers, and BadCredential for a
-        link that is used up; then nothing may be sent.
+        Raises RecordsUnavailable, and Unavailable where too many answers wait for their readers; then nothing may be
+        sent.
         """
         with self._connection.room.keep(self._granted.in_memory_bytes):
-            await self._record(self._row(self._granted.action, self._granted.detail))
+            await on_record(self._services, self._results, self._row(self._granted.action, self._granted.detail))
         self._before = self._connection.written_bytes
         return self
-
-    async def _record(self, row: AuditRow) -> None:
-        """Return when the row is durable, and the use counted of a link that was shown; raises BadCredential, too."""
-        stored = self._principal.stored
-        if stored is None or not self._principal.shows_link:
-            await on_record(self._services, self._results, row)
-            return
-        granted = self._granted
-        in_part = granted.status == 206 or (granted.status == 302 and granted.range_header is not None)
-        use = use_of(self._trace, stored.id, granted.dataset.id, joins=in_part)
-        await used(self._services, self._results, use, row)
 
     async def send_at_once(self, write: Callable[[], Awaitable[None]], body_bytes: int) -> None:
         """Let `write` send the answer whose last `body_bytes` bytes are its body; returns when the kernel has it."""
@@ -169,11 +158,12 @@ class Delivery:
         metrics.download_bytes.add(backend, amount=self.sent)
 
     def _row(self, action: str, detail: Mapping[str, object]) -> AuditRow:
+        dataset = self._granted.dataset
         return self._trace.row(
             action,
             self._principal,
-            dataset_id=self._granted.dataset.id,
-            version=self._granted.dataset.version,
+            dataset_id=dataset and dataset.id,
+            version=dataset and dataset.version,
             backend=self._granted.backend,
             range_header=self._granted.range_header,
             status=self._granted.status,

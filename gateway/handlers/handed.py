@@ -7,9 +7,10 @@ import time
 import uuid
 from datetime import UTC, datetime
 
+from gateway.catalogue.layers import LayerName
 from gateway.handlers.audited import AuditedHandler
 from gateway.model import Dataset, Principal, TokenKind, utc_text
-from gateway.tokens import mint_scoped, within
+from gateway.tokens import mint_scoped
 
 REMEMBERED = 4096
 
@@ -37,7 +38,15 @@ class HandingHandler(AuditedHandler):
     counted = False
 
     async def tile_token(self, dataset: Dataset, through_roles: frozenset[str]) -> str:
+        """Return a tile token of a dataset for the caller, as `handed_token` does."""
+        return await self.handed_token(dataset.id, dataset, through_roles)
+
+    async def handed_token(
+        self, opens: str | LayerName, dataset: Dataset | None, through_roles: frozenset[str]
+    ) -> str:
         """Return a tile token for the caller: the one they came with, else the one of the current step of the clock.
+
+        It opens a dataset, by its id, or a layer; then `dataset` is None.
 
         The first new one of a document counts for MINT_RATE, and each is on record before it leaves; one that
         is on record already counts for nothing, whichever worker or node handed it out, nor does HEAD, which hands
@@ -47,37 +56,37 @@ class HandingHandler(AuditedHandler):
             return self.credential.tokens[0]
         policy, handed = self.services.policy, self.application.settings["handed_out"]
         began = policy.step_begin(time.time())
-        stored = self.principal.stored
-        holder = Principal(user=self.principal.user, roles=through_roles, stored=stored)
-        lifetime_seconds = within(holder, policy.longest_seconds(TokenKind.TILES), began)
-        via = stored and stored.id
+        lifetime_seconds = policy.longest_seconds(TokenKind.TILES)
+        holder = Principal(user=self.principal.user, roles=through_roles)
         # No two of these texts are alike that should differ: a name may hold any character.
-        name = json.dumps([dataset.id, holder.user, sorted(holder.roles), began, lifetime_seconds, via])
+        scope = opens if isinstance(opens, str) else opens.scope
+        name = json.dumps([scope, holder.user, sorted(holder.roles), began, lifetime_seconds])
         token, token_id = mint_scoped(
-            self.services.keys, TokenKind.TILES, dataset.id, holder, lifetime_seconds, began,
+            self.services.keys, TokenKind.TILES, opens, holder, lifetime_seconds, began,
             token_id=str(uuid.uuid5(uuid.NAMESPACE_OID, name)),
         )  # fmt: skip
         if self.request.method != "HEAD" and not handed.holds(token_id):
-            await self._recorded(dataset, began, token_id, lifetime_seconds)
+            await self._recorded(scope, dataset, (began, lifetime_seconds), token_id)
             handed.keep(token_id)
         return token
 
-    async def _recorded(self, dataset: Dataset, began: float, token_id: str, lifetime_seconds: int) -> None:
+    async def _recorded(self, scope: str, dataset: Dataset | None, life: tuple[float, int], token_id: str) -> None:
         """Return when the token is on record; one that was not counts for MINT_RATE."""
+        began, lifetime_seconds = life
         detail = {
             "typ": TokenKind.TILES, "lifetime_seconds": lifetime_seconds,
-            "handed_out_at": utc_text(datetime.now(UTC)),
+            "handed_out_at": utc_text(datetime.now(UTC)), **({} if dataset else {"scope": scope}),
         }  # fmt: skip
         row = self.row(
-            "token.minted", dataset_id=dataset.id, version=dataset.version, status=200, token_id=token_id,
-            detail=detail,
+            "token.minted", dataset_id=dataset and dataset.id, version=dataset and dataset.version, status=200,
+            token_id=token_id, detail=detail,
             # The same key in every worker and node: whoever comes second adds no row.
             at=datetime.fromtimestamp(began, UTC), row_id=token_id,
         )  # fmt: skip
         if await self.in_thread(self.services.records.holds, row):
             return
         if not self.counted:
-            await self.spend_shared("mint", self.principal.person)
+            await self.spend_shared("mint", self.principal.user)
             self.counted = True
         await self.on_record(row)
         self.services.metrics.tokens.add(TokenKind.TILES)

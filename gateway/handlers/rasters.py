@@ -64,7 +64,7 @@ class RasterHandler(MapHandler):
             if self.has_it(tag_of(dataset.version, style, wanted, size, *what.items())):
                 return
             self.spend(SLOW_COST)
-            longest = most_bytes(_pixels(size), wanted, style, dataset)
+            longest = most_bytes(pixels_of(size), wanted, style, dataset)
             drawn = await self.drawn(dataset, lambda source: make(source, style), longest)
             await self.send_drawn_body(drawn, dataset, style, {**what, "size": size})
 
@@ -72,15 +72,7 @@ class RasterHandler(MapHandler):
 
     def size(self, width: str | None, height: str | None, otherwise: int) -> Size:
         """Return max_size, width and height: those of the path, else of the query; the first only without these."""
-        arguments = self.request.query_arguments
-        most, wide, high = (
-            parameters.integer(arguments, name, 1, parameters.MAX_SIDE) for name in ("max_size", "width", "height")
-        )
-        if width is not None and height is not None:
-            wide, high = int(width), int(height)
-            if not (1 <= wide <= parameters.MAX_SIDE and 1 <= high <= parameters.MAX_SIDE):
-                raise BadParameter(f"The width and height of a picture are from 1 to {parameters.MAX_SIDE}.")
-        return (None, wide, high) if wide or high else (most or otherwise, None, None)
+        return size_of(self.request.query_arguments, width, height, otherwise)
 
 
 class InfoHandler(RasterHandler):
@@ -148,7 +140,7 @@ class PointHandler(RasterHandler):
     async def get(self, dataset_id: str, lon: str, lat: str) -> None:
         """Send the value of each band, null where there is none."""
         arguments = self.request.query_arguments
-        style, place = parameters.style_of(arguments), _numbers((lon, lat))
+        style, place = parameters.style_of(arguments), numbers((lon, lat))
         crs = parameters.crs(arguments, "coord_crs")
         if crs is None:
             check_degrees(*place)
@@ -195,7 +187,7 @@ class PartHandler(RasterHandler):
         """
         *corners, width, height, extension = place
         arguments = self.request.query_arguments
-        bounds, size = _numbers(corners), self.size(width, height, parameters.MAX_SIDE)
+        bounds, size = numbers(corners), self.size(width, height, parameters.MAX_SIDE)
         wanted = parameters.format_of(extension) or TileFormat.PNG
         systems = parameters.crs(arguments, "coord_crs"), parameters.crs(arguments, "dst_crs")
         if systems[0] is None:
@@ -214,13 +206,26 @@ class PartHandler(RasterHandler):
     head = get
 
 
-def _pixels(size: Size) -> int:
+def size_of(arguments: parameters.Arguments, width: str | None, height: str | None, otherwise: int) -> Size:
+    """Return max_size, width and height of a picture: those of its path, else of the query; raises BadParameter."""
+    most, wide, high = (
+        parameters.integer(arguments, name, 1, parameters.MAX_SIDE) for name in ("max_size", "width", "height")
+    )
+    if width is not None and height is not None:
+        wide, high = int(width), int(height)
+        if not (1 <= wide <= parameters.MAX_SIDE and 1 <= high <= parameters.MAX_SIDE):
+            raise BadParameter(f"The width and height of a picture are from 1 to {parameters.MAX_SIDE}.")
+    return (None, wide, high) if wide or high else (most or otherwise, None, None)
+
+
+def pixels_of(size: Size) -> int:
     """Return how many pixels a picture has at most."""
     side, wide, high = size
     return side * side if side else (wide or parameters.MAX_SIDE) * (high or parameters.MAX_SIDE)
 
 
-def _numbers(texts: Any) -> tuple[float, ...]:
+def numbers(texts: Any) -> tuple[float, ...]:
+    """Return the coordinates of a path; raises BadParameter."""
     try:
         found = tuple(float(text) for text in texts)
     except (TypeError, ValueError):

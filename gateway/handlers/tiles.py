@@ -76,7 +76,7 @@ class MapHandler(ValuesHandler):
 
     def spend(self, cost: int) -> None:
         """Count what an answer costs; raises TooManyRequests."""
-        self.services.rates.spend("tile", self.principal.person, self.client_ip, cost)
+        self.services.rates.spend("tile", self.principal.user, self.client_ip, cost)
 
     async def drawn(self, dataset: Dataset, make: Callable[[Source], Task[T]], most_bytes: int = 0) -> T:
         """Return what the task comes to; raises Unavailable when too much waits, for a painter or for a reader.
@@ -93,7 +93,11 @@ class MapHandler(ValuesHandler):
         self.clients.room.expect(most_bytes)
         if not pictures.holds(dataset):
             await self.in_thread(pictures.open, dataset)
-        self.drawing = self.results.expect(begin(pictures))
+        return await self.until(begin(pictures))
+
+    async def until(self, drawing: Future[T]) -> T:
+        """Return what comes of work that was handed over; raises ClientLeft where the client leaves meanwhile."""
+        self.drawing = self.results.expect(drawing)
         try:
             with self.answer_later():
                 found: T = await self.drawing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -186,6 +187,34 @@ def capabilities(
 def feature(source: Source, address: TileAddress, pixel: tuple[int, int], style: Style) -> Task[dict[str, Any]]:
     """Return the task to read the values of each band under a pixel of a tile."""
     return _of(source, "feature", address, pixel, style)
+
+
+def tile_box(address: TileAddress, widened_pixels: float) -> Task[Sequence[float] | None]:
+    """Return the task to find the box in degrees of a tile that is so many pixels wider.
+
+    West is the greater one where it crosses the antimeridian. None where none of the tile is on Earth.
+    """
+    return Task("tile_box", told=(address, widened_pixels))
+
+
+def bounds_box(bounds: Bounds, name: str) -> Task[Sequence[float] | None]:
+    """Return the task to find the box in degrees of bounds in a CRS by its code."""
+    return Task("bounds_box", told=(bounds, name))
+
+
+def place_in_degrees(place: tuple[float, ...], name: str) -> Task[Sequence[float] | None]:
+    """Return the task to find longitude and latitude of a place in a CRS by its code."""
+    return Task("place_in_degrees", told=(place, name))
+
+
+def place_of_pixel(address: TileAddress, pixel: tuple[int, int]) -> Task[Sequence[float] | None]:
+    """Return the task to find longitude and latitude of the middle of a pixel (column, row) of a tile."""
+    return Task("place_of_pixel", told=(address, pixel))
+
+
+def zoom_of_box(box: Sequence[float], tms: str) -> Task[int]:
+    """Return the task to find the finest zoom level at which a box in degrees is no larger than a tile."""
+    return Task("zoom_of_box", told=(box, tms))
 
 
 def colormaps() -> Task[list[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 from gateway.cog import inspect
 from gateway.cog.stretch import with_stretch
 from gateway.colour.model import Encoded, Style
+from gateway.ground import boxes
 from gateway.ground.address import TileAddress
 from gateway.model import Inspection
 from gateway.studio.tasks import Source
@@ -74,6 +75,24 @@ def _default_range(engine: TileEngine, source: Source) -> Any:
     return layers.default_range(engine, source)
 
 
+def _tile_box(engine: TileEngine, address: TileAddress, widened_pixels: float) -> Any:
+    return boxes.box_of_frame(engine.frame(address), widened_pixels)
+
+
+def _place_of_pixel(engine: TileEngine, address: TileAddress, pixel: tuple[int, int]) -> Any:
+    return boxes.place_of_pixel(engine.frame(address), pixel)
+
+
+def _zoom_of_box(_: TileEngine, *told: Any) -> int:
+    from gateway.tiles.zooms import zoom_of_box  # noqa: PLC0415
+
+    return zoom_of_box(*told)
+
+
+def _ground(name: str, _: TileEngine, *told: Any) -> Any:
+    return getattr(boxes, name)(*told)
+
+
 def _document(name: str, _: TileEngine, *told: Any) -> Any:
     from gateway.tiles import wmts  # noqa: PLC0415
 
@@ -110,6 +129,11 @@ WORKS: Mapping[str, Work] = {
     "layer_point": partial(_layer, "layer_point"),
     "default_range": _default_range,
     "verdict": _verdict,
+    "tile_box": _tile_box,
+    "bounds_box": partial(_ground, "box_of_bounds"),
+    "place_in_degrees": partial(_ground, "place_in_degrees"),
+    "place_of_pixel": _place_of_pixel,
+    "zoom_of_box": _zoom_of_box,
     "grids": partial(_document, "grids"),
     "grid_json": partial(_document, "grid_json"),
     "capabilities": partial(_document, "capabilities"),

@@ -31,7 +31,7 @@ class Layer:
 
     `bounds` are west, south, east, north in degrees, west <= east; `tiles` and `values` the templates of its tiles
     and of what GetFeatureInfo answers; `styles` its named styles, the first one being the default, each with the URL
-    of a legend or None.
+    of a legend or None. `days` are the default and the values of its dimension `Time`, None where it has none.
     """
 
     identifier: str
@@ -40,6 +40,7 @@ class Layer:
     tiles: str
     values: str
     styles: tuple[tuple[str, str | None], ...]
+    days: tuple[str, tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

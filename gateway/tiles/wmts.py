@@ -105,10 +105,19 @@ def _layer(layer: Layer, grid_name: str) -> str:
 <ows:UpperCorner>{east} {north}</ows:UpperCorner></ows:WGS84BoundingBox>
    <ows:Identifier>{escape(layer.identifier)}</ows:Identifier>
 {styles}   <Format>image/png</Format>{formats}
+{_dimension(*layer.days) if layer.days else ""}\
    <TileMatrixSetLink><TileMatrixSet>{escape(grid_name)}</TileMatrixSet></TileMatrixSetLink>
    <ResourceURL format="image/png" resourceType="tile" template={quoteattr(layer.tiles)}/>
 {values}  </Layer>
 """
+
+
+def _dimension(default: str, days: Sequence[str]) -> str:
+    values = "".join(f"<Value>{day}</Value>" for day in days)
+    return (
+        "   <Dimension><ows:Identifier>Time</ows:Identifier><ows:UOM>ISO8601</ows:UOM>"
+        f"<Default>{default}</Default>{values}</Dimension>\n"
+    )
 
 
 def _style(name: str, legend: str | None, *, default: bool) -> str:

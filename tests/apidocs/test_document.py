@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 from openapi_spec_validator import validate
@@ -10,12 +11,15 @@ from gateway.apidocs import document
 from gateway.apidocs.document import forms
 from gateway.apidocs.operations import OPERATIONS
 from gateway.apidocs.parameters import HEADERS, PATH, QUERY, STAC, STAC_QUERY
+from gateway.catalogue.layers import StoredSearch
 from gateway.handlers import base
 from gateway.handlers.access import implemented
+from gateway.handlers.layerdocs import LayerWmtsHandler
 from gateway.handlers.wmts import CatalogueWmtsHandler, WmtsHandler
 from gateway.routes import API_ROUTES, ROOT_ROUTES, pattern
 from gateway.settings import Settings
 from tests.handlers.conftest import *  # noqa: F403 - the gateway and how to ask it
+from tests.handlers.conftest import act
 
 ROUTES = [(f"/api{template}", handler) for template, handler in API_ROUTES] + list(ROOT_ROUTES)
 # Names that WMTS takes in any case.
@@ -82,16 +86,11 @@ def test_no_definition_is_idle(described):
 def test_what_needs_a_credential_says_so(described):
     told = {(path, verb): operation for path, verb, operation in operations(described)}
     download = told["/api/datasets/{id}/download/cog", "get"]
-    assert download["security"] == [{"bearer": []}, {"ownToken": []}, {"link": []}, {"downloadToken": []}]
+    assert download["security"] == [{"bearer": []}, {"downloadToken": []}]
     assert "401" in download["responses"]
     assert {} in told["/api/datasets/{id}/info", "get"]["security"]
     preview = told["/api/datasets/{id}/preview.{format}", "get"]
-    assert preview["security"] == [{"bearer": []}, {"ownToken": []}, {"downloadToken": []}, {"tilesToken": []}, {}]
-    tokens = told["/api/auth/tokens", "post"]
-    assert tokens["security"] == [{"bearer": []}]
-    assert {"201", "409"} <= set(tokens["responses"])
-    assert "200" not in tokens["responses"]
-    assert "201" not in told["/api/auth/tokens", "get"]["responses"]
+    assert preview["security"] == [{"bearer": []}, {"downloadToken": []}, {"tilesToken": []}, {}]
     assert {"401", "403"} <= set(preview["responses"])
     assert told["/livez", "get"]["security"] == []
     opened = document(Settings(open_downloads=True, _env_file=None))
@@ -113,13 +112,15 @@ class Recording(dict):
 FILLED = {
     "z": "0", "x": "0", "y": "0", "scale": "1", "format": "png", "width": "20", "height": "20", "map": "viridis",
     "tms": "WebMercatorQuad", "name": "any", "asset": "icon.svg", "example": "leaflet.html",
-    "collection": "data", "stored": "name",
+    "collection": "data", "search": "0" * 32,
 }  # fmt: skip
 
 
 @pytest.mark.gen_test
 async def test_what_handlers_look_for_in_a_query_is_what_is_described(fetch, world, monkeypatch):
     dataset = world.add()
+    stored = StoredSearch({}, None, {}, None, datetime.now(UTC))
+    world.services.records.store_search(stored, act())
     west, south, east, north = dataset.raster.bounds
     place = {
         "lon": (west + east) / 2,
@@ -143,7 +144,9 @@ async def test_what_handlers_look_for_in_a_query_is_what_is_described(fetch, wor
         for path in forms(template):
             filled = re.sub(
                 r"\{(\w+)\}",
-                lambda name: str({**FILLED, **place, "id": dataset.id, "item": dataset.id}[name[1]]),
+                lambda name: str(
+                    {**FILLED, **place, "id": dataset.id, "item": dataset.id, "search": stored.id}[name[1]]
+                ),
                 path,
             )
             if handler is base.BaseHandler or "get" not in implemented(handler):
@@ -156,9 +159,9 @@ async def test_what_handlers_look_for_in_a_query_is_what_is_described(fetch, wor
                 looked.setdefault(handler, set()).update(seen["now"])
     for handler, names in looked.items():
         described = {name.removeprefix(STAC) for name in OPERATIONS[handler].query}
-        assert names == (described - KVP if handler in (WmtsHandler, CatalogueWmtsHandler) else described), (
-            handler.__name__
-        )
+        assert names == (
+            described - KVP if handler in (WmtsHandler, CatalogueWmtsHandler, LayerWmtsHandler) else described
+        ), handler.__name__
 
 
 @pytest.mark.gen_test

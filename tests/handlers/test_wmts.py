@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gateway.handlers.wmts import told
+from gateway.handlers.kvp import told
 from gateway.model import Level, Scale
 from tests.handlers.conftest import grant, problem
 

@@ -8,7 +8,8 @@ from contextlib import closing
 import pytest
 
 from gateway.errors import BadParameter, RecordsUnavailable
-from gateway.records import NOBODY, Change, DatasetQuery, Holder, NotRemembered, open_records
+from gateway.records import Change, DatasetQuery, open_records
+from gateway.records.base import NotRemembered
 from gateway.records.postgres.beacon import Beacon
 from tests.postgres import DATABASES
 from tests.proxy import Proxy
@@ -102,9 +103,9 @@ def test_an_empty_table_is_told_and_ends_no_thread(records, execute, monkeypatch
     execute("DELETE FROM revision")
     for _ in range(2):
         with pytest.raises(RecordsUnavailable):
-            records.standing(ID, NOBODY)
+            records.standing(ID, None)
     execute("INSERT INTO revision VALUES (nextval('revisions'))")
-    assert records.standing(ID, NOBODY).dataset is None
+    assert records.standing(ID, None).dataset is None
 
 
 def test_within_as_of_memory_answers_or_nobody_does(records):
@@ -112,22 +113,22 @@ def test_within_as_of_memory_answers_or_nobody_does(records):
     remembering = records.remembering
     revision = remembering.revisions([ID]).result(60)[ID]
     with remembering.as_of(ID, revision), pytest.raises(NotRemembered):
-        records.standing(ID, NOBODY)
-    known = records.standing(ID, NOBODY)
+        records.standing(ID, None)
+    known = records.standing(ID, None)
     with remembering.as_of(ID, revision):
-        assert records.standing(ID, NOBODY) is known
+        assert records.standing(ID, None) is known
         with pytest.raises(NotRemembered):
-            records.standing(ID, Holder("ana"))
+            records.standing(ID, "ana")
     records.change_dataset(ID, Change(title="New"), act())
     with remembering.as_of(ID, remembering.revisions([ID]).result(60)[ID]), pytest.raises(NotRemembered):
-        records.standing(ID, NOBODY)
+        records.standing(ID, None)
 
 
 def test_an_answer_that_never_comes_is_not_waited_for(records, monkeypatch):
     monkeypatch.setattr("gateway.records.postgres.standing.ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(records._beacon, "ask", lambda _: Future())
     with pytest.raises(RecordsUnavailable, match="does not answer"):
-        records.standing(ID, NOBODY)
+        records.standing(ID, None)
 
 
 def test_a_text_with_nul_is_refused_and_names_nothing(records):

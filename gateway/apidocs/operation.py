@@ -1,0 +1,72 @@
+"""What an operation of the description is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.apidocs.parameters import STYLE
+from gateway.apidocs.schemas import ref
+from gateway.tiles.model import INFO_FORMATS
+
+Content = Mapping[str, Any]
+PICTURES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "application/x-binary")
+PICTURE: Content = {kind: {} for kind in PICTURES}
+TOLD: Content = {kind: {} for kind in INFO_FORMATS}
+HTML: Content = {"text/html; charset=utf-8": {}}
+
+
+def json(name: str, kind: str = "application/json") -> Content:
+    """Return the content of a JSON answer."""
+    return {kind: {"schema": ref(name)}}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a handler's routes have in common; `answers` are those without an error, by status."""
+
+    tag: str
+    answers: Mapping[int, tuple[str, Content | None]]
+    query: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    errors: tuple[int, ...] = ()
+    # Of answers with a body.
+    answer_headers: tuple[str, ...] = field(default=())
+    # Of POST, which takes no query then.
+    body: Content | None = None
+    # Whether some of its formats carry values, which have the rules of the file.
+    values: bool = False
+
+
+NOT_MODIFIED = {304: ("The client has it.", None)}
+CACHED = ("ETag", "Cache-Control")
+VALUES = "As tif and npy, which carry values, only for those who may download; unless the server opens values to all."
+
+
+def fact(name: str, *query: str) -> Operation:
+    """Return the operation of a JSON fact of an open raster."""
+    answers = {200: ("The facts.", json(name)), **NOT_MODIFIED}
+    return Operation("maps", answers, (*query, "v"), ("If-None-Match",), (400, 422, 429, 503), CACHED)
+
+
+def drawn(*query: str, more: Mapping[int, tuple[str, Content | None]] | None = None) -> Operation:
+    """Return the operation of a picture, which may come as values too."""
+    answers = {200: (f"The picture. {VALUES}", PICTURE), **NOT_MODIFIED, **(more or {})}
+    errors = (400, 403, 422, 429, 503)
+    return Operation("maps", answers, (*STYLE, *query, "v"), ("If-None-Match",), errors, CACHED, values=True)
+
+
+def plain(tag: str, name: str, *query: str, errors: tuple[int, ...] = ()) -> Operation:
+    """Return the operation of a JSON document."""
+    return Operation(tag, {200: ("The document.", json(name))}, query, errors=errors)
+
+
+def stac(name: str, *query: str, kind: str = "application/json", body: str | None = None) -> Operation:
+    """Return the operation of a document of STAC."""
+    answers = {200: ("The document.", json(name, kind)), **NOT_MODIFIED}
+    sent, errors = json(body) if body else None, (400,) if query else ()
+    return Operation("stac", answers, query, ("If-None-Match",), errors, CACHED, body=sent)
+
+
+GEOJSON = "application/geo+json"

@@ -1,0 +1,89 @@
+"""Pictures of layers: one range of values for the whole of it, what they rest on, and values on record."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from gateway.colour.model import MEDIA_TYPES, LayerStyle, Style, TileFormat
+from gateway.errors import Forbidden, StorageUnavailable, TooManyRequests, VersionChanged
+from gateway.handlers.delivery import Granted
+from gateway.handlers.layerground import GroundHandler
+from gateway.handlers.layermembers import Judged
+from gateway.handlers.layers import Chosen
+from gateway.handlers.tiles import TRIES, tag_of
+from gateway.handlers.values import bands_told, most_bytes
+from gateway.members import Layer
+from gateway.model import Dataset
+from gateway.tiles import parameters
+from gateway.tiles.model import LayerPicture
+
+
+class PictureHandler(GroundHandler):
+    """A resource that comes as a picture of a layer, or as its values."""
+
+    async def how(self, layer: Layer, chosen: Chosen, wanted: TileFormat | None) -> LayerStyle:
+        """Return how the picture is made: the range of values is one for the whole layer."""
+        style = parameters.style_of(self.request.query_arguments)
+        values = wanted is not None and wanted.carries_values
+        stretch = None
+        if not (style.rescale or values):
+            work = self.services.members.stretch
+            stretch = await self.searched(work, layer, self.reader, unscale=style.unscale)
+        return LayerStyle(style, wanted, chosen.selection, stretch)
+
+    async def in_versions(self, send: Callable[[], Awaitable[None]]) -> None:
+        """Let `send` answer, and anew where a file is replaced meanwhile."""
+        for _ in range(TRIES):
+            try:
+                return await send()
+            except VersionChanged:
+                self.forget_versions()
+        raise StorageUnavailable("A file of this layer is being replaced.", retry_after_seconds=1)
+
+    def has_picture(self, members: Judged, *what: object) -> bool:
+        """Return whether the client has what would be made of these versions so; what may be kept is said."""
+        self.set_layer_cache(lasting=members.trouble is None)
+        versions = [(dataset.id, dataset.version) for dataset in members.datasets]
+        return self.has_it(tag_of("layer", versions, *what))
+
+    async def send_picture(
+        self, picture: LayerPicture, members: Judged, layer: Layer, style: Style, place: Mapping[str, Any]
+    ) -> None:
+        """Finish with a picture, or with values that are on record before."""
+        drawn = picture.encoded
+        self.set_header("X-Assets", f"{len(picture.used)}/{members.number}")
+        self.set_header("Content-Type", MEDIA_TYPES[drawn.format])
+        if picture.left_out:
+            self.clear_header("ETag")
+            self.set_layer_cache(lasting=False)
+        if drawn.format.carries_values and not (self.gives_file or self.services.settings.open_values):
+            raise Forbidden("Values need the right to download.")
+        if not self.gives_file or self.request.method == "HEAD":
+            self.finish(drawn.body)
+            return
+        by_id = {dataset.id: dataset for dataset in members.datasets}
+        used = [by_id[each] for each in picture.used]
+        detail = {
+            "layer": layer.name.scope, **place, "format": drawn.format.value, **bands_told(style),
+            "members": [{"id": dataset.id, "version": dataset.version} for dataset in used],
+        }  # fmt: skip
+        backend = self.services.gatekeeper.storage_of(used[0]).backend if used else "local"
+        size = len(drawn.body)
+        granted = Granted(
+            "download.part", None, backend, self.get_status(), size, detail=detail, in_memory_bytes=size
+        )
+        async with self.delivery(granted) as delivery:
+            await self.send_at_once(delivery, drawn.body)
+
+    def spend_more(self, cost: int, used: Sequence[str]) -> None:
+        """Count what each further dataset has cost: known only now, and no reason to keep the answer back."""
+        if len(used) > 1:
+            with suppress(TooManyRequests):
+                self.spend(cost * (len(used) - 1))
+
+
+def longest(members: Sequence[Dataset], pixels: int, how: LayerStyle) -> int:
+    """Return how long the body of a picture or of values with so many pixels is at most, but for some head."""
+    return max((most_bytes(pixels, how.format, how.style, dataset) for dataset in members), default=0)

@@ -1,0 +1,79 @@
+"""Tiles of layers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from gateway.colour.model import LayerStyle
+from gateway.errors import NotFound
+from gateway.ground.address import TileAddress
+from gateway.handlers.access import METADATA, access
+from gateway.handlers.layerpictures import PictureHandler, longest
+from gateway.handlers.tiles import DEFAULT_GRID, KEPT_COST, cost_of, place_of
+from gateway.model import Dataset
+from gateway.tiles import parameters
+from gateway.tiles.model import LayerPicture
+
+
+class LayerTileHandler(PictureHandler):
+    """One tile of a layer."""
+
+    @access(METADATA)
+    async def get(self, layer_id: str, *place: str | None) -> None:
+        """Send the tile; `X-Assets` tells how many of the datasets that lie there it is made of."""
+        tms, z, x, y, scale, extension = place
+        layer = await self.layer(layer_id)
+        arguments = self.request.query_arguments
+        address = parameters.address_of(tms or DEFAULT_GRID, (z or "", x or "", y or ""), scale, arguments)
+        wanted, chosen = parameters.format_of(extension), self.chosen()
+        empty = parameters.choice(arguments, "empty", ("200", "204", "404"))
+        how = await self.how(layer, chosen, wanted)
+        box = await self.box_of(address)
+
+        async def send() -> None:
+            members = await self.members(layer, chosen.wanted, box)
+            metrics, kind = self.services.metrics, wanted or "auto"
+            if self.has_picture(members, address, how, *((empty,) if empty else ())):
+                metrics.tiles.add("not-modified", kind)
+                return
+            picture = await self.picture(members.datasets, address, how)
+            if not picture.used and self.told_empty(empty):
+                return
+            await self.send_picture(picture, members, layer, how.style, place_of(address))
+
+        await self.in_versions(send)
+
+    head = get
+
+    async def picture(self, members: Sequence[Dataset], address: TileAddress, how: LayerStyle) -> LayerPicture:
+        """Return the tile, kept or drawn; counted by what it costs."""
+        metrics, began, layers = self.services.metrics, time.monotonic(), self.services.layers
+        ready = layers.ready(members, address, how)
+        way = ready.encoded.way if ready else ""
+        metrics.tile_cache.add("miss" if ready is None else "passthrough" if way == "passthrough" else "hit")
+        cost = cost_of(address, how.style, how.format)
+        self.spend(KEPT_COST if ready else cost)
+        if ready is not None:
+            metrics.tiles.add(way if way == "passthrough" else "cached", ready.encoded.format)
+            return ready
+        self.clients.room.expect(longest(members, address.pixels, how))
+        picture: LayerPicture = await self.until(layers.tile(members, address, how))
+        metrics.tile_seconds.observe(time.monotonic() - began, picture.encoded.way)
+        metrics.tiles.add(picture.encoded.way, picture.encoded.format)
+        self.spend_more(cost, picture.used)
+        return picture
+
+    def named_format(self) -> str | None:
+        """Return the format in the path."""
+        return self.path_args[-1]
+
+    def told_empty(self, empty: str | None) -> bool:
+        """Return whether a client that wants to be told has been: of a tile outside of the data."""
+        if empty == "404":
+            raise NotFound("The tile lies outside of the data.")
+        if empty == "204":
+            self.set_status(HTTPStatus.NO_CONTENT)
+            self.finish()
+        return empty == "204"

@@ -1,0 +1,163 @@
+"""Searches that are layers: stored under the hash of what they ask for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from gateway.catalogue.layers import LayerKind, LayerName, StoredSearch, Style
+from gateway.colour.model import PixelSelection
+from gateway.errors import BadParameter
+from gateway.handlers.access import BEARER, METADATA, access
+from gateway.handlers.layers import LayerHandler
+from gateway.handlers.tiles import DEFAULT_GRID
+from gateway.model import utc_text
+from gateway.stac.requests import asked_of
+from gateway.stac.stored import normal_form
+from gateway.tiles import parameters
+
+TITLE_CHARACTERS, STYLE_VALUES = 200, 600
+# What a style may say: the parameters of pictures.
+NAMES = (
+    "bidx", "expression", "nodata", "unscale", "resampling", "reproject", "rescale", "color_formula", "colormap_name",
+    "colormap", "return_mask", "algorithm", "algorithm_params", "pixel_selection",
+)  # fmt: skip
+
+
+class SearchHandler(LayerHandler):
+    """What is told of a stored search."""
+
+    def document(self, search: StoredSearch) -> dict[str, Any]:
+        """Return what is told of a stored search: not who made it."""
+        base = self.public_url(LayerName(LayerKind.SEARCH, search.id).path)
+        paths = {
+            "self": "", "tilejson": "/tilejson.json", "wmts": "/WMTSCapabilities.xml", "preview": "/preview",
+            "tiles": f"/tiles/{DEFAULT_GRID}/{{z}}/{{x}}/{{y}}",
+        }  # fmt: skip
+        links = [
+            {"rel": rel, "href": f"{base}{path}", **({"templated": True} if "{" in path else {})}
+            for rel, path in paths.items()
+        ]
+        return {
+            "id": search.id,
+            "title": search.title,
+            "search": dict(search.body),
+            "style": {name: list(values) for name, values in search.style.items()},
+            "created_at": utc_text(search.created_at),
+            "links": links,
+        }
+
+
+class SearchesHandler(SearchHandler):
+    """Searches that are stored as layers."""
+
+    @access(BEARER)
+    async def post(self) -> None:
+        """Store a search with `title` and `style`; the same one has the same id. Send `id` and `links`."""
+        search = self.asked()
+        await self.spend_shared("mint", self.principal.user)
+        detail = {"id": search.id, "title": search.title, "search": dict(search.body), "style": dict(search.style)}
+        row = self.row("search.stored", detail=detail)
+
+        def store() -> bool:
+            self.services.gatekeeper.check_enabled(self.principal)
+            # What cannot be asked for by who makes it is no layer: a filter over what they know nothing of, say.
+            self.services.records.search(asked_of({**search.body, "limit": 1}).search, self.principal)
+            return self.services.records.store_search(search, row)
+
+        new = await self.searched(store)
+        name = LayerName(LayerKind.SEARCH, search.id)
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Location", self.public_url(name.path))
+        self.send_json(self.document(search), HTTPStatus.CREATED if new else HTTPStatus.OK)
+
+    def asked(self) -> StoredSearch:
+        """Return the search of the body; raises BadParameter."""
+        try:
+            body = json.loads(self.request.body or b"{}", parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            raise BadParameter("The body is a JSON object: a search, with title and style.") from None
+        if not isinstance(body, Mapping):
+            raise BadParameter("The body is a JSON object: a search, with title and style.")
+        told = dict(body)
+        title, style = told.pop("title", None), style_of(told.pop("style", None))
+        if title is not None and not (isinstance(title, str) and 0 < len(title) <= TITLE_CHARACTERS):
+            raise BadParameter(f"The title is a text of 1 to {TITLE_CHARACTERS} characters.")
+        if title is not None and not title.isprintable():
+            raise BadParameter("The title has characters that cannot be shown.")
+        return StoredSearch(normal_form(told), title, style, self.principal.user, datetime.now(UTC))
+
+
+class StoredSearchHandler(SearchHandler):
+    """One stored search."""
+
+    @access(METADATA)
+    async def get(self, layer_id: str) -> None:
+        """Send what it asks for, its title and style, and links to what can be had of it."""
+        name = LayerName(LayerKind.SEARCH, layer_id)
+
+        def found() -> StoredSearch:
+            self.services.gatekeeper.check_layer(self.principal, name.scope)
+            return self.services.members.stored(layer_id)
+
+        search = await self.searched(found)
+        self.set_layer_cache()
+        self.send_json(self.document(search))
+
+    head = get
+
+
+def style_of(value: Any) -> Style:
+    """Return the parameters of a style, an object of names and values; raises BadParameter naming one."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise BadParameter(f"The style is an object with parameters of pictures: {', '.join(NAMES)}.")
+    found: dict[str, tuple[str, ...]] = {}
+    for name in sorted(value):
+        if name not in NAMES:
+            raise BadParameter(f"A style has no parameter {name[:60]!r}: {', '.join(NAMES)}.")
+        texts = _texts(name, value[name])
+        if texts:
+            found[name] = texts
+    if sum(map(len, found.values())) > STYLE_VALUES:
+        raise BadParameter(f"A style has at most {STYLE_VALUES} values.")
+    arguments = {name: [text.encode() for text in texts] for name, texts in found.items()}
+    parameters.style_of(arguments)
+    parameters.choice(arguments, "pixel_selection", tuple(PixelSelection))
+    return found
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    """Return the values of a parameter as a query would have them."""
+    if value is None:
+        return ()
+    if name in ("colormap", "algorithm_params") and not isinstance(value, str):
+        return (json.dumps(value, sort_keys=True),)
+    if isinstance(value, list):
+        if value and name == "rescale" and all(isinstance(each, int | float) for each in value):
+            return (",".join(_text(name, each) for each in value),)
+        return tuple(
+            ",".join(_text(name, part) for part in each) if isinstance(each, list) else _text(name, each)
+            for each in value
+        )
+    return (_text(name, value),)
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            raise BadParameter(f"The parameter {name} of the style is no text.") from None
+        return str(value)
+    raise BadParameter(f"The parameter {name} of the style is a text, a number, or a list of these.")
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number of JSON")

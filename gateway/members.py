@@ -1,0 +1,202 @@
+"""The datasets that a layer is drawn from: which there are for a reader, and in which order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from gateway.catalogue.layers import LayerKind, LayerName, Outline, StoredSearch, Style
+from gateway.catalogue.search import LIMIT_MOST, MOST_COUNTED, Box, Condition, Interval, Property, Search, Sort
+from gateway.colour.model import Stretch
+from gateway.errors import NotFound
+from gateway.gatekeeper import ADMIN, Action, roles_needed
+from gateway.model import Dataset, Principal
+from gateway.records import Records
+from gateway.remembered import Remembered
+from gateway.stac.requests import asked_of
+from gateway.studio.layers import layer_stretch
+
+NO_LAYER = "There is no such layer."
+# Searches never change: their id follows from what they are.
+REMEMBERED = 1024
+# So many of the newest datasets are looked at for what holds for a whole layer, so often for one reader.
+SAMPLED, SAMPLES, SAMPLE_SECONDS = LIMIT_MOST, 128, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer: `search` finds all its datasets, `style` is that of pictures whose request has none."""
+
+    name: LayerName
+    search: Search
+    style: Style
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which datasets of a layer are wanted: at most `limit`, of a time, in an order; None is what the layer has."""
+
+    limit: int
+    datetime: Interval | None = None
+    sortby: tuple[Sort, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The first datasets of a layer in its order, as on record; `number` is how many there are in all.
+
+    Beyond MOST_COUNTED it is that. What the reader may see and not have as they asked is not among the first.
+    """
+
+    datasets: tuple[Dataset, ...]
+    number: int
+
+
+class Members:
+    """Finds the datasets of layers, each time under the rights of the reader."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._searches: Remembered[str, tuple[StoredSearch, Search]] = Remembered(REMEMBERED)
+        self._samples: Remembered[object, tuple[Dataset, ...]] = Remembered(SAMPLES, SAMPLE_SECONDS)
+
+    def layer(self, name: LayerName) -> Layer:
+        """Return the layer of that name; raises NotFound where there can be none.
+
+        Whether a reader sees a collection is for `require_seen` to say.
+        """
+        if not name.well_formed:
+            raise NotFound(NO_LAYER)
+        if name.kind is LayerKind.COLLECTION:
+            return Layer(name, Search(collections=(name.id,)), {})
+        stored, search = self._stored(name.id)
+        return Layer(name, search, stored.style, stored.title)
+
+    def stored(self, search_id: str) -> StoredSearch:
+        """Return a stored search; raises NotFound."""
+        return self._stored(search_id)[0]
+
+    def _stored(self, search_id: str) -> tuple[StoredSearch, Search]:
+        known = self._searches.get(search_id)
+        if known is None:
+            found = self._records.stored_search(search_id)
+            if found is None:
+                raise NotFound(NO_LAYER)
+            known = found, asked_of(found.body).search
+            self._searches.keep(search_id, known)
+        return known
+
+    def require_seen(self, layer: Layer, reader: Principal) -> None:
+        """Return where the reader sees the layer; raises NotFound for a collection of which they see no dataset."""
+        if layer.name.kind is LayerKind.SEARCH:
+            return
+        if not self._records.search(replace(layer.search, limit=1), reader).datasets:
+            self._require_collection(layer.name.id, reader)
+
+    def _require_collection(self, collection_id: str, reader: Principal) -> str:
+        found = self._records.collection(collection_id, reader)
+        if found is None:
+            raise NotFound(NO_LAYER)
+        return found.collection.title
+
+    def title(self, layer: Layer, reader: Principal) -> str:
+        """Return what the layer is called; raises NotFound as `require_seen` does."""
+        if layer.name.kind is LayerKind.COLLECTION:
+            return self._require_collection(layer.name.id, reader)
+        return layer.title or f"Search {layer.name.id}"
+
+    def find(self, layer: Layer, wanted: Wanted, box: Box, reader: Principal, action: Action) -> Found:
+        """Return the datasets under a box that the reader may see, those alone that they may have so.
+
+        Raises NotFound as `require_seen` does, and BadParameter as searches do.
+        """
+        page = self._records.search(replace(narrowed(layer.search, wanted), under=box), reader)
+        if not page.datasets:
+            self.require_seen(layer, reader)
+        datasets = page.datasets
+        if action is Action.DOWNLOAD:
+            datasets = tuple(dataset for dataset in datasets if self._may_download(dataset, reader))
+        return Found(datasets, MOST_COUNTED if page.matched is None else page.matched)
+
+    def _may_download(self, dataset: Dataset, reader: Principal) -> bool:
+        standing = self._records.standing(dataset.id, reader.user)
+        known = standing.dataset
+        return known is not None and roles_needed(known, reader, Action.DOWNLOAD, standing.grants) is not None
+
+    def outline(self, layer: Layer, wanted: Wanted, reader: Principal) -> Outline:
+        """Return what the datasets of a layer come to that a reader may see."""
+        return self._records.outline(narrowed(layer.search, wanted), reader)
+
+    def stretch(self, layer: Layer, reader: Principal, *, unscale: bool) -> Stretch | None:
+        """Return the default range of values of a whole layer, for each band; None for bytes alone."""
+        return layer_stretch(self.sample(layer, reader), unscale=unscale)
+
+    def sample(self, layer: Layer, reader: Principal) -> tuple[Dataset, ...]:
+        """Return datasets that stand for the layer: of the newest that the reader sees those that say most.
+
+        That is the finest one of each number of bands and type, and each whose range of values goes furthest. For a
+        minute it stays the same, so that neighbouring tiles agree.
+        """
+        key = layer.name, reader.user, reader.roles
+        known = self._samples.get(key)
+        if known is None:
+            known = sampled(self._records.search(replace(layer.search, limit=SAMPLED), reader).datasets)
+            self._samples.keep(key, known)
+        return known
+
+    def roles_of(self, layer: Layer, reader: Principal) -> frozenset[str]:
+        """Return those roles of a reader by which they see something of a layer."""
+        if ADMIN in reader.roles or not reader.roles:
+            return reader.roles & {ADMIN}
+        collection = layer.name.id if layer.name.kind is LayerKind.COLLECTION else None
+        return self._records.roles_that_see(reader.roles, collection)
+
+
+def sampled(datasets: Sequence[Dataset]) -> tuple[Dataset, ...]:
+    """Return those that differ from all others in what holds for a whole layer."""
+    extremes: dict[object, tuple[float, Dataset]] = {}
+
+    def offer(key: object, value: float, dataset: Dataset) -> None:
+        if key not in extremes or value < extremes[key][0]:
+            extremes[key] = value, dataset
+
+    for dataset in datasets:
+        raster = dataset.raster
+        if raster is None or raster.bounds is None:
+            continue
+        offer((raster.count, raster.dtype), degrees_of_pixel(dataset), dataset)
+        for band, (low, high) in enumerate(raster.stretch or ()):
+            scaling = raster.scaling[band] if raster.scaling else None
+            offer((band, "low", scaling), low, dataset)
+            offer((band, "high", scaling), -high, dataset)
+    chosen = {dataset.id for _, dataset in extremes.values()}
+    return tuple(dataset for dataset in datasets if dataset.id in chosen)
+
+
+def degrees_of_pixel(dataset: Dataset) -> float:
+    """Return about how many degrees of latitude a pixel of a dataset with a place is high."""
+    raster = dataset.raster
+    if raster is None or raster.bounds is None:
+        return math.inf
+    return (raster.bounds[3] - raster.bounds[1]) / raster.height
+
+
+def narrowed(search: Search, wanted: Wanted) -> Search:
+    """Return the search for what is wanted of a layer; the layer's own time holds beside another one."""
+    found = replace(search, limit=wanted.limit, sortby=wanted.sortby or search.sortby)
+    if wanted.datetime is None:
+        return found
+    own = _during(search.datetime or Interval())
+    conditions = (*own, *(() if search.filter is None else (search.filter,)))
+    filter = conditions[0] if len(conditions) == 1 else Condition("and", conditions) if conditions else None
+    return replace(found, datetime=wanted.datetime, filter=filter)
+
+
+def _during(interval: Interval) -> Iterator[Condition]:
+    """Yield the conditions that an interval is met."""
+    if interval.end_at is not None:
+        yield Condition("<=", (Property("start_datetime"), interval.end_at))
+    if interval.start_at is not None:
+        yield Condition(">=", (Property("end_datetime"), interval.start_at))

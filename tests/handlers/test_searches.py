@@ -1,0 +1,100 @@
+"""Searches that are stored as layers."""
+
+import json
+
+import pytest
+
+from tests.handlers.conftest import cog_file
+from tests.handlers.layerscenes import WHOLE, make_scenes
+from tests.handlers.test_layers import problem, seen
+from tests.stac.conftest import served
+
+__all__ = ["cog_file", "served"]
+
+
+@pytest.fixture(scope="module")
+def ana(served):
+    make_scenes(served)
+    return served.bearer("ana")
+
+
+def test_the_same_search_is_one_layer_whoever_makes_it(served, ana):
+    made = served.ask("/searches", {"collections": ["scenes"], "bbox": [10, 47, 11, 48], "limit": 7}, token=ana)
+    assert (made.code, made.headers["Cache-Control"]) == (201, "no-store")
+    links = {link["rel"]: link["href"] for link in made.document["links"]}
+    assert links["self"] == made.headers["Location"] == f"{served.base}/searches/{made.document['id']}"
+    again = served.ask(
+        "/searches", {"bbox": [10.0, 47.0, 11.0, 48.0], "collections": ["scenes"]}, token=served.bearer("eve")
+    )
+    assert (again.code, again.document["id"]) == (200, made.document["id"])
+    for more in ({"title": "Alps"}, {"style": {"rescale": "0,1"}}, {"datetime": "2026-01-01T00:00:00Z/.."}):
+        body = {"collections": ["scenes"], "bbox": [10, 47, 11, 48], **more}
+        assert served.ask("/searches", body, token=ana).document["id"] != made.document["id"]
+    (row,) = [row for row in served.audit("search.stored") if row.detail["id"] == made.document["id"]]
+    assert (row.user_id, row.detail["search"]["collections"]) == ("ana", ["scenes"])
+    # It is there for all who know its id; what they see of it is theirs.
+    assert served.ask(links["self"]).document == again.document | {"created_at": made.document["created_at"]}
+    assert served.ask(links["tilejson"]).document["bounds"] == [10.0, 47.5, 11.0, 48.0]
+
+
+def test_a_layer_is_what_its_search_asks_for_and_more_of_it_nobody_can_ask(served, ana):
+    body = {"filter": "title IN ('west', 'over')", "intersects": {"type": "Point", "coordinates": [10.3, 47.8]}}
+    layer = "/searches/" + served.ask("/searches", body, token=ana).document["id"]
+    assert seen(served.ask(f"{layer}/tiles/{WHOLE}.png", token=ana)) == "2/2"
+    assert seen(served.ask(f"{layer}/tiles/{WHOLE}.png")) == "1/1"
+    assert seen(served.ask(f"{layer}/tiles/{WHOLE}.png?time=2026-01-01", token=ana)) == "1/1"
+    assert seen(served.ask(f"{layer}/tiles/{WHOLE}.png?sortby=datetime&limit_assets=1", token=ana)) == "1/2"
+    assert served.ask(f"{layer}/tilejson.json", token=ana).document["bounds"] == [10.0, 47.5, 10.75, 48.0]
+    dated = {"collections": ["scenes"], "datetime": "../2026-01-01T12:00:00Z", "filter": "title <> 'none'"}
+    layer = "/searches/" + served.ask("/searches", dated, token=ana).document["id"]
+    counts = {"": "1/1", "time=2026-01-03": "0/0", "datetime=2026-01-01T00:00:00Z/..": "1/1"}
+    assert {query: seen(served.ask(f"{layer}/tiles/{WHOLE}.png?{query}", token=ana)) for query in counts} == counts
+    none = "/searches/" + served.ask("/searches", {"collections": ["none"]}, token=ana).document["id"]
+    assert seen(served.ask(f"{none}/tiles/{WHOLE}.png")) == "0/0"
+    assert problem(served.ask(f"{none}/tilejson.json"), 404) == "The layer has no place on a map."
+
+
+def test_the_style_of_a_search_is_that_of_requests_that_name_none(served, ana):
+    style = {
+        "colormap_name": "viridis",
+        "rescale": [0, 250],
+        "bidx": 1,
+        "return_mask": True,
+        "pixel_selection": "lowest",
+    }
+    made = served.ask("/searches", {"collections": ["scenes"], "style": style}, token=ana).document
+    assert made["style"] == {
+        "bidx": ["1"], "colormap_name": ["viridis"], "pixel_selection": ["lowest"], "rescale": ["0,250"],
+        "return_mask": ["true"],
+    }  # fmt: skip
+    layer, plain = f"/searches/{made['id']}", "/collections/scenes"
+    asked = "colormap_name=viridis&rescale=0,250&pixel_selection=lowest"
+    styled = served.ask(f"{layer}/tiles/{WHOLE}.png").body
+    assert styled == served.ask(f"{plain}/tiles/{WHOLE}.png?{asked}").body
+    # A request's own colours take the place of the style's.
+    own = "colormap=" + "%7B%2250%22%3A%22%23ff0000%22%7D"
+    assert served.ask(f"{layer}/tiles/{WHOLE}.png?{own}&rescale=0,250").body not in (styled, b"")
+    assert "colormap_name=viridis" in served.ask(f"{layer}/tilejson.json").document["tiles"][0]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ([], "JSON object"), (b"{", "JSON object"), (b"[" * 9999, "JSON object"), (b"{\"bbox\": [NaN]}", "JSON object"),
+        ({"bbox": [1, 2, 3]}, "bbox"), ({"title": ""}, "title"), ({"title": 5}, "title"), ({"title": "a\nb"}, "title"),
+        ({"style": "red"}, "style"), ({"style": {"url": "x"}}, "'url'"), ({"style": {"rescale": "1"}}, "rescale"),
+        ({"style": {"pixel_selection": "best"}}, "pixel_selection"), ({"style": {"bidx": {}}}, "bidx"),
+        ({"style": {"bidx": [1] * 601}}, "600"), ({"filter": "cloud < 5"}, "'cloud'"),
+        ({"style": {"expression": "\ud800"}}, "expression"),
+    ],
+)  # fmt: skip
+def test_what_is_no_search_is_refused_by_name(served, ana, body, told):
+    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+    assert told in problem(served.ask("/searches", sent, token=ana), 400)
+
+
+def test_only_who_signs_in_stores_searches(served, ana):
+    assert problem(served.ask("/searches", {}), 401)
+    minted = served.ask("/auth/tile-token/collections/scenes", b"", token=ana).document["token"]
+    problem(served.ask(f"/searches?token={minted}", {}), 401)
+    problem(served.ask("/searches", method="GET"), 405)
