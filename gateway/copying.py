@@ -22,6 +22,7 @@ from gateway.records import (
     collection_row,
     dataset_row,
     search_row,
+    token_row,
     values_of,
 )
 
@@ -32,7 +33,7 @@ ROWS = 1000
 COPIED = "catalogue.copied"
 # Rows that are written meanwhile are no older, by clocks that differ less than those of nodes may.
 RECENT = timedelta(minutes=10)
-KINDS = ("collections", "datasets", "grants", "users", "searches", "rows")
+KINDS = ("collections", "datasets", "grants", "users", "tokens", "searches", "rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Contents:
     datasets: Digest = Digest()
     grants: Digest = Digest()
     users: Digest = Digest()
+    tokens: Digest = Digest()
     searches: Digest = Digest()
     rows: Digest = Digest()
 
@@ -101,6 +103,9 @@ def contents(records: Records, copied: Iterable[str] = ()) -> Contents:
     users = Digest()
     for user in records.users():
         users = users.plus([user.name, user.disabled])
+    tokens = Digest()
+    for token in records.tokens.every():
+        tokens = tokens.plus(token_row(token))
     searches = Digest()
     for search in every_search(records):
         searches = searches.plus(search_row(search))
@@ -108,7 +113,7 @@ def contents(records: Records, copied: Iterable[str] = ()) -> Contents:
     for stored in records.audit_rows(AuditQuery()):
         if stored.row.action != COPIED or stored.row.row_id in known:
             rows = rows.plus(values_of(stored.row))
-    return Contents(collections, datasets, grants, users, searches, rows)
+    return Contents(collections, datasets, grants, users, tokens, searches, rows)
 
 
 def every_collection(records: Records) -> Iterator[Collection]:
@@ -150,7 +155,7 @@ def _keys(records: Records) -> Digests:
     return keys
 
 
-def _copy_catalogue(source: Records, target: Records) -> tuple[Digest, Digest, Digest, Digest]:
+def _copy_catalogue(source: Records, target: Records) -> tuple[Digest, Digest, Digest, Digest, Digest]:
     collections = datasets = grants = Digest()
     for each in batches(every_collection(source), 100):
         target.copy_collections_in(each)
@@ -167,7 +172,18 @@ def _copy_catalogue(source: Records, target: Records) -> tuple[Digest, Digest, D
     target.copy_in((), (), states)
     for user in states:
         users = users.plus([user.name, user.disabled])
-    return collections, datasets, grants, users
+    return collections, datasets, grants, users, _copy_tokens(source, target)
+
+
+def _copy_tokens(source: Records, target: Records) -> Digest:
+    tokens = Digest()
+    # What an earlier copy left and the source has revoked since must not come to life again.
+    target.tokens.clear()
+    for batch in batches(source.tokens.every(), 100):
+        target.tokens.copy_in(batch)
+        for token in batch:
+            tokens = tokens.plus(token_row(token))
+    return tokens
 
 
 def _copy_searches(source: Records, target: Records) -> Digest:

@@ -107,12 +107,19 @@ class BadCredential(GatewayError):
         super().__init__(detail, headers={"WWW-Authenticate": challenge})
 
 
-class KeysPending(BadCredential):
-    """A token whose key may be in the set that `fetch` brings: ask again when that is done."""
+class CredentialPending(BadCredential):
+    """A credential that may be good, as `fetch` will tell: ask again when that is done."""
+
+    def __init__(self, detail: str, fetch: Future[None]) -> None:
+        super().__init__(detail)
+        self.fetch = fetch
+
+
+class KeysPending(CredentialPending):
+    """A token whose key may be in the set that `fetch` brings."""
 
     def __init__(self, fetch: Future[None]) -> None:
-        super().__init__("The token's signature does not hold.")
-        self.fetch = fetch
+        super().__init__("The token's signature does not hold.", fetch)
 
 
 class Forbidden(GatewayError):
@@ -138,6 +145,13 @@ class NoPlace(NotFound):
 
 class TileOutsideGrid(NotFound):
     """A tile that its tile matrix set does not have."""
+
+
+class TooMany(GatewayError):
+    """More of a thing than one user may have; some of it must go first."""
+
+    status = 409
+    title = "Conflict"
 
 
 class MethodNotAllowed(GatewayError):

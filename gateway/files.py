@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,6 +103,12 @@ class FileSource:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def most_files(wanted: int, share: int) -> int:
+    """Return `wanted`, or less where that is more than one of `share` parts of what this process may have open."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return wanted if soft == resource.RLIM_INFINITY else min(wanted, max(1, soft // share))
 
 
 def open_file(path: Path | str) -> FileSource:

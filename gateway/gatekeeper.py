@@ -32,7 +32,7 @@ from gateway.model import (
     Scale,
     TokenKind,
 )
-from gateway.records import Records, Standing, Verdict
+from gateway.records import NOBODY, Holder, Records, Standing, Verdict
 from gateway.storage import OpenObject, Storage
 
 ADMIN = "admin"
@@ -94,6 +94,8 @@ def roles_needed(
     dataset: Dataset, principal: Principal, action: Action, grants: tuple[Grant, ...]
 ) -> frozenset[str] | None:
     """Return the roles that give the right, empty where no role is needed, or None where there is no right."""
+    if not principal.may_reach(dataset.id, dataset.collection, download=action is Action.DOWNLOAD):
+        return None
     scale = dataset.visibility if action is Action.VIEW else dataset.download
     if scale is Scale.PUBLIC:
         return frozenset()
@@ -106,6 +108,11 @@ def roles_needed(
         return frozenset()
     roles = {g.role for g in granted if g.role is not None} | ({ADMIN} & principal.roles)
     return frozenset(roles) or None
+
+
+def holder_of(principal: Principal) -> Holder:
+    """Return whose credential it is, and by which token on record they have it."""
+    return Holder(principal.user, principal.stored.id if principal.stored is not None else None)
 
 
 class Gatekeeper:
@@ -127,16 +134,16 @@ class Gatekeeper:
     def admit(self, raw_id: str, principal: Principal, action: Action) -> Admitted:
         """Return the dataset for a caller who may do `action` with it.
 
-        Raises, in this order: BadCredential for a disabled user, MalformedId, BadCredential for a token of
-        another dataset, NotFound for an unknown or invisible one (alike), Forbidden for a visible one whose
+        Raises, in this order: BadCredential for a disabled user or a revoked token, MalformedId, BadCredential for a
+        token of another dataset, NotFound for an unknown or invisible one (alike), Forbidden for a visible one whose
         file the caller may not have. `dataset_id` on the error names the dataset where there is one.
         """
         dataset_id = dataset_uuid(raw_id)
         if dataset_id is None:
             self.check_enabled(principal)
             raise MalformedId("The dataset id is no UUID in its hyphenated form.")
-        standing = self._records.standing(dataset_id, principal.user)
-        if standing.disabled:
+        standing = self._records.standing(dataset_id, holder_of(principal))
+        if standing.refused:
             raise BadCredential(DISABLED).about(dataset_id)
         if principal.kind is not None and principal.dataset_id != dataset_id:
             raise BadCredential("The token is for another dataset.").about(dataset_id)
@@ -154,8 +161,12 @@ class Gatekeeper:
         return Admitted(dataset, through, standing)
 
     def check_enabled(self, principal: Principal) -> None:
-        """Return when the user may use tokens at all; raises BadCredential for a disabled one."""
-        if principal.user is not None and self._records.is_disabled(principal.user):
+        """Return when the caller may use their token at all.
+
+        Raises BadCredential for a disabled user and for a token that is on record no longer.
+        """
+        holder = holder_of(principal)
+        if holder != NOBODY and self._records.is_refused(holder):
             raise BadCredential(DISABLED)
 
     def check_layer(self, principal: Principal, scope: str) -> None:

@@ -10,7 +10,7 @@ from gateway.catalogue.layers import LayerKind, LayerName, Outline, StoredSearch
 from gateway.catalogue.search import LIMIT_MOST, MOST_COUNTED, Box, Condition, Interval, Property, Search, Sort
 from gateway.colour.model import Stretch
 from gateway.errors import NotFound
-from gateway.gatekeeper import ADMIN, Action, roles_needed
+from gateway.gatekeeper import ADMIN, Action, holder_of, roles_needed
 from gateway.model import Dataset, Principal
 from gateway.records import Records
 from gateway.remembered import Remembered
@@ -121,7 +121,7 @@ class Members:
         return Found(datasets, MOST_COUNTED if page.matched is None else page.matched)
 
     def _may_download(self, dataset: Dataset, reader: Principal) -> bool:
-        standing = self._records.standing(dataset.id, reader.user)
+        standing = self._records.standing(dataset.id, holder_of(reader))
         known = standing.dataset
         return known is not None and roles_needed(known, reader, Action.DOWNLOAD, standing.grants) is not None
 
@@ -139,7 +139,7 @@ class Members:
         That is the finest one of each number of bands and type, and each whose range of values goes furthest. For a
         minute it stays the same, so that neighbouring tiles agree.
         """
-        key = layer.name, reader.user, reader.roles
+        key = layer.name, reader.user, reader.roles, reader.stored and reader.stored.target
         known = self._samples.get(key)
         if known is None:
             known = sampled(self._records.search(replace(layer.search, limit=SAMPLED), reader).datasets)

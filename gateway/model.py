@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +10,8 @@ from typing import Any, Protocol
 
 from gateway.dates import Dates
 from gateway.ids import time_ordered_id
+from gateway.principal import Principal as Principal  # noqa: PLC0414 - named to be found here
+from gateway.principal import TokenKind as TokenKind  # noqa: PLC0414
 from gateway.shell import command_line, words_of
 
 
@@ -238,30 +239,6 @@ class Dataset:
     def footprint(self) -> Mapping[str, Any] | None:
         """Return where it lies as a GeoJSON geometry, cut at the antimeridian; None where that is not known."""
         return self.raster.footprint if self.raster else None
-
-
-class TokenKind(StrEnum):
-    """The `typ` of a scoped token; a bearer token has neither."""
-
-    DOWNLOAD = "download"
-    TILES = "tiles"
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who asks: `user` is None for anonymous; for a scoped token `kind` is set and what it opens.
-
-    That is a dataset by its id, or a layer by its scope: `collection:<id>` or `search:<id>`.
-    `token_id` is the token's `jti`, where it has one; `expires` is its end in seconds since 1970, UTC.
-    """
-
-    user: str | None = None
-    roles: frozenset[str] = frozenset()
-    kind: TokenKind | None = None
-    dataset_id: str | None = None
-    token_id: str | None = None
-    expires: float = math.inf
-    layer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ from gateway.handlers.layerparts import LayerPartHandler, LayerPreviewHandler, L
 from gateway.handlers.layerpoints import LayerPointHandler
 from gateway.handlers.layertiles import LayerTileHandler
 from gateway.handlers.layertokens import LayerTokenHandler
+from gateway.handlers.links import LinkHandler, LinksHandler, LinkTokenHandler
 from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler
+from gateway.handlers.owntokens import OwnTokenHandler, OwnTokensHandler
 from gateway.handlers.pages import AssetHandler, ElsewhereHandler, ExamplesHandler, IconHandler, PageHandler
 from gateway.handlers.rasters import (
     InfoGeoJsonHandler,
@@ -78,6 +80,11 @@ API_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/colorMaps/{map}", ColormapsHandler),
     ("/auth/download-token/{id}", DownloadTokenHandler),
     ("/auth/tile-token/{id}", TileTokenHandler),
+    ("/auth/link-token", LinkTokenHandler),
+    ("/auth/tokens", OwnTokensHandler),
+    ("/auth/tokens/{stored}", OwnTokenHandler),
+    ("/links", LinksHandler),
+    ("/links/{stored}", LinkHandler),
     *(
         (f"{layer}{template}", handler)
         for layer in ("/collections/{collection}", "/searches/{search}")
@@ -114,7 +121,7 @@ ROOT_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
 FORMAT = r"(?:\.([a-z]{2,}[0-9]*))?"
 NUMBER = r"([-+0-9.eE]+?)"
 PARTS = {
-    "{collection}": "([^/]+)", "{search}": "([^/]+)", "{item}": "([^/]+)",
+    "{collection}": "([^/]+)", "{search}": "([^/]+)", "{item}": "([^/]+)", "{stored}": "([^/]+)",
     "{id}": "([^/]+)", "{asset}": "([A-Za-z0-9._/-]+)", "{example}": "([a-z.]+)", "{name}": "[^/]+",
     "{tms}": r"(\w+)", "{map}": r"(\w+)", "{tms?}": r"(?:(\w+)/)?", "{z}": "([0-9]{1,9})",
     "{x}": "([0-9]{1,9})", "{y}": "([0-9]{1,9})", "{@scale}": "(?:@([0-9]{1,3})x)?", "{.format}": FORMAT,

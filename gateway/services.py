@@ -24,6 +24,7 @@ from gateway.rates import RateLimits
 from gateway.records import Records, file_of
 from gateway.refusals import Refusals
 from gateway.settings import Settings
+from gateway.shown import ShownTokens
 from gateway.state import database_url, made_records, secret_keys
 from gateway.storage import OpenObject, Storage, open_storage
 from gateway.studio import Source, Studio
@@ -71,6 +72,7 @@ class Services:
     studio: Studio
     pictures: Pictures
     layers: Layers
+    shown: ShownTokens
     _closing: ExitStack
 
     @property
@@ -103,8 +105,8 @@ def open_services(
 ) -> Services:
     """Return the services of one process, which counts in the folder `shared` together with others.
 
-    `make_studio` says who draws its pictures, and at `recorder` listens who writes its audit; it does that itself
-    without. Raises SettingsError when the state folder or a key is unfit, RecordsUnavailable when the database is.
+    `make_studio` says who draws its pictures, at `recorder` listens who writes its audit: itself without. Raises
+    SettingsError for an unfit state folder or key, and RecordsUnavailable.
     """
     keys = HmacKeys(secret_keys(settings))
     with ExitStack() as stack:
@@ -122,16 +124,16 @@ def open_services(
         pools = {pool: kept(made) for pool, made in pools_of(settings.worker_threads)}
         # These are closed before the pools: their threads may wait for them.
         studio = kept((make_studio or local_studio)(settings, storages))
-        count, rules = metrics.validations.add, deep_rules(settings)
-        deep = kept(DeepJudgements(records, storages, pools[Pool.DEEP], rules, shared, count))
+        disk, count = pools[Pool.DISK].submit, metrics.validations.add
+        deep = kept(DeepJudgements(records, storages, pools[Pool.DEEP], deep_rules(settings), shared, count))
         pictures = kept(Pictures(studio, storages, settings.tile_cache_mb << 20))
         judge = counted(inspector(studio, settings.allow_missing_overviews), count)
         return Services(
             *(settings, metrics, rates, records, storages, audit, refusals, keys),
             kept(issuer) if (issuer := issuer_of(settings)) else None,
             *(policy_of(settings), Gatekeeper(records, storages, judge, deep.begin), Members(records)),
-            *(pools, studio),
-            *(pictures, Layers(pictures, pools[Pool.DISK].submit)),
+            *(pools, studio, pictures),
+            *(Layers(pictures, disk), ShownTokens(records.tokens, disk)),
             _closing=stack.pop_all(),
         )
     raise AssertionError("unreachable: ExitStack swallows nothing")

@@ -10,7 +10,7 @@ from gateway.catalogue.layers import StoredSearch
 from gateway.copying import contents, copy_records
 from gateway.errors import RecordsUnavailable, SettingsError
 from gateway.model import AuditRow, Grant, Level, RasterFacts
-from gateway.records import AuditQuery, Change, open_records, sqlite_url
+from gateway.records import AuditQuery, Change, Holder, open_records, sqlite_url
 from tests.postgres import DATABASES
 from tests.records.conftest import START, act, dataset, register
 
@@ -62,7 +62,7 @@ def test_all_is_there_once_and_the_copy_is_on_record(both):
     assert list(source.audit_rows(AuditQuery(action="catalogue.copied"))) == []
     # And it goes on from there.
     target.append_audit([AuditRow("download.cog")])
-    assert target.standing(dataset(1).id, "eve").disabled
+    assert target.standing(dataset(1).id, Holder("eve")).refused
 
 
 def test_a_copy_that_was_cut_off_goes_on(both, monkeypatch):

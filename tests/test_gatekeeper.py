@@ -33,17 +33,17 @@ class Shelf:
     def __init__(self, dataset):
         self.kept = dataset
         self.given = ()
-        self.disabled = set()
+        self.disabled, self.revoked = set(), set()
         self.rows = []
 
     def dataset(self, dataset_id):
         return self.kept if self.kept and self.kept.id == dataset_id else None
 
-    def standing(self, dataset_id, user):
-        return Standing(self.dataset(dataset_id), self.given, user in self.disabled)
+    def standing(self, dataset_id, holder):
+        return Standing(self.dataset(dataset_id), self.given, self.is_refused(holder))
 
-    def is_disabled(self, user):
-        return user in self.disabled
+    def is_refused(self, holder):
+        return holder.user in self.disabled or holder.token_id in self.revoked
 
     def judge_dataset(self, known, verdict, row):
         if not same_verdict(known, self.kept):

@@ -16,8 +16,8 @@ FLOORS = (
     ("routes",),
     ("handlers",),
     ("services",),
-    ("download", "deep", "members"),
-    ("gatekeeper", "ingest", "rechecking", "refusals", "state", "copying", "export"),
+    ("download", "deep", "issuing", "members"),
+    ("gatekeeper", "ingest", "rechecking", "refusals", "shown", "state", "copying", "export"),
     ("ingest_records", "ingest_known", "ingest_tasks"),
     ("ingest_options", "ingest_outcome", "judging", "inventory"),
     ("studio", "buckets"),
@@ -43,7 +43,7 @@ FLOORS = (
         "allocator",
     ),
     ("model", "errors"),
-    ("shell", "dates", "ids"),
+    ("shell", "dates", "ids", "principal"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -29,11 +29,13 @@ OPTIONAL: Mapping[str, tuple[str, str]] = {
     "{.format}": ("", ".{format}"),
     "{/size}": ("", "/{width}x{height}"),
 }
+OWN = "A token of one's own (cgw_...) as the password, of any user; it is taken as a bearer token too."
+LINKS = "The secret of a link to share (cgl_...)."
 TAGS = {
     "datasets": "What there is, and what the COG check says of it.",
     "downloads": "The file itself, on record before its first byte.",
     "maps": "Tiles, pictures and facts, with TiTiler's parameters.",
-    "tokens": "Tokens for clients that cannot send headers.",
+    "tokens": "Tokens for clients that cannot send headers or sign in, and links to share.",
     "stac": "Collections and items, as the STAC API has them.",
     "about": "The gateway itself.",
 }
@@ -58,6 +60,8 @@ def document(settings: Settings) -> dict[str, Any]:
             "schemas": dict(SCHEMAS),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "ownToken": {"type": "http", "scheme": "basic", "description": OWN},
+                "link": {"type": "apiKey", "in": "query", "name": "token", "description": LINKS},
                 "downloadToken": {"type": "apiKey", "in": "query", "name": "token"},
                 "tilesToken": {"type": "apiKey", "in": "query", "name": "token"},
             },
@@ -122,14 +126,18 @@ def security(rule: AccessRule, settings: Settings) -> list[dict[str, list[str]]]
     if not rule.checked:
         return []
     names = ["downloadToken" if kind is TokenKind.DOWNLOAD else "tilesToken" for kind in sorted(rule.tokens)]
-    taken: list[dict[str, list[str]]] = [{name: []} for name in ("bearer", *names)]
+    on_record = (*(("ownToken",) if rule.own else ()), *(("link",) if rule.links else ()))
+    taken: list[dict[str, list[str]]] = [{name: []} for name in ("bearer", *on_record, *names)]
     free = rule.anonymous is Anonymous.YES or (rule.anonymous is Anonymous.IF_OPEN and settings.open_downloads)
     return [*taken, {}] if free else taken
 
 
 def responses(path: str, verb: str, known: Operation, rule: AccessRule) -> dict[str, Any]:
     """Return what a verb may answer, by status."""
-    found = {str(status): _answer(path, verb, known, *answer) for status, answer in known.answers.items()}
+    # What makes something is POST, which answers nothing else then.
+    left_out = 201 if verb != "post" else 200 if 201 in known.answers else None
+    given = {status: answer for status, answer in known.answers.items() if status != left_out}
+    found = {str(status): _answer(path, verb, known, *answer) for status, answer in given.items()}
     errors = {*known.errors, *((401, 429, 503) if rule.checked else ()), *((404, 422) if "{id}" in path else ())}
     if re.search(r"\{(tms|asset|example|map|collection|search|item)\}", path):
         errors.add(404)

@@ -62,6 +62,15 @@ def plain(tag: str, name: str, *query: str, errors: tuple[int, ...] = ()) -> Ope
     return Operation(tag, {200: ("The document.", json(name))}, query, errors=errors)
 
 
+def on_record(listed: str, one: str, wish: str) -> Operation:
+    """Return the operation of tokens on record, which GET lists and POST makes."""
+    answers = {200: ("What is on record.", json(listed)), 201: ("The new one, with its secret.", json(one))}
+    return Operation("tokens", answers, errors=(400, 403, 404, 409, 429), body=json(wish))
+
+
+REVOKED = Operation("tokens", {204: ("It has ended.", None)}, errors=(403, 404))
+
+
 def stac(name: str, *query: str, kind: str = "application/json", body: str | None = None) -> Operation:
     """Return the operation of a document of STAC."""
     answers = {200: ("The document.", json(name, kind)), **NOT_MODIFIED}

@@ -13,12 +13,14 @@ from gateway.apidocs.operation import (
     HTML,
     NOT_MODIFIED,
     PICTURE,
+    REVOKED,
     TOLD,
     VALUES,
     Operation,
     drawn,
     fact,
     json,
+    on_record,
     plain,
     stac,
 )  # fmt: skip
@@ -27,7 +29,9 @@ from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
+from gateway.handlers.links import LinkHandler, LinksHandler, LinkTokenHandler
 from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler
+from gateway.handlers.owntokens import OwnTokenHandler, OwnTokensHandler
 from gateway.handlers.pages import AssetHandler, ExamplesHandler, IconHandler, PageHandler
 from gateway.handlers.rasters import (
     InfoGeoJsonHandler,
@@ -120,6 +124,11 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     ),
     DownloadTokenHandler: Operation("tokens", {200: ("The token.", json("Token"))}, errors=(403, 429)),
     TileTokenHandler: Operation("tokens", {200: ("The token.", json("TileToken"))}, errors=(429,)),
+    LinkTokenHandler: Operation("tokens", {200: ("The token.", json("LinkToken"))}, errors=(404, 429)),
+    OwnTokensHandler: on_record("OwnTokens", "NewOwnToken", "OwnTokenWish"),
+    OwnTokenHandler: REVOKED,
+    LinksHandler: on_record("Links", "NewLink", "LinkWish"),
+    LinkHandler: REVOKED,
     LandingHandler: stac("StacCatalog"),
     ConformanceHandler: stac("StacConformance"),
     QueryablesHandler: stac("StacQueryables", kind="application/schema+json"),

@@ -60,6 +60,7 @@ PATH: Mapping[str, tuple[str, Schema]] = {
     "maxy": ("Greatest y in coord_crs.", {"type": "number"}),
     "example": ("A page of the examples, or a file of one.", {"type": "string", "examples": ["leaflet.html"]}),
     "collection": ("Id of a collection.", TEXT),
+    "stored": ("Id of a token on record.", {"type": "string", "format": "uuid"}),
     "search": ("Id of a stored search.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}),
     "item": ("Id of an item: that of its dataset.", TEXT),
     "asset": ("Path of a file of the viewer.", TEXT),

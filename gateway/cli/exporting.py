@@ -24,7 +24,7 @@ from gateway.export.pages import pages
 from gateway.export.places import written_whole
 from gateway.export.static import StaticCatalogue, is_export
 from gateway.model import AuditRow, Principal, Scale
-from gateway.records import Records
+from gateway.records import Holder, Records
 from gateway.settings import Settings
 from gateway.stac.items import item_of
 from gateway.stac.site import Site
@@ -123,7 +123,7 @@ def site_of(settings: Settings) -> Site:
 
 def require_seen(records: Records, collection_id: str, reader: Principal | None) -> SeenCollection:
     """Return the collection as the reader sees it; raises NoSuch."""
-    if reader is not None and reader.user is not None and records.is_disabled(reader.user):
+    if reader is not None and reader.user is not None and records.is_refused(Holder(reader.user)):
         raise NoSuch(f"{reader.user} is disabled, and sees nothing")
     found = records.collection(collection_id, reader)
     if found is None:

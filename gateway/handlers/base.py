@@ -17,9 +17,9 @@ from tornado.web import Application, HTTPError, RequestHandler
 
 from gateway.errors import (
     BadCredential,
+    CredentialPending,
     GatewayError,
     IssuerUnavailable,
-    KeysPending,
     MethodNotAllowed,
     TooManyRequests,
     Unavailable,
@@ -102,7 +102,7 @@ class BaseHandler(RequestHandler):
     def prepare(self) -> Awaitable[None] | None:
         """Learn who asks, before anything else is looked at; raises BadCredential.
 
-        An awaitable is returned only where the issuer's keys must be fetched first.
+        An awaitable is returned only where the issuer's keys, or a token on record, must be fetched first.
         """
         verb = getattr(self, str(self.request.method).lower())
         if verb == self._unimplemented_method:
@@ -110,7 +110,7 @@ class BaseHandler(RequestHandler):
         rule = self.rule_of(verb)
         try:
             self.principal = principal_of(self.credential, rule, self.services, time.time())
-        except KeysPending as pending:
+        except CredentialPending as pending:
             return self._prepare_after(pending.fetch, rule)
         return None
 
@@ -294,4 +294,4 @@ def log_request(handler: BaseHandler) -> None:
     seconds = time.monotonic() - handler.trace.began
     route = handler.application.settings["templates"].get(type(handler), "unknown")
     handler.services.metrics.answered(handler.request.method, route, handler.get_status(), seconds)
-    handler.trace.log(handler.get_status(), handler.bytes_sent, handler.principal.user)
+    handler.trace.log(handler.get_status(), handler.bytes_sent, handler.principal.person)

@@ -18,6 +18,7 @@ from gateway.audit import LoopAuditLog
 from gateway.download import LargeBody, Redirected, SmallBody
 from gateway.errors import RecordsUnavailable
 from gateway.handlers.connections import ClientConnection
+from gateway.handlers.linkuse import use_of, used
 from gateway.handlers.results import ThreadResults
 from gateway.handlers.streaming import Aborted
 from gateway.handlers.trace import Trace
@@ -98,13 +99,24 @@ class Delivery:
     async def __aenter__(self) -> Self:
         """Return when the row of the grant is durable.
 
-        Raises RecordsUnavailable, and Unavailable where too many answers wait for their readers; then nothing may be
-        sent.
+        Raises RecordsUnavailable, Unavailable where too many answers wait for their readers, and BadCredential for a
+        link that is used up; then nothing may be sent.
         """
         with self._connection.room.keep(self._granted.in_memory_bytes):
-            await on_record(self._services, self._results, self._row(self._granted.action, self._granted.detail))
+            await self._record(self._row(self._granted.action, self._granted.detail))
         self._before = self._connection.written_bytes
         return self
+
+    async def _record(self, row: AuditRow) -> None:
+        """Return when the row is durable, and the use counted of a link that was shown; raises BadCredential, too."""
+        stored = self._principal.stored
+        if stored is None or not self._principal.shows_link:
+            await on_record(self._services, self._results, row)
+            return
+        granted = self._granted
+        in_part = granted.status == 206 or (granted.status == 302 and granted.range_header is not None)
+        use = use_of(self._trace, stored.id, row.dataset_id, joins=in_part)
+        await used(self._services, self._results, use, row)
 
     async def send_at_once(self, write: Callable[[], Awaitable[None]], body_bytes: int) -> None:
         """Let `write` send the answer whose last `body_bytes` bytes are its body; returns when the kernel has it."""

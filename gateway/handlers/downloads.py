@@ -10,14 +10,16 @@ from http import HTTPStatus
 from typing import Any, ParamSpec, TypeVar
 
 from gateway.download import Answer, DownloadRequest, LargeBody, Redirected, SmallBody, prepare
-from gateway.errors import GatewayError
+from gateway.errors import BadCredential, GatewayError
 from gateway.files import FileSource
 from gateway.handlers.access import DOWNLOAD, access
 from gateway.handlers.audited import AuditedHandler
 from gateway.handlers.delivery import Delivery, granted_file
+from gateway.handlers.linkuse import USED_UP, use_of
 from gateway.handlers.relay import StoreTransfer
 from gateway.handlers.streaming import FileTransfer
 from gateway.handlers.trace import Trace
+from gateway.ids import dataset_uuid
 from gateway.model import Principal
 from gateway.pools import Pool
 from gateway.ranges import conditions_of
@@ -59,6 +61,7 @@ class DownloadHandler(AuditedHandler):
     @access(DOWNLOAD)
     async def get(self, dataset_id: str) -> None:
         """Send the file, a range of it, or the way to it; every answer with bytes is on record before."""
+        await self.require_use(dataset_id)
         request = self.asked(dataset_id, with_body=True)
         answer: Answer = await self.decisions.made(dataset_id, partial(prepare, self.services.gatekeeper, request))
         if isinstance(answer, LargeBody):
@@ -74,9 +77,18 @@ class DownloadHandler(AuditedHandler):
     @access(DOWNLOAD)
     async def head(self, dataset_id: str) -> None:
         """Answer with the headers of the whole file; nothing is transferred and nothing recorded."""
+        await self.require_use(dataset_id)
         request = self.asked(dataset_id, with_body=False)
         answer: Answer = await self.decisions.made(dataset_id, partial(prepare, self.services.gatekeeper, request))
         self.begin(answer.status, answer.headers)
+
+    async def require_use(self, dataset_id: str) -> None:
+        """Return unless a link is shown that gives no use any more; nothing is counted. Raises BadCredential."""
+        stored = self.principal.stored
+        if stored is not None and self.principal.shows_link:
+            use = use_of(self.trace, stored.id, dataset_uuid(dataset_id), joins=True)
+            if not await self.in_thread(self.services.records.tokens.may_use, use):
+                raise BadCredential(USED_UP)
 
     def asked(self, dataset_id: str, *, with_body: bool) -> DownloadRequest:
         """Return what the request asks for; repeated lines of a list field were joined by Tornado."""

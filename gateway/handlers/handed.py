@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from gateway.catalogue.layers import LayerName
 from gateway.handlers.audited import AuditedHandler
 from gateway.model import Dataset, Principal, TokenKind, utc_text
-from gateway.tokens import mint_scoped
+from gateway.tokens import mint_scoped, within
 
 REMEMBERED = 4096
 
@@ -56,11 +56,13 @@ class HandingHandler(AuditedHandler):
             return self.credential.tokens[0]
         policy, handed = self.services.policy, self.application.settings["handed_out"]
         began = policy.step_begin(time.time())
-        lifetime_seconds = policy.longest_seconds(TokenKind.TILES)
-        holder = Principal(user=self.principal.user, roles=through_roles)
+        stored = self.principal.stored
+        holder = Principal(user=self.principal.user, roles=through_roles, stored=stored)
+        lifetime_seconds = within(holder, policy.longest_seconds(TokenKind.TILES), began)
+        via = stored and stored.id
         # No two of these texts are alike that should differ: a name may hold any character.
         scope = opens if isinstance(opens, str) else opens.scope
-        name = json.dumps([scope, holder.user, sorted(holder.roles), began, lifetime_seconds])
+        name = json.dumps([scope, holder.user, sorted(holder.roles), began, lifetime_seconds, via])
         token, token_id = mint_scoped(
             self.services.keys, TokenKind.TILES, opens, holder, lifetime_seconds, began,
             token_id=str(uuid.uuid5(uuid.NAMESPACE_OID, name)),
@@ -86,7 +88,7 @@ class HandingHandler(AuditedHandler):
         if await self.in_thread(self.services.records.holds, row):
             return
         if not self.counted:
-            await self.spend_shared("mint", self.principal.user)
+            await self.spend_shared("mint", self.principal.person)
             self.counted = True
         await self.on_record(row)
         self.services.metrics.tokens.add(TokenKind.TILES)

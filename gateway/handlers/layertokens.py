@@ -10,7 +10,7 @@ from gateway.handlers.layers import LayerHandler
 from gateway.handlers.tiles import DEFAULT_GRID
 from gateway.members import Layer
 from gateway.model import Principal, TokenKind
-from gateway.tokens import mint_scoped
+from gateway.tokens import mint_scoped, within
 
 
 class LayerTokenHandler(LayerHandler):
@@ -19,13 +19,13 @@ class LayerTokenHandler(LayerHandler):
     @access(CALLER)
     async def post(self, layer_id: str) -> None:
         """Send token, lifetime in seconds, and the URLs that the token opens; the minting is on record before."""
-        await self.spend_shared("mint", self.principal.user)
+        await self.spend_shared("mint", self.principal.person)
         layer = await self.layer(layer_id)
         members = self.services.members
         await self.searched(members.require_seen, layer, self.principal)
         roles = await self.searched(members.roles_of, layer, self.principal)
-        lifetime_seconds = self.services.policy.lifetimes[TokenKind.TILES]
-        holder = Principal(user=self.principal.user, roles=roles)
+        holder = Principal(self.principal.user, roles, stored=self.principal.stored)
+        lifetime_seconds = within(holder, self.services.policy.lifetimes[TokenKind.TILES], time.time())
         token, token_id = mint_scoped(
             self.services.keys, TokenKind.TILES, layer.name, holder, lifetime_seconds, time.time()
         )

@@ -58,7 +58,7 @@ class SearchesHandler(SearchHandler):
     async def post(self) -> None:
         """Store a search with `title` and `style`; the same one has the same id. Send `id` and `links`."""
         search = self.asked()
-        await self.spend_shared("mint", self.principal.user)
+        await self.spend_shared("mint", self.principal.person)
         detail = {"id": search.id, "title": search.title, "search": dict(search.body), "style": dict(search.style)}
         row = self.row("search.stored", detail=detail)
 

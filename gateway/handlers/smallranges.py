@@ -213,7 +213,7 @@ class SmallRangeRequest(HTTPMessageDelegate):
         finally:
             load.requests -= 1
         services.metrics.answered("GET", ROUTE, answer.status, time.monotonic() - trace.began)
-        trace.log(answer.status, delivery.sent, principal.user)
+        trace.log(answer.status, delivery.sent, principal.person)
 
     def _head(self, answer: SmallBody, request_id: str) -> bytes:
         """Return the head of the answer, in the form of RFC 9112 section 2.1."""

@@ -76,7 +76,7 @@ class MapHandler(ValuesHandler):
 
     def spend(self, cost: int) -> None:
         """Count what an answer costs; raises TooManyRequests."""
-        self.services.rates.spend("tile", self.principal.user, self.client_ip, cost)
+        self.services.rates.spend("tile", self.principal.person, self.client_ip, cost)
 
     async def drawn(self, dataset: Dataset, make: Callable[[Source], Task[T]], most_bytes: int = 0) -> T:
         """Return what the task comes to; raises Unavailable when too much waits, for a painter or for a reader.

@@ -11,7 +11,7 @@ from gateway.handlers.access import CALLER, access
 from gateway.handlers.audited import AuditedHandler
 from gateway.handlers.tiles import DEFAULT_GRID
 from gateway.model import Principal, TokenKind
-from gateway.tokens import mint_scoped
+from gateway.tokens import mint_scoped, within
 
 
 class TokenHandler(AuditedHandler):
@@ -24,9 +24,9 @@ class TokenHandler(AuditedHandler):
     @access(CALLER)
     async def post(self, dataset_id: str) -> None:
         """Send token, lifetime in seconds, and the URL that the token opens; the minting is on record before."""
-        await self.spend_shared("mint", self.principal.user)
+        await self.spend_shared("mint", self.principal.person)
         admitted = await self.admitted(dataset_id)
-        lifetime_seconds = self.services.policy.lifetimes[self.kind]
+        lifetime_seconds = within(self.principal, self.services.policy.lifetimes[self.kind], time.time())
         token, token_id = self.mint(admitted, lifetime_seconds)
         await self.on_record(
             self.row(
@@ -56,7 +56,7 @@ class TokenHandler(AuditedHandler):
 
     def mint(self, admitted: Admitted, lifetime_seconds: int) -> tuple[str, str]:
         """Return token and token id; of the caller's roles only those go in that the right came through."""
-        holder = Principal(user=self.principal.user, roles=admitted.through_roles)
+        holder = Principal(self.principal.user, admitted.through_roles, stored=self.principal.stored)
         dataset_id = admitted.dataset.id
         return mint_scoped(self.services.keys, self.kind, dataset_id, holder, lifetime_seconds, time.time())
 

@@ -52,13 +52,19 @@ class Trace:
         )
 
     def row(self, action: str, principal: Principal, **facts: Any) -> AuditRow:
-        """Return an audit row with what is known of the request; tokens are named by their id alone."""
+        """Return an audit row with what is known of the request; tokens are named by their id alone.
+
+        `through` is the token on record by which the one that is named came about.
+        """
+        stored = principal.stored
+        if stored is not None and facts.get("token_id", principal.token_id) != stored.id:
+            facts["detail"] = {**facts.get("detail", {}), "through": stored.id}
         if self.client_request_id is not None:
             facts["detail"] = {**facts.get("detail", {}), "client_request_id": self.client_request_id}
         return AuditRow(
             action,
             **{
-                "user_id": principal.user,
+                "user_id": principal.person,
                 "token_id": principal.token_id,
                 "request_id": self.request_id,
                 "ip": self.ip,

@@ -10,8 +10,8 @@ from types import ModuleType
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from gateway.errors import SettingsError
+from gateway.records.actions import ACTIONS
 from gateway.records.base import (
-    ACTIONS,
     LEAST_MONTHS_AHEAD,
     SORTINGS,
     Archived,
@@ -19,17 +19,15 @@ from gateway.records.base import (
     DatasetPage,
     DatasetQuery,
     DownloadSummary,
-    NotRemembered,
     Records,
-    Remembering,
-    Revision,
-    Standing,
     StoredAuditRow,
     UserState,
 )
 from gateway.records.changes import Change, Verdict
 from gateway.records.rows import collection_row, dataset_row, search_row, values_of
 from gateway.records.sqlite import old_library, open_sqlite
+from gateway.records.standing import NOBODY, Holder, NotRemembered, Remembering, Revision, Standing
+from gateway.records.tokens import LinkUse, TokenQuery, token_row
 
 SQLITE = "sqlite:///"
 
@@ -115,6 +113,7 @@ __all__ = [
     "ACTIONS",
     "BACKENDS",
     "LEAST_MONTHS_AHEAD",
+    "NOBODY",
     "SORTINGS",
     "Archived",
     "AuditQuery",
@@ -122,12 +121,15 @@ __all__ = [
     "DatasetPage",
     "DatasetQuery",
     "DownloadSummary",
+    "Holder",
+    "LinkUse",
     "NotRemembered",
     "Records",
     "Remembering",
     "Revision",
     "Standing",
     "StoredAuditRow",
+    "TokenQuery",
     "UserState",
     "Verdict",
     "collection_row",
@@ -140,5 +142,6 @@ __all__ = [
     "open_sqlite",
     "search_row",
     "sqlite_url",
+    "token_row",
     "values_of",
 ]

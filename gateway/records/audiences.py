@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.model import Principal
+from gateway.principal import Target
 
 ADMIN = "admin"
 EVERYBODY, SIGNED_IN = "public", "internal"
@@ -15,6 +16,16 @@ SHARED = frozenset(ALL)
 def sees_all(reader: Principal | None) -> bool:
     """Return whether a reader sees every dataset: an administrator, and None, the operator."""
     return reader is None or (reader.user is not None and ADMIN in reader.roles)
+
+
+def target_of(reader: Principal | None) -> Target:
+    """Return what a reader's token on record is for, everything without one."""
+    return Target() if reader is None or reader.stored is None else reader.stored.target
+
+
+def sees_empty(reader: Principal | None) -> bool:
+    """Return whether a reader sees collections without a dataset: who sees every dataset, wherever it is."""
+    return sees_all(reader) and target_of(reader) == Target()
 
 
 def audiences_of(reader: Principal | None) -> tuple[str, ...]:

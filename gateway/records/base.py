@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,16 +12,9 @@ from gateway.catalogue.search import Interval
 from gateway.model import AuditRow, Dataset, Grant, Principal, Scale
 from gateway.records.archive import ArchiveRecords
 from gateway.records.changes import NO_CHANGE, Change, Verdict
+from gateway.records.standing import Holder, Remembering, Standing
+from gateway.records.tokens import TokenRecords
 
-# Numbers that tell one state of a dataset, its grants and the users from every other one.
-Revision = tuple[int | None, ...]
-# What audit rows tell of.
-ACTIONS = (
-    "download.cog", "download.part", "download.finished", "download.refused", "token.minted", "dataset.ingested",
-    "dataset.refused", "dataset.judged", "dataset.located", "dataset.updated", "dataset.removed", "grant.added",
-    "grant.removed", "user.disabled", "user.enabled", "collection.created", "collection.updated",
-    "collection.removed", "collection.exported", "search.stored", "catalogue.copied", "audit.pruned",
-)  # fmt: skip
 # With fewer months of room for audit rows ahead than these somebody has to look.
 LEAST_MONTHS_AHEAD = 2
 # By these a listing is sorted; a minus turns the order around.
@@ -121,32 +112,6 @@ class DownloadSummary:
     aborted: int
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What decides whether a user may have a dataset; `dataset` is None for an unknown id."""
-
-    dataset: Dataset | None
-    grants: tuple[Grant, ...]
-    disabled: bool
-
-
-class NotRemembered(Exception):
-    """What was asked for has to be read from the database, by whoever may wait for it."""
-
-
-class Remembering(Protocol):
-    """The standings that a process remembers of a database in a network."""
-
-    def revisions(self, dataset_ids: Sequence[str]) -> Future[Mapping[str, Revision]]:
-        """Return a future of the datasets' revisions, read after this call; it may fail with RecordsUnavailable."""
-
-    def as_of(self, dataset_id: str, revision: Revision) -> AbstractContextManager[None]:
-        """Return a context within which, in this thread, `standing` of the dataset answers from memory alone.
-
-        It is as of that revision, and raises NotRemembered where another one is remembered.
-        """
-
-
 class Records(ArchiveRecords, Protocol):
     """A database of datasets, people and audit rows; every method may be called from any thread.
 
@@ -158,8 +123,8 @@ class Records(ArchiveRecords, Protocol):
     def dataset(self, dataset_id: str) -> Dataset | None:
         """Return the dataset with this id, or None."""
 
-    def standing(self, dataset_id: str, user: str | None) -> Standing:
-        """Return the dataset, its grants, and whether the user is disabled, as they are now; quick."""
+    def standing(self, dataset_id: str, holder: Holder) -> Standing:
+        """Return the dataset, its grants, and whether the holder is refused, as they are now; quick."""
 
     @property
     def remembering(self) -> Remembering | None:
@@ -234,8 +199,12 @@ class Records(ArchiveRecords, Protocol):
     ) -> Grant | None:
         """Return the grant that is gone now, None where there was none. Raises BadParameter as `add_grant` does."""
 
-    def is_disabled(self, user: str) -> bool:
-        """Return whether the user's tokens are refused."""
+    @property
+    def tokens(self) -> TokenRecords:
+        """Return the tokens on record."""
+
+    def is_refused(self, holder: Holder) -> bool:
+        """Return whether the user's tokens are refused, or the token on record is there no longer."""
 
     def set_disabled(self, user: str, disabled: bool, row: AuditRow) -> None:
         """Store whether the user's tokens are refused."""

@@ -121,6 +121,8 @@ class Settings(BaseSettings):
     )
     download_token_seconds: int = Field(120, ge=1, le=3600, description="Life of a download token.")
     tile_token_seconds: int = Field(3600, ge=1, le=86400, description="Life of a tile token.")
+    own_token_days: int = Field(365, ge=1, le=3650, description="Longest life of a user's own token, in days.")
+    link_days: int = Field(365, ge=1, le=3650, description="Longest life of a link to share, in days.")
     presign_seconds: int = Field(
         3600, ge=1, le=604_800, description="Life of a presigned URL; temporary credentials may make it shorter."
     )

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from gateway.colour.model import Encoded, Style, TileFormat
 from gateway.errors import GatewayError, StorageUnavailable, VersionChanged
-from gateway.files import FileSource
+from gateway.files import FileSource, most_files
 from gateway.ground.address import TileAddress
 from gateway.model import Dataset
 from gateway.storage import Storage
@@ -23,8 +23,8 @@ from gateway.tiles.stored import StoredTiles, plain
 
 T = TypeVar("T")
 
-# Open files of datasets, each with what is known of its stored blocks.
-OPEN_FILES = 128
+# Open files of datasets, each with what is known of its stored blocks; and one part of so many of all open files.
+OPEN_FILES, PART = 512, 8
 
 
 class _Known:
@@ -42,6 +42,7 @@ class Pictures:
         self.studio = studio
         self._storages = storages
         self.cache = TileCache(cache_bytes)
+        self._most_files = most_files(OPEN_FILES, PART)
         self._gate = threading.Lock()
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
 
@@ -139,7 +140,7 @@ class Pictures:
             surplus = [opened] if key in self._known else []
             self._known.setdefault(key, _Known(opened))
             self._known.move_to_end(key)
-            surplus += [self._known.popitem(last=False)[1].file for _ in range(len(self._known) - OPEN_FILES)]
+            surplus += [self._known.popitem(last=False)[1].file for _ in range(len(self._known) - self._most_files)]
             # Not later: whoever borrows one has the number of an open file.
             for file in surplus:
                 file.close()

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from gateway.errors import CannotBeDrawn, GatewayError, ObjectMissing, Unavailable, VersionChanged
-from gateway.files import FileSource
+from gateway.files import FileSource, most_files
 from gateway.model import Dataset
 from gateway.studio.pictures import Pictures
 from gateway.studio.tally import SET_ASIDE_SECONDS, OneOfSeveral, SetAside
@@ -31,7 +31,7 @@ Run = Callable[[Callable[[], None]], Future[None]]
 # So many files are sent at first where the first ones may be enough.
 GROUP = 8
 # Files of all tasks that are under way, and tasks that wait for room for theirs.
-MOST_FILES, MOST_WAITING = 512, 64
+MOST_FILES, MOST_WAITING, PART = 512, 64, 8
 # A file that is closed again before it was sent is opened so often.
 TRIES = 3
 TOGETHER = "These files together have ended what draws them; ask for fewer (limit_assets)."
@@ -89,7 +89,7 @@ class Rounds:
 
     def __init__(self, pictures: Pictures, run: Run) -> None:
         self.pictures, self.run = pictures, run
-        self.room = Room(MOST_FILES, MOST_WAITING)
+        self.room = Room(most_files(MOST_FILES, PART), MOST_WAITING)
         self._suspected: set[str] = set()
         self._hopeless: dict[bytes, float] = {}
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import StorageUnavailable, Unavailable
+from gateway.files import most_files
 from gateway.reading.blockmemory import BlockMemory
 from gateway.reading.foreign import Translated, forget_errors
 from gateway.reading.handles import Version
@@ -20,8 +21,8 @@ from gateway.studio.works import work_of
 from gateway.tiles.engine import TileEngine
 from gateway.tiles.loading import load_rio_tiler
 
-# Each keeps a descriptor and some handles of GDAL.
-OPEN_RASTERS = 64
+# Each keeps a descriptor and some handles of GDAL, about 50 kB; pictures of many files come back to the same ones.
+OPEN_RASTERS = 512
 
 
 class ReceivedFile(LocalObject):
@@ -55,7 +56,9 @@ class Worker:
         self._far = far
         self._received = threading.local()
         cache_bytes = limits.gdal_cache_mb << 20
-        self._engine = TileEngine(self._opened, handles=OPEN_RASTERS, cache_bytes=cache_bytes, memory=memory)
+        self._engine = TileEngine(
+            self._opened, handles=most_files(OPEN_RASTERS, 2), cache_bytes=cache_bytes, memory=memory
+        )
 
     def do(self, task: Task[Any], fds: Sequence[int]) -> Any:
         """Return what a task comes to; its descriptors are closed or kept from now on.

@@ -1,19 +1,40 @@
-"""Tokens: JSON Web Tokens minted and verified (RFC 7519), and the keys that vouch for them."""
+"""Tokens: JSON Web Tokens minted and verified (RFC 7519), the keys that vouch for them, and random ones."""
 
-from gateway.tokens.claims import NAMES, TokenPolicy, is_name, mint_bearer, mint_scoped, verify_bearer, verify_scoped
+from gateway.tokens.claims import (
+    LINK_PREFIX,
+    NAMES,
+    TokenPolicy,
+    is_name,
+    mint_bearer,
+    mint_of_link,
+    mint_scoped,
+    verify_bearer,
+    verify_of_link,
+    verify_scoped,
+    within,
+)
 from gateway.tokens.issuer import IssuerKeys, fetcher
 from gateway.tokens.keys import HmacKeys, KeySet
+from gateway.tokens.opaque import hash_of, is_opaque, kind_of, new_secret
 
 __all__ = [
+    "LINK_PREFIX",
     "NAMES",
     "HmacKeys",
     "IssuerKeys",
     "KeySet",
     "TokenPolicy",
     "fetcher",
+    "hash_of",
     "is_name",
+    "is_opaque",
+    "kind_of",
     "mint_bearer",
+    "mint_of_link",
     "mint_scoped",
+    "new_secret",
     "verify_bearer",
+    "verify_of_link",
     "verify_scoped",
+    "within",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from gateway.catalogue.layers import LayerName, layer_of_scope
 from gateway.errors import BadParameter
 from gateway.ids import dataset_uuid
 from gateway.model import Principal, TokenKind
+from gateway.principal import StoredToken
 from gateway.tokens.keys import HmacKeys, KeySet, refuse
 
 log = logging.getLogger("gateway")
@@ -34,6 +35,15 @@ STEP_SECONDS = 900
 # The last second of the year 9999, the end of what datetime and most databases can hold.
 LAST_MOMENT = 253_402_300_799
 SCOPE_PREFIX = "dataset:"
+# The `typ` of what a link is exchanged for, and what stands before such a token: it is no bearer of anybody.
+OF_LINK, LINK_PREFIX = "link", "cgs_"
+# Finds a token on record by its id; raises BadCredential.
+OnRecord = Callable[[str], StoredToken]
+
+
+def nothing_on_record(token_id: str) -> StoredToken:
+    """Raise BadCredential: there is no token on record."""
+    refuse("The token is not accepted.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +104,48 @@ def mint_scoped(  # noqa: PLR0913 - the claims of a token
 ) -> tuple[str, str]:
     """Return a token for a dataset, by its id, or a layer, and its `jti`; anonymous callers have no claim `sub`.
 
-    All of `principal.roles` go into the token: the caller passes only those that the right came through.
+    All of `principal.roles` go into the token: the caller passes only those that the right came through. A token on
+    record through which it comes about is named in it (`via`), and dies with it; so is its end the latest one.
     """
     claims: dict[str, Any] = {
         "typ": kind.value,
         "scope": opens.scope if isinstance(opens, LayerName) else SCOPE_PREFIX + opens,
         "jti": token_id or str(uuid.uuid4()),
     }
-    claims |= _times(lifetime_seconds, now)
-    if principal.user is not None:
-        claims["sub"] = principal.user
+    claims |= _times(within(principal, lifetime_seconds, now), now)
+    if principal.person is not None:
+        claims["sub"] = principal.person
+    if principal.stored is not None:
+        claims["via"] = principal.stored.id
     if principal.roles:
         claims["roles"] = sorted(principal.roles)
     return keys.sign(claims), claims["jti"]
+
+
+def within(principal: Principal, lifetime_seconds: int, now: float) -> int:
+    """Return the life of a token that comes about through another one: not beyond the end of one on record."""
+    if principal.stored is None:
+        return lifetime_seconds
+    return min(lifetime_seconds, int(principal.stored.expires_at.timestamp()) - int(now))
+
+
+def mint_of_link(keys: HmacKeys, link: StoredToken, lifetime_seconds: int, now: float) -> tuple[str, str]:
+    """Return what a link is exchanged for, with which its holder asks like a user who is signed in, and its `jti`."""
+    token_id = str(uuid.uuid4())
+    life = within(Principal(stored=link), lifetime_seconds, now)
+    return LINK_PREFIX + keys.sign({"typ": OF_LINK, "via": link.id, "jti": token_id, **_times(life, now)}), token_id
+
+
+def verify_of_link(token: str, keys: HmacKeys, policy: TokenPolicy, now: float, on_record: OnRecord) -> Principal:
+    """Return who holds what `mint_of_link` made. Raises BadCredential, and what `on_record` raises."""
+    claims = keys.verify(token.removeprefix(LINK_PREFIX))
+    if claims.get("typ") != OF_LINK:
+        refuse("This kind of token is not accepted here.")
+    issued, expires = _check_times(claims, now)
+    if not 0 < expires - issued <= policy.lifetimes[TokenKind.TILES]:
+        refuse("The token was issued for too long.")
+    stored = on_record(_name(claims, "via"))
+    return Principal(stored.owner, stored.roles, token_id=_name(claims, "jti"), expires=expires, stored=stored)
 
 
 def verify_bearer(token: str, keys: KeySet, policy: TokenPolicy, now: float) -> Principal:
@@ -117,7 +156,7 @@ def verify_bearer(token: str, keys: KeySet, policy: TokenPolicy, now: float) -> 
     """
     claims = keys.verify(token)
     kind = claims.get("typ", "")
-    if not isinstance(kind, str) or kind.casefold() in set(TokenKind):
+    if not isinstance(kind, str) or kind.casefold() in {*TokenKind, OF_LINK}:
         refuse("This kind of token is no bearer token.")
     _, expires = _check_times(claims, now)
     if policy.issuer is not None:
@@ -130,8 +169,12 @@ def verify_bearer(token: str, keys: KeySet, policy: TokenPolicy, now: float) -> 
     )
 
 
-def verify_scoped(token: str, keys: HmacKeys, policy: TokenPolicy, now: float) -> Principal:
-    """Return who holds the scoped token `token`, with its kind, what it opens and its id. Raises BadCredential.
+def verify_scoped(
+    token: str, keys: HmacKeys, policy: TokenPolicy, now: float, on_record: OnRecord = nothing_on_record
+) -> Principal:
+    """Return who holds the scoped token `token`, with its kind, what it opens and its id.
+
+    Raises BadCredential, and what `on_record` raises for the token through which it came about.
 
     Required are `typ`, `scope`, `iat`, `exp` and `jti`; without `sub` the holder is anonymous. The life is
     judged here too: a rightly signed token that was given a longer one than the policy's is refused.
@@ -142,14 +185,18 @@ def verify_scoped(token: str, keys: HmacKeys, policy: TokenPolicy, now: float) -
     if not 0 < expires - issued <= policy.longest_seconds(kind):
         refuse("The token was issued for too long.")
     dataset_id, layer = _scope(claims, kind)
+    stored = on_record(_name(claims, "via")) if "via" in claims else None
+    # One that came about through a link names nobody: whose rights it has, the link says.
+    owner = stored.owner if stored is not None else None
     return Principal(
-        user=_name(claims, "sub") if "sub" in claims else None,
+        user=_name(claims, "sub") if "sub" in claims else owner,
         roles=_roles(claims, "roles"),
         kind=kind,
         dataset_id=dataset_id,
         layer=layer,
         token_id=_name(claims, "jti"),
         expires=expires,
+        stored=stored,
     )
 
 

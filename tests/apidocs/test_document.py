@@ -86,11 +86,16 @@ def test_no_definition_is_idle(described):
 def test_what_needs_a_credential_says_so(described):
     told = {(path, verb): operation for path, verb, operation in operations(described)}
     download = told["/api/datasets/{id}/download/cog", "get"]
-    assert download["security"] == [{"bearer": []}, {"downloadToken": []}]
+    assert download["security"] == [{"bearer": []}, {"ownToken": []}, {"link": []}, {"downloadToken": []}]
     assert "401" in download["responses"]
     assert {} in told["/api/datasets/{id}/info", "get"]["security"]
     preview = told["/api/datasets/{id}/preview.{format}", "get"]
-    assert preview["security"] == [{"bearer": []}, {"downloadToken": []}, {"tilesToken": []}, {}]
+    assert preview["security"] == [{"bearer": []}, {"ownToken": []}, {"downloadToken": []}, {"tilesToken": []}, {}]
+    tokens = told["/api/auth/tokens", "post"]
+    assert tokens["security"] == [{"bearer": []}]
+    assert {"201", "409"} <= set(tokens["responses"])
+    assert "200" not in tokens["responses"]
+    assert "201" not in told["/api/auth/tokens", "get"]["responses"]
     assert {"401", "403"} <= set(preview["responses"])
     assert told["/livez", "get"]["security"] == []
     opened = document(Settings(open_downloads=True, _env_file=None))
@@ -112,7 +117,7 @@ class Recording(dict):
 FILLED = {
     "z": "0", "x": "0", "y": "0", "scale": "1", "format": "png", "width": "20", "height": "20", "map": "viridis",
     "tms": "WebMercatorQuad", "name": "any", "asset": "icon.svg", "example": "leaflet.html",
-    "collection": "data", "search": "0" * 32,
+    "collection": "data", "stored": "name", "search": "0" * 32,
 }  # fmt: skip
 
 

@@ -1,13 +1,14 @@
 """Three scenes that are one layer: two beside each other, and a hidden one, the newest, over both."""
 
 import numpy as np
+import pytest
 from rasterio.transform import from_origin
 
 from gateway.catalogue.collections import Collection
 from gateway.model import Level, Scale
 from tests.handlers.conftest import act, grant
 from tests.rasters import write_cog_of
-from tests.stac.conftest import START, dated
+from tests.stac.conftest import START, dated, serving
 
 # Scenes of 40 by 40 pixels of 1/80 degree, west to east: half a degree each.
 SIDE, PIXEL = 40, 1 / 80
@@ -18,6 +19,13 @@ WHOLE, WEST, BESIDE = "7/67/44", "11/1081/715", "7/70/44"
 # Places that are in one of the open scenes and under the hidden one, and in the eastern one alone.
 OVER, ALONE = (10.3, 47.8), (10.9, 47.8)
 VALUES = {"west": 50, "east": 100, "over": 200}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory, cog_file):
+    """A gateway in a thread of its own, shared by a module."""
+    with serving(tmp_path_factory, cog_file, None) as world:
+        yield world
 
 
 def paint(world, name, west, value):

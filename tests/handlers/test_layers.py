@@ -14,9 +14,9 @@ from gateway.colour.model import PixelSelection
 from gateway.handlers.layerpoints import selected
 from gateway.model import Dataset, Scale
 from tests.handlers.conftest import UNKNOWN_ID, act, cog_file
-from tests.handlers.layerscenes import ALL, ALONE, BESIDE, OVER, VALUES, WHOLE, make_scenes
+from tests.handlers.layerscenes import ALL, ALONE, BESIDE, OVER, VALUES, WHOLE, make_scenes, served
 from tests.patience import until
-from tests.stac.conftest import START, served
+from tests.stac.conftest import START
 
 __all__ = ["cog_file", "served"]
 SCENES = "/collections/scenes"

@@ -5,9 +5,8 @@ import json
 import pytest
 
 from tests.handlers.conftest import cog_file
-from tests.handlers.layerscenes import WHOLE, make_scenes
+from tests.handlers.layerscenes import WHOLE, make_scenes, served
 from tests.handlers.test_layers import problem, seen
-from tests.stac.conftest import served
 
 __all__ = ["cog_file", "served"]
 

@@ -2,7 +2,7 @@ import pytest
 
 from gateway.errors import BadParameter, NotFound
 from gateway.model import Grant, Level
-from gateway.records import UserState
+from gateway.records import Holder, UserState
 from tests.records.conftest import act, dataset, register
 
 ID = dataset(1).id
@@ -56,17 +56,17 @@ def test_a_removed_grant_is_gone_and_others_stay(granted):
 
 
 def test_users_are_enabled_until_they_are_disabled(records):
-    assert records.is_disabled("ana") is False
+    assert records.is_refused(Holder("ana")) is False
     assert records.users() == ()
     records.set_disabled("eve", True, act())
     records.set_disabled("ana", True, act())
-    assert records.is_disabled("ana") is True
-    assert records.is_disabled("Ana") is False
+    assert records.is_refused(Holder("ana")) is True
+    assert records.is_refused(Holder("Ana")) is False
     records.set_disabled("ana", False, act())
-    assert records.is_disabled("ana") is False
+    assert records.is_refused(Holder("ana")) is False
     assert records.users() == (UserState("ana", False), UserState("eve", True))
 
 
 def test_a_user_name_that_is_no_unicode_is_refused(records):
     with pytest.raises(BadParameter):
-        records.is_disabled("\ud800")
+        records.is_refused(Holder("\ud800"))

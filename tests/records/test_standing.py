@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.model import Grant, Level, Scale
-from gateway.records import Change, open_records
+from gateway.records import NOBODY, Change, Holder, open_records
 from tests.records.conftest import act, dataset, register
 
 
@@ -10,12 +10,12 @@ def test_a_standing_says_dataset_grants_and_whether_the_user_is_disabled(records
     register(records, known)
     records.add_grant(Grant(known.id, Level.VIEW, user="ben"), act())
     records.set_disabled("ben", True, act())
-    standing = records.standing(known.id, "ben")
+    standing = records.standing(known.id, Holder("ben"))
     assert standing.dataset == known
     assert standing.grants == records.grants(known.id)
-    assert standing.disabled
-    assert not records.standing(known.id, None).disabled
-    assert records.standing(dataset(2).id, "ben").dataset is None
+    assert standing.refused
+    assert not records.standing(known.id, NOBODY).refused
+    assert records.standing(dataset(2).id, Holder("ben")).dataset is None
 
 
 @pytest.mark.parametrize("by_another_process", [False, True])
@@ -32,10 +32,10 @@ def test_every_change_counts_at_once(records, url, by_another_process):
         lambda: other.remove_grant(known.id, act(), user="ben"),
         lambda: other.remove_dataset(known.id, act()),
     ]
-    seen = [records.standing(known.id, "ben")]
+    seen = [records.standing(known.id, Holder("ben"))]
     for change in changes:
         change()
-        seen.append(records.standing(known.id, "ben"))
+        seen.append(records.standing(known.id, Holder("ben")))
         assert seen[-1] != seen[-2]
     other.close()
 
@@ -46,7 +46,7 @@ def test_what_did_not_change_is_not_read_again(records, url, by_another_process)
     register(records, dataset(1))
     register(records, dataset(2))
     records.add_grant(Grant(dataset(1).id, Level.VIEW, user="ben"), act())
-    read = records.standing(dataset(1).id, None)
+    read = records.standing(dataset(1).id, NOBODY)
     for change in (
         lambda: register(other, dataset(3)),
         lambda: other.change_dataset(dataset(2).id, Change(title="New"), act()),
@@ -56,20 +56,20 @@ def test_what_did_not_change_is_not_read_again(records, url, by_another_process)
         lambda: other.append_audit([act()]),
     ):
         change()
-        assert records.standing(dataset(1).id, None) is read
+        assert records.standing(dataset(1).id, NOBODY) is read
     other.change_dataset(dataset(1).id, Change(title="New"), act())
-    assert records.standing(dataset(1).id, None) is not read
+    assert records.standing(dataset(1).id, NOBODY) is not read
     other.close()
 
 
 def test_an_unknown_id_is_remembered_until_there_is_one(records):
-    nothing = records.standing(dataset(1).id, None)
+    nothing = records.standing(dataset(1).id, NOBODY)
     register(records, dataset(2))
-    assert records.standing(dataset(1).id, None) is nothing
+    assert records.standing(dataset(1).id, NOBODY) is nothing
     register(records, dataset(1))
-    assert records.standing(dataset(1).id, None).dataset == dataset(1)
+    assert records.standing(dataset(1).id, NOBODY).dataset == dataset(1)
     records.remove_dataset(dataset(1).id, act())
-    assert records.standing(dataset(1).id, None).dataset is None
+    assert records.standing(dataset(1).id, NOBODY).dataset is None
 
 
 def test_only_so_many_are_remembered(records, monkeypatch):
@@ -77,4 +77,4 @@ def test_only_so_many_are_remembered(records, monkeypatch):
     for number in range(5):
         register(records, dataset(number))
     for number in range(5):
-        assert records.standing(dataset(number).id, None).dataset == dataset(number)
+        assert records.standing(dataset(number).id, NOBODY).dataset == dataset(number)

@@ -37,6 +37,15 @@ def crash(*_):
     time.sleep(60)
 
 
+def crash_with(_engine, *given):
+    """End the painter where the last one given is a dataset among the others, or how many of them are too many."""
+    *sources, bad = given
+    ids = [source.id for source in sources]
+    if bad in ids or len(ids) == bad:
+        crash()
+    return {"used": ids, "left_out": []}
+
+
 def grow(_engine, megabytes):
     GROWN.append(bytearray(b"x") * (megabytes << 20))
     return len(GROWN)
@@ -199,7 +208,7 @@ def strange(_engine, what):
 
 painter.tasks_from = noted
 works.WORKS.update(
-    hang=lambda *_: time.sleep(3600), freeze=freeze, crash=crash, grow=grow, gaps=gaps, balloon=balloon, wait=wait,
+    hang=lambda *_: time.sleep(3600), freeze=freeze, crash=crash, crash_with=crash_with, grow=grow, gaps=gaps, balloon=balloon, wait=wait,
     attempt=attempt, forge=forge, environment=lambda _: dict(os.environ), fail=lambda *_: {}["a key that is not there"],
     keep=lambda engine, _, *told: keep(engine, *told), kept=lambda engine, _, *told: kept(engine, *told), strange=strange,
     priority=lambda _: os.getpriority(os.PRIO_PROCESS, 0),

@@ -10,7 +10,7 @@ from gateway.colour.model import Style, TileFormat
 from gateway.errors import StorageUnavailable, Unavailable, VersionChanged
 from gateway.ground.address import TileAddress
 from gateway.studio import tasks
-from gateway.studio.pictures import OPEN_FILES, Pictures
+from gateway.studio.pictures import Pictures
 from tests.studio.conftest import local
 from tests.studio.test_studio import ON_GRID, on_grid
 from tests.tiles.rasters import dataset
@@ -83,10 +83,10 @@ def test_another_version_is_not_opened(world):
 def test_the_longest_unused_files_are_closed(world):
     pictures, record, _ = world
     before = len(os.listdir("/proc/self/fd"))
-    for number in range(OPEN_FILES + 10):
+    for number in range(pictures._most_files + 10):
         pictures.open(replace(record, id=str(number)))
         pictures.open(replace(record, id=str(number)))
-    assert len(os.listdir("/proc/self/fd")) == before + OPEN_FILES
+    assert len(os.listdir("/proc/self/fd")) == before + pictures._most_files
 
 
 def test_a_question_about_stored_blocks_that_fails_is_asked_again(tmp_path):

@@ -1,8 +1,10 @@
 """Layers have the pixels that `rio_tiler.mosaic` has, whichever value is selected and whatever the files are."""
 
+import io
 from contextlib import contextmanager
 from dataclasses import replace
 
+import imagecodecs
 import numpy as np
 import pytest
 from affine import Affine
@@ -11,12 +13,13 @@ from rio_tiler.io import Reader
 from rio_tiler.mosaic import mosaic_reader
 from rio_tiler.mosaic.methods import PixelSelectionMethod
 
-from gateway.colour.model import LayerStyle, PixelSelection, Style, TileFormat
+from gateway.colour.model import LayerStyle, PixelSelection, Stretch, Style, TileFormat
+from gateway.errors import BadParameter, NotFound, Unavailable
 from gateway.ground.address import TileAddress
-from gateway.tiles import painting
+from gateway.tiles import composite, painting
 from gateway.tiles.engine import TileEngine
-from gateway.tiles.layers import layer_tile
-from tests.tiles.rasters import MERCATOR, dataset, landscape, mercator_tile, opener, write
+from gateway.tiles.layers import layer_part, layer_point, layer_statistics, layer_tile
+from tests.tiles.rasters import MERCATOR, UTM, dataset, landscape, mercator_tile, opener, utm, write
 
 METHODS = {selection: PixelSelectionMethod[selection.value].value for selection in PixelSelection}
 NPY, PNG, JPEG = TileFormat.NPY, TileFormat.PNG, TileFormat.JPEG
@@ -168,3 +171,146 @@ def test_a_layer_has_the_pixels_of_rio_tiler_s_mosaic(files, selection):
         theirs = reference(files.paths, selection, pixel_selection=METHODS[selection](enforce_data_type=False))
     exact = selection not in (PixelSelection.MEAN, PixelSelection.STDEV)
     np.testing.assert_allclose(ours.filled(0), theirs.filled(0), rtol=0 if exact else 1e-4, atol=0 if exact else 1e-3)
+
+
+def picture(layer, how, **options):
+    return layer.tile(how, **options).encoded
+
+
+@pytest.fixture(scope="module")
+def warped(tmp_path_factory):
+    """A layer of files of three CRS, each of other resolution, over a part of the tile."""
+    folder = tmp_path_factory.mktemp("warped")
+    metres = write(folder / "0.tif", hills(0), utm(324_000, 5_346_000, 100), UTM)
+    degrees = write(folder / "1.tif", hills(1), Affine(0.001, 0, 12.75, 0, -0.001, 48.2), "EPSG:4326")
+    with layer_of([metres, degrees, write(folder / "2.tif", hills(2), onto(-10, -10), MERCATOR)]) as layer:
+        yield layer
+
+
+def test_files_of_other_crs_and_resolution_stand_side_by_side(warped):
+    ours, theirs = warped.values(PixelSelection.FIRST), reference(warped.paths, PixelSelection.FIRST)
+    assert not ours.mask.any()
+    assert not theirs.mask.any()
+    # What is left is the half pixel of GDAL's approximate transform (compare_tiles.py).
+    assert (ours == theirs).all(axis=0).mean() > 0.93
+    found = warped.tile(LayerStyle(Style(), PNG))
+    assert (found.used, found.encoded.way) == (("0", "1", "2"), "hot")
+
+
+def test_what_gdal_resamples_is_told(warped):
+    cubic = Style(resampling="cubic", reproject="cubic")
+    assert picture(warped, LayerStyle(cubic, PNG)).way == "rio-tiler"
+    ours = warped.values(PixelSelection.MEAN, cubic)
+    theirs = reference(warped.paths, PixelSelection.MEAN, resampling_method="cubic", reproject_method="cubic")
+    assert np.abs(ours.astype(int) - theirs.astype(int)).mean() < 3
+
+
+def test_expression_and_scale_are_of_each_file(tmp_path):
+    one = write(tmp_path / "0.tif", hills(1, 2), onto(-70, 0), MERCATOR, scales=(2.0, 1.0), offsets=(1.0, 0.0))
+    two = write(tmp_path / "1.tif", hills(2, 2), onto(20, 0), MERCATOR, scales=(3.0, 1.0), offsets=(0.0, 5.0))
+    with layer_of([one, two]) as layer:
+        for told in ({"unscale": True}, {"expression": "b1/(b2+b1)"}):
+            ours = layer.values(PixelSelection.LOWEST, Style(**told))
+            theirs = reference(layer.paths, PixelSelection.LOWEST, **told)
+            np.testing.assert_array_equal(np.ma.getmaskarray(ours), np.ma.getmaskarray(theirs))
+            np.testing.assert_allclose(ours.filled(0), theirs.filled(0), rtol=1e-6)
+
+
+def test_files_are_opened_and_read_only_until_the_tile_is_full(tmp_path):
+    paths = [write(tmp_path / f"{i}.tif", hills(i, 1), onto(-9, -9), MERCATOR) for i in range(3)]
+    with layer_of(paths) as layer:
+        assert layer.tile(LayerStyle(Style(), PNG)).used == ("0",)
+        assert layer.opened == ["0"]
+        # The first ones of many: they cover the tile, or all are asked for.
+        assert layer.tile(LayerStyle(Style(), PNG), whole=False).used == ("0",)
+        beside = replace(TILE, x=TILE.x + 1)
+        assert layer.tile(LayerStyle(Style(), PNG), address=beside, whole=False) is None
+        assert layer.tile(LayerStyle(Style(), PNG), address=beside).used == ("0",)
+
+
+def test_a_stored_block_is_the_tile_where_nothing_lies_over_it(tmp_path):
+    address = TileAddress("WebMercatorQuad", 10, 548, 352)
+    aligned = mercator_tile(10, 548, 352, 10)
+    options = {"compress": "JPEG", "blocksize": 256, "overview_resampling": "average"}
+    stored = write(tmp_path / "0.tif", hills(0, rows=512, cols=512), aligned, MERCATOR, **options)
+    over = write(tmp_path / "1.tif", hills(1), aligned, MERCATOR)
+    how = LayerStyle(Style(), JPEG)
+    with layer_of([stored, over]) as layer:
+        found = layer.tile(how, address=address)
+        assert (found.encoded.way, found.used) == ("passthrough", ("0",))
+        assert picture(layer, how, address=address, members=layer.members[::-1]).way == "hot"
+        for other in (Style(rescale=((0, 9),)), Style(nodata=1)):
+            assert picture(layer, replace(how, style=other), address=address).way == "hot"
+        assert picture(layer, replace(how, stretch=Stretch(((0, 9),) * 3)), address=address).way == "hot"
+        assert picture(layer, replace(how, selection=PixelSelection.MEAN), address=address).way == "hot"
+
+
+def test_one_stretch_holds_for_all_tiles_whichever_file_lies_there(tmp_path):
+    paths = [
+        write(tmp_path / "0.tif", np.full((1, 128, 64), 100, np.uint8), onto(0, 0), MERCATOR),
+        write(tmp_path / "1.tif", np.full((1, 128, 64), 100, np.uint16), onto(64, 0), MERCATOR),
+    ]
+    how = LayerStyle(Style(), PNG, stretch=Stretch(((0.0, 400.0),)))
+    with layer_of(paths) as layer:
+        whole = decoded(picture(layer, how))
+        assert (whole[..., 0] == 63).all()
+        alone = decoded(picture(layer, how, members=layer.members[:1]))
+        assert (alone[:, :64, 0] == 63).all()
+        spread = decoded(picture(layer, replace(how, selection=PixelSelection.STDEV)))
+        assert (spread[..., 0] == 0).all()
+        assert (decoded(picture(layer, replace(how, selection=PixelSelection.COUNT)))[..., 0] == 1).all()
+
+
+def decoded(encoded):
+    return imagecodecs.png_decode(encoded.body).reshape(TILE.size, TILE.size, -1)
+
+
+def test_files_that_do_not_go_together_are_named(tmp_path):
+    one = write(tmp_path / "one.tif", hills(1, 1), onto(-90, 0), MERCATOR)
+    three = write(tmp_path / "three.tif", hills(2, 3), onto(50, 0), MERCATOR)
+    with layer_of([one, three]) as layer:
+        with pytest.raises(BadParameter, match="dataset three has 3 bands"):
+            layer.tile(LayerStyle(Style(), PNG))
+        assert layer.tile(LayerStyle(Style(bidx=(1,)), PNG)).used == ("one", "three")
+        with pytest.raises(BadParameter, match="two bands"):
+            layer.tile(LayerStyle(Style(bidx=(1,)), PNG, PixelSelection.LASTBANDHIGH))
+
+
+def test_what_is_held_is_bounded_in_pixels_bands_files_and_time(files, monkeypatch):
+    monkeypatch.setattr(composite, "MAX_STACK_BYTES", 1000)
+    with pytest.raises(BadParameter, match="limit_assets"):
+        files.tile(LayerStyle(Style(), NPY, PixelSelection.MEDIAN))
+    monkeypatch.setattr(painting, "MAX_VALUES", 128 * 128)
+    with pytest.raises(BadParameter, match="pixel_selection"):
+        files.tile(LayerStyle(Style(), NPY, PixelSelection.MEAN))
+    monkeypatch.setattr(painting, "MAX_SECONDS", -1.0)
+    with pytest.raises(Unavailable, match="limit_assets"):
+        files.tile(LayerStyle(Style(), NPY))
+
+
+def test_nothing_there_is_an_empty_tile(warped):
+    far = replace(TILE, x=3)
+    for format, members in ((PNG, None), (JPEG, []), (NPY, None), (NPY, [])):
+        found = warped.tile(LayerStyle(Style(), format), address=far, members=members)
+        assert (found.encoded.way, found.used) == ("empty", ())
+
+
+def test_a_part_a_point_and_statistics_of_a_layer(warped):
+    bounds = warped.engine.frame(TILE).bounds
+    where = bounds, (MERCATOR, None)
+    how = LayerStyle(Style(), NPY)
+    found = layer_part(warped.engine, warped.members, where, how, (None, 128, 128))
+    part, tile = (np.load(io.BytesIO(each.encoded.body)) for each in (found, warped.tile(how)))
+    np.testing.assert_array_equal(part, tile)
+    counted = layer_statistics(warped.engine, warped.members, where, LayerStyle(Style()), (128, None, None), {})
+    assert counted["b1"]["mean"] == pytest.approx(part[0].mean(), abs=1)
+    place = (bounds[0] + 900, bounds[1] + 900)
+    told = layer_point(warped.engine, warped.members, place, MERCATOR, Style())
+    assert [asset["name"] for asset in told["assets"]] == ["2"]
+    assert told["assets"][0]["values"] == part[:3, -3, 2].tolist()
+    with pytest.raises(NotFound):
+        layer_part(warped.engine, [], where, how, (None, 128, 128))
+    with pytest.raises(NotFound):
+        layer_statistics(
+            warped.engine, warped.members, ((0, 0, 1, 1), (None, None)), LayerStyle(Style()), (9, None, None), {}
+        )

@@ -14,10 +14,10 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from gateway.errors import RecordsUnavailable
-from gateway.records.base import Revision
 from gateway.records.postgres.connection import Bounded, connect, name_of
 from gateway.records.postgres.troubles import unserved
 from gateway.records.rows import storable
+from gateway.records.standing import Revision
 
 REVISIONS = """SELECT revision.users, datasets.id, datasets.revision
     FROM revision LEFT JOIN datasets ON datasets.id = ANY(%s)"""

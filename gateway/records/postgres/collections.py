@@ -12,7 +12,7 @@ from psycopg.errors import ForeignKeyViolation
 from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, Principal, utc_text
-from gateway.records.audiences import SHARED, audiences_of, sees_all
+from gateway.records.audiences import SHARED, audiences_of, sees_empty, target_of
 from gateway.records.deadlines import COLLECTIONS_SECONDS
 from gateway.records.extents import seen_of
 from gateway.records.postgres import audit_rows
@@ -23,8 +23,10 @@ COLUMNS = """id, title, description, license, keywords::text AS keywords, provid
     created_at, updated_at"""
 BY_ID = f"SELECT {COLUMNS} FROM collections WHERE id = %s"  # noqa: S608 - no text of others
 NEXT = f"""SELECT {COLUMNS} FROM collections WHERE id > %(after)s
+    AND (%(collection)s::text IS NULL OR id = %(collection)s)
     AND (%(all)s OR EXISTS (SELECT 1 FROM dataset_audiences
-        WHERE audience = ANY(%(audiences)s) AND collection = collections.id))
+        WHERE audience = ANY(%(audiences)s) AND collection = collections.id
+            AND (%(dataset)s::text IS NULL OR dataset_id = %(dataset)s)))
     ORDER BY id LIMIT %(limit)s"""  # noqa: S608 - no text of others
 # Of the shared audiences a dataset has one row, of all others it may have several.
 EXTENTS = """SELECT collection, count(*) AS number, min((place[1])[0]) AS west, max((place[0])[0]) AS east,
@@ -32,9 +34,11 @@ EXTENTS = """SELECT collection, count(*) AS number, min((place[1])[0]) AS west, 
     FROM (
         SELECT collection, place, start_at, end_at FROM dataset_audiences
             WHERE audience = ANY(%(shared)s) AND collection = ANY(%(collections)s)
+                AND (%(dataset)s::text IS NULL OR dataset_id = %(dataset)s)
         UNION ALL SELECT collection, place, start_at, end_at FROM (
             SELECT DISTINCT ON (dataset_id) collection, place, start_at, end_at FROM dataset_audiences
             WHERE audience = ANY(%(own)s) AND collection = ANY(%(collections)s)
+                AND (%(dataset)s::text IS NULL OR dataset_id = %(dataset)s)
         ) AS once
     ) AS seen GROUP BY collection, floor((place[1])[0])"""
 INSERT = """INSERT INTO collections (id, title, description, license, keywords, providers, created_at, updated_at)
@@ -59,7 +63,9 @@ def by_id(connection: Bounded, collection_id: str, lock: str = "") -> Collection
 
 def seen(connection: Bounded, reader: Principal | None, after: str, limit: int) -> tuple[SeenCollection, ...]:
     """Return the collections of which a reader sees a dataset, by id."""
-    values = {"after": after, "limit": limit, "all": sees_all(reader), "audiences": list(audiences_of(reader))}
+    target = target_of(reader)
+    values = {"after": after, "limit": limit, "all": sees_empty(reader), "audiences": list(audiences_of(reader))}
+    values |= {"collection": target.collection, "dataset": target.dataset_id}
     with connection.as_of_one_moment(COLLECTIONS_SECONDS):
         found = [_of_row(row) for row in connection.execute(NEXT, values)]
         return seen_of(found, _extents(connection, [each.id for each in found], reader))
@@ -69,15 +75,16 @@ def seen_one(connection: Bounded, collection_id: str, reader: Principal | None) 
     """Return a collection as a reader sees it, None where they see no dataset of it."""
     with connection.as_of_one_moment(COLLECTIONS_SECONDS):
         found = by_id(connection, collection_id)
-        if found is None:
+        if found is None or target_of(reader).collection not in (None, found.id):
             return None
         (one,) = seen_of([found], _extents(connection, [found.id], reader))
-    return one if one.extent.count or sees_all(reader) else None
+    return one if one.extent.count or sees_empty(reader) else None
 
 
 def _extents(connection: Bounded, ids: Sequence[str], reader: Principal | None) -> list[Row]:
     audiences = set(audiences_of(reader))
-    values = {"collections": list(ids), "shared": sorted(audiences & SHARED), "own": sorted(audiences - SHARED)}
+    values: Row = {"collections": list(ids), "dataset": target_of(reader).dataset_id}
+    values |= {"shared": sorted(audiences & SHARED), "own": sorted(audiences - SHARED)}
     return connection.execute(EXTENTS, values).fetchall()
 
 

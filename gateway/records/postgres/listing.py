@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.model import Dataset, Principal, utc_text
+from gateway.records.audiences import target_of
 from gateway.records.base import DatasetPage, DatasetQuery
 from gateway.records.deadlines import LISTING_SECONDS
 from gateway.records.postgres.connection import Bounded, one
@@ -75,6 +76,11 @@ def conditions(query: DatasetQuery) -> tuple[str, dict[str, Any]]:
     if query.collection is not None:
         wanted.append("collection = %(collection)s")
         values["collection"] = query.collection
+    target = target_of(query.principal)
+    for name, value in {"id": target.dataset_id, "collection": target.collection}.items():
+        if value is not None:
+            wanted.append(f"{name} = %(target_{name})s")
+            values[f"target_{name}"] = value
     if query.when is not None:
         ends = {"until": query.when.end_at, "since": query.when.start_at}
         values |= {name: utc_text(moment) for name, moment in ends.items() if moment is not None}

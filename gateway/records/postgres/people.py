@@ -4,33 +4,37 @@ from __future__ import annotations
 
 from gateway.errors import NotFound
 from gateway.model import AuditRow, Grant, Level
-from gateway.records.base import Standing, UserState
+from gateway.records.base import UserState
 from gateway.records.postgres import audit_rows
 from gateway.records.postgres.connection import Bounded, one
 from gateway.records.postgres.datasets import COLUMNS, of_row
 from gateway.records.rows import grantee
+from gateway.records.standing import Holder, Standing
 
 GRANTS = "SELECT kind, name, level FROM grants WHERE dataset_id = %s ORDER BY kind DESC, name"
 ADD_GRANT = """INSERT INTO grants (dataset_id, kind, name, level) VALUES (%s, %s, %s, %s)
     ON CONFLICT (dataset_id, kind, name) DO UPDATE SET level = excluded.level"""
 SET_DISABLED = """INSERT INTO users (name, disabled) VALUES (%s, %s)
     ON CONFLICT (name) DO UPDATE SET disabled = excluded.disabled"""
-IS_DISABLED = "SELECT EXISTS (SELECT 1 FROM users WHERE name = %s AND disabled)"
+DISABLED = "EXISTS (SELECT 1 FROM users WHERE name = %(user)s AND disabled)"
+GONE = f"({DISABLED} OR NOT EXISTS (SELECT 1 FROM stored_tokens WHERE id = %(token)s))"  # noqa: S608
 # One round trip, and as of one moment.
 STANDING = f"""SELECT
-        EXISTS (SELECT 1 FROM users WHERE name = %(user)s AND disabled) AS disabled,
+        {DISABLED} AS refused,
         (SELECT json_agg(json_build_array(kind, name, level) ORDER BY kind DESC, name)
             FROM grants WHERE dataset_id = %(id)s) AS granted,
         {COLUMNS}
     FROM (VALUES (1)) AS always (one) LEFT JOIN datasets ON id = %(id)s"""  # noqa: S608 - no text of others
+BY_TOKEN = STANDING.replace(DISABLED, GONE)
 
 
-def standing(connection: Bounded, dataset_id: str, user: str | None) -> Standing:
-    """Return the dataset, its grants, and whether the user is disabled."""
-    row = connection.execute(STANDING, {"id": dataset_id, "user": user}, prepare=True).fetchone()
+def standing(connection: Bounded, dataset_id: str, holder: Holder) -> Standing:
+    """Return the dataset, its grants, and whether the holder is refused."""
+    values = {"id": dataset_id, "user": holder.user, "token": holder.token_id}
+    row = connection.execute(STANDING if holder.token_id is None else BY_TOKEN, values, prepare=True).fetchone()
     assert row is not None  # noqa: S101 - there is always one
     granted = tuple(_grant(dataset_id, *each) for each in row.pop("granted") or ())
-    return Standing(of_row(row) if row["id"] is not None else None, granted, row["disabled"])
+    return Standing(of_row(row) if row["id"] is not None else None, granted, row["refused"])
 
 
 def _grant(dataset_id: str, kind: str, name: str, level: str) -> Grant:
@@ -65,9 +69,10 @@ def remove_grant(
     return Grant(dataset_id, Level(found["level"]), user, role)
 
 
-def is_disabled(connection: Bounded, user: str) -> bool:
-    """Return whether the user is disabled; one who is not on record is not."""
-    return bool(one(connection, IS_DISABLED, [user]))
+def is_refused(connection: Bounded, holder: Holder) -> bool:
+    """Return whether the user is disabled, or the token gone; a user who is not on record is not disabled."""
+    refused = DISABLED if holder.token_id is None else GONE
+    return bool(one(connection, f"SELECT {refused}", {"user": holder.user, "token": holder.token_id}))
 
 
 def set_disabled(connection: Bounded, user: str, disabled: bool, row: AuditRow) -> None:

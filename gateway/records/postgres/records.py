@@ -20,7 +20,6 @@ from gateway.records.base import (
     DatasetPage,
     DatasetQuery,
     DownloadSummary,
-    Standing,
     StoredAuditRow,
     UserState,
 )
@@ -44,8 +43,10 @@ from gateway.records.postgres.migrations import prepare, require_catalogue
 from gateway.records.postgres.partitions import make, month_of, months
 from gateway.records.postgres.pool import Pool
 from gateway.records.postgres.standing import FollowedStandings
+from gateway.records.postgres.tokens import PostgresTokens
 from gateway.records.postgres.troubles import unserved
 from gateway.records.postgres.upkeep import Upkeep
+from gateway.records.standing import Holder, Standing
 
 
 class PostgresRecords:
@@ -60,6 +61,7 @@ class PostgresRecords:
         self._roomy = set(there)
         self._url, self._owner_url, self._read_only = url, owner_url or url, read_only
         self._pool = Pool(url, read_only=read_only)
+        self.tokens = PostgresTokens(self._pool)
         self._appender = Appender(url, read_only=read_only)
         self._beacon = Beacon(url, read_only=read_only)
         self.remembering = FollowedStandings(self._beacon, self._read_standing)
@@ -69,12 +71,12 @@ class PostgresRecords:
         """Return the dataset with this id, or None."""
         return self._pool.run(datasets.by_id, dataset_id)
 
-    def standing(self, dataset_id: str, user: str | None) -> Standing:
-        """Return the dataset, its grants, and whether the user is disabled, as they are now."""
-        return self.remembering.standing(dataset_id, user)
+    def standing(self, dataset_id: str, holder: Holder) -> Standing:
+        """Return the dataset, its grants, and whether the holder is refused, as they are now."""
+        return self.remembering.standing(dataset_id, holder)
 
-    def _read_standing(self, dataset_id: str, user: str | None) -> Standing:
-        return self._pool.run(people.standing, dataset_id, user)
+    def _read_standing(self, dataset_id: str, holder: Holder) -> Standing:
+        return self._pool.run(people.standing, dataset_id, holder)
 
     def dataset_ids(self, prefix: str, *, removed: bool = False) -> tuple[str, ...]:
         """Return the first few ids of datasets that begin like this."""
@@ -193,9 +195,9 @@ class PostgresRecords:
         """Return the grant that is gone now, None where there was none."""
         return self._pool.write([row], people.remove_grant, dataset_id, row, user, role)
 
-    def is_disabled(self, user: str) -> bool:
-        """Return whether the user's tokens are refused."""
-        return self._pool.run(people.is_disabled, user)
+    def is_refused(self, holder: Holder) -> bool:
+        """Return whether the user's tokens are refused, or the token on record is there no longer."""
+        return self._pool.run(people.is_refused, holder)
 
     def set_disabled(self, user: str, disabled: bool, row: AuditRow) -> None:
         """Store whether the user's tokens are refused."""

@@ -102,6 +102,35 @@ AUDIT = (
     """CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit
         FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()""",
 )
+# Tokens on record, and who uses a link just now. One that goes is like a user who is disabled: what is remembered of
+# standings is read anew. That it was used is no such change.
+TOKENS = (
+    """CREATE TABLE stored_tokens (
+        id text COLLATE "C" PRIMARY KEY,
+        kind text COLLATE "C" NOT NULL CHECK (kind IN ('own', 'link')),
+        hash text COLLATE "C" NOT NULL UNIQUE,
+        owner text COLLATE "C" NOT NULL,
+        roles text NOT NULL,
+        name text NOT NULL,
+        download boolean NOT NULL,
+        dataset_id text COLLATE "C",
+        collection text COLLATE "C",
+        created_at timestamptz(3) NOT NULL,
+        expires_at timestamptz(3) NOT NULL,
+        uses bigint,
+        used bigint NOT NULL,
+        last_used_at timestamptz(3)
+    )""",
+    "CREATE INDEX stored_tokens_by_owner ON stored_tokens (owner, kind)",
+    """CREATE TABLE link_uses (
+        token_id text COLLATE "C" NOT NULL REFERENCES stored_tokens (id) ON DELETE CASCADE,
+        client text COLLATE "C" NOT NULL,
+        began_at timestamptz(3) NOT NULL,
+        PRIMARY KEY (token_id, client)
+    )""",
+    """CREATE TRIGGER stored_tokens_revised AFTER DELETE ON stored_tokens
+        FOR EACH STATEMENT EXECUTE FUNCTION revise_users()""",
+)
 NO_TRUNCATE = """CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON {partition}
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"""
 
@@ -158,11 +187,16 @@ STEPS = {
     "6-collections-filled": Step(fill=FILL, filled=FILLED),
     "7-collections-indexes": Step(indexes=LATER),
     "8-searches": Step((SEARCHES,)),
+    "9-tokens": Step(TOKENS),
 }
-TABLES = ("datasets", "grants", "users", "audit", "revision", "collections", "dataset_audiences", "searches")
+TABLES = (
+    "datasets", "grants", "users", "audit", "revision", "collections", "dataset_audiences", "searches",
+    "stored_tokens", "link_uses",
+)  # fmt: skip
 # What the server's role needs where another one owns the tables; the audit it may read and add to.
 RIGHTS = (
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON datasets, grants, users, collections, dataset_audiences TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON datasets, grants, users, collections, dataset_audiences, stored_tokens, "
+    "link_uses TO {role}",
     "GRANT SELECT, INSERT ON searches TO {role}",
     "GRANT SELECT, UPDATE ON revision TO {role}",
     "GRANT SELECT, INSERT ON audit TO {role}",

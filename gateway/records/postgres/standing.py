@@ -8,9 +8,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 from gateway.errors import RecordsUnavailable
-from gateway.records.base import NotRemembered, Revision, Standing
 from gateway.records.postgres.beacon import Beacon
-from gateway.records.standing import Standings
+from gateway.records.standing import Holder, NotRemembered, Revision, Standing, Standings
 
 # A little longer than the Beacon is patient; an attempt that runs then may take as long again.
 ANSWER_SECONDS = 2.5
@@ -19,24 +18,24 @@ ANSWER_SECONDS = 2.5
 class FollowedStandings:
     """Answers by the revisions that a Beacon reads (a `Remembering`); `read` returns a standing from the database."""
 
-    def __init__(self, beacon: Beacon, read: Callable[[str, str | None], Standing]) -> None:
+    def __init__(self, beacon: Beacon, read: Callable[[str, Holder], Standing]) -> None:
         self._beacon = beacon
         self._read = read
         self._standings = Standings()
         # What a thread knows of the dataset that it decides about just now.
         self._known = threading.local()
 
-    def standing(self, dataset_id: str, user: str | None) -> Standing:
+    def standing(self, dataset_id: str, holder: Holder) -> Standing:
         """Return the standing as it is now; raises NotRemembered within `as_of` alone."""
         told: Revision | None = getattr(self._known, "revisions", {}).get(dataset_id)
         # Before the facts: what is written between the two reads makes them look old, never new.
         revision = self._asked(dataset_id) if told is None else told
-        known = self._standings.known(dataset_id, user, revision)
+        known = self._standings.known(dataset_id, holder, revision)
         if known is not None:
             return known
         if told is not None:
             raise NotRemembered
-        return self._standings.keep(dataset_id, user, revision, self._read(dataset_id, user))
+        return self._standings.keep(dataset_id, holder, revision, self._read(dataset_id, holder))
 
     def _asked(self, dataset_id: str) -> Revision:
         try:

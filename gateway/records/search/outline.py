@@ -12,7 +12,7 @@ from gateway.records.audiences import EVERYBODY, audiences_of
 from gateway.records.extents import extent_of
 from gateway.records.search.dialect import Database
 from gateway.records.search.names import require_known
-from gateway.records.search.searching import Finder, finder_of
+from gateway.records.search.searching import Finder, finder_of, within
 
 # Of a layer that is taken every day these are ten years.
 MOST_DAYS = 3660
@@ -24,6 +24,7 @@ def outline(database: Database, search: Search, reader: Principal | None) -> Out
 
     Where MOST_COUNTED of them and more meet a geometry, it is what those in its box come to.
     """
+    search = within(search, reader)
     require_known(database, search, reader)
     if () in (search.ids, search.collections):
         return NOTHING

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.catalogue.search import MOST_COUNTED, Geometry, Page, Search
 from gateway.errors import BadParameter
 from gateway.model import Dataset, Principal, utc_moment, utc_text
-from gateway.records.audiences import audiences_of
+from gateway.records.audiences import audiences_of, target_of
 from gateway.records.rows import Row
 from gateway.records.search.dialect import Database
 from gateway.records.search.names import require_known
@@ -36,6 +36,7 @@ Key = tuple[str | int, ...]
 
 def find(database: Database, search: Search, reader: Principal | None) -> Page:
     """Return the page of a search that a reader may see; raises BadParameter."""
+    search = within(search, reader)
     require_known(database, search, reader)
     if () in (search.ids, search.collections):
         return Page((), None, 0)
@@ -61,6 +62,22 @@ def _area(geometry: Geometry) -> Area:
     from gateway.catalogue.geometries import Area  # noqa: PLC0415
 
     return Area(geometry)
+
+
+def within(search: Search, reader: Principal | None) -> Search:
+    """Return the search for what is part of the target of the reader's token."""
+    target = target_of(reader)
+    return replace(
+        search,
+        ids=_both(search.ids, target.dataset_id),
+        collections=_both(search.collections, target.collection),
+    )
+
+
+def _both(wanted: tuple[str, ...] | None, only: str | None) -> tuple[str, ...] | None:
+    if only is None:
+        return wanted
+    return (only,) if wanted is None or only in wanted else ()
 
 
 class Finder:

@@ -12,7 +12,7 @@ from sqlite_utils import Database
 from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection, collection_of_root
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, Principal, utc_moment
-from gateway.records.audiences import audiences_of, sees_all
+from gateway.records.audiences import audiences_of, sees_empty, target_of
 from gateway.records.deadlines import COLLECTIONS_SECONDS
 from gateway.records.extents import seen_of
 from gateway.records.rows import Row, collection_of, collection_row
@@ -21,10 +21,15 @@ from gateway.records.sqlite.cells import EXTENTS
 from gateway.records.sqlite.connection import rows_of
 from gateway.records.sqlite.reading import as_of_one_moment
 
-NEXT = """SELECT * FROM collections WHERE id > :after
+NEXT = """SELECT * FROM collections WHERE id > :after AND (:collection IS NULL OR id = :collection)
     AND (:all OR EXISTS (SELECT 1 FROM dataset_audiences
-        WHERE audience IN (SELECT value FROM json_each(:audiences)) AND collection = collections.id))
+        WHERE audience IN (SELECT value FROM json_each(:audiences)) AND collection = collections.id
+            AND (:dataset IS NULL OR dataset_id = :dataset)))
     ORDER BY id LIMIT :limit"""
+# What the one dataset of a reader's token comes to, in the columns of EXTENTS.
+OF_ONE = """SELECT collection, 1 AS number, west, east, south, north, start_at AS first, end_at AS last
+    FROM dataset_audiences WHERE dataset_id = :dataset AND audience IN (SELECT value FROM json_each(:audiences))
+        AND collection IN (SELECT value FROM json_each(:collections)) LIMIT 1"""
 
 
 def by_id(database: Database, collection_id: str) -> Collection | None:
@@ -35,7 +40,9 @@ def by_id(database: Database, collection_id: str) -> Collection | None:
 
 def seen(database: Database, reader: Principal | None, after: str, limit: int) -> tuple[SeenCollection, ...]:
     """Return the collections of which a reader sees a dataset, by id."""
-    values = {"after": after, "limit": limit, "all": sees_all(reader), "audiences": json.dumps(audiences_of(reader))}
+    target, audiences = target_of(reader), json.dumps(audiences_of(reader))
+    values = {"after": after, "limit": limit, "all": sees_empty(reader), "audiences": audiences}
+    values |= {"collection": target.collection, "dataset": target.dataset_id}
     with as_of_one_moment(database, reader, COLLECTIONS_SECONDS):
         if "collections" not in database.table_names():
             return _of_roots(database, values)
@@ -56,15 +63,18 @@ def seen_one(database: Database, collection_id: str, reader: Principal | None) -
     """Return a collection as a reader sees it, None where they see no dataset of it."""
     with as_of_one_moment(database, reader, COLLECTIONS_SECONDS):
         found = by_id(database, collection_id)
-        if found is None:
+        if found is None or target_of(reader).collection not in (None, found.id):
             return None
         (one,) = seen_of([found], _extents(database, [found.id], reader))
-    return one if one.extent.count or sees_all(reader) else None
+    return one if one.extent.count or sees_empty(reader) else None
 
 
 def _extents(database: Database, ids: Sequence[str], reader: Principal | None) -> list[Row]:
     texts = {"collections": ids, "audiences": audiences_of(reader)}
-    return rows_of(database, EXTENTS, {name: json.dumps(value) for name, value in texts.items()})
+    values = {name: json.dumps(value) for name, value in texts.items()}
+    if (only := target_of(reader).dataset_id) is not None:
+        return rows_of(database, OF_ONE, values | {"dataset": only})
+    return rows_of(database, EXTENTS, values)
 
 
 def create(database: Database, collection: Collection, row: AuditRow) -> bool:

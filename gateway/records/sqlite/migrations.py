@@ -151,6 +151,35 @@ LISTING = (
     "DROP INDEX datasets_in_order",
 )
 
+# Tokens on record, and who uses a link just now. One that goes is like a user who is disabled: what is remembered of
+# standings is read anew. That it was used is no such change.
+TOKENS = (
+    """CREATE TABLE stored_tokens (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL CHECK (kind IN ('own', 'link')),
+        hash TEXT NOT NULL UNIQUE,
+        owner TEXT NOT NULL,
+        roles TEXT NOT NULL,
+        name TEXT NOT NULL,
+        download INTEGER NOT NULL CHECK (download IN (0, 1)),
+        dataset_id TEXT,
+        collection TEXT,
+        created_at TEXT NOT NULL,
+        expires_at TEXT NOT NULL,
+        uses INTEGER,
+        used INTEGER NOT NULL,
+        last_used_at TEXT
+    ) WITHOUT ROWID""",
+    "CREATE INDEX stored_tokens_by_owner ON stored_tokens (owner, kind)",
+    """CREATE TABLE link_uses (
+        token_id TEXT NOT NULL REFERENCES stored_tokens (id) ON DELETE CASCADE,
+        client TEXT NOT NULL,
+        began_at TEXT NOT NULL,
+        PRIMARY KEY (token_id, client)
+    ) WITHOUT ROWID""",
+    _revising("stored_tokens", "delete", RAISE_REVISION, RAISE_USERS),
+)
+
 # A new step is added below the last, and none is changed once it was released.
 STEPS = {
     "1-catalogue": CATALOGUE,
@@ -164,6 +193,7 @@ STEPS = {
     "9-searches": (searches.TABLE,),
     "10-audiences": AUDIENCES,
     "11-cells": CELLS,
+    "12-tokens": TOKENS,
 }
 
 

@@ -8,8 +8,9 @@ from gateway.errors import NotFound
 from gateway.model import AuditRow, Grant, Level
 from gateway.records.base import UserState
 from gateway.records.rows import grantee
-from gateway.records.sqlite import audit_rows
+from gateway.records.sqlite import audit_rows, tokens
 from gateway.records.sqlite.connection import rows_of
+from gateway.records.standing import Holder
 
 
 def grants(database: Database, dataset_id: str) -> tuple[Grant, ...]:
@@ -45,9 +46,11 @@ def remove_grant(
     return Grant(dataset_id, Level(found[0][0]), user, role)
 
 
-def is_disabled(database: Database, user: str) -> bool:
-    """Return whether the user is disabled; one who is not on record is not."""
-    return bool(rows_of(database, "SELECT 1 FROM users WHERE name = :name AND disabled", {"name": user}))
+def is_refused(database: Database, holder: Holder) -> bool:
+    """Return whether the user is disabled, or the token gone; a user who is not on record is not disabled."""
+    if holder.token_id is not None and not tokens.exists(database, holder.token_id):
+        return True
+    return bool(rows_of(database, "SELECT 1 FROM users WHERE name = :name AND disabled", {"name": holder.user}))
 
 
 def set_disabled(database: Database, user: str, disabled: bool, row: AuditRow) -> None:

@@ -19,7 +19,6 @@ from gateway.records.base import (
     DatasetPage,
     DatasetQuery,
     DownloadSummary,
-    Standing,
     StoredAuditRow,
     UserState,
 )
@@ -39,10 +38,12 @@ from gateway.records.sqlite import (
 )
 from gateway.records.sqlite.connection import Connections
 from gateway.records.sqlite.migrations import prepare, require_catalogue
-from gateway.records.standing import Standings
+from gateway.records.sqlite.tokens import SqliteTokens
+from gateway.records.standing import Holder, Standing, Standings
 
 TABLES = (
     "datasets", "collections", "dataset_audiences", "dataset_boxes", "grants", "users", "audit", "searches",
+    "stored_tokens", "link_uses",
 )  # fmt: skip
 
 
@@ -59,14 +60,15 @@ class SqliteRecords:
         (require_catalogue if read_only else prepare)(path)
         self._connections = Connections(path, read_only=read_only)
         self._standings = Standings()
+        self.tokens = SqliteTokens(self._connections)
 
     def dataset(self, dataset_id: str) -> Dataset | None:
         """Return the dataset with this id, or None."""
         return self._connections.run(datasets.by_id, dataset_id)
 
-    def standing(self, dataset_id: str, user: str | None) -> Standing:
-        """Return the dataset, its grants, and whether the user is disabled, as they are now."""
-        return self._connections.of_generation(standing.read, self._standings, dataset_id, user)
+    def standing(self, dataset_id: str, holder: Holder) -> Standing:
+        """Return the dataset, its grants, and whether the holder is refused, as they are now."""
+        return self._connections.of_generation(standing.read, self._standings, dataset_id, holder)
 
     def dataset_ids(self, prefix: str, *, removed: bool = False) -> tuple[str, ...]:
         """Return the first few ids of datasets that begin like this."""
@@ -185,9 +187,9 @@ class SqliteRecords:
         """Return the grant that is gone now, None where there was none."""
         return self._connections.write(people.remove_grant, dataset_id, row, user, role)
 
-    def is_disabled(self, user: str) -> bool:
-        """Return whether the user's tokens are refused."""
-        return self._connections.run(people.is_disabled, user)
+    def is_refused(self, holder: Holder) -> bool:
+        """Return whether the user's tokens are refused, or the token on record is there no longer."""
+        return self._connections.run(people.is_refused, holder)
 
     def set_disabled(self, user: str, disabled: bool, row: AuditRow) -> None:
         """Store whether the user's tokens are refused."""

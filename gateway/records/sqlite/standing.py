@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from sqlite_utils import Database
 
-from gateway.records.base import Standing
 from gateway.records.sqlite import datasets, people
-from gateway.records.standing import Standings
+from gateway.records.standing import NOBODY, Holder, Standing, Standings
 
-# A number that every change of this dataset or its grants raises, and one that every change of the users does.
+# A number that every change of this dataset or its grants raises, and one that every change of the users does, and
+# every token that goes.
 REVISIONS = "SELECT users, (SELECT number FROM dataset_revisions WHERE dataset_id = ?) FROM revision"
 
 
-def read(database: Database, generation: int, standings: Standings, dataset_id: str, user: str | None) -> Standing:
+def read(database: Database, generation: int, standings: Standings, dataset_id: str, holder: Holder) -> Standing:
     """Return the standing, read only where the file or a revision is another one than that of the one remembered."""
     revision = (generation, *database.conn.execute(REVISIONS, [dataset_id]).fetchone())
-    known = standings.known(dataset_id, user, revision)
+    known = standings.known(dataset_id, holder, revision)
     if known is not None:
         return known
     standing = Standing(
         dataset=datasets.by_id(database, dataset_id),
         grants=people.grants(database, dataset_id),
-        disabled=user is not None and people.is_disabled(database, user),
+        refused=holder != NOBODY and people.is_refused(database, holder),
     )
-    return standings.keep(dataset_id, user, revision, standing)
+    return standings.keep(dataset_id, holder, revision, standing)

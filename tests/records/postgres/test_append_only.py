@@ -9,7 +9,7 @@ import pytest
 from gateway.cli.prune import prune
 from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow, Grant, Level
-from gateway.records import AuditQuery, Change, open_records
+from gateway.records import AuditQuery, Change, Holder, open_records
 from gateway.records.postgres.partitions import month_of, partition_of
 from tests.records.conftest import START, act, dataset
 
@@ -68,7 +68,7 @@ def test_the_servers_role_may_do_all_that_the_records_do(roles):
     assert records.change_dataset(known.id, Change(title="New"), act(now)).title == "New"
     records.add_grant(Grant(known.id, Level.VIEW, user="ben"), act(now))
     records.set_disabled("ben", True, act(now))
-    assert records.standing(known.id, "ben").disabled
+    assert records.standing(known.id, Holder("ben")).refused
     assert records.remove_grant(known.id, act(now), user="ben")
     assert records.find_datasets is not None
     assert records.remove_dataset(known.id, act(now))

@@ -8,8 +8,7 @@ from contextlib import closing
 import pytest
 
 from gateway.errors import BadParameter, RecordsUnavailable
-from gateway.records import Change, DatasetQuery, open_records
-from gateway.records.base import NotRemembered
+from gateway.records import NOBODY, Change, DatasetQuery, Holder, NotRemembered, open_records
 from gateway.records.postgres.beacon import Beacon
 from tests.postgres import DATABASES
 from tests.proxy import Proxy
@@ -103,9 +102,9 @@ def test_an_empty_table_is_told_and_ends_no_thread(records, execute, monkeypatch
     execute("DELETE FROM revision")
     for _ in range(2):
         with pytest.raises(RecordsUnavailable):
-            records.standing(ID, None)
+            records.standing(ID, NOBODY)
     execute("INSERT INTO revision VALUES (nextval('revisions'))")
-    assert records.standing(ID, None).dataset is None
+    assert records.standing(ID, NOBODY).dataset is None
 
 
 def test_within_as_of_memory_answers_or_nobody_does(records):
@@ -113,22 +112,22 @@ def test_within_as_of_memory_answers_or_nobody_does(records):
     remembering = records.remembering
     revision = remembering.revisions([ID]).result(60)[ID]
     with remembering.as_of(ID, revision), pytest.raises(NotRemembered):
-        records.standing(ID, None)
-    known = records.standing(ID, None)
+        records.standing(ID, NOBODY)
+    known = records.standing(ID, NOBODY)
     with remembering.as_of(ID, revision):
-        assert records.standing(ID, None) is known
+        assert records.standing(ID, NOBODY) is known
         with pytest.raises(NotRemembered):
-            records.standing(ID, "ana")
+            records.standing(ID, Holder("ana"))
     records.change_dataset(ID, Change(title="New"), act())
     with remembering.as_of(ID, remembering.revisions([ID]).result(60)[ID]), pytest.raises(NotRemembered):
-        records.standing(ID, None)
+        records.standing(ID, NOBODY)
 
 
 def test_an_answer_that_never_comes_is_not_waited_for(records, monkeypatch):
     monkeypatch.setattr("gateway.records.postgres.standing.ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(records._beacon, "ask", lambda _: Future())
     with pytest.raises(RecordsUnavailable, match="does not answer"):
-        records.standing(ID, None)
+        records.standing(ID, NOBODY)
 
 
 def test_a_text_with_nul_is_refused_and_names_nothing(records):

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.model import AuditRow, Grant, Level, Principal
-from gateway.records import SORTINGS, AuditQuery, Change, DatasetQuery, open_records
+from gateway.records import SORTINGS, AuditQuery, Change, DatasetQuery, Holder, open_records
 from gateway.records.postgres import filling, indexes, migrations
 from gateway.records.postgres.connection import Bounded, connect
 from gateway.records.postgres.schema import STEPS
@@ -35,9 +35,9 @@ def everything(records, number):
     row = AuditRow("download.cog", dataset_id=dataset(number).id, request_id=str(number))
     records.append_audit([row])
     records.add_grant(Grant(dataset(number).id, Level.VIEW, user="ben"), AuditRow("test.act"))
-    assert len(records.standing(dataset(number).id, "ben").grants) == 1
+    assert len(records.standing(dataset(number).id, Holder("ben")).grants) == 1
     records.remove_grant(dataset(number).id, AuditRow("test.act"), user="ben")
-    assert records.standing(dataset(number).id, "ben").grants == ()
+    assert records.standing(dataset(number).id, Holder("ben")).grants == ()
     records.change_dataset(dataset(number).id, Change(title=f"Title {number}"), AuditRow("test.act"))
     for sortby in SORTINGS:
         assert records.find_datasets(DatasetQuery(Principal("ben"), q="TITLE", sortby=sortby)).total > 0

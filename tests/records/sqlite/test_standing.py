@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.model import Grant, Level, Scale
-from gateway.records import Change, open_records, open_sqlite
+from gateway.records import NOBODY, Change, open_records, open_sqlite
 from gateway.records.sqlite.connection import connect
 from tests.records.conftest import act, dataset, register
 
@@ -44,5 +44,5 @@ def test_a_database_that_was_put_in_the_place_of_the_one_before_is_believed(reco
         kept = tmp_path / "kept.db"
         kept.write_bytes(step.read_bytes())
         kept.replace(path)
-        asked.append(records.standing(dataset(1).id, None).dataset.visibility)
+        asked.append(records.standing(dataset(1).id, NOBODY).dataset.visibility)
     assert asked == [Scale.PUBLIC, Scale.PRIVATE, Scale.PUBLIC]

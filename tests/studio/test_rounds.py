@@ -1,0 +1,86 @@
+"""Tasks over several datasets: how many files are under way, and which of them ends painters."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from gateway.errors import CannotBeDrawn, Unavailable
+from gateway.studio import forks
+from gateway.studio.pictures import Pictures
+from gateway.studio.rounds import Room, Round, Rounds
+from gateway.studio.tasks import Task
+from tests.patience import until
+from tests.studio.conftest import processes
+from tests.tiles.rasters import dataset
+
+
+def test_what_has_no_room_waits_for_its_turn():
+    room, begun = Room(10, 2), []
+    room.enter(40, lambda: begun.append("large"))
+    assert begun == ["large"]
+    room.enter(6, lambda: begun.append("first"))
+    room.enter(6, lambda: begun.append("second"))
+    with pytest.raises(Unavailable):
+        room.enter(1, lambda: begun.append("third"))
+    room.leave(40)
+    assert begun == ["large", "first"]
+    room.leave(6)
+    assert begun == ["large", "first", "second"]
+
+
+@pytest.fixture(scope="module")
+def rounds(tmp_path_factory):
+    """Rounds over three datasets, whose painters end where a task says so."""
+    folder = tmp_path_factory.mktemp("rounds")
+    (folder / "a.tif").write_bytes(b"a")
+    storages, record = dataset(folder, "a.tif")
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as threads:
+        patch.setattr(forks, "PROGRAM", "tests.studio.painter")
+        with processes(folder) as bench:
+            pictures = Pictures(bench.studio, storages, 1 << 20)
+            yield (
+                Rounds(pictures, threads.submit),
+                [replace(record, id=name) for name in ("one", "bad", "two")],
+                bench,
+            )
+            pictures.close()
+
+
+def ask(rounds, members, bad):
+    return rounds.begin(members, Round(lambda sources, _: Task("crash_with", sources, (bad,)))).result(120)
+
+
+def settled(rounds, members, bad):
+    """Return the answer, or the refusal, once it is found out who is to blame."""
+    found = []
+
+    def asked():
+        try:
+            found.append(ask(rounds, members, bad))
+        except CannotBeDrawn as refusal:
+            found.append(refusal)
+        except Unavailable:
+            return False
+        return True
+
+    until(asked)
+    return found[0]
+
+
+def test_the_one_of_several_that_ends_painters_is_set_aside_and_no_other(rounds, caplog):
+    caplog.set_level(logging.CRITICAL, "gateway")
+    rounds, members, bench = rounds
+    with pytest.raises(Unavailable):
+        ask(rounds, members, "bad")
+    assert settled(rounds, members, "bad") == {"used": ["one", "two"], "left_out": ["bad"]}
+    assert bench.studio.load().set_aside == 1
+
+
+def test_files_that_only_together_end_painters_are_refused_together(rounds, caplog):
+    caplog.set_level(logging.CRITICAL, "gateway")
+    rounds, (one, _, two), _bench = rounds
+    assert isinstance(settled(rounds, [one, two], 2), CannotBeDrawn)
+    assert ask(rounds, [one], 2)["used"] == ["one"]
+    assert ask(rounds, [two, one], 3)["used"] == ["two", "one"]
