@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.stac.conftest import dated
 from tests.stac.validating import validator
 
 __all__ = ["validator"]
+GUIDE = Path(__file__).parent.parent.parent / "docs" / "clients" / "stac.md"
 URL = "https://maps.example.org/x"
 SITE = Site(f"{URL}/api")
 MULTI = {
@@ -72,20 +74,22 @@ def export(gateway, *flags, **options):
     return gateway.run("collections", "export", "maps", "--url", URL, *flags, **options)
 
 
-def test_a_static_catalogue_is_valid_and_its_links_lead_to_files(gateway, maps, monkeypatch, validator):
+def test_a_static_catalogue_is_valid_and_its_links_lead_to_files(gateway, maps, monkeypatch, validator, capsys):
     monkeypatch.setattr(pages, "LIMIT_MOST", 3)
     monkeypatch.setattr(RegisteredValidator, "_validator", validator)
-    (told,) = gateway.json("collections", "export", "maps", "--url", URL + "/", "--stac", "out")
-    assert told == {"id": "maps", "items": 8, "not_public": 1, "stac": str(gateway.folder / "out")}
-    catalogue = pystac.Catalog.from_file("out/catalog.json")
+    (told,) = gateway.json("collections", "export", "maps", "--url", URL + "/", "--stac", "scenes")
+    assert told == {"id": "maps", "items": 8, "not_public": 1, "stac": str(gateway.folder / "scenes")}
+    catalogue = pystac.Catalog.from_file("scenes/catalog.json")
     assert catalogue.validate_all() == 8
     (collection,) = catalogue.get_children()
     items = {item.id: item for item in collection.get_items(recursive=True)}
     assert set(items) == {each.id for each in kinds()}
     assert items[kinds()[0].id].get_collection().id == "maps"
+    exec(re.search(r"Static catalogues.*?```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)[1], {})
+    assert len(capsys.readouterr().out.splitlines()) == 8
     # Three pages of three items, each beside its catalogue.
-    assert [len(list(folder.iterdir())) for folder in sorted(Path("out/items").iterdir())] == [4, 4, 3]
-    documents = list(Path("out").rglob("*.json"))
+    assert [len(list(folder.iterdir())) for folder in sorted(Path("scenes/items").iterdir())] == [4, 4, 3]
+    documents = list(Path("scenes").rglob("*.json"))
     for path in documents:
         for link in json.loads(path.read_text())["links"]:
             assert link["href"].startswith(URL) or (path.parent / link["href"]).resolve() in map(
