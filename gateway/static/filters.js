@@ -15,7 +15,11 @@ export class Filters extends EventTarget {
     const dated = debounced(tell, DAY_MS);
     find("search").addEventListener("submit", (event) => { event.preventDefault(); tell(); });
     find("q").addEventListener("input", typed);
-    for (const end of ["since", "until"]) find(end).addEventListener("input", () => { this.#mark(); dated(); });
+    for (const end of ["since", "until"]) {
+      // Half a day is none yet; who leaves it so is told.
+      find(end).addEventListener("input", () => { this.#mark(); if (!find(end).validity.badInput) dated(); });
+      find(end).addEventListener("blur", () => { this.#mark(); if (find(end).validity.badInput) tell(); });
+    }
     for (const each of ["within", "sort"]) find(each).addEventListener("change", tell);
     find("any-time").append(icon("close"));
     find("any-time").addEventListener("click", () => { this.clearDays(); find("since").focus(); tell(); });

@@ -3,6 +3,7 @@
 import { Account } from "./account.js";
 import { Refused, Unreachable, datasetPath } from "./api.js";
 import { Browsing } from "./browse.js";
+import { titleOf } from "./collectionhead.js";
 import { offerLink } from "./copylink.js";
 import { DirectSource } from "./direct.js";
 import { Download } from "./download.js";
@@ -163,7 +164,7 @@ function close() {
   leave();
   open(null);
   browsing.settle();
-  document.title = "COG Gateway";
+  document.title = titleOf(catalogue.seen);
   catalogue.focus(last && `dataset:${last}`);
 }
 
@@ -184,8 +185,8 @@ function step(hash) { history.pushState(null, "", hash || location.pathname + lo
 // Opens what the visitor chose, a dataset or a collection, by its key; the list that was left is as it was.
 async function enter(key) {
   const [kind, id] = key.split(":");
-  remember();
   if (kind === "collection") return into(id);
+  remember();
   chosen.from = catalogue.state.near ? map.at : null;
   step(share.written({ dataset: id }));
   return choose(id, { focus: true });
@@ -194,9 +195,9 @@ async function enter(key) {
 // Goes into a collection, or with null back to all of them.
 async function into(id) {
   const last = catalogue.state.collection;
-  const shown = catalogue.enter(id);
-  step(here());
-  await shown;
+  remember();
+  step(location.hash);
+  await catalogue.enter(id);
   catalogue.focus(id ? null : `collection:${last}`);
 }
 

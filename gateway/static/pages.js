@@ -61,6 +61,7 @@ export class Pages extends EventTarget {
 
   again(row) {
     this.#failed.delete(Math.floor(row / PAGE));
+    this.dispatchEvent(new Event("came"));
     this.#ask();
   }
 

@@ -1,7 +1,7 @@
 // What is known of a dataset, and what the check found, in words.
 
 import { copyButton, icon, make } from "./dom.js";
-import { WHO, bytes, day, extent, number, whole } from "./format.js";
+import { WHO, bytes, day, days, extent, number, whole } from "./format.js";
 
 const DEPTHS = {
   header: "Its header was read: every directory, and where every block lies.",
@@ -12,6 +12,8 @@ const DEPTHS = {
 export function drawFacts(box, record, info) {
   const nodata = record.nodata == null ? null : number(Number(record.nodata));
   const rows = [
+    ["Collection", make("a", { href: `#collection=${record.collection}` }, record.collection)],
+    ["Date", [days(record.start_at, record.end_at), record.dated_by === "modified" ? "(of the file itself)" : ""].filter(Boolean).join(" ")],
     ["File size", bytes(record.size_bytes)],
     ["Pixels", record.width && `${whole(record.width)} × ${whole(record.height)}`],
     ["Bands", record.count && `${record.count}, ${record.dtype}`],

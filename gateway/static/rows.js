@@ -14,7 +14,7 @@ export class Rows extends EventTarget {
   #active = 0;
   #asked = 0;
 
-  // `draw` returns the control of a row by its number, null for one that has not come yet; `drop` hears of a control that leaves;
+  // `draw` returns the control of a row by its number, null for one that has not come yet (and one of the class "missed" may come later); `drop` hears of a control that leaves;
   // `covered` returns the pixels at the scroller's top that something lies over.
   constructor(scroller, box, { draw, drop = () => {}, covered = () => 0 }) {
     super();
@@ -53,7 +53,7 @@ export class Rows extends EventTarget {
   // Draws anew those rows that had not come.
   fill() {
     for (const [index, row] of this.#rows) {
-      if (!row.classList.contains("waiting")) continue;
+      if (!row.classList.contains("waiting") && !row.firstElementChild.classList.contains("missed")) continue;
       const focused = row.contains(document.activeElement);
       const fresh = this.#row(index);
       row.replaceWith(fresh);
