@@ -100,6 +100,7 @@ OF_EXTRAS = {
     "redis": "gateway/rates/valkey.py",
     "dask": "gateway/cli/cluster.py",
     "distributed": "gateway/cli/cluster.py",
+    "pyarrow": "gateway/export/",
 }
 
 
