@@ -1,4 +1,4 @@
-"""The running server answers as its description says, whatever schemathesis thinks of asking."""
+"""The running server answers as its description says, whatever of each parameter schemathesis asks for."""
 
 import json
 import re
@@ -49,10 +49,12 @@ def test_no_answer_is_another_one_than_the_description_says(start, folder: Path)
     (folder / "api.json").write_text(json.dumps(narrowed(described, dataset)))
     command = [
         Path(sys.executable).parent / "schemathesis", "run", folder / "api.json", "-u", f"http://127.0.0.1:{server.port}",
-        "-H", f"Authorization: {headers['Authorization']}", "--phases", "coverage,fuzzing", "--max-examples", "6",
-        "--seed", "2", "--no-shrink", "--max-time", "60", "--request-timeout", "120", "--continue-on-failure", "-c", CHECKS, "--no-color",
+        "-H", f"Authorization: {headers['Authorization']}", "--phases", "coverage", "--seed", "2",
+        "--request-timeout", "120", "--continue-on-failure", "-c", CHECKS, "--no-color",
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=200)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=400)
     told = "\n".join(line[:400] for line in done.stdout.splitlines() if line.strip())
     assert done.returncode == 0, told[-8000:] + done.stderr[-1000:]
-    assert int(re.search(r"Tested: (\d+)", done.stdout)[1]) >= 30
+    # Whatever the machine is: no limit of time leaves an operation out.
+    selected, tested = (re.search(rf"{word}: (\d+)", done.stdout)[1] for word in ("Selected", "Tested"))
+    assert int(selected) == int(tested) >= 50

@@ -92,9 +92,15 @@ def test_a_token_of_one_node_is_good_on_the_other_and_their_rows_are_in_one_tabl
 def test_the_balancer_sends_a_dataset_to_one_node_and_logs_the_gateway_s_id(cluster, datasets):
     asked = [cluster.ask(path(datasets[0]), headers=cluster.bearer("eva"))[1]["X-Request-Id"] for _ in range(4)]
     log = cluster.folder / "nginx" / "cog-gateway.access.log"
-    lines = [line.split() for line in log.read_text().splitlines()]
-    nodes = {line[-2] for line in lines if line[-1] in asked}
-    assert len(nodes) == 1
+    found = {}
+
+    def logged():
+        found.update({line.split()[-1]: line.split()[-2] for line in log.read_text().splitlines() if line.strip()})
+        return set(asked) <= found.keys()
+
+    # A line is written after its answer has gone.
+    until(logged, SECONDS)
+    assert len({found[name] for name in asked}) == 1
     assert "token=" not in log.read_text()
 
 
