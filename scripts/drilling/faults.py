@@ -21,8 +21,8 @@ from scripts.drilling.server import Outcome, Server, until_true, write_cog
 from scripts.drilling.threads import Threads
 
 RECOVERY_SECONDS = 2.0
-# How long is waited for a recovery before it counts as none.
-PATIENCE_SECONDS = 20.0
+# How much longer a fault may last until clients and readiness have felt it.
+FELT_SECONDS = 20.0
 DISK_MIB = 24
 
 
@@ -200,14 +200,21 @@ class Fault:
 
 
 def _one(server: Server, load: Load, readiness: Readiness, name: str, seconds: float) -> Fault:
-    until_true(lambda: any(a.status in SERVED for a in load.answers), 20)
+    until_true(lambda: any(a.status in SERVED for a in load.answers))
     with FAULTS[name](server) as how:
         began = time.monotonic()
         time.sleep(seconds)
+        # On a busy machine that takes longer.
+        with suppress(TimeoutError):
+            until_true(lambda: _felt(load, began) and readiness.first(503, began) is not None, FELT_SECONDS)
     fault = Fault(name, how, began, time.monotonic(), load, readiness)
     with suppress(TimeoutError):
-        until_true(lambda: None not in (fault.first_served(), readiness.first(200, fault.ended)), PATIENCE_SECONDS)
+        until_true(lambda: None not in (fault.first_served(), readiness.first(200, fault.ended)))
     return fault
+
+
+def _felt(load: Load, since: float) -> bool:
+    return any(a.status == 503 and a.asked >= since for a in load.answers)
 
 
 def _judge(fault: Fault, server: Server, recovery_seconds: float, outcome: Outcome) -> None:

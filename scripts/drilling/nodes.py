@@ -17,7 +17,6 @@ from scripts.drilling.clients import SERVED, Answer, Load
 from scripts.drilling.server import Outcome, until_true, write_cog
 
 FILES = 6
-PATIENCE_SECONDS = 30.0
 # Load goes on for so long after the fault, and before it.
 AROUND_SECONDS = 2.0
 SETTLED_SECONDS = 5.0
@@ -74,13 +73,13 @@ def _drill(name: str, fault: Fault, cluster: Cluster, seconds: float, outcome: O
     ids, data = _filled(cluster, bucket=fault.bucket)
     mine = Outcome()
     with Load(cluster, ids, data) as load:
-        until_true(lambda: any(answer.status in SERVED for answer in load.answers), PATIENCE_SECONDS)
+        until_true(lambda: any(answer.status in SERVED for answer in load.answers))
         time.sleep(AROUND_SECONDS)
         began = time.monotonic()
         fault.strike(cluster, seconds, mine)
         ended = time.monotonic()
         with suppress(TimeoutError):
-            until_true(lambda: _first_after(load.answers, ended) is not None, PATIENCE_SECONDS)
+            until_true(lambda: _first_after(load.answers, ended) is not None)
         cluster.wait_until_ready()
         time.sleep(AROUND_SECONDS)
     _judge(fault, cluster, load.answers, (began, ended), mine)

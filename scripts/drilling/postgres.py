@@ -13,7 +13,7 @@ from pathlib import Path
 from scripts.clustering.postgres import Postgres
 from scripts.clustering.program import HOST
 from scripts.drilling.clients import SERVED, Load, unrecorded
-from scripts.drilling.faults import PATIENCE_SECONDS, RECOVERY_SECONDS
+from scripts.drilling.faults import RECOVERY_SECONDS
 from scripts.drilling.server import Outcome, Server, until_true, write_cog
 from tests.proxy import Proxy
 
@@ -170,20 +170,20 @@ def database_of(with_standby: bool) -> Iterator[Database]:
             standby = primary.standby(short_folder())
             stack.callback(stopped, standby)
             primary.execute("ALTER SYSTEM SET synchronous_standby_names = 'standby'", "SELECT pg_reload_conf()")
-            until_true(lambda: bool(primary.execute(FOLLOWS)), 30)
+            until_true(lambda: bool(primary.execute(FOLLOWS)))
         yield Database(primary, stack.enter_context(Proxy(primary.port)), standby)
 
 
 def _befallen(database: Database, load: Load, name: str, seconds: float | None) -> tuple[float, float]:
     """Return when a fault began and ended (monotonic), after bytes have come again or not."""
-    until_true(lambda: any(answer.status in SERVED for answer in load.answers), 20)
+    until_true(lambda: any(answer.status in SERVED for answer in load.answers))
     time.sleep(1)
     work, usual = FAULTS[name]
     began = time.monotonic()
     work(database, usual if seconds is None else seconds)
     ended = time.monotonic()
     with suppress(TimeoutError):
-        until_true(lambda: _first_served(load, ended) is not None, PATIENCE_SECONDS)
+        until_true(lambda: _first_served(load, ended) is not None)
     time.sleep(1)
     return began, ended
 

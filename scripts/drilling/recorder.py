@@ -60,16 +60,16 @@ def _ends(server: Server, ids: list[str]) -> tuple[int, int]:
     return sum(ends[name] == 0 for name in ids), sum(ends[name] > 1 for name in ids)
 
 
-def workers(folder: Path, seconds: float = 20) -> Outcome:
+def workers(folder: Path, seconds: float = 20, *, back_seconds: float = BACK_SECONDS) -> Outcome:
     """Kill workers again and again: one after the other as soon as it runs, then both at once every second.
 
-    Promised: somebody accepts connections again within 5 s.
+    Promised: somebody accepts connections again within `back_seconds`.
     """
     (folder / "rasters").mkdir()
     outcome = Outcome()
     with Server(folder, "--processes", "2") as server:
         for name, kill in (("one after the other, twice a second", _one), ("both at once, each second", _both)):
-            until_true(lambda: server.status("/livez") == 200, BACK_SECONDS)
+            until_true(lambda: server.status("/livez") == 200)
             kills, gaps = _under_fire(server, seconds, kill)
             outcome.figures |= {
                 f"{name}: kills": kills,
@@ -77,9 +77,9 @@ def workers(folder: Path, seconds: float = 20) -> Outcome:
                 f"{name}: share of time without one": f"{sum(gaps) / seconds:.1%}",
             }
             outcome.promise(
-                max(gaps, default=0.0) < BACK_SECONDS, f"{name}: a worker is back within {BACK_SECONDS} s"
+                max(gaps, default=0.0) < back_seconds, f"{name}: a worker is back within {back_seconds:g} s"
             )
-        until_true(lambda: len(server.children("cog-worker")) == 2, BACK_SECONDS)
+        until_true(lambda: len(server.children("cog-worker")) == 2)
         code = server.stop()
     outcome.figures["exit code"] = code
     outcome.promise(code == 0, "the exit code is 0")
@@ -125,6 +125,6 @@ def _under_fire(server: Server, seconds: float, kill: Callable[[Server, int], in
             if time.monotonic() >= end:
                 break
             kills += kill(server, turn)
-        until_true(lambda: server.status("/livez") == 200, 2 * BACK_SECONDS)
+        until_true(lambda: server.status("/livez") == 200)
         time.sleep(2 * LOOK_SECONDS)
     return kills, gaps

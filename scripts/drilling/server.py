@@ -30,6 +30,8 @@ from scripts.clustering.gateway import ROOT, Gateway
 KEY = "drill-key-0123456789-abcdefghijklmnop"
 # On a machine with other work, whose processors all of it waits for.
 START_SECONDS = 120.0
+# How long is waited for what has to come and of which no promise says how soon.
+PATIENCE_SECONDS = 120.0
 REQUESTS = "SELECT request_id FROM audit WHERE action = ?"
 
 
@@ -114,7 +116,7 @@ class Server(Gateway):
         """Return the exit code after SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(60)
+            return self.process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
@@ -165,7 +167,7 @@ class Server(Gateway):
         return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.workers())  # noqa: PTH208
 
 
-def until_true(condition: Callable[[], bool], seconds: float) -> float:
+def until_true(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> float:
     """Return after how many seconds the condition holds; raises TimeoutError after `seconds`."""
     began = time.monotonic()
     while not condition():

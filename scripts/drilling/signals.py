@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from scripts.drilling.clients import SERVED, Load
-from scripts.drilling.server import Outcome, Server, until_true, write_cog
+from scripts.drilling.server import PATIENCE_SECONDS, Outcome, Server, until_true, write_cog
 
 STARTS_AT_ONCE = 4
 # What a start takes at most, from the moment when the process is ours to the last worker that accepts.
@@ -55,13 +55,13 @@ def _during_start(folder: Path, number: signal.Signals, delay: float) -> int:
     (folder / "rasters").mkdir(parents=True)
     server = Server(folder, "--processes", "2")
     try:
-        until_true(lambda: _keeps(server.process.pid, number), 20)
+        until_true(lambda: _keeps(server.process.pid, number))
         time.sleep(delay)
         os.killpg(server.process.pid, number)
         if number == signal.SIGHUP:
-            until_true(lambda: sum("accepting on" in line for line in server.lines) >= 2, 30)
+            until_true(lambda: sum("accepting on" in line for line in server.lines) >= 2)
             server.process.send_signal(signal.SIGTERM)
-        return server.process.wait(30)
+        return server.process.wait(PATIENCE_SECONDS)
     finally:
         if server.process.poll() is None:
             server.process.kill()
@@ -86,7 +86,7 @@ def _under_load(folder: Path, number: signal.Signals, seconds: float, outcome: O
                 time.sleep(0.1)
             told = time.monotonic()
             os.killpg(server.process.pid, number)
-            code = server.process.wait(60)
+            code = server.process.wait(PATIENCE_SECONDS)
             time.sleep(0.2)
         cut = [a for a in load.answers if a.status in SERVED and not a.whole]
         refused = sum(a.status not in SERVED for a in load.answers if a.ended < told)
@@ -107,18 +107,18 @@ def _troubles(folder: Path, outcome: Outcome) -> None:
     lock, config = folder / "no-fork", folder / "gateway.toml"
     config.write_text("stall_seconds = 50\n")
     with Server(folder, "--processes", "2", patch=NO_FORK.format(path=str(lock)), config=str(config)) as server:
-        until_true(lambda: len(server.children("cog-worker")) == 2, 10)
+        until_true(lambda: len(server.children("cog-worker")) == 2)
         lock.touch()
         os.kill(server.children("cog-worker")[0], signal.SIGKILL)
-        until_true(lambda: any("cannot be started" in line for line in server.lines), 10)
+        until_true(lambda: any("cannot be started" in line for line in server.lines))
         time.sleep(1)
         outcome.promise(server.status("/livez") == 200, "the other worker serves while forks fail")
         lock.unlink()
-        back = until_true(lambda: len(server.children("cog-worker")) == 2, 10)
+        back = until_true(lambda: len(server.children("cog-worker")) == 2)
         config.rename(folder / "away.toml")
         config.mkdir()
         server.process.send_signal(signal.SIGHUP)
-        until_true(lambda: sum("the keys stay as they are" in line for line in server.lines) >= 2, 10)
+        until_true(lambda: sum("the keys stay as they are" in line for line in server.lines) >= 2)
         outcome.promise(server.status("/livez") == 200, "settings that cannot be read end nothing")
         code = server.stop()
     outcome.figures["after forks that failed: s until a new worker, exit code"] = (round(back, 2), code)

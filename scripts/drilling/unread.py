@@ -24,7 +24,7 @@ UNREAD_MB = 64
 SIDE = 2048
 # Beyond the stall: what was asked for is drawn before it can wait, and whoever has all in the kernel's buffers is an
 # idle client, for whom there is a limit of its own.
-GRACE_SECONDS = 60.0
+GRACE_SECONDS = 120.0
 SLOW_ANSWER_SECONDS = 1.5
 POLL_SECONDS = 0.05
 # The state of a connection in /proc/net/tcp.

@@ -15,6 +15,7 @@ from scripts.drilling.signals import signals
 from scripts.drilling.slow import slowloris, stall
 from scripts.drilling.splice import splice
 from scripts.drilling.unread import kept, unread
+from tests.patience import SECONDS
 from tests.postgres import DATABASES
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -51,7 +52,7 @@ def test_a_killed_recorder_loses_and_doubles_no_row(tmp_path):
 
 
 def test_killed_workers_are_back_soon(tmp_path):
-    outcome = workers(tmp_path, 2)
+    outcome = workers(tmp_path, 1, back_seconds=SECONDS)
     assert outcome.broken == [], outcome
 
 
@@ -64,14 +65,15 @@ def test_signals_of_every_moment_end_the_server_in_order_or_not_at_all(tmp_path)
 def test_no_byte_leaves_while_the_audit_cannot_be_written(tmp_path, processes):
     names = ("locked", "disk full", "no table")
     outcome = faults(
-        tmp_path, 3, names=names, recovery_seconds=15, own_disk=False, processes=processes, audit_wait_seconds="0.3"
-    )
+        tmp_path, 0.5, names=names, recovery_seconds=SECONDS, own_disk=False, processes=processes,
+        audit_wait_seconds="0.3",
+    )  # fmt: skip
     assert outcome.broken == [], outcome
 
 
 @pytest.mark.skipif("postgresql" not in DATABASES, reason="there is no PostgreSQL here")
 def test_a_standby_of_postgresql_that_takes_over_has_all_that_was_told(tmp_path):
-    outcome = postgres(tmp_path, names=("standby promoted",), recovery_seconds=15)
+    outcome = postgres(tmp_path, names=("standby promoted",), recovery_seconds=SECONDS)
     assert outcome.broken == [], outcome
 
 
@@ -86,7 +88,8 @@ def test_readers_who_stop_cost_no_memory_and_are_cut(tmp_path):
 
 
 def test_clients_who_never_finish_asking_are_cut(tmp_path):
-    outcome = slowloris(tmp_path, 1, clients=10, patch="import gateway.app; gateway.app.IDLE_SECONDS = 1")
+    patch = "import gateway.app; gateway.app.IDLE_SECONDS = 1"
+    outcome = slowloris(tmp_path, 1, clients=10, grace_seconds=SECONDS, slowest_seconds=SECONDS, patch=patch)
     assert outcome.broken == [], outcome
 
 
@@ -104,5 +107,5 @@ def test_a_client_that_waits_to_be_accepted_is_not_taken_for_one_that_was_cut():
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_clients_who_read_nothing_of_any_answer_are_cut_and_keep_nobody_waiting(tmp_path, tls):
     patch = "import gateway.app; gateway.app.IDLE_SECONDS = 2"
-    outcome = unread(tmp_path, 1, readers=5, tls=tls, slowest_seconds=15, patch=patch)
+    outcome = unread(tmp_path, 1, readers=5, tls=tls, slowest_seconds=SECONDS, patch=patch)
     assert outcome.broken == [], outcome
