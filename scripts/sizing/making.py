@@ -15,6 +15,7 @@ import psycopg
 
 from gateway.catalogue.collections import Collection
 from gateway.records import migrate_records, sqlite_url
+from gateway.records.postgres import cells as server_cells
 from gateway.records.postgres import searchable as server_searchable
 from gateway.records.postgres.connection import connect as connect_server
 from gateway.records.postgres.datasets import columns_of
@@ -89,6 +90,7 @@ def make_postgres(url: str, archive: values.Archive) -> None:
         names = ("dataset_id", "kind", "name", "level")
         _copy(connection, "grants", (dict(zip(names, each, strict=True)) for each in values.grants(archive)))
         connection.execute(server_searchable.SHOW)
+        connection.execute(server_cells.FILL)
         connection.execute("RESET session_replication_role")
         audit = told(values.audit_rows(archive, begin, end), "audit rows", archive.rows)
         _copy(connection, "audit", (dict(zip(AUDIT_COLUMNS, values_of(row), strict=True)) for row in audit))

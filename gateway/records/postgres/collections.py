@@ -12,10 +12,11 @@ from psycopg.errors import ForeignKeyViolation
 from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, Principal, utc_text
-from gateway.records.audiences import SHARED, audiences_of, sees_empty, target_of
+from gateway.records.audiences import audiences_of, sees_empty, target_of
 from gateway.records.deadlines import COLLECTIONS_SECONDS
 from gateway.records.extents import seen_of
 from gateway.records.postgres import audit_rows
+from gateway.records.postgres.cells import EXTENTS
 from gateway.records.postgres.connection import Bounded
 from gateway.records.rows import Row, collection_of, collection_row
 
@@ -28,19 +29,11 @@ NEXT = f"""SELECT {COLUMNS} FROM collections WHERE id > %(after)s
         WHERE audience = ANY(%(audiences)s) AND collection = collections.id
             AND (%(dataset)s::text IS NULL OR dataset_id = %(dataset)s)))
     ORDER BY id LIMIT %(limit)s"""  # noqa: S608 - no text of others
-# Of the shared audiences a dataset has one row, of all others it may have several.
-EXTENTS = """SELECT collection, count(*) AS number, min((place[1])[0]) AS west, max((place[0])[0]) AS east,
-        min((place[1])[1]) AS south, max((place[0])[1]) AS north, min(start_at) AS first, max(end_at) AS last
-    FROM (
-        SELECT collection, place, start_at, end_at FROM dataset_audiences
-            WHERE audience = ANY(%(shared)s) AND collection = ANY(%(collections)s)
-                AND (%(dataset)s::text IS NULL OR dataset_id = %(dataset)s)
-        UNION ALL SELECT collection, place, start_at, end_at FROM (
-            SELECT DISTINCT ON (dataset_id) collection, place, start_at, end_at FROM dataset_audiences
-            WHERE audience = ANY(%(own)s) AND collection = ANY(%(collections)s)
-                AND (%(dataset)s::text IS NULL OR dataset_id = %(dataset)s)
-        ) AS once
-    ) AS seen GROUP BY collection, floor((place[1])[0])"""
+# What the one dataset of a reader's token comes to, in the columns of EXTENTS.
+OF_ONE = """SELECT collection, 1 AS number, (place[1])[0] AS west, (place[0])[0] AS east, (place[1])[1] AS south,
+        (place[0])[1] AS north, start_at AS first, end_at AS last
+    FROM dataset_audiences WHERE dataset_id = %(dataset)s AND audience = ANY(%(audiences)s)
+        AND collection = ANY(%(collections)s) LIMIT 1"""
 INSERT = """INSERT INTO collections (id, title, description, license, keywords, providers, created_at, updated_at)
     VALUES (%(id)s, %(title)s, %(description)s, %(license)s, %(keywords)s, %(providers)s, %(created_at)s,
         %(updated_at)s) ON CONFLICT """
@@ -82,9 +75,9 @@ def seen_one(connection: Bounded, collection_id: str, reader: Principal | None) 
 
 
 def _extents(connection: Bounded, ids: Sequence[str], reader: Principal | None) -> list[Row]:
-    audiences = set(audiences_of(reader))
-    values: Row = {"collections": list(ids), "dataset": target_of(reader).dataset_id}
-    values |= {"shared": sorted(audiences & SHARED), "own": sorted(audiences - SHARED)}
+    values: Row = {"collections": list(ids), "audiences": list(audiences_of(reader))}
+    if (only := target_of(reader).dataset_id) is not None:
+        return connection.execute(OF_ONE, values | {"dataset": only}).fetchall()
     return connection.execute(EXTENTS, values).fetchall()
 
 
