@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Pages through a catalogue by the STAC API while other datasets come and go: none may be lost, none come twice.
 
-    python scripts/page_stac.py --datasets 10000 --others 1000
+    python scripts/page_stac.py --datasets 10000 --others 1000 [--postgresql]
 
-The catalogue is made in a temporary folder and served on loopback; the client is pystac-client (extra `test`). Prints
-how many of those that were there all the time were seen, and how often.
+The catalogue is made in a temporary folder, in SQLite or in a PostgreSQL that is started for it, and served on
+loopback; the client is pystac-client (extra `test`). Prints how many of those that were there all the time were
+seen, and how often.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +36,8 @@ from gateway.model import AuditRow, Dataset, RasterFacts, Report, Scale
 from gateway.records import Records
 from gateway.services import Services, open_services
 from gateway.settings import Settings
+from gateway.state import bring_up_to_date
+from scripts.clustering.postgres import Postgres
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RASTER = RasterFacts(512, 512, 1, "uint8", None, "EPSG:4326", (10.0, 50.0, 11.0, 51.0))
@@ -58,14 +61,18 @@ KNOWN = Dataset(
     dates=Dates(START, START, DatedBy.OPTION),
 )
 BATCH = 1000
+KEYS = ("k" * 31 + "ey-of-a-script",)
 
 
 def main() -> int:
     """Make the catalogue, page through it, and print what was seen; 1 where one was lost or came twice."""
     options = arguments()
     chance = Random(1)  # noqa: S311 - the same catalogue each time
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(state_dir=Path(folder), secret_keys=("k" * 31 + "ey-of-a-script",), _env_file=None)  # type: ignore[call-arg]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cgpage-", dir="/tmp")))
+        url = started(stack, folder) if options.postgresql else None
+        settings = Settings(state_dir=folder / "state", database_url=url, secret_keys=KEYS, _env_file=None)  # type: ignore[call-arg]
+        bring_up_to_date(settings)
         with open_services(settings) as services, serving(services) as address:
             kept = registered(services.records, chance, options.datasets)
             going = registered(services.records, chance, options.others)
@@ -78,11 +85,22 @@ def main() -> int:
     return 1 if lost or twice else 0
 
 
+def started(stack: ExitStack, folder: Path) -> str:
+    """Return the URL of a database in a server in `folder` that ends with `stack`."""
+    server = Postgres(folder)
+    server.make()
+    server.start()
+    stack.callback(server.stop)
+    server.execute("CREATE DATABASE gateway")
+    return server.url("gateway")
+
+
 def arguments() -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--datasets", type=int, default=10_000)
     parser.add_argument("--others", type=int, default=1000, help="so many come, and so many go")
+    parser.add_argument("--postgresql", action="store_true", help="in a PostgreSQL, which is started and ended")
     parser.add_argument("--limit", type=int, default=100, help="items of one page")
     return parser.parse_args()
 
