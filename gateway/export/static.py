@@ -15,8 +15,8 @@ from gateway.catalogue.collections import SeenCollection
 from gateway.model import utc_text
 from gateway.stac.collections import QUERYABLES, collection_of
 from gateway.stac.items import VERSION
-from gateway.stac.landing import CATALOG_ID, DESCRIPTION, TITLE
-from gateway.stac.site import GEOJSON, JSON, Link, Site, link
+from gateway.stac.landing import CATALOG_ID, DESCRIPTION
+from gateway.stac.site import GEOJSON, JSON, TITLE, Link, Site, link
 
 CATALOG, COLLECTION, ITEMS = "catalog.json", "collection.json", "items"
 # Members of the catalogue that say whose export it is, and of when.

@@ -8,7 +8,7 @@ from typing import Any
 from gateway.catalogue.collections import Extent, SeenCollection
 from gateway.model import utc_text
 from gateway.stac.items import VERSION
-from gateway.stac.site import GEOJSON, JSON, SCHEMA, Link, Site, link
+from gateway.stac.site import GEOJSON, JSON, SCHEMA, TITLE, Link, Site, link
 
 QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 EVERYWHERE = [-180.0, -90.0, 180.0, 90.0]
@@ -29,7 +29,7 @@ def collection_of(seen: SeenCollection, site: Site) -> dict[str, Any]:
         "updated": utc_text(collection.updated_at),
         "extent": _extent(seen.extent),
         "gateway:count": seen.extent.count,
-        "links": _links(collection.id, site),
+        "links": _links(collection.id, collection.title, site),
     }
     if collection.keywords:
         found["keywords"] = list(collection.keywords)
@@ -46,7 +46,7 @@ def collections_page(page: Sequence[SeenCollection], site: Site, links: Sequence
 
 def parent(site: Site) -> Link:
     """Return the link from what is directly below the landing page."""
-    return link("parent", site.stac(), JSON)
+    return link("parent", site.stac(), JSON, TITLE)
 
 
 def _extent(extent: Extent) -> dict[str, Any]:
@@ -56,12 +56,12 @@ def _extent(extent: Extent) -> dict[str, Any]:
     return {"spatial": {"bbox": [box]}, "temporal": {"interval": [moments]}}
 
 
-def _links(collection_id: str, site: Site) -> list[Link]:
+def _links(collection_id: str, title: str, site: Site) -> list[Link]:
     here = site.stac("collections", collection_id)
     return [
-        link("self", here, JSON),
+        link("self", here, JSON, title),
         site.root,
         parent(site),
-        link("items", f"{here}/items", GEOJSON),
-        link(QUERYABLES, f"{here}/queryables", SCHEMA),
+        link("items", f"{here}/items", GEOJSON, "Items"),
+        link(QUERYABLES, f"{here}/queryables", SCHEMA, "Queryables"),
     ]

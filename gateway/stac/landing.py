@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.stac.collections import QUERYABLES
 from gateway.stac.items import VERSION
-from gateway.stac.site import GEOJSON, HTML, JSON, OPENAPI, SCHEMA, Link, Site, link
+from gateway.stac.site import GEOJSON, HTML, JSON, OPENAPI, SCHEMA, TITLE, Link, Site, link
 
 STAC, OGC = "https://api.stacspec.org/v1.0.0", "http://www.opengis.net/spec"
 CONFORMS_TO = (
@@ -31,7 +31,7 @@ CONFORMS_TO = (
     f"{OGC}/cql2/1.0/conf/basic-cql2",
     f"{OGC}/cql2/1.0/conf/advanced-comparison-operators",
 )
-CATALOG_ID, TITLE = "cog-gateway", "COG Gateway"
+CATALOG_ID = "cog-gateway"
 DESCRIPTION = (
     "Cloud-Optimized GeoTIFFs. Each item says whether its file is a true COG, when that was looked at, and how deep."
 )
@@ -58,13 +58,13 @@ def conformance() -> dict[str, list[str]]:
 def _links(site: Site) -> list[Link]:
     search = site.stac("search")
     return [
-        link("self", site.stac(), JSON),
+        link("self", site.stac(), JSON, TITLE),
         site.root,
-        link("conformance", site.stac("conformance"), JSON),
-        link("data", site.stac("collections"), JSON),
+        link("conformance", site.stac("conformance"), JSON, "Conformance classes"),
+        link("data", site.stac("collections"), JSON, "Collections"),
         link("search", search, GEOJSON, "Search") | {"method": "GET"},
         link("search", search, GEOJSON, "Search") | {"method": "POST"},
-        link(QUERYABLES, site.stac("queryables"), SCHEMA),
+        link(QUERYABLES, site.stac("queryables"), SCHEMA, "Queryables"),
         link("service-desc", f"{site.base}/openapi.json", OPENAPI, "Description of the API (OpenAPI)"),
         link("service-doc", f"{site.base}/docs", HTML, "Documentation of the API"),
     ]

@@ -11,6 +11,8 @@ from gateway.model import Dataset, Scale
 JSON, GEOJSON = "application/json", "application/geo+json"
 SCHEMA, OPENAPI, HTML = "application/schema+json", "application/vnd.oai.openapi+json;version=3.1", "text/html"
 BEARER, OPENID = "bearer", "openid"
+# Of the whole catalogue.
+TITLE = "COG Gateway"
 Link = dict[str, Any]
 
 
@@ -36,7 +38,7 @@ class Site:
     @property
     def root(self) -> Link:
         """Return the link to the landing page."""
-        return link("root", self.stac(), JSON)
+        return link("root", self.stac(), JSON, TITLE)
 
     @property
     def schemes(self) -> dict[str, dict[str, str]]:

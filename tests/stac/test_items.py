@@ -106,7 +106,7 @@ def test_the_file_has_the_name_of_its_dataset_in_its_title_and_its_address(valid
 
 def test_links_to_maps_are_told_apart_by_their_titles():
     titles = [link["title"] for link in item_of(dataset(1), SITE)["links"] if "title" in link]
-    assert len(set(titles)) == len(titles) == 4
+    assert len(set(titles)) == len(titles) == 5
 
 
 def test_the_grid_is_told_as_the_file_has_it():
