@@ -79,6 +79,30 @@ def test_the_landing_page_says_what_it_conforms_to(served, made):
     assert all(each.get("title") for each in (*document["links"], *collection["links"]))
 
 
+def test_documents_are_what_the_client_of_qgis_reads(served, made):
+    """What src/core/stac of QGIS 3.44 asks of a server before it shows items and makes layers of them."""
+    landing = served.ask("/stac").document
+    assert landing["type"] == "Catalog"
+    assert "https://api.stacspec.org/v1.0.0/core" in landing["conformsTo"]
+    [collections] = [each["href"] for each in landing["links"] if each["href"].endswith("/collections")]
+    [searched] = {each["href"] for each in landing["links"] if each["rel"] == "search"}
+    listed = served.ask(collections).document
+    [maps] = [each for each in listed["collections"] if each["id"] == "maps"]
+    # Its search names every collection, and its times are of UTC with milliseconds.
+    query = "collections=maps&datetime=2026-01-01T00:00:00.000Z/2026-01-02T00:00:00.000Z"
+    for document in (served.ask(links(maps)["items"]).document, served.ask(f"{searched}?{query}").document):
+        assert isinstance(document["numberMatched"], int)
+        assert all(len(item["bbox"]) == 4 for item in document["features"] if item["geometry"] is not None)
+        assert {"title", "datetime"} <= set(document["features"][-1]["properties"])
+    [item] = document["features"]
+    data = item["assets"]["data"]
+    # Exactly this text makes a layer, and its title is that of the layer.
+    assert data["type"] == "image/tiff; application=geotiff; profile=cloud-optimized"
+    assert data["title"] == item["properties"]["title"] == "a"
+    found = served.ask(data["href"], token=served.bearer())
+    assert (found.code, found.body[:2]) == (200, b"II")
+
+
 def test_the_description_has_the_media_type_that_is_asked_for(served, made):
     [described] = [each for each in served.ask("/stac").document["links"] if each["rel"] == "service-desc"]
     found = served.ask(described["href"], headers={"Accept": described["type"]})
