@@ -26,6 +26,7 @@ from gateway.services import open_services
 from gateway.settings import RootSettings, Settings
 from tests.handlers.answers import all_answers, table
 from tests.handlers.conftest import World
+from tests.handlers.layeranswers import layer_table
 from tests.handlers.test_answers import SHOWN
 from tests.rasters import write_cog
 
@@ -37,6 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="put the tables into docs/security.md")
     made = ["\n".join(asyncio.run(lines(setting, kinds))) for setting, kinds in SHOWN.items()]
+    made.append("\n".join(asyncio.run(lines(None, None))))
     if not parser.parse_args().write:
         print("\n\n".join(made))
         return
@@ -45,8 +47,8 @@ def main() -> None:
     PAGE.write_text(tables.sub(lambda _: next(waiting) + "\n", PAGE.read_text()))
 
 
-async def lines(setting: str | None, kinds: dict[str, tuple[str, ...]]) -> list[str]:
-    """Return the table of a server that has the setting on."""
+async def lines(setting: str | None, kinds: dict[str, tuple[str, ...]] | None) -> list[str]:
+    """Return the table of a server that has the setting on; that of layers without kinds."""
     with tempfile.TemporaryDirectory(prefix="cog-gateway-table-") as folder:
         rasters = Path(folder) / "rasters"
         rasters.mkdir()
@@ -67,7 +69,9 @@ async def lines(setting: str | None, kinds: dict[str, tuple[str, ...]]) -> list[
                 return await client.fetch(asked, raise_error=False)
 
             world = World(services, rasters, write_cog(Path(folder) / "elevation.tif"))
-            found = table(await all_answers(world, fetch), kinds)
+            found = (
+                await layer_table(world, fetch) if kinds is None else table(await all_answers(world, fetch), kinds)
+            )
             server.stop()
             await server.close_all_connections()
             return found

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.model import Scale
 from tests.handlers.answers import PATHS, PATHS_ONCE, Answer, Asked, all_answers, table
+from tests.handlers.layeranswers import layer_table
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "security.md"
 ON_RECORD = ("download.finished", "download.part")
@@ -41,6 +42,12 @@ def ruled(asked: Asked, settings) -> Answer:
     if not takes or asked.caller == "tile token":
         return Answer(403, refused)
     return Answer(200, ON_RECORD if asked.method == "GET" else ())
+
+
+@pytest.mark.gen_test(timeout=300)
+async def test_every_caller_sees_of_a_layer_what_they_may(world, fetch):
+    told = await layer_table(world, fetch)
+    assert "\n".join(told) in PAGE.read_text(), "scripts/access_table.py --write"
 
 
 OPEN = [{}, {"open_downloads": True}, {"open_values": True}, {"open_downloads": True, "open_values": True}]
