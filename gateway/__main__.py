@@ -46,6 +46,8 @@ COMMANDS: dict[str, Shelved] = {
     ),
     "grants": Shelved("gateway.cli.grants:grants", "Let users and roles have private datasets."),
     "users": Shelved("gateway.cli.users:users", "Disable and enable users."),
+    "tokens": Shelved("gateway.cli.tokens:tokens", "List, create and revoke users' own tokens."),
+    "links": Shelved("gateway.cli.links:links", "List, create and revoke links to share."),
     "backup": Shelved("gateway.cli.backup:backup", "Copy the catalogue and the audit while the server runs."),
     "migrate": Shelved("gateway.cli.migrate:migrate", "Bring the tables up to date, or copy the records elsewhere."),
     "audit": Shelved("gateway.cli.audit:audit", "Read and export the audit."),

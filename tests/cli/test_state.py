@@ -14,6 +14,7 @@ ONLY_OVER_A_STATE = [
     ("users", "disable", "ana"), ("users", "enable", "ana"), ("audit", "list"), ("audit", "downloads"),
     ("audit", "export"), ("audit", "prune", "--before", "2020-01-01", "--archive", "old.jsonl"),
     ("audit", "prune", "--before", "2020-01-01", "--archive", "old.jsonl", "--dry-run"), ("backup", "copy.db"),
+    ("tokens", "list"), ("tokens", "create", "--user", "ana"), ("links", "revoke", UNKNOWN),
 ]  # fmt: skip
 
 
