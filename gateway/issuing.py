@@ -12,7 +12,7 @@ from gateway.catalogue.collections import ID_FORM
 from gateway.errors import BadParameter, Forbidden, NotFound
 from gateway.gatekeeper import ADMIN, Action, holder_of, roles_needed
 from gateway.ids import dataset_uuid
-from gateway.model import AuditRow, Principal, utc_text
+from gateway.model import AuditRow, Dataset, Principal, utc_text
 from gateway.principal import StoredKind, StoredToken, Target
 from gateway.records import Records, TokenQuery
 from gateway.tokens import hash_of, is_name, new_secret
@@ -125,7 +125,7 @@ def _expiry(told: Body, kind: StoredKind, most_days: int, now: datetime) -> date
 
 
 def url_of(link: Issued, api: str, prefix: str) -> str:
-    """Return the address that a link is: of the file, or of the page on its dataset or on the list.
+    """Return the address that a link is: of the file, or of the page on its dataset or collection.
 
     `api` is the URL of the API, which ends in `prefix`. What is behind # stays in the browser, and out of logs and
     Referer.
@@ -133,8 +133,8 @@ def url_of(link: Issued, api: str, prefix: str) -> str:
     target = link.token.target
     if link.token.download and target.dataset_id is not None:
         return f"{api}/datasets/{target.dataset_id}/download/cog?token={link.secret}"
-    place = "" if target.dataset_id is None else f"dataset={target.dataset_id}&"
-    return f"{api.removesuffix(prefix)}/#{place}link={link.secret}"
+    place = str(target).replace(":", "=", 1)
+    return f"{api.removesuffix(prefix)}/#{place}&link={link.secret}"
 
 
 def require_right(records: Records, maker: Principal, target: Target, action: Action) -> None:
@@ -152,13 +152,16 @@ def require_right(records: Records, maker: Principal, target: Target, action: Ac
 
 def require_sharer(records: Records, maker: Principal, target: Target) -> None:
     """Return where the maker may share that: owners their datasets, administrators everything. Raises Forbidden."""
-    if ADMIN in maker.roles:
-        return
     dataset = records.dataset(target.dataset_id) if target.dataset_id is not None else None
-    if dataset is None:
+    if dataset is None and ADMIN not in maker.roles:
         raise Forbidden("A collection is shared by an administrator.")
-    if dataset.owner is None or dataset.owner != maker.user:
+    if dataset is not None and not may_share(maker, dataset):
         raise Forbidden("A dataset is shared by its owner or an administrator.")
+
+
+def may_share(maker: Principal, dataset: Dataset) -> bool:
+    """Return whether somebody who signs in may make links to a dataset that they see."""
+    return maker.user is not None and (ADMIN in maker.roles or dataset.owner == maker.user)
 
 
 def may_revoke(records: Records, caller: Principal, token: StoredToken) -> bool:

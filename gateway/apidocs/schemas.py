@@ -167,8 +167,12 @@ SCHEMAS: Mapping[str, Schema] = {
                 "type": "boolean",
                 "description": "Whether the caller has the right to the file; in the record alone, not in lists.",
             },
+            "shareable": {
+                "type": "boolean",
+                "description": "Whether the caller may make links to it; in the record alone.",
+            },
         },
-        ("downloadable",),
+        ("downloadable", "shareable"),
     ),
     "Datasets": made(
         {"datasets": listed(ref("Dataset")), "total": COUNT, "limit": COUNT, "offset": COUNT, "links": LINKS}

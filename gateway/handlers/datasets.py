@@ -13,6 +13,7 @@ from gateway.gatekeeper import Action, roles_needed
 from gateway.handlers.access import CALLER, METADATA, access
 from gateway.handlers.base import BaseHandler
 from gateway.handlers.searching import searched
+from gateway.issuing import may_share
 from gateway.model import Dataset, Principal, TokenKind, utc_text
 from gateway.records import SORTINGS, DatasetPage, DatasetQuery
 from gateway.tiles import parameters
@@ -95,11 +96,13 @@ class DatasetHandler(JsonHandler):
 
     @access(METADATA)
     async def get(self, dataset_id: str) -> None:
-        """Send the record, and whether the caller has the right to the file."""
+        """Send the record, and whether the caller may have the file, and share the dataset by links."""
         admitted = await self.in_thread(self.services.gatekeeper.admit, dataset_id, self.principal, Action.VIEW)
         rights = roles_needed(admitted.dataset, self.principal, Action.DOWNLOAD, admitted.standing.grants)
         downloadable = rights is not None and self.principal.kind is not TokenKind.TILES
-        self.send_private({**self.record(admitted.dataset), "downloadable": downloadable})
+        shareable = self.principal.stored is None and may_share(self.principal, admitted.dataset)
+        told = {"downloadable": downloadable, "shareable": shareable and self.principal.kind is None}
+        self.send_private({**self.record(admitted.dataset), **told})
 
     head = get
 

@@ -12,6 +12,12 @@ export class Account {
     find("signin").addEventListener("close", () => { find("bearer").value = ""; });
     find("signin-form").addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); });
     session.addEventListener("change", () => this.#tell());
+    if (session.bearer) this.#tell();
+    find("tokens-open").addEventListener("click", async () => {
+      const { TokensDialog } = await import("./tokens.js");
+      this.tokens ??= new TokensDialog(api);
+      this.tokens.open();
+    });
   }
 
   open() {
@@ -47,6 +53,7 @@ export class Account {
     find("who").hidden = !user;
     find("who").textContent = user;
     find("account").textContent = user ? "Sign out" : "Sign in";
+    find("tokens-open").hidden = !session.makes;
     announce(user ? `Signed in as ${user}` : "Signed out");
   }
 }

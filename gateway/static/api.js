@@ -51,9 +51,9 @@ export class Api extends EventTarget {
   own(url) { return this.base + url.slice(url.indexOf("/datasets/")); }
 
   // Returns a good response. A bearer that is no longer good ends the session; others' tokens are their own affair.
-  async ask(url, { method = "GET", signal, bearer = this.session.bearer } = {}) {
-    const headers = bearer ? { Authorization: `Bearer ${bearer}` } : {};
-    const response = (method === "GET" && !bearer && await this.#taken(url)) || await this.patiently(url, { method, headers, signal });
+  async ask(url, { method = "GET", signal, bearer = this.session.bearer, body } = {}) {
+    const headers = { ...(bearer ? { Authorization: `Bearer ${bearer}` } : {}), ...(body ? { "Content-Type": "application/json" } : {}) };
+    const response = (method === "GET" && !bearer && await this.#taken(url)) || await this.patiently(url, { method, headers, signal, body: body && JSON.stringify(body) });
     if (response.ok) return response;
     const refusal = await refused(response);
     if (response.status === 401 && bearer && bearer === this.session.bearer) this.session.end(true);

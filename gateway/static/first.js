@@ -2,8 +2,9 @@
 
 import { Api, datasetPath } from "./api.js";
 import { Catalogue } from "./catalogue.js";
+import { openedBy } from "./opening.js";
 import { Session } from "./session.js";
-import { read } from "./share.js";
+import { carry, read } from "./share.js";
 
 export const page = document.documentElement.dataset;
 export const session = new Session();
@@ -12,7 +13,10 @@ export const begun = read(location.hash);
 export const catalogue = new Catalogue(api);
 
 catalogue.restore(begun.list);
-if (begun.dataset) {
+// Before anything is asked for: what a link gives nobody else may see.
+export const closed = begun.link ? await openedBy(begun.link, api, session) : null;
+carry(session.link);
+if (begun.dataset && !session.bearer) {
   for (const part of ["", "/info", "/validation"]) api.ahead(`${datasetPath(begun.dataset)}${part}`);
   api.ahead("/colorMaps");
 }

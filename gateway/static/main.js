@@ -8,7 +8,7 @@ import { offerLink } from "./copylink.js";
 import { DirectSource } from "./direct.js";
 import { Download } from "./download.js";
 import { announce, debounced, find, icon, showState, tablist } from "./dom.js";
-import { api, begun, catalogue, listed, page, session } from "./first.js";
+import { api, begun, catalogue, closed, listed, page, session } from "./first.js";
 import { Footprints } from "./footprints.js";
 import { plain } from "./format.js";
 import { Ground } from "./ground.js";
@@ -46,6 +46,9 @@ const selectPart = tablist(find("parts"), (id) => {
 // What is chosen: an id, its record once it is described and once it is drawn, how it is drawn, the place of the map that it was chosen from;
 // `run` tells late answers from wanted ones.
 const chosen = { id: null, described: null, record: null, info: null, wish: {}, how: "tiles", run: 0, returning: null, from: null };
+
+// The dialog of links to share, once it was wanted.
+let links = null;
 
 async function choose(id, { wanted = PLAIN, at = null, how = "tiles", focus = false } = {}) {
   const run = chosen.run += 1;
@@ -90,6 +93,7 @@ function begin(record, info, report, at) {
   chosen.described = record;
   describe(record, info instanceof Error ? null : info, report, missing);
   download.show(record, missing);
+  find("links-open").hidden = !record.shareable;
   find("use-open").hidden = Boolean(missing) || Boolean(undrawable(record));
   ground.below(record.id);
   if (at) map.go(at);
@@ -202,7 +206,9 @@ async function into(id) {
 }
 
 function restore() {
-  const { dataset, how, at, list, style: wanted } = share.read(location.hash);
+  const { dataset, how, at, link, list, style: wanted } = share.read(location.hash);
+  // Another link is another caller: everything is asked for anew.
+  if (link && link !== begun.link) return location.reload();
   if (dataset) return choose(dataset, { wanted, at, how });
   if (list.near && at) map.go(at);
   const current = catalogue.restore(list);
@@ -247,6 +253,7 @@ api.addEventListener("gone", () => outage.begin());
 session.addEventListener("change", ({ detail }) => {
   if (detail.expired) outage.tell("Your sign-in has expired.", "Sign in", () => { outage.tell(""); account.open(); });
   else outage.tell("");
+  share.carry(session.link);
   catalogue.change();
   const again = chosen.returning ?? { wanted: chosen.record ? style.state : PLAIN, at: chosen.record ? map.at : null, how: chosen.how };
   chosen.returning = null;
@@ -258,6 +265,11 @@ find("back").addEventListener("click", () => {
   step(here());
 });
 offerLink(find("share"), remember);
+find("links-open").addEventListener("click", async () => {
+  const { LinksDialog } = await import("./links.js");
+  links ??= new LinksDialog(api);
+  links.show(chosen.described);
+});
 find("use-open").addEventListener("click", useElsewhere);
 find("how").addEventListener("change", ({ target }) => {
   chosen.how = target.value;
@@ -277,6 +289,7 @@ const optional = (error) => { if (!(error instanceof Refused || error instanceof
 async function start() {
   try {
     if (api.isGone) outage.begin();
+    if (closed) outage.tell(closed, "Sign in", () => { outage.tell(""); account.open(); });
     if (begun.list.near && begun.at) map.go(begun.at);
     if (catalogue.isCurrent) browsing.outline(true);
     if (catalogue.chosen) await enter(catalogue.chosen);

@@ -1,4 +1,5 @@
-// The view as the part of the URL after #: the list's collection, place and search, or dataset, place and style. Never a token.
+// The view as the part of the URL after #: the list's collection, place and search, or dataset, place and style. No token but
+// the link to share by which the page was opened: what is behind # is sent to nobody.
 
 const USUAL_SORT = "title";
 // As the server has them (a letter or digit first), so that a link names no other address of the API.
@@ -6,6 +7,7 @@ const COLLECTION = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 // What is no id names no dataset, and never another address of the API.
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const LINK = /^cgl_[A-Za-z0-9_-]{43}$/;
 const STRETCHES = ["full", "percent", "minmax", "sigma"];
 
 export function read(hash) {
@@ -20,6 +22,7 @@ export function read(hash) {
   return {
     dataset: given.get("dataset") && (ID.test(given.get("dataset")) ? given.get("dataset") : "none"),
     how: given.get("how") === "direct" ? "direct" : "tiles",
+    link: LINK.test(given.get("link") ?? "") ? given.get("link") : null,
     at: [zoom, lon, lat].every(Number.isFinite) ? { zoom, lon, lat } : null,
     list: {
       collection: given.get("collection") && (COLLECTION.test(given.get("collection")) ? given.get("collection") : "-"),
@@ -69,7 +72,12 @@ export function writtenList({ collection, row, q, from, to, sort, near }, at) {
 
 const placed = ({ zoom, lon, lat }) => [zoom.toFixed(2), lon.toFixed(5), lat.toFixed(5)].join(",");
 
+let carried = null;
+
+// Has every address carry a link to share from now on, or none.
+export function carry(link) { carried = link; }
+
 function joined(parts) {
-  const kept = Object.entries(parts).filter(([, value]) => value != null);
+  const kept = Object.entries({ ...parts, link: carried }).filter(([, value]) => value != null);
   return kept.length ? `#${kept.map(([name, value]) => `${name}=${value}`).join("&")}` : "";
 }

@@ -38,7 +38,7 @@ def test_a_link_is_made_by_an_owner_or_an_admin(gateway, monkeypatch):
     assert made["url"].startswith(start)
     assert (made["uses"], made["used"], made["made_by"]) == (3, 0, "ana")
     shown = gateway.run("links", "create", "--collection", "data", "--user", "op", "--role", "admin").stdout
-    assert shown.startswith("https://maps.example.org/cogs/#link=cgl_")
+    assert shown.startswith("https://maps.example.org/cogs/#collection=data&link=cgl_")
     assert {each["right"] for each in gateway.json("links", "list")} == {"view", "download"}
     assert f"dataset:{dataset_id}" in gateway.run("links", "list").stdout
     gateway.json("links", "revoke", made["id"])

@@ -150,7 +150,7 @@ async def test_who_may_share_what_and_who_sees_and_ends_it(fetch, world):
     for bearer, body, code in refused:
         await make(fetch, bearer, code, **body)
     whole = await make(fetch, admin, collection="data", right="download")
-    assert "/#link=cgl_" in whole["url"]
+    assert "/#collection=data&link=cgl_" in whole["url"]
     one = await make(fetch, admin, dataset=dataset.id, right="download")
 
     async def listed(bearer):
