@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.catalogue.layers import LayerKind, LayerName, StoredSearch, Style
 from gateway.colour.model import PixelSelection
-from gateway.errors import BadParameter
+from gateway.errors import BadParameter, Forbidden
 from gateway.handlers.access import BEARER, METADATA, access
 from gateway.handlers.layers import LayerHandler
 from gateway.handlers.tiles import DEFAULT_GRID
@@ -57,6 +57,8 @@ class SearchesHandler(SearchHandler):
     @access(BEARER)
     async def post(self) -> None:
         """Store a search with `title` and `style`; the same one has the same id. Send `id` and `links`."""
+        if self.principal.is_by_link:
+            raise Forbidden("Whoever comes by a link stores nothing.")
         search = self.asked()
         await self.spend_shared("mint", self.principal.person)
         detail = {"id": search.id, "title": search.title, "search": dict(search.body), "style": dict(search.style)}

@@ -1,7 +1,7 @@
 // The dialog in which a visitor pastes a bearer token.
 
 import { Refused } from "./api.js";
-import { announce, find } from "./dom.js";
+import { announce, find, icon } from "./dom.js";
 
 export class Account {
   constructor(api) {
@@ -13,6 +13,7 @@ export class Account {
     find("signin-form").addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); });
     session.addEventListener("change", () => this.#tell());
     if (session.bearer) this.#tell();
+    find("tokens-open").append(icon("key"));
     find("tokens-open").addEventListener("click", async () => {
       const { TokensDialog } = await import("./tokens.js");
       this.tokens ??= new TokensDialog(api);

@@ -115,7 +115,12 @@ async def test_a_view_link_opens_the_page_which_asks_with_what_it_is_exchanged_f
     for address, code in expected.items():
         assert (await fetch(address, token=token)).code == code, address
     assert (await fetch(f"/api/auth/download-token/{dataset.id}", "POST", token=token)).code == 403
-    for method, address in (("POST", "/api/auth/tokens"), ("POST", "/api/links"), ("GET", "/api/links")):
+    for method, address in (
+        ("POST", "/api/auth/tokens"),
+        ("POST", "/api/links"),
+        ("GET", "/api/links"),
+        ("POST", "/api/searches"),
+    ):
         assert (await fetch(address, method, token=token)).code == 403
     assert (await fetch(f"{path}?token={token}")).code == 401
     assert (await fetch("/api/auth/link-token", "POST", token=token)).code == 401
