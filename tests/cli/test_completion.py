@@ -4,23 +4,32 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
+from gateway.__main__ import cli
 from tests.cli.test_main import run
 
 
-def completed(words):
-    """Return the lines that bash gets when the last of the words is completed."""
-    code = "from gateway.__main__ import main; main()"
+def asking(words):
+    """Return the variables in which bash tells which words there are, the last of them to be completed."""
     words = ["cog-gateway", *words.split(" ")]
-    asked = {
+    return {
         "_COG_GATEWAY_COMPLETE": "bash_complete",
         "COMP_WORDS": " ".join(words),
         "COMP_CWORD": str(len(words) - 1),
     }
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True, check=False
-    )
-    return done.stdout.splitlines()
+
+
+def completed(words):
+    """Return the lines that bash gets when the last of the words is completed."""
+    return CliRunner().invoke(cli, [], env=asking(words), prog_name="cog-gateway").stdout.splitlines()
+
+
+def test_the_command_itself_completes():
+    code = "from gateway.__main__ import main; main()"
+    environment = {**os.environ, **asking("ch")}
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout == "plain,check\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

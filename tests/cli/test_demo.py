@@ -113,10 +113,11 @@ def test_every_printed_line_works_as_pasted_and_sigterm_cleans_up(samples, tmp_p
         code = running.end(signal.SIGTERM)
     assert code == 0
     assert list(running.temporary.iterdir()) == []
+    assert running.rest.endswith("Demo ended; nothing is left behind.\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_ctrl_c_a_stop_and_a_closed_terminal_end_it_with_0_and_leave_nothing(samples, tmp_path, number):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_and_a_closed_terminal_end_it_with_0_and_leave_nothing(samples, tmp_path, number):
     running = Demo(samples, tmp_path / "tmp", "--port", "0")
     assert running.end(number) == 0
     assert list(running.temporary.iterdir()) == []
