@@ -193,6 +193,13 @@ class Painting:
                 f"bidx: dataset {id} has {len(view.bands)} bands, another one of the layer {len(self.view.bands)}: "
                 "name the bands that are to be shown."
             )
+        style = self.style
+        own = self._coloured and not (style.colormap or style.colormap_name or style.expression or style.algorithm)
+        if own and len(style.bidx) == 1 and view.colormap != self.view.colormap:
+            raise BadParameter(
+                f"colormap: dataset {id} has other colours of its own than another one of the layer: "
+                "say which ones are to be shown."
+            )
 
     def _resolved(self, view: View, handle: Handle) -> Style:
         """Return the style with bands and ranges filled in, those of the layer where it has some."""

@@ -276,6 +276,20 @@ def test_files_that_do_not_go_together_are_named(tmp_path):
             layer.tile(LayerStyle(Style(bidx=(1,)), PNG, PixelSelection.LASTBANDHIGH))
 
 
+def test_files_with_other_colours_of_their_own_are_named(tmp_path):
+    paths = [
+        write(tmp_path / f"{i}.tif", np.full((1, 90, 70), 3, np.uint8), onto(60 * i, 0), MERCATOR, colours=colours)
+        for i, colours in enumerate([{3: (255, 0, 0, 255)}, {3: (255, 0, 0, 255)}, {3: (0, 0, 255, 255)}])
+    ]
+    with layer_of(paths) as layer:
+        red = decoded(picture(layer, LayerStyle(Style(), PNG), members=layer.members[:2]))
+        assert (red[:90, :128, :3] == (255, 0, 0)).all()
+        with pytest.raises(BadParameter, match="dataset 2 has other colours"):
+            layer.tile(LayerStyle(Style(), PNG), members=[layer.members[0], layer.members[2]])
+        how = LayerStyle(Style(colormap=((3, (0, 9, 0, 255)),)), PNG)
+        assert layer.tile(how, members=[layer.members[0], layer.members[2]]).used == ("0", "2")
+
+
 def test_what_is_held_is_bounded_in_pixels_bands_files_and_time(files, monkeypatch):
     monkeypatch.setattr(composite, "MAX_STACK_BYTES", 1000)
     with pytest.raises(BadParameter, match="limit_assets"):
