@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tiles of many scenes as one layer, beside TiTiler's mosaic backend and a GDAL VRT through TiTiler, in one run.
 
-    python scripts/bench_mosaic.py --titiler VENV/bin/python [--scenes FOLDER] [--across 20] [--rounds 3]
+    python scripts/bench_mosaic.py --titiler VENV/bin/python [--folder FOLDER] [--across 20] [--rounds 3]
 
 `--titiler` names the Python of an environment with `titiler.application` and `uvicorn[standard]`. All sides serve the
 same scenes (`bench_mosaic_scenes.py`) with two processes and are asked for the same tiles over 16 connections, in
@@ -62,12 +62,18 @@ def main() -> None:
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed")
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
-        folder = Path(scratch)
-        scenes = make_scenes((options.scenes or folder / "scenes").resolve(), options.across)
+        folder = (options.folder or Path(scratch)).resolve()
+        scenes = make_scenes(folder / "scenes", options.across)
         cases = cases_of(scenes)
-        sides = [gateway(stack, folder, scenes[0].parent)]
+        environment = ingested(folder, scenes[0].parent)
         if options.titiler:
-            sides += titilers(stack, folder, options.titiler, scenes, cases)
+            mosaics(folder, options.titiler, scenes, cases)
+            vrt = vrt_of(folder, scenes)
+        if options.prepare:
+            return
+        sides = [gateway(stack, environment)]
+        if options.titiler:
+            sides += titilers(stack, folder, options.titiler, vrt)
         for side in sides:
             wait_ready(side, paths_of(side, cases[0])[0])
         print(f"{len(scenes)} scenes; load average before: {os.getloadavg()[0]:.1f}")
@@ -82,7 +88,8 @@ def arguments() -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--titiler", metavar="PYTHON", help="without it ours is measured alone")
-    parser.add_argument("--scenes", type=Path, help="folder where the scenes are kept for another run")
+    parser.add_argument("--folder", type=Path, help="where the scenes and all else are kept for another run")
+    parser.add_argument("--prepare", action="store_true", help="only make them there")
     parser.add_argument("--across", type=int, default=20, help="scenes in a row, and rows")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5, help="length of each run")
@@ -99,16 +106,22 @@ def cases_of(scenes: list[Path]) -> list[Case]:
     ]
 
 
-def gateway(stack: ExitStack, folder: Path, scenes: Path) -> Side:
-    """Return two processes of the gateway with the scenes as one public collection."""
+def ingested(folder: Path, scenes: Path) -> dict[str, str]:
+    """Return the environment of a gateway that has the scenes as one public collection."""
     environment = {
         **os.environ, "GATEWAY_STATE_DIR": str(folder / "state"), "GATEWAY_SECRET_KEYS": KEY, "PYTHONPATH": str(ROOT),
         "GATEWAY_ROOTS": json.dumps({"data": {"uri": f"file:{scenes}"}}), "GATEWAY_LOG_LEVEL": "WARNING",
         "GATEWAY_TILE_CACHE_MB": "0",
     }  # fmt: skip
-    line = [sys.executable, "-m", "gateway", "ingest", str(scenes), "--visibility", "public"]
-    line += ["--collection", COLLECTION, "--jobs", "2", "--json"]
-    subprocess.run(line, env=environment, check=True, stdout=subprocess.DEVNULL)
+    if not (folder / "state").exists():
+        line = [sys.executable, "-m", "gateway", "ingest", str(scenes), "--visibility", "public"]
+        line += ["--collection", COLLECTION, "--jobs", "2", "--json"]
+        subprocess.run(line, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return environment
+
+
+def gateway(stack: ExitStack, environment: dict[str, str]) -> Side:
+    """Return two processes of the gateway."""
     port = free_port()
     line = [sys.executable, "-m", "gateway", "serve", "--port", str(port), "--processes", "2"]
     process = stack.enter_context(running(line, port, env=environment))
@@ -119,11 +132,15 @@ def gateway(stack: ExitStack, folder: Path, scenes: Path) -> Side:
     return Side("COG Gateway", lambda: tree(process.pid), port, path)
 
 
-def titilers(stack: ExitStack, folder: Path, python: str, scenes: list[Path], cases: list[Case]) -> list[Side]:
-    """Return two workers of TiTiler with the settings that it recommends, asked for a mosaic and for a VRT."""
+def mosaics(folder: Path, python: str, scenes: list[Path], cases: list[Case]) -> None:
+    """Make a MosaicJSON for each zoom, where it is missing."""
     for case in cases:
-        target = str(folder / f"{case.zoom}.json")
-        subprocess.run([python, "-c", MOSAIC, str(scenes[0].parent), target, str(case.zoom)], check=True)
+        if not (target := folder / f"{case.zoom}.json").exists():
+            subprocess.run([python, "-c", MOSAIC, str(scenes[0].parent), str(target), str(case.zoom)], check=True)
+
+
+def titilers(stack: ExitStack, folder: Path, python: str, vrt: Path | None) -> list[Side]:
+    """Return two workers of TiTiler with the settings that it recommends, asked for a mosaic and for a VRT."""
     port = free_port()
     line = [python, "-m", "uvicorn", "titiler.application.main:app", "--port", str(port), "--workers", "2"]
     options = ["--log-level", "warning", "--no-access-log"]
@@ -137,7 +154,6 @@ def titilers(stack: ExitStack, folder: Path, python: str, scenes: list[Path], ca
         return Side(name, lambda: tree(process.pid), port, path)
 
     found = [side("TiTiler mosaic", lambda zoom: f"mosaicjson {folder / f'{zoom}.json'}")]
-    vrt = vrt_of(folder, scenes)
     return [*found, side("TiTiler VRT", lambda _: f"cog {vrt}")] if vrt else found
 
 
@@ -146,12 +162,14 @@ def vrt_of(folder: Path, scenes: list[Path]) -> Path | None:
     if shutil.which("gdalwarp") is None or shutil.which("gdalbuildvrt") is None:
         print("gdalwarp and gdalbuildvrt are not installed: the VRT is left out")
         return None
+    if (target := folder / "all.vrt").exists():
+        return target
     warped = []
     for scene in scenes:
         warped.append(folder / f"{scene.stem}.vrt")
         line = ["gdalwarp", "-q", "-of", "VRT", "-t_srs", "EPSG:3857", "-dstalpha", str(scene), str(warped[-1])]
         subprocess.run(line, check=True)
-    listed, target = folder / "warped.txt", folder / "all.vrt"
+    listed = folder / "warped.txt"
     listed.write_text("".join(f"{path}\n" for path in warped))
     subprocess.run(["gdalbuildvrt", "-q", "-input_file_list", str(listed), str(target)], check=True)
     return target
