@@ -6,9 +6,10 @@ What was looked at a moment ago is not looked at again for the next tile: who dr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from gateway.catalogue.search import Box
 from gateway.errors import Forbidden, GatewayError, NotACog, NotFound, Unavailable
@@ -19,9 +20,14 @@ from gateway.model import Dataset, TokenKind
 from gateway.remembered import Remembered
 from gateway.stac.assets import can_be_drawn
 
+T = TypeVar("T")
+
 # For so long a version counts as the one that is there: tiles of one screen are made of the same datasets.
 VOUCHED_SECONDS = 2.0
 REMEMBERED = 100_000
+# So many are looked at at once, for all requests of a worker: the threads that look let some hundreds wait, and what
+# they refuse would be missing from a picture.
+LOOKS = 32
 # What is not judged by then is left out of this picture.
 JUDGE_SECONDS = 3.0
 
@@ -43,6 +49,7 @@ class Vouched:
 
     def __init__(self) -> None:
         self._known: Remembered[tuple[str, str], bool] = Remembered(REMEMBERED, VOUCHED_SECONDS)
+        self._looking = asyncio.Semaphore(LOOKS)
 
     def holds(self, dataset: Dataset) -> bool:
         """Return whether the version on record was found there a moment ago."""
@@ -51,6 +58,11 @@ class Vouched:
     def keep(self, dataset: Dataset) -> None:
         """Remember that the version on record is there."""
         self._known.keep((dataset.id, dataset.version), True)
+
+    async def looked_at(self, dataset: Dataset, look: Callable[[Dataset], Awaitable[T]]) -> T | Dataset:
+        """Return what `look` makes of a dataset when it is its turn, or the dataset where another has looked."""
+        async with self._looking:
+            return dataset if self.holds(dataset) else await look(dataset)
 
     def forget(self) -> None:
         """Look at everything anew."""
@@ -106,7 +118,8 @@ class MembersHandler(LayerHandler):
         """Return each as judged in the version that is there, or why it cannot be had; in bounded time."""
         if not datasets:
             return []
-        tasks = [asyncio.ensure_future(self._vouched(dataset)) for dataset in datasets]
+        known = self.vouched_versions
+        tasks = [asyncio.ensure_future(known.looked_at(dataset, self._vouched)) for dataset in datasets]
         try:
             await asyncio.wait(tasks, timeout=JUDGE_SECONDS)
         finally:

@@ -1,5 +1,6 @@
 """What becomes of datasets of a layer whose files change, go, or cannot be reached."""
 
+import asyncio
 import json
 import uuid
 from dataclasses import replace
@@ -65,6 +66,25 @@ async def test_what_cannot_be_reached_just_now_is_left_out_of_an_answer_that_nob
     answer = await fetch(TILE)
     assert (answer.code, answer.headers["Retry-After"]) == (503, "2")
     problem(answer)
+
+
+def test_so_many_files_are_looked_at_at_once_and_none_of_the_others_is_refused():
+    known, inside, most = layermembers.Vouched(), set(), []
+
+    async def look(number):
+        inside.add(number)
+        most.append(len(inside))
+        await asyncio.sleep(0)
+        inside.discard(number)
+        return number
+
+    async def many():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(known, "holds", lambda _: False)
+            return await asyncio.gather(*(known.looked_at(number, look) for number in range(300)))
+
+    assert asyncio.run(many()) == list(range(300))
+    assert max(most) == layermembers.LOOKS
 
 
 @pytest.mark.gen_test
