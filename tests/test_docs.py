@@ -59,7 +59,7 @@ def test_ci_runs_the_readme_line_for_the_tests():
 def test_the_options_that_the_readme_uses_exist():
     for line in re.findall(r"^cog-gateway (.+?)(?:\s+#.*)?$", README, re.MULTILINE):
         words = shlex.split(line)
-        command = words[:2] if words[0] in ("grants", "audit") else words[:1]
+        command = words[:2] if words[0] in ("grants", "audit", "collections", "datasets") else words[:1]
         shown = _help(command)
         for option in (word for word in words if word.startswith("--")):
             assert option in shown, line

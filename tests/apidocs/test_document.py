@@ -18,6 +18,7 @@ from gateway.handlers.layerdocs import LayerWmtsHandler
 from gateway.handlers.wmts import CatalogueWmtsHandler, WmtsHandler
 from gateway.routes import API_ROUTES, ROOT_ROUTES, pattern
 from gateway.settings import Settings
+from gateway.stac.queries import READ
 from tests.handlers.conftest import *  # noqa: F403 - the gateway and how to ask it
 from tests.handlers.conftest import act
 
@@ -100,6 +101,12 @@ def test_what_needs_a_credential_says_so(described):
     assert told["/livez", "get"]["security"] == []
     opened = document(Settings(open_downloads=True, _env_file=None))
     assert {} in opened["paths"]["/api/datasets/{id}/download/cog"]["get"]["security"]
+
+
+def test_the_body_of_a_stac_search_has_what_its_query_has(described):
+    members = described["components"]["schemas"]["StacSearch"]["properties"]
+    # Refused with a word on what takes its place.
+    assert set(members) == set(READ) - {"query"}
 
 
 class Recording(dict):

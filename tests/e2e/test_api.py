@@ -16,6 +16,7 @@ CHECKS = (
 NARROWED = {
     "tms": {"type": "string", "enum": ["WebMercatorQuad", "WorldCRS84Quad"]},
     "map": {"type": "string", "enum": ["viridis", "magma"]},
+    "collection": {"type": "string", "enum": ["data", "none"]},
     "asset": {"type": "string", "enum": ["icon.svg", "docs.js", "none.js"]},
     "z": {"type": "integer", "minimum": 0, "maximum": 12},
     "x": {"type": "integer", "minimum": 0, "maximum": 3},
@@ -30,7 +31,7 @@ def narrowed(described: dict, dataset: str) -> dict:
     for item in described["paths"].values():
         item.pop("head", None)
         for parameter in item["parameters"]:
-            if parameter["name"] == "id":
+            if parameter["name"] in ("id", "item"):
                 parameter["schema"] = {"type": "string", "enum": [dataset, dataset.upper(), "no-id"]}
             else:
                 parameter["schema"] = NARROWED.get(parameter["name"], parameter["schema"])
