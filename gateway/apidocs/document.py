@@ -117,7 +117,7 @@ def operation(path: str, verb: str, handler: type[RequestHandler], settings: Set
             _parameter(name.removeprefix(STAC), "query", *KNOWN[name]) for name in (() if sent else known.query)
         ]
         + [_parameter(name, "header", *HEADERS[name]) for name in known.headers],
-        "responses": responses(path, verb, known, rule),
+        "responses": responses(path, verb, _of_verb(known, verb, handler), rule),
     }
 
 
@@ -132,12 +132,15 @@ def security(rule: AccessRule, settings: Settings) -> list[dict[str, list[str]]]
     return [*taken, {}] if free else taken
 
 
+def _of_verb(known: Operation, verb: str, handler: type[RequestHandler]) -> Operation:
+    """Return an operation with the answers of one verb: 201 is of POST alone, and 200 then of GET, if any."""
+    left_out = 201 if verb != "post" else 200 if 201 in known.answers and "get" in implemented(handler) else None
+    return replace(known, answers={status: each for status, each in known.answers.items() if status != left_out})
+
+
 def responses(path: str, verb: str, known: Operation, rule: AccessRule) -> dict[str, Any]:
     """Return what a verb may answer, by status."""
-    # What makes something is POST, which answers nothing else then.
-    left_out = 201 if verb != "post" else 200 if 201 in known.answers else None
-    given = {status: answer for status, answer in known.answers.items() if status != left_out}
-    found = {str(status): _answer(path, verb, known, *answer) for status, answer in given.items()}
+    found = {str(status): _answer(path, verb, known, *answer) for status, answer in known.answers.items()}
     errors = {*known.errors, *((401, 429, 503) if rule.checked else ()), *((404, 422) if "{id}" in path else ())}
     if re.search(r"\{(tms|asset|example|map|collection|search|item)\}", path):
         errors.add(404)

@@ -34,6 +34,8 @@ NUMBER: Schema = {"type": "number"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
 SCALE: Schema = {"type": "string", "enum": ["public", "internal", "private"]}
+# Addresses of tiles are templates.
+LAYER_LINKS = listed(made({"rel": TEXT, "href": TEXT}))
 LINKS = listed(made({"rel": TEXT, "href": {"type": "string", "format": "uri"}, "type": TEXT}, ("rel", "type")))
 STAC_LINKS = listed(made({"rel": TEXT, "href": TEXT}, additionalProperties=True))
 BAND_NUMBER: Schema = {"type": ["number", "null"]}
@@ -108,7 +110,7 @@ LAYERS: Mapping[str, Schema] = {
         {
             "id": {"type": "string", "pattern": "^[0-9a-f]{32}$"}, "title": or_null("string"),
             "search": {"type": "object", "description": "Its normal form."}, "style": {"type": "object"},
-            "created_at": MOMENT, "links": LINKS,
+            "created_at": MOMENT, "links": LAYER_LINKS,
         }
     ),
 }  # fmt: skip
