@@ -13,6 +13,7 @@ import asyncio
 import re
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ from tests.handlers.answers import all_answers, table
 from tests.handlers.conftest import World
 from tests.handlers.layeranswers import layer_table
 from tests.handlers.test_answers import SHOWN
+from tests.handlers.tokenanswers import token_table
 from tests.rasters import write_cog
 
+Make = Callable[[World, Any], Awaitable[list[str]]]
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "security.md"
 
 
@@ -37,8 +40,9 @@ def main() -> None:
     """Print the tables, or write them into the page in the place of those that are there."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="put the tables into docs/security.md")
-    made = ["\n".join(asyncio.run(lines(setting, kinds))) for setting, kinds in SHOWN.items()]
-    made.append("\n".join(asyncio.run(lines(None, None))))
+    made = ["\n".join(asyncio.run(lines(setting, of_maps(kinds)))) for setting, kinds in SHOWN.items()]
+    # As they stand on the page.
+    made += ["\n".join(asyncio.run(lines(None, make))) for make in (layer_table, token_table)]
     if not parser.parse_args().write:
         print("\n\n".join(made))
         return
@@ -47,8 +51,17 @@ def main() -> None:
     PAGE.write_text(tables.sub(lambda _: next(waiting) + "\n", PAGE.read_text()))
 
 
-async def lines(setting: str | None, kinds: dict[str, tuple[str, ...]] | None) -> list[str]:
-    """Return the table of a server that has the setting on; that of layers without kinds."""
+def of_maps(kinds: dict[str, tuple[str, ...]]) -> Make:
+    """Return what makes the table of the routes of maps."""
+
+    async def make(world: World, fetch: Any) -> list[str]:
+        return table(await all_answers(world, fetch), kinds)
+
+    return make
+
+
+async def lines(setting: str | None, make: Make) -> list[str]:
+    """Return the table that `make` makes of a server that has the setting on."""
     with tempfile.TemporaryDirectory(prefix="cog-gateway-table-") as folder:
         rasters = Path(folder) / "rasters"
         rasters.mkdir()
@@ -62,16 +75,16 @@ async def lines(setting: str | None, kinds: dict[str, tuple[str, ...]] | None) -
             server.add_socket(bound)
             client = AsyncHTTPClient()
 
-            async def fetch(path: str, method: str = "GET", *, token: str | None = None) -> HTTPResponse:
+            async def fetch(
+                path: str, method: str = "GET", *, token: str | None = None, body: str = ""
+            ) -> HTTPResponse:
                 headers = {"Authorization": f"Bearer {token}"} if token else {}
-                body = b"" if method == "POST" else None
-                asked = HTTPRequest(f"http://127.0.0.1:{port}{path}", method, headers, body)
+                sent = body if method == "POST" else None
+                asked = HTTPRequest(f"http://127.0.0.1:{port}{path}", method, headers, sent)
                 return await client.fetch(asked, raise_error=False)
 
             world = World(services, rasters, write_cog(Path(folder) / "elevation.tif"))
-            found = (
-                await layer_table(world, fetch) if kinds is None else table(await all_answers(world, fetch), kinds)
-            )
+            found = await make(world, fetch)
             server.stop()
             await server.close_all_connections()
             return found

@@ -7,6 +7,7 @@ import pytest
 from gateway.model import Scale
 from tests.handlers.answers import PATHS, PATHS_ONCE, Answer, Asked, all_answers, table
 from tests.handlers.layeranswers import layer_table
+from tests.handlers.tokenanswers import token_table
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "security.md"
 ON_RECORD = ("download.finished", "download.part")
@@ -47,6 +48,13 @@ def ruled(asked: Asked, settings) -> Answer:
 @pytest.mark.gen_test(timeout=300)
 async def test_every_caller_sees_of_a_layer_what_they_may(world, fetch):
     told = await layer_table(world, fetch)
+    assert "\n".join(told) in PAGE.read_text(), "scripts/access_table.py --write"
+
+
+@pytest.mark.gen_test(timeout=300)
+@pytest.mark.parametrize("settings", [{"mint_rate": "off", "failure_rate": "off"}], indirect=True)
+async def test_tokens_on_record_and_links_open_on_each_route_what_they_are_for(world, fetch):
+    told = await token_table(world, fetch)
     assert "\n".join(told) in PAGE.read_text(), "scripts/access_table.py --write"
 
 

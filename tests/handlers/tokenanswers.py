@@ -1,0 +1,112 @@
+"""Every caller, tokens on record and links among them, at every kind of route of one private dataset: answers and rows."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from unittest.mock import patch
+
+from gateway.model import Dataset, Level, Scale
+from tests.handlers.conftest import World, grant
+
+# What a column is, and how it is asked for below the dataset, `{id}` its id.
+ROUTES = {
+    "record, maps": [("GET", "/api/datasets/{id}{q}"), ("GET", "/api/datasets/{id}/preview/16x16.png{q}"),
+                     ("GET", "/api/datasets/{id}/tiles/0/0/0.png{q}"), ("GET", "/api/datasets/{id}/tilejson.json{q}"),
+                     ("GET", "/api/datasets/{id}/WMTSCapabilities.xml{q}")],
+    "STAC item": [("GET", "/api/stac/collections/data/items/{id}")],
+    "values": [("GET", "/api/datasets/{id}/preview/16x16.tif{q}")],
+    "file": [("GET", "/api/datasets/{id}/download/cog{q}"), ("GET", "/api/datasets/{id}/download/a.tif{q}")],
+    "HEAD of it": [("HEAD", "/api/datasets/{id}/download/cog{q}")],
+    "tile token": [("POST", "/api/auth/tile-token/{id}")],
+    "download token": [("POST", "/api/auth/download-token/{id}")],
+    "open a link": [("POST", "/api/auth/link-token")],
+    "own tokens": [("GET", "/api/auth/tokens"), ("POST", "/api/auth/tokens")],
+    "links": [("GET", "/api/links"), ("POST", "/api/links")],
+}  # fmt: skip
+LETTERS = {
+    "download.cog": "D", "download.part": "P", "download.refused": "R", "token.minted": "M", "token.created": "T",
+    "link.created": "L", "link.used": "U",
+}  # fmt: skip
+# Statuses, and the ids of their requests.
+Answers = list[tuple[int, str]]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: with a bearer token, or with what stands in the query."""
+
+    name: str
+    bearer: str | None = None
+    query: str = ""
+
+
+async def callers(world: World, fetch, dataset: Dataset, other: Dataset) -> AsyncIterator[Caller]:
+    """Yield everybody; tokens, on record and not, are Ana's, who owns the dataset."""
+
+    async def made(path: str, bearer: str | None, **body: object) -> dict[str, str]:
+        found = await fetch(f"/api/{path}", "POST", token=bearer, body=json.dumps(body))
+        return json.loads(found.body)
+
+    ana = world.bearer("ana")
+    yield Caller("anonymous")
+    for kind in ("tile", "download"):
+        token = (await made(f"auth/{kind}-token/{dataset.id}", ana))["token"]
+        yield Caller(f"{kind} token", query=f"?token={token}")
+    yield Caller("own token to view", (await made("auth/tokens", ana, scope=["view"]))["token"])
+    yield Caller("own token to download", (await made("auth/tokens", ana, scope=["download"]))["token"])
+    one = await made("auth/tokens", ana, scope=["download"], **{"for": f"dataset:{other.id}"})
+    yield Caller("own token for another dataset", one["token"])
+    yield Caller("own token of who has no grant", (await made("auth/tokens", world.bearer("stan")))["token"])
+    for right in ("view", "download"):
+        link = await made("links", ana, dataset=dataset.id, right=right)
+        secret = link["url"].rpartition("=")[2]
+        yield Caller(f"link to {right}", query=f"?token={secret}")
+        yield Caller(f"link to {right}, as bearer", secret)
+        yield Caller(f"link to {right}, opened", (await made("auth/link-token", secret))["token"])
+    yield Caller("bearer, no grant", world.bearer("stan"))
+    yield Caller("bearer, may view", world.bearer("vera"))
+    yield Caller("bearer, may download", world.bearer("dora"))
+    yield Caller("bearer, owner", ana)
+    yield Caller("bearer, admin", world.bearer("ada", ("admin",)))
+
+
+async def token_table(world: World, fetch) -> list[str]:
+    """Return the lines of a Markdown table."""
+    dataset, other = (world.add(f"{n}.tif", visibility=Scale.PRIVATE, owner="ana") for n in (1, 2))
+    grant(world, dataset, Level.VIEW, user="vera")
+    grant(world, dataset, Level.DOWNLOAD, user="dora")
+    lines = [f"| who asks | {' | '.join(ROUTES)} |", f"|---|{'---|' * len(ROUTES)}"]
+    with patch("gateway.refusals.MOST_ROWS", 1_000_000):
+        asked = await asked_by_all(world, fetch, dataset, other)
+        noted = world.audit()
+    rows: dict[str, list[str]] = {}
+    for row in noted:
+        if row.action in LETTERS:
+            rows.setdefault(str(row.request_id), []).append(LETTERS[row.action])
+    for name, cells in asked:
+        told = []
+        for answers in cells:
+            said = dict.fromkeys(" ".join([str(code), *sorted(rows.get(key, []))]) for code, key in answers)
+            told.append(", ".join(said))
+        lines.append(f"| {name} | {' | '.join(told)} |")
+    return lines
+
+
+async def asked_by_all(world: World, fetch, dataset: Dataset, other: Dataset) -> list[tuple[str, list[Answers]]]:
+    """Return what each caller is answered, by the columns."""
+    found = []
+    async for caller in callers(world, fetch, dataset, other):
+        cells = [
+            [await answer(fetch, caller, method, path, dataset) for method, path in routes]
+            for routes in ROUTES.values()
+        ]
+        found.append((caller.name, cells))
+    return found
+
+
+async def answer(fetch, caller: Caller, method: str, path: str, dataset: Dataset) -> tuple[int, str]:
+    """Return the status of an answer and the id of its request."""
+    given = {"dataset": dataset.id} if path == "/api/links" else {}
+    body = {"body": json.dumps(given)} if method == "POST" else {}
+    found = await fetch(path.format(id=dataset.id, q=caller.query), method, token=caller.bearer, **body)
+    return found.code, found.headers["X-Request-ID"]
