@@ -13,6 +13,14 @@ SCHEMA, OPENAPI, HTML = "application/schema+json", "application/vnd.oai.openapi+
 BEARER, OPENID = "bearer", "openid"
 # Of the whole catalogue.
 TITLE = "COG Gateway"
+# Of the kinds that stac-browser offers a form for.
+OWN_TOKEN = {
+    "basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "A token of one's own as password, with any user name.",
+    }
+}
 Link = dict[str, Any]
 
 
@@ -42,7 +50,11 @@ class Site:
 
     @property
     def schemes(self) -> dict[str, dict[str, str]]:
-        """Return how a client shows who it is (authentication 1.1)."""
+        """Return how a client shows who it is, in the order in which it should be tried (authentication 1.1)."""
+        return {**self._bearer, **OWN_TOKEN}
+
+    @property
+    def _bearer(self) -> dict[str, dict[str, str]]:
         if self.issuer is None:
             told = "A bearer token of this gateway, in the field Authorization."
             return {BEARER: {"type": "http", "scheme": "bearer", "description": told}}

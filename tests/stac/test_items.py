@@ -148,4 +148,4 @@ def test_an_issuer_is_named_where_bearers_come_from(validator):
     item = valid(item_of(dataset(1), replace(SITE, issuer="https://login.example.org/")), validator)
     scheme = item["properties"]["auth:schemes"]["openid"]
     assert scheme["openIdConnectUrl"] == "https://login.example.org/.well-known/openid-configuration"
-    assert item["assets"]["data"]["auth:refs"] == ["openid"]
+    assert item["assets"]["data"]["auth:refs"] == ["openid", "basic"]
