@@ -1,6 +1,8 @@
 """The STAC API over HTTP: one server, datasets of every kind, and who may see them."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -8,8 +10,10 @@ from pystac_client import Client
 
 from gateway.catalogue.collections import Collection, Provider
 from gateway.model import Finding, Report, Scale
+from gateway.pools import Pool
 from gateway.stac.landing import CONFORMS_TO
 from tests.handlers.conftest import UNKNOWN_ID, act
+from tests.patience import SECONDS, until
 from tests.stac.conftest import START, dated, several
 
 PROVIDER = Provider("Survey", roles=("producer",), url="https://example.org")
@@ -324,3 +328,19 @@ def plain(answer):
     own = answer.headers["X-Request-Id"]
     fields = {name: value for name, value in answer.headers.items() if name not in ("Date", "X-Request-Id")}
     return answer.body.replace(own.encode(), b""), json.dumps(fields)
+
+
+def test_searches_that_take_long_keep_nobody_else_waiting(served, made):
+    pool, ended = served.services.pools[Pool.SEARCH], threading.Event()
+    blocked = [pool.submit(ended.wait, SECONDS) for _ in range(2)]
+    with ThreadPoolExecutor(1) as asking:
+        try:
+            search = asking.submit(served.ask, "/stac/search")
+            until(lambda: pool.waiting == 1)
+            assert served.ask(f"/datasets/{made['a'].id}").code == 200
+            assert served.ask(f"/stac/collections/maps/items/{made['a'].id}").code == 200
+            assert not search.done()
+        finally:
+            ended.set()
+        assert search.result(SECONDS).code == 200
+    assert all(each.result(SECONDS) for each in blocked)

@@ -118,3 +118,55 @@ def test_searches_go_through_their_index_and_sort_nothing_large(tmp_path, monkey
         if "newest" in index:
             assert sum("USE TEMP B-TREE FOR ORDER BY" in step for step in plan) <= 1, plan
     records.close()
+
+
+def test_matches_in_a_box_and_extents_are_read_from_their_indexes_alone(tmp_path, monkeypatch):
+    from gateway.records.deadlines import Deadline
+    from gateway.records.search import searching
+    from gateway.records.sqlite.cells import EXTENTS
+    from gateway.records.sqlite.searching import AsOf
+
+    monkeypatch.setattr(searching, "FEW", 0)
+    records = open_sqlite(tmp_path / "a.db")
+    for number in range(1, 4):
+        register(
+            records,
+            dataset(number, visibility=Scale.PUBLIC if number == 1 else Scale.PRIVATE, download=Scale.PRIVATE),
+        )
+    looked_at = []
+
+    class Watched(AsOf):
+        def rows(self, sql, values):
+            if "sure" in sql:
+                plan = [row[3] for row in self._database.execute("EXPLAIN QUERY PLAN " + sql, values)]
+                looked_at.append(("\n".join(plan), sql, values))
+            return super().rows(sql, values)
+
+    def find(database):
+        page = searching.find(
+            Watched(database, Deadline(60)), Search(bbox=(5, 45, 16, 55), limit=1), Principal("eve")
+        )
+        plan = [
+            row[3]
+            for row in database.execute("EXPLAIN QUERY PLAN " + EXTENTS, {"audiences": "[]", "collections": "[]"})
+        ]
+        return page, plan
+
+    page, extents = records._connections.run(find)
+    # One page has all: no more was counted. With a key behind it the matches are.
+    assert page.matched == 1
+    monkeypatch.setattr(searching, "MOST_BOXED", 99)
+    find_on = Search(bbox=(5, 45, 16, 55), limit=1, after=("9999-01-01T00:00:00.000Z", "x"))
+    page = records._connections.run(
+        lambda base: searching.find(Watched(base, Deadline(60)), find_on, Principal("eve"))
+    )
+    assert page.matched == 1
+    ((plan, sql, _),) = looked_at
+    assert "SCAN b VIRTUAL TABLE INDEX 2" in plan
+    assert "b.last_audience >= 1" in sql
+    # The table is looked at for what lies at an edge alone, by its number.
+    assert "SEARCH a USING INTEGER PRIMARY KEY" in plan
+    assert "SCAN a" not in plan
+    assert any("SEARCH collection_cells USING PRIMARY KEY (audience=? AND collection=?)" in step for step in extents)
+    assert any("SEARCH a USING COVERING INDEX dataset_audiences_cells" in step for step in extents), extents
+    records.close()
