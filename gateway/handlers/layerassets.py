@@ -9,7 +9,7 @@ from gateway.catalogue.search import Box
 from gateway.handlers.access import METADATA, access
 from gateway.handlers.layerground import GroundHandler, box_at, lies_at
 from gateway.handlers.problems import json_bytes
-from gateway.handlers.tiles import DEFAULT_GRID, tag_of
+from gateway.handlers.tiles import DEFAULT_GRID, KEPT_COST, tag_of
 from gateway.members import Layer
 from gateway.model import Dataset, utc_text
 from gateway.tiles import parameters
@@ -28,6 +28,7 @@ class AssetsHandler(GroundHandler):
         self.set_layer_cache(lasting=members.trouble is None)
         if self.has_it(tag_of("assets", number, [(each.id, each.version, each.updated_at) for each in found])):
             return
+        self.spend(KEPT_COST)
         self.set_header("X-Assets", f"{len(found)}/{number}")
         self.set_header("Content-Type", "application/json")
         self.finish(json_bytes({"assets": [self.asset(dataset) for dataset in found], "found": number}))

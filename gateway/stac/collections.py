@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from gateway.catalogue.collections import Extent, SeenCollection
 from gateway.model import utc_text
-from gateway.stac.items import VERSION
+from gateway.stac.items import VERSION, WEB_MAP_LINKS
 from gateway.stac.site import GEOJSON, JSON, SCHEMA, TITLE, Link, Site, link
 
 QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
@@ -31,6 +32,9 @@ def collection_of(seen: SeenCollection, site: Site) -> dict[str, Any]:
         "gateway:count": seen.extent.count,
         "links": _links(collection.id, collection.title, site),
     }
+    if seen.extent.bbox is not None:
+        found["stac_extensions"] = [WEB_MAP_LINKS]
+        found["links"] += _maps(collection.id, collection.title, site)
     if collection.keywords:
         found["keywords"] = list(collection.keywords)
     if collection.providers:
@@ -64,4 +68,16 @@ def _links(collection_id: str, title: str, site: Site) -> list[Link]:
         parent(site),
         link("items", f"{here}/items", GEOJSON, "Items"),
         link(QUERYABLES, f"{here}/queryables", SCHEMA, "Queryables"),
+    ]
+
+
+def _maps(collection_id: str, title: str, site: Site) -> list[Link]:
+    """Return where the collection is drawn as one layer (web-map-links 1.2)."""
+    layer = f"{site.base}/collections/{quote(collection_id, safe='')}"
+    tiles = f"{layer}/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}.png"
+    wmts = link("wmts", f"{layer}/WMTSCapabilities.xml", "application/xml", f"{title} (WMTS)")
+    return [
+        link("tilejson", f"{layer}/tilejson.json", JSON, f"{title} (TileJSON)"),
+        link("xyz", tiles, "image/png", f"{title} (XYZ)"),
+        wmts | {"wmts:layer": collection_id},
     ]

@@ -240,6 +240,32 @@ def test_a_tile_token_of_a_layer_opens_that_layer_alone(served, scenes, search, 
     assert seen(served.ask(f"{SCENES}/tiles/{WHOLE}.png?token={surveyor.document['token']}")) == "3/3"
 
 
+def test_a_token_of_ones_own_sees_as_much_of_a_layer_as_it_is_for(served, scenes, search, ana):
+    def own(scope, target):
+        made = served.ask("/auth/tokens", {"name": "n", "scope": scope, "for": target}, token=ana)
+        return made.document["token"]
+
+    tile, values = f"tiles/{WHOLE}.png", f"tiles/{WHOLE}.tif"
+    viewer = own(["view"], "collection:scenes")
+    assert seen(served.ask(f"{SCENES}/{tile}", token=viewer)) == "3/3"
+    problem(served.ask(f"{SCENES}/{values}", token=viewer), 403)
+    assert seen(served.ask(f"{SCENES}/{values}", token=own(["view", "download"], "all"))) == "2/3"
+    one = own(["view"], f"dataset:{scenes['over'].id}")
+    for layer in (SCENES, search):
+        assert seen(served.ask(f"{layer}/{tile}", token=one)) == "1/1"
+        assert served.ask(f"{layer}/tilejson.json", token=one).document["days"] == ["2026-01-03"]
+    elsewhere = own(["view"], "collection:other")
+    problem(served.ask(f"{SCENES}/{tile}", token=elsewhere), 404)
+    assert seen(served.ask(f"{search}/{tile}", token=elsewhere)) == "0/0"
+    # What comes about through it reaches no further, and ends with it.
+    minted = served.ask("/auth/tile-token/collections/scenes", b"", token=one).document["token"]
+    assert seen(served.ask(f"{SCENES}/{tile}?token={minted}")) == "1/1"
+    listed = served.ask("/auth/tokens", token=ana).document["tokens"]
+    for each in listed:
+        assert served.ask(f"/auth/tokens/{each['id']}", method="DELETE", token=ana).code == 204
+    problem(served.ask(f"{SCENES}/{tile}?token={minted}"), 401)
+
+
 def test_documents_carry_parameters_and_a_token_where_something_is_not_public(served, scenes, search, ana):
     plain = served.ask(f"{SCENES}/tilejson.json?bidx=1&datetime=../2026-01-02T00:00:00Z&tilesize=512").document
     assert plain["tiles"] == [

@@ -68,7 +68,7 @@ def test_documents_have_their_kinds_links_that_answer_and_tags(served, made, pat
     assert (head.code, head.headers["Content-Length"]) == (200, str(len(answer.body)))
     for rel, href in links(answer.document).items() if "links" in answer.document else ():
         assert href.startswith(served.base)
-        found = served.ask(href)
+        found = served.ask(href.format(z=0, x=0, y=0))
         assert found.code == 200, rel
         kinds = [each["type"] for each in answer.document["links"] if each["rel"] == rel]
         assert found.headers["Content-Type"].split(";")[0] in kinds[0] or rel == "service-desc"
