@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ NO_LAYER = "There is no such layer."
 REMEMBERED = 1024
 # So many of the newest datasets are looked at for what holds for a whole layer, so often for one reader.
 SAMPLED, SAMPLES, SAMPLE_SECONDS = LIMIT_MOST, 128, 60.0
+# Of these one has to be there, so that it is known how fine the layer is.
+FINEST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,9 @@ def sampled(datasets: Sequence[Dataset]) -> tuple[Dataset, ...]:
             scaling = raster.scaling[band] if raster.scaling else None
             offer((band, "low", scaling), low, dataset)
             offer((band, "high", scaling), -high, dataset)
-    chosen = {dataset.id for _, dataset in extremes.values()}
+    # More than one: the file of one may be gone.
+    finest = heapq.nsmallest(FINEST, datasets, key=degrees_of_pixel)
+    chosen = {dataset.id for dataset in (*finest, *(dataset for _, dataset in extremes.values()))}
     return tuple(dataset for dataset in datasets if dataset.id in chosen)
 
 

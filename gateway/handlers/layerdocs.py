@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from gateway.catalogue.layers import Outline
-from gateway.errors import BadParameter, NotFound, Unavailable
+from gateway.errors import BadParameter, CannotBeDrawn, NotFound, ObjectMissing, Unavailable, VersionChanged
 from gateway.ground.bounds import GeographicBounds
 from gateway.handlers.access import METADATA, access
 from gateway.handlers.kvp import KVP, REQUESTS, KvpHandler, told
@@ -19,7 +20,7 @@ from gateway.handlers.layertiles import LayerTileHandler
 from gateway.handlers.maps import ENDS, OWN, within
 from gateway.handlers.tiles import DEFAULT_GRID
 from gateway.handlers.wmtsstyles import named_styles
-from gateway.members import Layer, degrees_of_pixel
+from gateway.members import FINEST, Layer, degrees_of_pixel
 from gateway.model import Dataset, RasterFacts
 from gateway.studio import tasks
 from gateway.studio.layers import layer_stretch
@@ -27,8 +28,7 @@ from gateway.tiles import parameters
 from gateway.tiles.model import Layer as MapLayer
 from gateway.tiles.model import OnMap
 
-# Files that are tried for the finest zoom level.
-MOST_TRIED = 3
+TILE_PIXELS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,10 @@ class LayerDocumentHandler(LayerHandler):
         The greatest is that of its finest dataset, the least that at which all of it is about one tile; where that
         tile had `crowded` times as many datasets as one is made of, a tile of the least level has as many as that.
         """
-        finest = await self.finest(tms, sample)
-        fitting = await self.worked_out(tasks.zoom_of_box(bounds.as_tuple, tms))
+        fitting, *levels = await self.worked_out(tasks.zoom_of_box(bounds.as_tuple, tms))
+        most = await self.finest(tms, sample)
         least = fitting + max(0, math.ceil(math.log(crowded, 4)))
-        found = OnMap(bounds, min(least, finest.maxzoom), finest.maxzoom, finest.grid_zooms)
+        found = OnMap(bounds, min(least, most), most, (levels[0], levels[1]))
         ends = (parameters.integer(self.request.query_arguments, name, *found.grid_zooms) for name in ENDS)
         least, most = (
             end if given is None else given for given, end in zip(ends, (found.minzoom, found.maxzoom), strict=True)
@@ -76,15 +76,19 @@ class LayerDocumentHandler(LayerHandler):
             raise BadParameter("The parameter minzoom must not be greater than maxzoom.")
         return replace(found, minzoom=least, maxzoom=most)
 
-    async def finest(self, tms: str, sample: Collection[Dataset]) -> OnMap:
-        """Return where the finest dataset lies that can be had; raises NotFound, and what keeps the last one away."""
-        trouble: NotFound | Unavailable = NotFound(NOWHERE)
-        for dataset in sorted(sample, key=degrees_of_pixel)[:MOST_TRIED]:
-            try:
-                return await self.drawn(dataset, lambda source: tasks.on_map(source, tms))
-            except (NotFound, Unavailable) as error:
-                trouble = error
-        raise trouble
+    async def finest(self, tms: str, sample: Collection[Dataset]) -> int:
+        """Return the zoom level of the finest dataset; by what is on record where no file of the finest is there.
+
+        Raises NotFound where no dataset has a place.
+        """
+        finest = sorted(sample, key=degrees_of_pixel)[:FINEST]
+        for dataset in finest:
+            with suppress(NotFound, ObjectMissing, VersionChanged, Unavailable, CannotBeDrawn):
+                return (await self.drawn(dataset, lambda source: tasks.on_map(source, tms))).maxzoom
+        if not finest:
+            raise NotFound(NOWHERE)
+        zoom, *_ = await self.worked_out(tasks.zoom_of_box(box_of_pixels(finest[0]), tms))
+        return zoom
 
     async def query(self, drawn: Drawn, left_out: Collection[str]) -> list[tuple[str, str]]:
         """Return the parameters of the templates: those of the request, and a token where it is needed."""
@@ -225,3 +229,11 @@ def raster_of(sample: Collection[Dataset]) -> RasterFacts | None:
     first = next((dataset.raster for dataset in sample if dataset.raster is not None), None)
     stretch = layer_stretch(sample)
     return first and replace(first, stretch=None if stretch is None else stretch.bands)
+
+
+def box_of_pixels(dataset: Dataset) -> tuple[float, float, float, float]:
+    """Return a box in degrees about as large as the pixels of a tile in a dataset with a place."""
+    side = TILE_PIXELS * degrees_of_pixel(dataset)
+    west, south, _, north = dataset.raster.bounds if dataset.raster and dataset.raster.bounds else (0, 0, 0, 0)
+    middle = max(-90.0, min(90.0 - side, (south + north - side) / 2))
+    return west, middle, west + side, middle + side

@@ -212,8 +212,11 @@ def place_of_pixel(address: TileAddress, pixel: tuple[int, int]) -> Task[Sequenc
     return Task("place_of_pixel", told=(address, pixel))
 
 
-def zoom_of_box(box: Sequence[float], tms: str) -> Task[int]:
-    """Return the task to find the finest zoom level at which a box in degrees is no larger than a tile."""
+def zoom_of_box(box: Sequence[float], tms: str) -> Task[Sequence[int]]:
+    """Return the task to find the finest zoom level at which a box in degrees is no larger than a tile.
+
+    Behind it come the least and the greatest level of the tile matrix set.
+    """
     return Task("zoom_of_box", told=(box, tms))
 
 

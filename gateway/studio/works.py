@@ -83,7 +83,7 @@ def _place_of_pixel(engine: TileEngine, address: TileAddress, pixel: tuple[int, 
     return boxes.place_of_pixel(engine.frame(address), pixel)
 
 
-def _zoom_of_box(_: TileEngine, *told: Any) -> int:
+def _zoom_of_box(_: TileEngine, *told: Any) -> Any:
     from gateway.tiles.zooms import zoom_of_box  # noqa: PLC0415
 
     return zoom_of_box(*told)

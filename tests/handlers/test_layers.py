@@ -243,6 +243,7 @@ def test_a_tile_token_of_a_layer_opens_that_layer_alone(served, scenes, search, 
 def test_a_token_of_ones_own_sees_as_much_of_a_layer_as_it_is_for(served, scenes, search, ana):
     def own(scope, target):
         made = served.ask("/auth/tokens", {"name": "n", "scope": scope, "for": target}, token=ana)
+        assert made.code == 201, made.body
         return made.document["token"]
 
     tile, values = f"tiles/{WHOLE}.png", f"tiles/{WHOLE}.tif"
@@ -254,7 +255,8 @@ def test_a_token_of_ones_own_sees_as_much_of_a_layer_as_it_is_for(served, scenes
     for layer in (SCENES, search):
         assert seen(served.ask(f"{layer}/{tile}", token=one)) == "1/1"
         assert served.ask(f"{layer}/tilejson.json", token=one).document["days"] == ["2026-01-03"]
-    elsewhere = own(["view"], "collection:other")
+    served.register("west.tif", key="elsewhere.tif", collection="elsewhere")
+    elsewhere = own(["view"], "collection:elsewhere")
     problem(served.ask(f"{SCENES}/{tile}", token=elsewhere), 404)
     assert seen(served.ask(f"{search}/{tile}", token=elsewhere)) == "0/0"
     # What comes about through it reaches no further, and ends with it.

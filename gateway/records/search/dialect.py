@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
 from gateway.catalogue.search import Box, Interval
 from gateway.model import Dataset, utc_text
 from gateway.records.rows import Row
+
+# Datasets by their whole rows: some megabytes.
+KEPT = 1000
+
+
+def remembering(read: Callable[[Row], Dataset]) -> Callable[[Row], Dataset]:
+    """Return `read`, which remembers what it has read: that takes longer than to find the rows of a tile."""
+
+    @lru_cache(maxsize=KEPT)
+    def read_once(columns: tuple[tuple[str, Any], ...]) -> Dataset:
+        return read(dict(columns))
+
+    return lambda row: read_once(tuple(row.items()))
 
 
 class Values:

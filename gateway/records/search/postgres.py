@@ -8,7 +8,7 @@ from datetime import datetime
 from gateway.catalogue.search import Box, Interval
 from gateway.model import Dataset
 from gateway.records.rows import Row
-from gateway.records.search.dialect import Values, Within, shifted
+from gateway.records.search.dialect import Values, Within, remembering, shifted
 
 TYPES = {str: "string", bool: "boolean", int: "number", float: "number"}
 CASTS = {str: '({}) COLLATE "C"', bool: "({})::boolean", int: "({})::numeric", float: "({})::numeric"}
@@ -25,7 +25,7 @@ class PostgresDialect:
 
     def __init__(self, columns: str, dataset: Callable[[Row], Dataset]) -> None:
         self.columns = columns
-        self._dataset = dataset
+        self._dataset = remembering(dataset)
 
     def dataset(self, row: Row) -> Dataset:
         """Return the dataset of a row."""

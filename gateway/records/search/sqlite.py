@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from gateway.catalogue.search import Box
 from gateway.model import Dataset
 from gateway.records.rows import Row, dataset_of
-from gateway.records.search.dialect import Values, Within, query_boxes, shifted
+from gateway.records.search.dialect import Values, Within, query_boxes, remembering, shifted
 from gateway.records.sqlite.audiences import SHARED_NUMBERS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Days that a conversion may be off.
 SLACK_DAYS = 1e-5
+_remembered = remembering(dataset_of)
 # What a single float of the R*Tree is off at most, besides: in all, and for each one of the value.
 ROUNDED = (1e-6, 4e-7)
 # More audiences of one reader than these are looked for as one range of numbers.
@@ -119,7 +120,7 @@ class SqliteDialect:
 
     def dataset(self, row: Row) -> Dataset:
         """Return the dataset of a row."""
-        return dataset_of(row)
+        return _remembered(row)
 
     def longest(self) -> str:
         """Return the query for the length of the longest interval in seconds."""
