@@ -17,12 +17,14 @@ export class Refused extends Error {
 export class Unreachable extends Error {}
 
 export class Api extends EventTarget {
-  #ahead = new Map();
+  #ahead;
   // Whether it was found gone at any time: for who listens later.
   isGone = false;
 
-  constructor(base, session) {
+  // `ahead` are answers by their address that were asked for already.
+  constructor(base, session, ahead = new Map()) {
     super();
+    this.#ahead = ahead;
     this.base = base;
     this.session = session;
   }

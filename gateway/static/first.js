@@ -1,5 +1,6 @@
 // What the page shows first, while its other scripts still load: the list, or what the dataset of the link is asked for.
 
+import { asked, base } from "./ahead.js";
 import { Api, datasetPath } from "./api.js";
 import { Catalogue } from "./catalogue.js";
 import { openedBy } from "./opening.js";
@@ -8,7 +9,7 @@ import { carry, read } from "./share.js";
 
 export const page = document.documentElement.dataset;
 export const session = new Session();
-export const api = new Api(new URL(page.api, location.href).pathname.replace(/\/$/, ""), session);
+export const api = new Api(base, session, asked);
 export const begun = read(location.hash);
 export const catalogue = new Catalogue(api);
 

@@ -2,8 +2,7 @@
 
 import { debounced, find } from "./dom.js";
 import { Pictures, collectionItem, counted, datasetItem, missedItem } from "./items.js";
-import { leadThrough } from "./listkeys.js";
-import { Rows } from "./rows.js";
+import { Rows, leadThrough } from "./rows.js";
 
 export class Listing extends EventTarget {
   #lit = null;

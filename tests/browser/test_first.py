@@ -39,7 +39,7 @@ async def test_the_list_is_there_before_the_map_and_a_row_that_is_chosen_then_is
         come.set()
         await drawn(page)
         assert samples.marble.id in page.url
-        assert sum("/datasets?limit=50" in url for url in asked) == 1
+        assert [sum(path in url for url in asked) for path in ("/datasets?limit=50", "/stac/collections")] == [1, 1]
 
 
 @pytest.mark.gen_test

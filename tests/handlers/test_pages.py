@@ -39,7 +39,7 @@ async def test_the_page_follows_the_prefix(fetch, settings):
 async def test_no_script_style_or_handler_stands_in_the_page(fetch):
     page = (await fetch("/")).body.decode()
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|https?://", page)
-    assert re.findall(r"<script[^>]*>([^<]*)</script>", page) == ["", "", ""]
+    assert re.findall(r"<script[^>]*>([^<]*)</script>", page) == ["", "", "", ""]
 
 
 @pytest.mark.gen_test

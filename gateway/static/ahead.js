@@ -1,0 +1,10 @@
+// What the usual list is asked for, before any other script has come; a link asks for something else.
+
+// As pages.js and collections.js ask, so that their answers are these.
+const USUAL = ["/datasets?limit=50&offset=0&sortby=title", "/stac/collections?limit=200"];
+
+export const base = new URL(document.documentElement.dataset.api, location.href).pathname.replace(/\/$/, "");
+// Answers by their address, null for one that did not come.
+export const asked = new Map();
+
+if (!location.hash) for (const path of USUAL) asked.set(base + path, fetch(base + path).catch(() => null));
