@@ -337,6 +337,14 @@ def test_what_is_given_behind_the_id_decides_no_order(archive):
     assert numbers(archive.search(Search(**wanted, after=first.after), None)) == [2, 4]
 
 
+def test_a_page_is_there_also_where_counting_takes_too_long(many, monkeypatch):
+    whole = many.search(Search(limit=7, bbox=(0, 0, 10, 1)), CHIEF)
+    monkeypatch.setattr(searching, "COUNT_SECONDS", -1.0)
+    page = many.search(Search(limit=7, bbox=(0, 0, 10, 1)), CHIEF)
+    assert (page.datasets, page.after) == (whole.datasets, whole.after)
+    assert (whole.matched, page.matched) == (60, None)
+
+
 def test_a_key_of_another_search_is_refused(many):
     for after in ((), ("x", "y", "z"), ("2026-01-01T00:00:00.000Z",)):
         with pytest.raises(BadParameter, match="another search"):

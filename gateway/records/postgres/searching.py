@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+from psycopg.errors import QueryCanceled
 
 from gateway.catalogue.layers import Outline
 from gateway.catalogue.search import Page, Search
+from gateway.errors import TooBroad
 from gateway.model import Principal
 from gateway.records.deadlines import SEARCH_SECONDS, Deadline
 from gateway.records.postgres.connection import Bounded
@@ -17,6 +21,7 @@ from gateway.records.search import outline as outlines
 from gateway.records.search.postgres import PostgresDialect
 from gateway.records.search.searching import find
 
+HURRIED = "SELECT set_config('statement_timeout', %s, true)"
 # Tables of which little is known yet are not read whole, and an order is that of an index where there is one.
 PLANNED = "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true)"
 
@@ -34,6 +39,16 @@ class AsOf:
         """Return the rows of a query by column name; raises TooBroad."""
         self._deadline.check()
         return self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def hurried(self, seconds: float) -> Iterator[None]:
+        """Let the statements within take so long each, and none begin later; after its TooBroad others may follow."""
+        try:
+            with self._connection.transaction(), self._deadline.sooner(seconds):
+                self._connection.execute(HURRIED, [f"{max(seconds, 0.001) * 1000:.0f}"])
+                yield
+        except QueryCanceled as error:
+            raise TooBroad from error
 
 
 def search(connection: Bounded, wanted: Search, reader: Principal | None) -> Page:

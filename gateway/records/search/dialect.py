@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -133,7 +134,10 @@ class Database(Protocol):
         """Return the SQL that it takes."""
 
     def rows(self, sql: str, values: dict[str, Any]) -> list[Row]:
-        """Return the rows of a query by column name."""
+        """Return the rows of a query by column name; raises TooBroad."""
+
+    def hurried(self, seconds: float) -> AbstractContextManager[None]:
+        """Return a context whose statements take so long together at most; after its TooBroad others may follow."""
 
 
 def shifted(box: Box) -> list[tuple[float, float]]:

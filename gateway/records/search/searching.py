@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from gateway.catalogue.search import MOST_COUNTED, Geometry, Page, Search
-from gateway.errors import BadParameter
+from gateway.errors import BadParameter, TooBroad
 from gateway.model import Dataset, Principal, utc_moment, utc_text
 from gateway.records.audiences import audiences_of, target_of
+from gateway.records.deadlines import COUNT_SECONDS
 from gateway.records.rows import Row
 from gateway.records.search.dialect import Database
 from gateway.records.search.names import require_known
@@ -97,7 +98,7 @@ class Finder:
             if len(keys) > self._search.limit:
                 break
         more, keys = len(keys) > self._search.limit, keys[: self._search.limit]
-        matched = self._matched() if more or self._search.after is not None else len(keys)
+        matched = self._matched_soon() if more or self._search.after is not None else len(keys)
         return Page(self._datasets(keys), keys[-1] if more else None, matched)
 
     @property
@@ -222,6 +223,14 @@ class Finder:
     def _rows(self, way: Way, most: int, after: Key | None) -> list[Key]:
         sql, values = self._statements.page((way,), most, after)
         return [tuple(map(_plain, row.values())) for row in self._database.rows(sql, values)]
+
+    def _matched_soon(self) -> int | None:
+        """Return how many there are, None also where it takes too long to count them."""
+        try:
+            with self._database.hurried(COUNT_SECONDS):
+                return self._matched()
+        except TooBroad:
+            return None
 
     def _matched(self) -> int | None:
         """Return how many datasets there are in all pages, None for MOST_COUNTED and more."""

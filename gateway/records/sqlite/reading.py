@@ -33,11 +33,18 @@ def as_of_one_moment(database: Database, reader: Principal | None, seconds: floa
     database.execute(f"pragma cache_size=-{CACHE_KIBIBYTES}")
     database.conn.set_progress_handler(lambda: deadline.passed, STEPS_BETWEEN_LOOKS)
     try:
-        with database.atomic():
+        with ended_in_time(), database.atomic():
             yield deadline
+    finally:
+        database.conn.set_progress_handler(None, 0)
+
+
+@contextmanager
+def ended_in_time() -> Iterator[None]:
+    """Raise TooBroad for a statement within that was ended before its time."""
+    try:
+        yield
     except sqlite3.OperationalError as error:
         if is_interrupted(error):
             raise TooBroad from error
         raise
-    finally:
-        database.conn.set_progress_handler(None, 0)

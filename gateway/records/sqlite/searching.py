@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from sqlite_utils import Database
@@ -17,7 +18,7 @@ from gateway.records.search import outline as outlines
 from gateway.records.search.searching import find
 from gateway.records.search.sqlite import SqliteDialect
 from gateway.records.sqlite.connection import rows_of
-from gateway.records.sqlite.reading import as_of_one_moment
+from gateway.records.sqlite.reading import as_of_one_moment, ended_in_time
 
 
 class AsOf:
@@ -32,7 +33,12 @@ class AsOf:
     def rows(self, sql: str, values: dict[str, Any]) -> list[Row]:
         """Return the rows of a query by column name; raises TooBroad."""
         self._deadline.check()
-        return rows_of(self._database, sql, values)
+        with ended_in_time():
+            return rows_of(self._database, sql, values)
+
+    def hurried(self, seconds: float) -> AbstractContextManager[None]:
+        """Return a context whose statements take so long together at most."""
+        return self._deadline.sooner(seconds)
 
 
 def search(database: Database, wanted: Search, reader: Principal | None) -> Page:

@@ -43,6 +43,18 @@ def test_every_question_that_takes_too_long_is_ended_and_its_connection_serves_o
     assert threading.active_count() == before
 
 
+def hurried(connection):
+    with connection.as_of_one_moment(60.0) as deadline:
+        asked = searching.AsOf(connection, deadline)
+        with pytest.raises(TooBroad), asked.hurried(0.05):
+            asked.rows("SELECT pg_sleep(600)", {})
+        return asked.rows("SELECT 1 AS one", {})
+
+
+def test_what_is_hurried_ends_sooner_and_others_follow(records):
+    assert records._pool.run(hurried) == [{"one": 1}]
+
+
 def test_no_statement_of_a_search_begins_after_its_time(records, monkeypatch):
     monkeypatch.setattr(searching, "SEARCH_SECONDS", 0.001)
     monkeypatch.setattr("gateway.records.deadlines.Deadline.passed", property(lambda _: True))

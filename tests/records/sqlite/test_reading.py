@@ -42,6 +42,18 @@ def test_a_statement_without_an_end_is_ended_and_its_connection_serves_on(record
     assert [found.id for found in records.search(Search(), NOBODY).datasets] == [dataset(1).id]
 
 
+def hurried(database):
+    with reading.as_of_one_moment(database, NOBODY, 60.0) as deadline:
+        asked = searching.AsOf(database, deadline)
+        with pytest.raises(TooBroad), asked.hurried(0.01):
+            asked.rows(ENDLESS, {})
+        return asked.rows("SELECT id FROM datasets", {})
+
+
+def test_what_is_hurried_ends_sooner_and_others_follow(records):
+    assert records._connections.run(hurried) == [{"id": dataset(1).id}]
+
+
 def test_every_question_that_may_read_much_is_bounded_but_not_for_operators(records, monkeypatch):
     monkeypatch.setattr(reading, "STEPS_BETWEEN_LOOKS", 1)
     for room, name in (
