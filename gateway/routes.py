@@ -6,7 +6,7 @@ import re
 
 from tornado.web import RequestHandler
 
-from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler
+from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler, SignInHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
@@ -108,6 +108,7 @@ API_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
 )
 ROOT_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/livez", LiveHandler),
+    ("/.well-known/oauth-protected-resource", SignInHandler),
     ("/readyz", ReadyHandler),
     ("/metrics", MetricsHandler),
     ("/", PageHandler),

@@ -17,6 +17,7 @@ from gateway.apidocs.operation import Operation, json
 from gateway.apidocs.operations import LISTS, OPERATIONS
 from gateway.apidocs.parameters import HEADERS, PATH, QUERY, STAC, STAC_QUERY
 from gateway.apidocs.schemas import SCHEMAS, ref
+from gateway.apidocs.tokenschemas import TOKEN_SCHEMAS
 from gateway.handlers.access import AccessRule, Anonymous, implemented
 from gateway.model import TokenKind
 from gateway.routes import API_ROUTES, ROOT_ROUTES
@@ -57,7 +58,7 @@ def document(settings: Settings) -> dict[str, Any]:
         "tags": [{"name": name, "description": told} for name, told in TAGS.items()],
         "paths": paths(settings),
         "components": {
-            "schemas": dict(SCHEMAS),
+            "schemas": {**SCHEMAS, **TOKEN_SCHEMAS},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "ownToken": {"type": "http", "scheme": "basic", "description": OWN},

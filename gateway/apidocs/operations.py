@@ -25,7 +25,7 @@ from gateway.apidocs.operation import (
     stac,
 )  # fmt: skip
 from gateway.apidocs.parameters import STYLE
-from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler
+from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler, SignInHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
@@ -139,6 +139,7 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     SearchHandler: stac("StacItems", *IN_COLLECTION, kind=GEOJSON, body="StacSearch"),
     OpenApiHandler: plain("about", "Document"),
     ApiDocsHandler: Operation("about", {200: ("The page.", HTML), **NOT_MODIFIED}),
+    SignInHandler: plain("about", "SignIn"),
     LiveHandler: plain("about", "Health"),
     ReadyHandler: Operation(
         "about", {200: ("Ready.", json("Health")), 503: ("Not ready: what fails is named.", json("Health"))}

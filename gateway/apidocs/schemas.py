@@ -40,15 +40,6 @@ LINKS = listed(made({"rel": TEXT, "href": {"type": "string", "format": "uri"}, "
 STAC_LINKS = listed(made({"rel": TEXT, "href": TEXT}, additionalProperties=True))
 BAND_NUMBER: Schema = {"type": ["number", "null"]}
 
-RIGHT: Schema = {"type": "string", "enum": ["view", "download"]}
-WHEN = {"created_at": MOMENT, "expires_at": MOMENT, "last_used_at": or_null("string", format="date-time")}
-OWN_TOKEN = {
-    "id": TEXT, "name": TEXT, "scope": listed(RIGHT), "for": TEXT, "roles": listed(TEXT), **WHEN,
-}  # fmt: skip
-LINK = {
-    "id": TEXT, "dataset": or_null("string"), "collection": or_null("string"), "right": RIGHT, "made_by": TEXT,
-    **WHEN, "uses": or_null("integer"), "used": COUNT,
-}  # fmt: skip
 TILE_JSON: Mapping[str, Schema] = {
     "tilejson": {"const": "3.0.0"}, "name": TEXT, "version": TEXT, "scheme": {"const": "xyz"}, "tiles": listed(TEXT),
     "minzoom": COUNT, "maxzoom": COUNT, "bounds": listed(NUMBER), "center": listed(NUMBER), "tileSize": COUNT,
@@ -188,24 +179,6 @@ SCHEMAS: Mapping[str, Schema] = {
         },
         description="`tiles` are templates with {z}, {x} and {y}, as in TileJSON.",
     ),
-    "OwnTokens": made({"tokens": listed(made(OWN_TOKEN))}),
-    "NewOwnToken": made({**OWN_TOKEN, "token": TEXT}, description="`token` is told this once."),
-    "OwnTokenWish": made(
-        {"name": TEXT, "scope": listed(RIGHT), "for": TEXT, "expires_at": MOMENT},
-        ("name", "scope", "for", "expires_at"),
-        description="`for` is all, collection:ID or dataset:ID; download has view in it.",
-    ),
-    "Links": made({"links": listed(made(LINK))}),
-    "NewLink": made({**LINK, "url": {"type": "string", "format": "uri"}}, description="`url` is told this once."),
-    "LinkWish": made(
-        {"dataset": TEXT, "collection": TEXT, "right": RIGHT, "expires_at": MOMENT, "uses": COUNT},
-        ("dataset", "collection", "right", "expires_at", "uses"),
-        description="For one of dataset and collection.",
-    ),
-    "LinkToken": made({
-        "token": TEXT, "expires_in": COUNT, "dataset": or_null("string"), "collection": or_null("string"),
-        "right": RIGHT,
-    }),
     "TileJson": made(
         TILE_JSON,
         description="TileJSON 3.0.",

@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     oidc_jwks_url: str | None = Field(
         None, description="URL of the issuer's key set. None: as the issuer's discovery document says."
     )
+    oidc_client_id: str | None = Field(None, description="Public client of the issuer with which people sign in.")
     roles_claim: str = Field(
         "roles", min_length=1, description="Claim of a bearer token that lists the roles; a.b is b inside of a."
     )
@@ -266,6 +267,8 @@ class Settings(BaseSettings):
             raise ValueError("oidc_issuer and oidc_audience belong together: set both or none")
         if self.oidc_jwks_url is not None and self.oidc_issuer is None:
             raise ValueError("oidc_jwks_url needs oidc_issuer")
+        if self.oidc_client_id is not None and self.oidc_issuer is None:
+            raise ValueError("oidc_client_id needs oidc_issuer")
         return self
 
     @classmethod

@@ -1,0 +1,52 @@
+"""The shapes of what the API says of signing in, of tokens on record and of links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.apidocs.schemas import COUNT, MOMENT, TEXT, Schema, listed, made, or_null
+
+RIGHT: Schema = {"type": "string", "enum": ["view", "download"]}
+WHEN = {"created_at": MOMENT, "expires_at": MOMENT, "last_used_at": or_null("string", format="date-time")}
+OWN_TOKEN = {
+    "id": TEXT, "name": TEXT, "scope": listed(RIGHT), "for": TEXT, "roles": listed(TEXT), **WHEN,
+}  # fmt: skip
+LINK = {
+    "id": TEXT, "dataset": or_null("string"), "collection": or_null("string"), "right": RIGHT, "made_by": TEXT,
+    **WHEN, "uses": or_null("integer"), "used": COUNT,
+}  # fmt: skip
+TOKEN_SCHEMAS: Mapping[str, Schema] = {
+    "SignIn": made(
+        {
+            "resource": {"type": "string", "format": "uri"},
+            "bearer_methods_supported": listed(TEXT),
+            "authorization_servers": listed(TEXT),
+            "client_id": TEXT,
+        },
+        ("authorization_servers", "client_id"),
+        description="RFC 9728; `client_id` is a public client.",
+    ),
+    "OwnTokens": made({"tokens": listed(made(OWN_TOKEN))}),
+    "NewOwnToken": made({**OWN_TOKEN, "token": TEXT}, description="`token` is told this once."),
+    "OwnTokenWish": made(
+        {"name": TEXT, "scope": listed(RIGHT), "for": TEXT, "expires_at": MOMENT},
+        ("name", "scope", "for", "expires_at"),
+        description="`for` is all, collection:ID or dataset:ID; download has view in it.",
+    ),
+    "Links": made({"links": listed(made(LINK))}),
+    "NewLink": made({**LINK, "url": {"type": "string", "format": "uri"}}, description="`url` is told this once."),
+    "LinkWish": made(
+        {"dataset": TEXT, "collection": TEXT, "right": RIGHT, "expires_at": MOMENT, "uses": COUNT},
+        ("dataset", "collection", "right", "expires_at", "uses"),
+        description="For one of dataset and collection.",
+    ),
+    "LinkToken": made(
+        {
+            "token": TEXT,
+            "expires_in": COUNT,
+            "dataset": or_null("string"),
+            "collection": or_null("string"),
+            "right": RIGHT,
+        }
+    ),
+}
