@@ -111,6 +111,14 @@ def most_files(wanted: int, share: int) -> int:
     return wanted if soft == resource.RLIM_INFINITY else min(wanted, max(1, soft // share))
 
 
+def raise_most_files(wanted: int) -> None:
+    """Let this process have so many files open, or as many as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
 def open_file(path: Path | str) -> FileSource:
     """Return an opened file by its path, links followed; for operators' own sources.
 

@@ -64,7 +64,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         folder = (options.folder or Path(scratch)).resolve()
         scenes = make_scenes(folder / "scenes", options.across)
-        cases = cases_of(scenes)
+        cases = [case for case in cases_of(scenes) if not options.case or case.name in options.case]
         environment = ingested(folder, scenes[0].parent)
         if options.titiler:
             mosaics(folder, options.titiler, scenes, cases)
@@ -91,6 +91,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, help="where the scenes and all else are kept for another run")
     parser.add_argument("--prepare", action="store_true", help="only make them there")
     parser.add_argument("--across", type=int, default=20, help="scenes in a row, and rows")
+    parser.add_argument("--case", action="append", help="only these cases")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5, help="length of each run")
     return parser.parse_args()

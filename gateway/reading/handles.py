@@ -6,7 +6,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any, Protocol, TypeVar, cast
 
@@ -33,6 +33,10 @@ T = TypeVar("T")
 # Of files in a network; GDAL keeps what it decoded of them for longer.
 KEPT_BYTES = 32 << 20
 BLOCKS_BYTES = 64 << 20
+# Of small copies of whole rasters, which many blocks in a row are not to push out.
+COPIES_BYTES = 48 << 20
+# Of so many versions GDAL's own rasters stay open: each keeps the last block that it decoded, of megabytes maybe.
+MOST_RASTERS = 64
 # Rasters of one version that wait for their next lone user.
 IDLE_RASTERS = 2
 
@@ -68,9 +72,11 @@ Opener = Callable[[Version], OpenObject]
 class Handle:
     """One version of one dataset, opened. Whoever reads pixels holds `lock`: GDAL's handles are for one at a time."""
 
-    def __init__(self, source: OpenObject, key: tuple[str, str], blocks: DecodedBlocks) -> None:
+    def __init__(
+        self, source: OpenObject, key: tuple[str, str], blocks: DecodedBlocks, copies: DecodedBlocks
+    ) -> None:
         self.source = source
-        self.blocks = blocks
+        self.blocks, self.copies = blocks, copies
         self._key = key
         self.lock = threading.RLock()
         self.users = 0
@@ -137,14 +143,29 @@ class Handle:
         found: T = self._facts[key]
         return found
 
+    @property
+    def has_rasters(self) -> bool:
+        """Return whether GDAL has something of it open."""
+        return bool(self._levels or self._idle)
+
+    def close_rasters(self) -> None:
+        """Close what GDAL has open, until it is needed again; what is known of the file stays."""
+        with self.lock:
+            open_ones = [*self._levels.values(), *self._taken_idle()]
+            self._levels.clear()
+            for raster in open_ones:
+                raster.close()
+
+    def _taken_idle(self) -> Iterator[SourceRaster]:
+        # Others take from it without the lock.
+        with suppress(IndexError):
+            while True:
+                yield self._idle.pop()
+
     def close(self) -> None:
         """Close all levels and the source."""
-        with self.lock:
-            for raster in (*self._levels.values(), *self._idle):
-                raster.close()
-            self._levels.clear()
-            self._idle.clear()
-            self.source.close()
+        self.close_rasters()
+        self.source.close()
 
     def _open(self, kwargs: dict[str, Any]) -> SourceRaster:
         with warnings.catch_warnings(), rasterio.Env(**strict_options(self.source.gdal_path)):
@@ -165,9 +186,12 @@ class HandlePool:
         self._opener = opener
         self._limit = limit
         self._blocks = DecodedBlocks(memory or BlockMemory(BLOCKS_BYTES))
+        self._copies = DecodedBlocks(BlockMemory(COPIES_BYTES))
         self._gate = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], Handle] = OrderedDict()
         self._bytes = Kept(KEPT_BYTES)
+        # In the order of their last use.
+        self._rasters: OrderedDict[Handle, None] = OrderedDict()
 
     @contextmanager
     def use(self, dataset: Version) -> Iterator[Handle]:
@@ -210,7 +234,7 @@ class HandlePool:
                 self._kept.move_to_end(key)
                 handle.users += 1
                 return handle
-        opened = Handle(self._opened(dataset), key, self._blocks)
+        opened = Handle(self._opened(dataset), key, self._blocks, self._copies)
         with self._gate:
             handle = self._kept.setdefault(key, opened)
             handle.users += 1
@@ -243,6 +267,15 @@ class HandlePool:
         with self._gate:
             handle.users -= 1
             last = handle.dropped and not handle.users
+            self._rasters.pop(handle, None)
+            if handle.has_rasters and not last:
+                self._rasters[handle] = None
+            surplus = list(self._rasters)[: max(0, len(self._rasters) - MOST_RASTERS)]
+            resting = [each for each in surplus if not each.users]
+            for each in resting:
+                del self._rasters[each]
+        for each in resting:
+            each.close_rasters()
         if last:
             handle.close()
 

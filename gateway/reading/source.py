@@ -62,7 +62,7 @@ def read_source(
     size = max(1, window.width // thinning), max(1, window.height // thinning)
     pixels, mask = _read(handle, level, window, bands, (size[1], size[0]), Resampling.nearest)
     scale = (window.width / size[0], window.height / size[1]) if thinning > 1 else (1, 1)
-    return Source(window.col_off, window.row_off, pixels, _opaque(_least(mask, held(pixels, nodata))), scale)
+    return Source(window.col_off, window.row_off, pixels, opaque(least(mask, held(pixels, nodata))), scale)
 
 
 def read_whole(
@@ -72,7 +72,7 @@ def read_whole(
     width, height = handle.view.levels[level]
     kernel = Resampling[resampling]
     pixels, mask = _read(handle, level, Window(0, 0, width, height), bands, (size[1], size[0]), kernel)
-    return pixels, _opaque(_least(mask, held(pixels, nodata)))
+    return pixels, opaque(least(mask, held(pixels, nodata)))
 
 
 def held(pixels: Pixels, nodata: float | None) -> Mask | None:
@@ -140,11 +140,13 @@ def _eight_bits(alpha: Pixels) -> Mask:
     return np.ceil(np.clip(alpha, 0, None) / (np.iinfo(alpha.dtype).max / OPAQUE)).astype(np.uint8)
 
 
-def _least(first: Mask | None, second: Mask | None) -> Mask | None:
+def least(first: Mask | None, second: Mask | None) -> Mask | None:
+    """Return a mask of what both masks have; None is all."""
     return (
         np.minimum(first, second) if first is not None and second is not None else second if first is None else first
     )
 
 
-def _opaque(mask: Mask | None) -> Mask | None:
+def opaque(mask: Mask | None) -> Mask | None:
+    """Return a mask, or None where it hides nothing."""
     return None if mask is None or mask.min() == OPAQUE else mask

@@ -16,7 +16,17 @@ from typing import Any, Protocol
 
 from gateway.studio.forks import Forks
 from gateway.studio.tasks import Lane, Task
-from gateway.studio.wire import Answer, Answers, Arrived, Garbled, Kind, Setup, pair, task_bytes
+from gateway.studio.wire import (
+    MOST_DESCRIPTORS,
+    Answer,
+    Answers,
+    Arrived,
+    Garbled,
+    Kind,
+    Setup,
+    pair,
+    task_bytes,
+)
 
 REAP_SECONDS = 0.05
 # A painter begins within a second, and later on a busy machine; one that takes longer hangs.
@@ -118,7 +128,10 @@ class Child:
         """Let the painter begin a job."""
         self._numbers += 1
         self.jobs[self._numbers] = job
-        self._unsent.append((memoryview(task_bytes(self._numbers, job.task, len(job.fds))), list(job.fds)))
+        fds = list(job.fds)
+        self._unsent.append((memoryview(task_bytes(self._numbers, job.task, len(fds))), fds[:MOST_DESCRIPTORS]))
+        for at in range(MOST_DESCRIPTORS, len(fds), MOST_DESCRIPTORS):
+            self._unsent.append((memoryview(b"+"), fds[at : at + MOST_DESCRIPTORS]))
         self._flush()
 
     def retire(self) -> None:

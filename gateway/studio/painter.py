@@ -15,12 +15,15 @@ from functools import partial
 from typing import Any
 
 from gateway import logs
+from gateway.files import raise_most_files
 from gateway.reading.blockmemory import BlockMemory
 from gateway.storage import open_storage
 from gateway.studio.confinement import confine, named
 from gateway.studio.wire import Kind, Setup, answer_parts, kind_of, kind_of_error, send_all, tasks_from
 from gateway.studio.worker import Limits, Worker
 
+# Those of a layer of many files for each thread, and the rasters that are kept open.
+OPEN_FILES = 4096
 PAGE_MB = resource.getpagesize() / (1 << 20)
 # A painter that has grown by so much gives free memory back. Blocks and pictures of all sizes leave gaps, which
 # malloc keeps for itself: a hundred megabytes and more.
@@ -36,6 +39,7 @@ class Painter:
 
     def __init__(self, sock: socket.socket, setup: Setup, memory: BlockMemory | None = None) -> None:
         self._sock = sock
+        raise_most_files(OPEN_FILES)
         self._gate = threading.Lock()
         # Opened before reading is given up.
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)

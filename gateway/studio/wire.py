@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from gateway.settings import RootSettings
 
 # Number of the task, bytes of what it shares with others and of its own, descriptors that come with it.
-TASK = struct.Struct("<QIIB")
+TASK = struct.Struct("<QIIH")
 # What tasks share, the versions and styles of a map, is pickled once on one side and read once on the other.
 SHARED_KEPT, SHARED_BYTES = 64, 16 << 10
 # Number of the task, kind, bytes of its value, bytes of the body, resident memory of the painter in MiB.
 ANSWER = struct.Struct("<QBIQI")
 BUFFER_BYTES = 1 << 20
-# As many as one message carries (SCM_MAX_FD of the kernel).
+# As many as one message carries (SCM_MAX_FD of the kernel); more of a task follow it, each time with one byte.
 MOST_DESCRIPTORS, SEVERAL = 253, 2
 READ_BYTES = 1 << 20
 # More than any answer has; a painter that announces more is not waited for.
@@ -144,8 +144,10 @@ def tasks_from(sock: socket.socket) -> Iterator[tuple[int, Any, list[int]]]:
         if not head:
             return
         head += _exactly(sock, TASK.size - len(head))
-        number, length, own_length, _ = TASK.unpack(head)
+        number, length, own_length, count = TASK.unpack(head)
         found = _exactly(sock, length + own_length)
+        for _ in range(MOST_DESCRIPTORS, count, MOST_DESCRIPTORS):
+            fds += socket.recv_fds(sock, 1, MOST_DESCRIPTORS)[1]
         own = pickle.loads(memoryview(found)[length:])  # noqa: S301 - from our own parent
         if length:
             own = replace(shared := _shared(found[:length]), told=own + shared.told)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from gateway.colour.model import PixelSelection
 from gateway.errors import BadParameter
 from gateway.ground.mapping import Part
-from gateway.reading.source import Drawn, Pixels
+from gateway.reading.source import OPAQUE, Drawn, Pixels, held_by_band
 
 Valid = npt.NDArray[np.bool_]
 # What a selection that needs all values of a pixel at once holds of them.
@@ -43,6 +43,18 @@ class Contribution:
     def place(self) -> tuple[slice, slice, slice]:
         """Return the part as an index of an array."""
         return slice(None), slice(self.at.top, self.at.bottom), slice(self.at.left, self.at.right)
+
+
+def contribution(drawn: Drawn, nodata: float | None, part: Part) -> Contribution:
+    """Return pixels as one dataset's share: what is not opaque is missing, as in `rio_tiler`."""
+    each = held_by_band(drawn.pixels, nodata)
+    if each is not None and len(each) > 1 and bool((each == each[:1]).all()):
+        each = each[:1]
+    valid: Valid | None = each
+    if drawn.mask is not None:
+        seen = (drawn.mask == OPAQUE)[None]
+        valid = seen if each is None else each & seen
+    return Contribution(drawn.pixels, None if valid is None or valid.all() else valid, part)
 
 
 class Canvas:
@@ -281,6 +293,6 @@ def _drawn(pixels: Pixels, valid: Valid) -> Drawn:
     if valid.all():
         return Drawn(pixels, None)
     some = valid.any(axis=0)
-    mask = np.where(some, 255, 0).astype(np.uint8)
+    mask = np.where(some, OPAQUE, 0).astype(np.uint8)
     alike = len(valid) == 1 or bool((valid == some).all())
     return Drawn(pixels, None if some.all() else mask, None if alike else ~valid)

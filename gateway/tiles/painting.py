@@ -18,13 +18,14 @@ from gateway.ground.address import TileAddress
 from gateway.ground.grid import Frame, Grids
 from gateway.ground.mapping import Part
 from gateway.reading.handles import Handle, Version
-from gateway.reading.source import Drawn, Mask, held_by_band, kept_nodata
+from gateway.reading.source import OPAQUE, Drawn, Mask, kept_nodata
 from gateway.reading.view import PICTURE_BANDS, View
-from gateway.tiles.composite import Canvas, Contribution, Valid, canvas_of
+from gateway.tiles.composite import Canvas, Contribution, canvas_of, contribution
 from gateway.tiles.drawing import MAX_VALUES, blank, check_amount, finished, read, request_of
 from gateway.tiles.engine import TileEngine
 from gateway.tiles.model import LayerPicture
 from gateway.tiles.passthrough import stored_tile, tile_of_blocks
+from gateway.tiles.small import draw_small, fits
 from gateway.tiles.warp import placed
 
 T = TypeVar("T")
@@ -37,7 +38,6 @@ SUMMED = (PixelSelection.MEAN, PixelSelection.MEDIAN, PixelSelection.STDEV)
 SUMS = 4
 # Less than a painter has for a task: many files that are each slow say nothing against one of them.
 MAX_SECONDS = 20.0
-OPAQUE = 255
 # A part is cut off where it saves so much of what has to be read.
 WORTH = 0.75
 
@@ -238,14 +238,18 @@ class Painting:
         drawn = self._block(handle) if whole else None
         frame = self.frame if whole else self.frame.cut(part.left, part.top, part.right, part.bottom)
         if drawn is None:
-            drawn, way = read(handle, frame, style)
+            request, way = request_of(view, style), "hot"
+            if fits(handle, frame, request):
+                drawn = draw_small(handle, frame, request)
+            else:
+                drawn, way = read(handle, frame, style)
             self.way = way if way == "rio-tiler" else self.way
         if drawn is None:
             return None
         if not (style.expression or (style.unscale and view.scaled)):
             request = request_of(view, style)
             self._names = self._names or tuple(view.descriptions[band - 1] for band in request.bands)
-            return _contribution(drawn, request.nodata, part)
+            return contribution(drawn, request.nodata, part)
         return self._worked(drawn, view, frame, part)
 
     def _block(self, handle: Handle) -> Drawn | None:
@@ -282,18 +286,6 @@ def each_of(engine: TileEngine, source: Version, work: Callable[[Handle], T], le
     except VersionChanged as error:
         raise VersionChanged(error.detail, members={"dataset": source.id}) from error
     return None
-
-
-def _contribution(drawn: Drawn, nodata: float | None, part: Part) -> Contribution:
-    """Return pixels as one dataset's share: what is not opaque is missing, as in `rio_tiler`."""
-    each = held_by_band(drawn.pixels, nodata)
-    if each is not None and len(each) > 1 and bool((each == each[:1]).all()):
-        each = each[:1]
-    valid: Valid | None = each
-    if drawn.mask is not None:
-        seen = (drawn.mask == OPAQUE)[None]
-        valid = seen if each is None else each & seen
-    return Contribution(drawn.pixels, None if valid is None or valid.all() else valid, part)
 
 
 def _opaque(mask: Mask) -> Mask:

@@ -65,14 +65,14 @@ def draw(handle: Handle, frame: Frame, request: Request) -> Drawn | None:
         return None
     if (halves := _halves(grid, window)) is not None:
         drawn = _over_seam(handle, level, grid, halves, request, smooth=smooth)
-        return _placed(drawn, grid.part, frame, request, filled=False)
+        return spread(drawn, grid.part, frame, request, filled=False)
     source = _read(handle, level, window, request)
     if not smooth and _is_copy(grid, source, frame):
         return Drawn(source.pixels, source.mask)
     # Where the nodata value alone masks, it stands there already.
     by_value = request.nodata is not None and source.pixels.dtype.kind in "ui"
     filled = by_value and not (smooth or view.alpha or view.masked)
-    return _placed(_sampled(grid, source, size, request, smooth=smooth), grid.part, frame, request, filled=filled)
+    return spread(sampled(grid, source, size, request, smooth=smooth), grid.part, frame, request, filled=filled)
 
 
 def reached(handle: Handle, frame: Frame) -> Part | None:
@@ -191,7 +191,7 @@ def _over_seam(
     """Return the pixels of the grid's part, each from the half in which it lies."""
     size = handle.view.levels[level]
     first, second = (
-        _sampled(grid, _read(handle, level, half, request), size, request, smooth=smooth) for half in halves
+        sampled(grid, _read(handle, level, half, request), size, request, smooth=smooth) for half in halves
     )
     middle = (halves[0].col_off + halves[0].width + halves[1].col_off) / 2
     eastern = grid.dense(middle, 0.0)[0] > 0
@@ -210,7 +210,7 @@ def _is_copy(grid: ControlGrid, source: Source, frame: Frame) -> bool:
     return bool(max(off[0].max(), off[1].max()) < WHOLE)
 
 
-def _sampled(grid: ControlGrid, source: Source, size: tuple[int, int], request: Request, *, smooth: bool) -> Drawn:
+def sampled(grid: ControlGrid, source: Source, size: tuple[int, int], request: Request, *, smooth: bool) -> Drawn:
     """Return the pixels of the grid's part."""
     nudge = 0.0 if smooth else min(NUDGE, _step(grid) / 4)
     at: tuple[Pixels, ...] = grid.dense(source.left + 0.5 - nudge, source.top + 0.5 - nudge)
@@ -282,7 +282,7 @@ def _interpolated(source: Source, at: tuple[Pixels, ...], nodata: float | None) 
     return np.clip(np.rint(drawn), limits.min, limits.max).astype(dtype)
 
 
-def _placed(drawn: Drawn, part: Part, frame: Frame, request: Request, *, filled: bool) -> Drawn:
+def spread(drawn: Drawn, part: Part, frame: Frame, request: Request, *, filled: bool) -> Drawn:
     """Return a whole tile with a part of it drawn; masked pixels become the nodata value, or 0 without one."""
     pixels, mask = drawn.pixels, drawn.mask
     fill = kept_nodata(request.nodata, pixels.dtype)

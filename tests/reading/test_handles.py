@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gateway.errors import CannotBeDrawn, StorageUnavailable, VersionChanged
+from gateway.reading import handles
 from gateway.reading.handles import HandlePool
 from tests.tiles.far import FarStorage
 from tests.tiles.rasters import dataset, landscape, opener, utm, write
@@ -127,4 +128,21 @@ def test_an_object_whose_reads_fail_is_opened_anew_the_next_time(files):
     with pool.use(first) as handle, handle.lock:
         assert handle.level(0).read(1).shape == (300, 400)
     assert len(far.opened) == 2
+    pool.close()
+
+
+def test_gdal_keeps_the_rasters_of_the_last_versions_and_of_the_others_what_is_known(files, monkeypatch):
+    monkeypatch.setattr(handles, "MOST_RASTERS", 1)
+    storages, (one, two, _) = records(files)
+    pool, kept = HandlePool(opener(storages), 4), []
+    for version in (one, two):
+        with pool.use(version) as handle:
+            assert handle.view.size == (400, 300)
+            assert handle.lend(lambda raster: raster.width) == 400
+        kept.append(handle)
+    assert [handle.has_rasters for handle in kept] == [False, True]
+    with pool.use(one) as handle, handle.lock:
+        assert handle is kept[0]
+        assert handle.level(0).read(1).shape == (300, 400)
+    assert [handle.has_rasters for handle in kept] == [True, False]
     pool.close()

@@ -78,6 +78,13 @@ def test_the_one_of_several_that_ends_painters_is_set_aside_and_no_other(rounds,
     assert bench.studio.load().set_aside == 1
 
 
+def test_more_files_than_one_message_carries_come_all_the_same(rounds):
+    rounds, (one, *_), _bench = rounds
+    many = [replace(one, id=str(number)) for number in range(600)]
+    assert ask(rounds, many, "none")["used"] == [member.id for member in many]
+    assert ask(rounds, [one], "none")["used"] == ["one"]
+
+
 def test_files_that_only_together_end_painters_are_refused_together(rounds, caplog):
     caplog.set_level(logging.CRITICAL, "gateway")
     rounds, (one, _, two), _bench = rounds

@@ -16,7 +16,7 @@ from rio_tiler.mosaic.methods import PixelSelectionMethod
 from gateway.colour.model import LayerStyle, PixelSelection, Stretch, Style, TileFormat
 from gateway.errors import BadParameter, NotFound, Unavailable
 from gateway.ground.address import TileAddress
-from gateway.tiles import composite, painting
+from gateway.tiles import composite, painting, small
 from gateway.tiles.engine import TileEngine
 from gateway.tiles.layers import layer_part, layer_point, layer_statistics, layer_tile
 from tests.tiles.rasters import MERCATOR, UTM, dataset, landscape, mercator_tile, opener, utm, write
@@ -328,3 +328,28 @@ def test_a_part_a_point_and_statistics_of_a_layer(warped):
         layer_statistics(
             warped.engine, warped.members, ((0, 0, 1, 1), (None, None)), LayerStyle(Style()), (9, None, None), {}
         )
+
+
+def test_far_zooms_are_drawn_from_small_copies_that_are_read_once(tmp_path, monkeypatch):
+    disc = np.hypot(*(np.mgrid[0:600, 0:600] - 300)) < 250
+    smooth = (np.add(*np.mgrid[0:600, 0:600]) / 5).astype(np.uint8)[None] + 1
+    one = write(tmp_path / "0.tif", smooth, onto(0, 0), MERCATOR, mask=disc * np.uint8(255))
+    two = write(tmp_path / "1.tif", smooth[:, ::-1], utm(400_000, 5_346_000, 150), UTM, nodata=0)
+    address = TileAddress("WebMercatorQuad", TILE.z - 4, TILE.x >> 4, TILE.y >> 4, 128)
+    reads = []
+    read = small.read_source
+    monkeypatch.setattr(small, "read_source", lambda handle, *how: reads.append(1) or read(handle, *how))
+    with layer_of([one, two]) as layer:
+        ours = layer.values(PixelSelection.FIRST, address=address)
+        theirs = reference(layer.paths, PixelSelection.FIRST, address=address)
+        both = ~(np.ma.getmaskarray(ours) | np.ma.getmaskarray(theirs))
+        # Within a pixel of the picture, at the edges too.
+        assert (np.ma.getmaskarray(ours) != np.ma.getmaskarray(theirs)).mean() < 0.01
+        assert np.abs(ours.data[both].astype(int) - theirs.data[both].astype(int)).max() <= 8
+        many = len(reads)
+        assert many
+        again = layer.values(PixelSelection.LOWEST, address=address)
+        assert (len(reads), again.shape) == (many, ours.shape)
+        # As near as the file's own overviews it is these that are read.
+        layer.values(PixelSelection.FIRST)
+        assert len(reads) == many
