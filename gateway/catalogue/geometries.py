@@ -6,10 +6,6 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-import shapely
-from shapely.errors import ShapelyError
-from shapely.geometry import box, shape
-
 from gateway.catalogue.search import Box, Geometry
 from gateway.errors import BadParameter
 
@@ -23,9 +19,14 @@ class Area:
     """A geometry of GeoJSON in degrees, prepared to be compared with many; raises BadParameter for what is none."""
 
     def __init__(self, geometry: Geometry) -> None:
+        # Not by every process: it takes a while and some memory, and few of them look for a geometry.
+        import shapely.geometry  # noqa: PLC0415
+        from shapely.errors import ShapelyError  # noqa: PLC0415
+
+        self._library = shapely.geometry
         _require_geometry(geometry)
         try:
-            self._shape = shape(geometry)
+            self._shape = self._library.shape(geometry)
         except (ShapelyError, ValueError, TypeError, IndexError, KeyError, AttributeError):
             raise BadParameter(REFUSED + "its coordinates are not those of its type.") from None
         if self._shape.is_empty:
@@ -44,14 +45,17 @@ class Area:
     def meets(self, other: Geometry | Box) -> bool:
         """Return whether a footprint, or a box with west > east across the antimeridian, has a point in common."""
         if not isinstance(other, tuple):
-            return bool(self._shape.intersects(shape(other)))
+            return bool(self._shape.intersects(self._library.shape(other)))
         west, south, east, north = other
         pieces = ((west, east),) if west <= east else ((west, 180.0), (-180.0, east))
-        return any(self._shape.intersects(box(left, south, right, north)) for left, right in pieces)
+        return any(self._shape.intersects(self._library.box(left, south, right, north)) for left, right in pieces)
 
 
 def wkb_of(geometry: Geometry) -> bytes:
     """Return a footprint as well-known binary (ISO)."""
+    import shapely  # noqa: PLC0415
+    from shapely.geometry import shape  # noqa: PLC0415
+
     found: bytes = shapely.to_wkb(shape(geometry), flavor="iso")
     return found
 

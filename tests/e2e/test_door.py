@@ -14,7 +14,7 @@ from tests.e2e.test_serve import beside
 from tests.patience import until
 from tests.tiles.rasters import MERCATOR, landscape, mercator_tile, write
 
-DECODERS = ("rasterio", "cv2", "imagecodecs", "rio_tiler", "pyproj", "morecantile", "isal")
+DECODERS = ("rasterio", "cv2", "imagecodecs", "rio_tiler", "pyproj", "morecantile", "isal", "shapely")
 LIBRARIES = re.compile(r"gdal|proj|opencv|cv2|imagecodecs|rasterio|turbojpeg|webp|isal", re.IGNORECASE)
 # Where a test process writes the names of the modules that the server has loaded.
 SPY = """

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gateway.catalogue.search import MOST_COUNTED, Geometry, Page, Search
+from gateway.catalogue.geometries import Area
+from gateway.catalogue.search import MOST_COUNTED, Page, Search
 from gateway.errors import BadParameter, TooBroad
 from gateway.model import Dataset, Principal, utc_moment, utc_text
 from gateway.records.audiences import audiences_of, target_of
@@ -17,9 +18,6 @@ from gateway.records.rows import Row
 from gateway.records.search.dialect import Database
 from gateway.records.search.names import require_known
 from gateway.records.search.statements import Kind, Statement, Statements, Way
-
-if TYPE_CHECKING:
-    from gateway.catalogue.geometries import Area
 
 # So many rows of an index are looked up one by one and sorted; of more only a part of the time at once.
 FEW, PART = 4000, 1000
@@ -46,7 +44,7 @@ def find(database: Database, search: Search, reader: Principal | None) -> Page:
 
 def finder_of(database: Database, search: Search, audiences: tuple[str, ...]) -> Finder:
     """Return what finds the datasets of a search that one of the audiences sees; raises BadParameter."""
-    area = _area(search.intersects) if search.intersects is not None else None
+    area = Area(search.intersects) if search.intersects is not None else None
     timed = search.datetime is not None and search.datetime.start_at is not None
     longest = database.rows(database.dialect.longest(), {})[0]["seconds"] if timed else None
     own = area.box if area else search.bbox
@@ -56,13 +54,6 @@ def finder_of(database: Database, search: Search, audiences: tuple[str, ...]) ->
         Statements(database.dialect, search, audiences, search.under or own, float(longest or 0), whole),
         area,
     )
-
-
-def _area(geometry: Geometry) -> Area:
-    """Return a geometry to compare with; the library is loaded by the first one, and numpy with it."""
-    from gateway.catalogue.geometries import Area  # noqa: PLC0415
-
-    return Area(geometry)
 
 
 def within(search: Search, reader: Principal | None) -> Search:
