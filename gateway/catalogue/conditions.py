@@ -15,9 +15,10 @@ class Kind(StrEnum):
     TEXT = "string"
     NUMBER = "number"
     MOMENT = "moment"
+    TRUTH = "truth value"
 
 
-# By the names that items of STAC have for them; other names are the datasets' own properties.
+# By the names that items of STAC and their assets have for them; other names are the datasets' own properties.
 FIELDS = {
     "id": Kind.TEXT,
     "collection": Kind.TEXT,
@@ -28,4 +29,7 @@ FIELDS = {
     "created": Kind.MOMENT,
     "updated": Kind.MOMENT,
     "file:size": Kind.NUMBER,
+    "gateway:valid": Kind.TRUTH,
+    "gateway:depth": Kind.TEXT,
+    "gateway:checked_at": Kind.MOMENT,
 }

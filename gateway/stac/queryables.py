@@ -12,11 +12,14 @@ TITLES = {
     "id": "Id", "collection": "Collection", "title": "Title", "datetime": "Time of what it shows, the first one",
     "start_datetime": "First time of what it shows", "end_datetime": "Last time of what it shows",
     "created": "On record since", "updated": "Last change of the record", "file:size": "Size of the file in bytes",
+    "gateway:valid": "Whether the file is a true COG, as of the last look at it",
+    "gateway:depth": "How deep that look was", "gateway:checked_at": "When that was",
 }  # fmt: skip
 SCHEMAS: Mapping[Kind, dict[str, str]] = {
     Kind.TEXT: {"type": "string"},
     Kind.NUMBER: {"type": "number"},
     Kind.MOMENT: {"type": "string", "format": "date-time"},
+    Kind.TRUTH: {"type": "boolean"},
 }
 
 

@@ -5,7 +5,7 @@ import pytest
 from gateway.catalogue.search import Condition, Interval, Property, Search, Sort
 from gateway.dates import DatedBy, Dates
 from gateway.errors import BadParameter
-from gateway.model import Grant, Level, Principal, RasterFacts, Scale
+from gateway.model import Finding, Grant, Level, Principal, RasterFacts, Report, Scale, Severity
 from gateway.records import Change
 from gateway.records.search import searching
 from tests.records.conftest import START, act, dataset, register
@@ -22,6 +22,13 @@ def day(number, until=None):
 
 def placed(*bounds, footprint=None):
     return RasterFacts(10, 10, 1, "uint8", None, None, bounds, footprint=footprint)
+
+
+def judged(number):
+    """Return a report: the second sheet's is the deepest, the fourth is no COG, when the fifth was judged is not known."""
+    findings = (Finding("not-tiled", "strips", Severity.ERROR),) if number == 4 else ()
+    when = None if number == 5 else START + timedelta(hours=number)
+    return Report("full" if number == 2 else "blocks", findings, checked_at=when)
 
 
 def numbers(page):
@@ -43,7 +50,7 @@ def archive(records):
         register(records, dataset(
             number, visibility=visibility, download=Scale.PRIVATE, owner=owner, dates=day(number, 13 if number == 3 else None),
             collection="odd" if number % 2 else "even", properties={"cloud": number * 10, "sensor": f"S{number}", "best": number == 2},
-            size_bytes=100 - number, title="b" if number in (1, 4) else "a",
+            size_bytes=100 - number, title="b" if number in (1, 4) else "a", report=judged(number),
         ))  # fmt: skip
     records.add_grant(Grant(dataset(4).id, Level.VIEW, user="ben"), act())
     records.add_grant(Grant(dataset(4).id, Level.DOWNLOAD, role="survey"), act())
@@ -97,6 +104,7 @@ def test_what_is_asked_for_holds_together(archive):
 
 
 CLOUD, SENSOR, BEST, ID = Property("cloud"), Property("sensor"), Property("best"), Property("id")
+VALID, DEPTH, CHECKED = (Property(f"gateway:{name}") for name in ("valid", "depth", "checked_at"))
 
 
 FILTERS = [
@@ -127,6 +135,14 @@ FILTERS = [
     (Condition(">", (Property("end_datetime"), day(5).start_at)), [3]),
     (Condition(">=", (Property("created"), START + timedelta(minutes=4))), [5, 4]),
     (Condition("<", (Property("file:size"), 97)), [5, 4]),
+    (Condition("=", (VALID, True)), [5, 3, 2, 1]),
+    (Condition("=", (VALID, False)), [4]),
+    (Condition("not", (Condition("=", (VALID, True)),)), [4]),
+    (Condition("isNull", (VALID,)), []),
+    (Condition("in", (DEPTH, "full", "header")), [2]),
+    (Condition("like", (DEPTH, "b%")), [5, 4, 3, 1]),
+    (Condition(">=", (CHECKED, START + timedelta(hours=3))), [4, 3]),
+    (Condition("isNull", (CHECKED,)), [5]),
 ]
 
 
@@ -141,6 +157,10 @@ REFUSED = [
     (Condition("=", (Property("datetime"), "2026")), "datetime"),
     (Condition("=", (ID, True)), "id"),
     (Condition("=", (ID, SENSOR)), "one property"),
+    (Condition("=", (VALID, 1)), "truth value"),
+    (Condition("like", (VALID, "t%")), "truth value"),
+    (Condition("=", (DEPTH, True)), "depth"),
+    (Condition("like", (CHECKED, "2026%")), "checked_at"),
     (Condition("=", (1, 1)), "one property"),
     (Condition("=", (SENSOR, day(1).start_at)), "no moment"),
     (Condition("like", (SENSOR, 1)), "text"),

@@ -217,6 +217,7 @@ def test_queryables_are_those_of_what_the_caller_sees(served, made):
     document = served.ask("/stac/queryables").document
     assert document["properties"]["cloud"]["type"] == "number"
     assert document["properties"]["datetime"]["format"] == "date-time"
+    assert document["properties"]["gateway:valid"]["type"] == "boolean"
     assert "secret" not in document["properties"]
     assert (
         "secret" in served.ask("/stac/collections/own/queryables", token=served.bearer("ana")).document["properties"]

@@ -1,6 +1,7 @@
 """A file that is replaced by a broken one: what its item says before and after, whoever finds it."""
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 from click.testing import CliRunner
@@ -57,6 +58,10 @@ def test_an_item_says_what_the_last_look_at_its_file_found(served, monkeypatch, 
         "wmts",
     }
     assert broken["properties"]["updated"] > item["properties"]["updated"]
+    assert served.ask(f"/stac/search?ids={dataset.id}&filter=gateway:valid%20=%20true").document["features"] == []
+    broken_since = f"gateway:valid=false AND gateway:checked_at>=TIMESTAMP('{after['gateway:checked_at']}')"
+    told = served.ask(f"/stac/search?ids={dataset.id}&{urlencode({'filter': broken_since})}").document
+    assert [each["id"] for each in told["features"]] == [dataset.id]
     found = served.ask("/stac/search", {"ids": [dataset.id]}).document["features"][0]["assets"]["data"]
     assert {name: found.get(name) for name in SAYS} == after
     path.write_bytes(served.cog.read_bytes())

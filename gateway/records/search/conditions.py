@@ -24,8 +24,12 @@ COLUMNS = {
 }
 # Each of them is tried against all that the others leave.
 MOST_WILDCARDS = 8
+# Of the last report of the check, which both databases keep as JSON.
+REPORTED = {"gateway:valid": "valid", "gateway:depth": "depth", "gateway:checked_at": "checked_at"}
 TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-TYPES: dict[Kind, tuple[type, ...]] = {Kind.TEXT: (str,), Kind.NUMBER: (int, float), Kind.MOMENT: (datetime,)}
+TYPES: dict[Kind, tuple[type, ...]] = {
+    Kind.TEXT: (str,), Kind.NUMBER: (int, float), Kind.MOMENT: (datetime,), Kind.TRUTH: (bool,),
+}  # fmt: skip
 
 
 def condition(dialect: Dialect, values: Values, found: Condition) -> str:
@@ -54,6 +58,8 @@ def condition(dialect: Dialect, values: Values, found: Condition) -> str:
 
 
 def _is_null(dialect: Dialect, values: Values, named: Property, rest: Sequence[Operand]) -> str:
+    if named.name in REPORTED:
+        return f"({_column(dialect, named.name)} IS NULL)"
     return "(1 = 0)" if named.name in COLUMNS else dialect.is_missing(values, named.name)
 
 
@@ -69,17 +75,21 @@ def _in(dialect: Dialect, values: Values, named: Property, rest: Sequence[Operan
 def _compared(dialect: Dialect, values: Values, named: Operand, op: str, literal: Operand) -> str:
     if not isinstance(named, Property) or isinstance(literal, Condition | Property):
         raise BadParameter(f"The operator {op} of a filter compares one property with one value.")
-    if named.name not in COLUMNS:
+    if named.name not in FIELDS:
         if isinstance(literal, datetime):
             raise BadParameter(f"The filter compares {named.name}, which is no moment, with one.")
         return dialect.compare(values, named.name, op, literal)
     _require_type(named.name, literal)
-    return f"{COLUMNS[named.name]} {op} {values.bind(literal)}"
+    return f"{_column(dialect, named.name)} {op} {values.bind(literal)}"
+
+
+def _column(dialect: Dialect, name: str) -> str:
+    return COLUMNS[name] if name in COLUMNS else dialect.reported(REPORTED[name], FIELDS[name])
 
 
 def _require_type(name: str, literal: Literal) -> None:
     wanted = FIELDS[name]
-    if isinstance(literal, bool) or not isinstance(literal, TYPES[wanted]):
+    if isinstance(literal, bool) is not (wanted is Kind.TRUTH) or not isinstance(literal, TYPES[wanted]):
         raise BadParameter(f"The filter compares {name}, a {wanted.value}, with what is none.")
 
 
@@ -89,10 +99,10 @@ def _like(dialect: Dialect, values: Values, named: Property, rest: Sequence[Oper
         raise BadParameter("The operator like of a filter takes a text.")
     if pattern.count("%") > MOST_WILDCARDS or (len(pattern) - len(pattern.rstrip("\\"))) % 2:
         raise BadParameter(f"A pattern of a filter has at most {MOST_WILDCARDS} %, and no lone backslash at its end.")
-    if named.name not in COLUMNS:
+    if named.name not in FIELDS:
         return dialect.is_like(values, named.name, pattern)
     _require_type(named.name, pattern)
-    return dialect.like(values, COLUMNS[named.name], pattern)
+    return dialect.like(values, _column(dialect, named.name), pattern)
 
 
 BY_PROPERTY: dict[str, Callable[[Dialect, Values, Property, Sequence[Operand]], str]] = {

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
+from gateway.catalogue.conditions import Kind
 from gateway.catalogue.search import Box, Interval
 from gateway.model import Dataset, utc_text
 from gateway.records.rows import Row
@@ -115,6 +116,9 @@ class Dialect(Protocol):
 
     def is_missing(self, values: Values, name: str) -> str:
         """Return the condition that a dataset has no such property of its own, or null."""
+
+    def reported(self, name: str, kind: Kind) -> str:
+        """Return what the last report of a dataset's check says, null where it says nothing."""
 
     def like(self, values: Values, column: str, pattern: str) -> str:
         """Return the condition that a column of text is of a pattern."""

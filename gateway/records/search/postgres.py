@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from gateway.catalogue.conditions import Kind
 from gateway.catalogue.search import Box, Interval
 from gateway.model import Dataset
 from gateway.records.rows import Row
@@ -12,6 +13,11 @@ from gateway.records.search.dialect import Values, Within, remembering, shifted
 
 TYPES = {str: "string", bool: "boolean", int: "number", float: "number"}
 CASTS = {str: '({}) COLLATE "C"', bool: "({})::boolean", int: "({})::numeric", float: "({})::numeric"}
+
+CASTS_OF_KIND = {
+    Kind.TEXT: '({} COLLATE "C")', Kind.NUMBER: "({}::numeric)", Kind.TRUTH: "({}::boolean)",
+    Kind.MOMENT: "({}::timestamptz)",
+}  # fmt: skip
 
 
 class PostgresDialect:
@@ -87,6 +93,10 @@ class PostgresDialect:
     def is_missing(self, values: Values, name: str) -> str:
         """Return the condition that a dataset has no such property of its own, or null."""
         return f"(coalesce(json_typeof(d.properties -> {values.bind(name)}::text), 'null') = 'null')"
+
+    def reported(self, name: str, kind: Kind) -> str:
+        """Return what the last report of a dataset's check says, of a type that compares with such values."""
+        return CASTS_OF_KIND[kind].format(f"(d.report ->> '{name}')")
 
     def like(self, values: Values, column: str, pattern: str) -> str:
         """Return the condition that a column of text is of a pattern."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from gateway.catalogue.conditions import Kind
 from gateway.catalogue.search import Box
 from gateway.model import Dataset
 from gateway.records.rows import Row, dataset_of
@@ -112,6 +113,10 @@ class SqliteDialect:
     def is_missing(self, values: Values, name: str) -> str:
         """Return the condition that a dataset has no such property of its own, or null."""
         return f"(coalesce(json_type(d.properties, {values.bind(_path(name))}), 'null') = 'null')"
+
+    def reported(self, name: str, kind: Kind) -> str:
+        """Return what the last report of a dataset's check says: texts, and a truth value as 1 or 0."""
+        return f"(d.report ->> '{name}')"
 
     def like(self, values: Values, column: str, pattern: str) -> str:
         """Return the condition that a column of text is of a pattern."""
