@@ -16,6 +16,7 @@ from gateway.errors import (
 )
 from gateway.gatekeeper import Action, Gatekeeper, Wait, admitted, roles_needed, vouched
 from gateway.model import Dataset, Finding, Grant, Inspection, Level, Principal, RasterFacts, Report, Scale, TokenKind
+from gateway.principal import StoredKind, StoredToken, Target
 from gateway.records import Standing, Verdict
 from gateway.records.changes import same_verdict
 from gateway.storage import open_storage
@@ -112,6 +113,27 @@ def test_roles_are_named_only_where_the_right_depends_on_them(shelf):
     assert roles_needed(shelf.kept, both, Action.VIEW, grants) == {"admin", "survey"}
     assert roles_needed(replace(shelf.kept, owner="x"), both, Action.VIEW, grants) == frozenset()
     assert roles_needed(shelf.kept, both, Action.VIEW, (*grants, Grant(ID, Level.VIEW, user="x"))) == frozenset()
+
+
+def test_a_token_on_record_gives_what_it_is_for_and_nothing_when_it_is_revoked(keeper, shelf):
+    def holder(**changes):
+        facts = {"id": "t", "kind": StoredKind.OWN, "hash": "", "owner": "ana", "roles": frozenset(), "name": "",
+                 "download": True, "target": Target(), "created_at": NOW, "expires_at": NOW}  # fmt: skip
+        return Principal("ana", token_id="t", stored=StoredToken(**{**facts, **changes}))
+
+    for reached in (Target(), Target(ID), Target(collection="data")):
+        assert keeper.admit(ID, holder(target=reached), Action.DOWNLOAD).dataset is shelf.kept
+    for elsewhere in (Target(ID.replace("1", "2")), Target(collection="maps")):
+        with pytest.raises(NotFound):
+            keeper.admit(ID, holder(target=elsewhere), Action.VIEW)
+    assert keeper.admit(ID, holder(download=False), Action.VIEW).dataset is shelf.kept
+    with pytest.raises(Forbidden):
+        keeper.admit(ID, holder(download=False), Action.DOWNLOAD)
+    shelf.revoked = {"t"}
+    with pytest.raises(BadCredential):
+        keeper.admit(ID, holder(), Action.VIEW)
+    with pytest.raises(BadCredential):
+        keeper.check_enabled(holder())
 
 
 def test_admission_in_the_order_of_the_checks(keeper, shelf):
