@@ -70,6 +70,7 @@ async def test_a_download_link_is_the_file_without_sign_in(fetch, world, caplog)
         assert (await fetch(f"/api/datasets/{dataset.id}{path}", token=secret)).code == 401
 
 
+@pytest.mark.parametrize("settings", [{"audit_wait_seconds": 30}], indirect=True)
 async def test_uses_are_counted_exactly_when_many_ask_at_once(fetch, world):
     _, made = await share(fetch, world, right="download", uses=5)
     answers = await asyncio.gather(*(fetch(made["url"], headers={"User-Agent": f"{n}"}) for n in range(12)))

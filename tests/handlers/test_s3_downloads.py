@@ -98,6 +98,18 @@ async def test_get_is_a_redirect_that_a_plain_client_can_follow(world, fetch, ad
     assert taken.headers["ETag"] == f'"{dataset.version}"'
 
 
+async def test_a_link_is_used_by_each_redirect_that_is_no_range_of_the_same_client(world, fetch, add):
+    dataset = add(owner="ben", visibility=Scale.PRIVATE)
+    wanted = json.dumps({"dataset": dataset.id, "right": "download", "uses": 2})
+    made = await fetch("/api/links", "POST", token=world.bearer("ben"), body=wanted)
+    shared = json.loads(made.body)["url"]
+    asked = [{"Range": "bytes=0-9"}, {"Range": "bytes=10-19"}, {}]
+    assert (await fetch(shared, "HEAD")).code == 200
+    assert [(await fetch(shared, headers=fields)).code for fields in asked] == [302] * 3
+    assert (await fetch(shared)).code == 401
+    assert [row.detail["use"] for row in world.audit("download.cog")] == [1, 1, 2]
+
+
 async def test_a_range_goes_on_to_the_store_and_stands_in_the_audit(world, fetch, add):
     dataset = add()
     fields = {"Range": "bytes=10-19"}
