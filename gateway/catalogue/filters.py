@@ -33,6 +33,8 @@ def filter_of_text(text: str) -> Condition:
     """Return the condition of a filter in CQL2 text; raises BadParameter."""
     _require_short(text, MOST_TEXT)
     _require_shallow(text)
+    if not text.isascii() and text != text.encode("utf-8", "replace").decode():
+        raise BadParameter(REFUSED + "it is no valid Unicode.")
     try:
         return _condition_of(cql2.parse_text(text))
     except cql2.ParseError as error:

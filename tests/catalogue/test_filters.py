@@ -85,3 +85,10 @@ def test_the_ends_of_between_may_stand_in_a_list_as_in_drafts_of_the_standard():
 def test_a_text_with_a_nul_is_refused():
     with pytest.raises(BadParameter, match="NUL"):
         filter_of_json({"op": "=", "args": [{"property": "a"}, "\0"]})
+
+
+def test_a_text_that_is_no_unicode_is_refused():
+    with pytest.raises(BadParameter, match="Unicode"):
+        filter_of_text("title = '\ud800'")
+    with pytest.raises(BadParameter):
+        filter_of_json({"op": "=", "args": [{"property": "\ud800"}, "\ud800"]})

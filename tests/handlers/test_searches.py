@@ -84,6 +84,7 @@ def test_the_style_of_a_search_is_that_of_requests_that_name_none(served, ana):
         ({"style": "red"}, "style"), ({"style": {"url": "x"}}, "'url'"), ({"style": {"rescale": "1"}}, "rescale"),
         ({"style": {"pixel_selection": "best"}}, "pixel_selection"), ({"style": {"bidx": {}}}, "bidx"),
         ({"style": {"bidx": [1] * 601}}, "600"), ({"filter": "cloud < 5"}, "'cloud'"),
+        ({"filter": "a = '\ud800'"}, "filter"), ({"collections": ["\ud800"]}, "text"),
         ({"style": {"expression": "\ud800"}}, "expression"),
     ],
 )  # fmt: skip
