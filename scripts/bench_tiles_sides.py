@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import os
 import re
 import subprocess
@@ -128,21 +129,26 @@ def titiler(stack: ExitStack, python: str, files: dict[str, Path]) -> Side:
     return Side("TiTiler", lambda: tree(process.pid), port, path)
 
 
-def load(side: Side, paths: list[str], offset: int, options: tuple[int, int], folder: Path) -> dict[str, float]:
-    """Return what wrk saw of a walk over the paths, begun at `offset`; `options` are connections and seconds."""
+def load(
+    side: Side, paths: list[str], offset: int, options: tuple[int, int], folder: Path, timeout_seconds: int = 30
+) -> dict[str, float]:
+    """Return what wrk saw of a walk over the paths, begun at `offset`; `options` are connections and seconds.
+
+    Where no answer came in that time, the processor time is that of none, and the latencies have no end.
+    """
     connections, seconds = options
     script, listed = folder / "walk.lua", folder / "paths.txt"
     listed.write_text("\n".join(paths) + "\n")
     script.write_text(WALK.format(offset=offset, file=listed))
     before = side.cpu_seconds()
     url = f"http://127.0.0.1:{side.port}"
-    seen = run_wrk(url, connections, seconds, "-t1", "--timeout", "30s", "-s", script)
+    seen = run_wrk(url, connections, seconds, "-t1", "--timeout", f"{timeout_seconds}s", "-s", script)
     cpu = side.cpu_seconds() - before
     return {
         "req/s": seen.per_second,
-        "p50 ms": seen.p50_ms,
-        "p99 ms": seen.p99_ms,
-        "CPU ms": 1e3 * cpu / seen.answers,
+        "p50 ms": seen.p50_ms if seen.answers else math.inf,
+        "p99 ms": seen.p99_ms if seen.answers else math.inf,
+        "CPU ms": 1e3 * cpu / max(1, seen.answers),
     }
 
 

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 60_000.0}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def load_of(told: str, client_cpu_seconds: float = 0.0) -> Load:
         raise RuntimeError(told)
     answers = re.search(r"(\d+) requests in", told)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", told)
-    latencies = [re.search(rf"{percent}%\s+([\d.]+)(us|ms|s)", told) for percent in (50, 99)]
+    latencies = [re.search(rf"{percent}%\s+([\d.]+)(us|ms|s|m)\b", told) for percent in (50, 99)]
     if answers is None or rate is None or None in latencies:
         raise RuntimeError(told)
     p50, p99 = (float(found[1]) * MILLISECONDS[found[2]] for found in latencies if found is not None)
