@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from gateway.errors import GatewayError, Unavailable
 from gateway.studio.child import Child, Job
 from gateway.studio.forks import Forks
-from gateway.studio.tally import OFFENCES, Rules, Tally, kind_of, told
+from gateway.studio.tally import OFFENCES, Rules, Tally, kind_of, slow_after, told
 from gateway.studio.tasks import Lane
 from gateway.studio.wire import Answer, Kind, Setup
 
@@ -258,7 +258,7 @@ class Place:
             return
         child = self._child
         seconds = JUDGE_SECONDS if job.task.lane is Lane.JUDGE else self._rules.paint_seconds
-        slow = min(SLOW_SECONDS, seconds) if job.task.lane is Lane.PAINT else seconds
+        slow = min(slow_after(job, SLOW_SECONDS), seconds) if job.task.lane is Lane.PAINT else seconds
         job.timer = self._loop.call_later(slow, self._slow, child, job, seconds - slow)
         child.give(job)
 

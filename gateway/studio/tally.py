@@ -18,6 +18,8 @@ log = logging.getLogger("gateway")
 SET_ASIDE_SECONDS = 600.0
 # A version is set aside when one of its tasks has done this so often.
 OFFENCES = 2
+# Files that a painter opens and reads in a second or two.
+MANY_FILES = 50
 HUNG = "The picture takes too long."
 BAD = "Pictures of this version of the file have ended what draws them; it is set aside for a while."
 
@@ -102,6 +104,14 @@ def _names(job: Job) -> Iterator[tuple[str, ...]]:
 def told(job: Job) -> str:
     """Return the datasets of a job as the log names them."""
     return ", ".join(f"dataset {source.id}" for source in job.task.sources) or "no dataset"
+
+
+def slow_after(job: Job, seconds: float) -> float:
+    """Return after how many seconds a job counts as slow, where one over few files does after `seconds`.
+
+    What has to open hundreds of files would else be done by a fresh painter each time, which has none of them open.
+    """
+    return seconds * max(1.0, len(job.task.sources) / MANY_FILES)
 
 
 def kind_of(job: Job) -> tuple[object, ...]:

@@ -1,15 +1,17 @@
 """Tasks over several datasets: how many files are under way, and which of them ends painters."""
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from gateway.errors import CannotBeDrawn, Unavailable
 from gateway.studio import forks
+from gateway.studio.child import Job
 from gateway.studio.pictures import Pictures
 from gateway.studio.rounds import Room, Round, Rounds
+from gateway.studio.tally import slow_after
 from gateway.studio.tasks import Task
 from tests.patience import until
 from tests.studio.conftest import processes
@@ -28,6 +30,12 @@ def test_what_has_no_room_waits_for_its_turn():
     assert begun == ["large", "first"]
     room.leave(6)
     assert begun == ["large", "first", "second"]
+
+
+def test_a_task_over_many_files_is_not_slow_as_soon_as_others():
+    few, many = (Job(Task("layer_tile", ("source",) * count), (), Future()) for count in (8, 400))
+    assert slow_after(few, 2.0) == 2.0
+    assert slow_after(many, 2.0) == 16.0
 
 
 @pytest.fixture(scope="module")
