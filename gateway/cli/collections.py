@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,10 +18,11 @@ from gateway.catalogue.collections import (
 from gateway.cli.administration import NoSuch, records_of
 from gateway.cli.describing import COLLECTION, Told, of_file
 from gateway.cli.exporting import export
-from gateway.cli.shared import as_json, print_json, print_table, printable
+from gateway.cli.shared import as_json, print_json, print_table, printable, settings_of
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, utc_text
 from gateway.records import Records
+from gateway.state import new_state
 
 
 @click.group()
@@ -83,10 +85,10 @@ def show(context: click.Context, /, collection_id: str, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def create(context: click.Context, /, collection_id: str, as_json: bool, **wishes: Any) -> None:
-    """Create an empty collection."""
+    """Create an empty collection, and the catalogue where there is none yet."""
     change, now = change_of(wishes), datetime.now(UTC)
     new = change.of(Collection(collection_id, collection_id, now, now))
-    with records_of(context, write=True) as records:
+    with closing(new_state(settings_of(context))) as records:
         row = AuditRow("collection.created", at=now, detail={"collection": collection_id, **detail_of(wishes)})
         if not records.create_collection(new, row):
             raise NoSuch(f"there is a collection {collection_id} already")
@@ -122,7 +124,8 @@ def remove(context: click.Context, /, collection_id: str, as_json: bool) -> None
         try:
             removed = records.remove_collection(collection_id, row)
         except BadParameter as error:
-            raise NoSuch(str(error).rstrip(".")) from None
+            told = f"{str(error).rstrip('.')}: cog-gateway datasets list --collection {collection_id}"
+            raise NoSuch(told) from None
     if not removed:
         raise NoSuch(f"there is no collection {printable(collection_id)}")
     if as_json:

@@ -30,6 +30,7 @@ datasets.add_command(recheck)
 
 @datasets.command("list")
 @click.option("--root", metavar="NAME", help="Only those of this storage root.")
+@click.option("--collection", metavar="ID", help="Only those of this collection.")
 @click.option("--invalid", "valid", flag_value=False, default=None, help="Only those that are no true COGs.")
 @click.option("--visibility", type=SCALES, help="Only those that these people may see.")
 @click.option("--owner", metavar="NAME", help="Only those of this user; an empty text: those without an owner.")

@@ -119,10 +119,12 @@ def print_table(
 ) -> None:
     """Print a table for people on stdout, or stderr; None is shown as a dash, and text is never read as markup.
 
+    Lists and objects are shown as JSON.
+
     A terminal gets lines of its width, with long cells cut, or `whole` and folded. A file or pipe gets one whole line
     for each row.
     """
-    cells = [["-" if cell is None else printable(str(cell)) for cell in row] for row in rows]
+    cells = [[printable(_text(cell)) for cell in row] for row in rows]
     if whole and is_terminal(err=err):
         table = Table(*columns, box=None, pad_edge=False, header_style="bold")
         for row in cells:
@@ -134,6 +136,12 @@ def print_table(
     for number, row in enumerate([list(columns), *cells]):
         line = _line(row, widths, cut=is_terminal(err=err))
         click.echo(click.style(line, bold=True) if number == 0 and is_terminal(err=err) else line, err=err)
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, list | tuple | dict):
+        return json.dumps(cell, ensure_ascii=False, default=str)
+    return "-" if cell is None else str(cell)
 
 
 def _narrowed(widths: list[int]) -> list[int]:

@@ -80,13 +80,20 @@ def test_a_collection_is_made_changed_and_removed_when_it_is_empty(gateway):
     gateway.dataset(collection="maps", datetime="2026-02-03")
     (told,) = gateway.json("collections", "show", "maps")
     assert (told["datasets"], told["start_at"], told["end_at"], len(told["bbox"])) == (1, *DAY, 4)
-    assert "not empty" in gateway.run("collections", "remove", "maps", exit_code=1).stderr
+    assert "datasets list --collection maps" in gateway.run("collections", "remove", "maps", exit_code=1).stderr
     assert gateway.json("collections", "create", "none")[0]["id"] == "none"
     assert gateway.json("collections", "remove", "none") == [{"id": "none", "removed": True}]
     assert [action for action, _ in gateway.actions() if action.startswith("collection")] == [
         "collection.created", "collection.updated", "collection.created", "collection.removed",
     ]  # fmt: skip
     assert "maps" in gateway.run("collections", "list").stdout
+
+
+def test_a_collection_may_be_the_first_thing_on_record(gateway):
+    shown = gateway.run("collections", "create", "maps", "--keywords", "old,ä").stdout
+    assert '["old", "ä"]' in shown
+    assert sorted(path.name for path in (gateway.folder / "state").iterdir()) == ["gateway.db", "secret.key"]
+    assert [one["id"] for one in gateway.json("collections", "list")] == ["maps"]
 
 
 def test_unknown_collections_and_nonsense_are_told(gateway):

@@ -138,7 +138,7 @@ def varied(gateway, monkeypatch):
     monkeypatch.setenv("GATEWAY_ROOTS", json.dumps(roots))
     (gateway.folder / "more").mkdir()
     gateway.dataset("deep/x.tif", title="North", visibility="public")
-    gateway.dataset("y.tif", title="south", owner="ana")
+    gateway.dataset("y.tif", title="south", owner="ana", collection="scenes")
     gateway.dataset("b.tif", visibility="public")
     gateway.run("ingest", write_cog(gateway.folder / "more" / "z.tif"))
     (gateway.data / "b.tif").write_text("no raster")
@@ -160,6 +160,7 @@ def varied(gateway, monkeypatch):
         (("--search", "deep/"), ["North"]),
         (("--search", "nowhere"), []),
         (("--visibility", "public", "--invalid"), ["b"]),
+        (("--collection", "scenes"), ["south"]),
         (("--sort", "title"), ["b", "North", "south", "z"]),
         (("--sort", "-title", "--visibility", "private"), ["z", "south"]),
     ],

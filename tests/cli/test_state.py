@@ -1,4 +1,4 @@
-"""Only what serves or takes files in makes a state: every other command says where it looked in vain."""
+"""Only what serves, takes files in or makes the first collection makes a state: every other command says where it looked in vain."""
 
 import pytest
 
@@ -15,6 +15,7 @@ ONLY_OVER_A_STATE = [
     ("audit", "export"), ("audit", "prune", "--before", "2020-01-01", "--archive", "old.jsonl"),
     ("audit", "prune", "--before", "2020-01-01", "--archive", "old.jsonl", "--dry-run"), ("backup", "copy.db"),
     ("tokens", "list"), ("tokens", "create", "--user", "ana"), ("links", "revoke", UNKNOWN),
+    ("collections", "list"), ("collections", "update", "maps", "--title", "x"), ("collections", "remove", "maps"),
 ]  # fmt: skip
 
 
