@@ -65,12 +65,15 @@ def test_the_settings_file_that_is_installed_is_the_one_that_the_guide_shows():
     assert f"```toml\n{text.partition(chr(10))[2]}```" in (OPERATING / "README.md").read_text()
 
 
+GROUPS = ("audit", "collections", "datasets", "grants", "links", "tokens", "users")
+
+
 @pytest.mark.parametrize("page", sorted(OPERATING.glob("*.md")), ids=lambda path: path.name)
 def test_every_command_has_its_options(page):
     for line in re.findall(r"(?:^|/)cog-gateway(?:-admin)? ([a-z].*?)(?:`|$)", page.read_text(), re.MULTILINE):
         words = line.split()
         assert words[0] in COMMANDS, line
-        command = words[:2] if words[0] in ("audit", "datasets", "grants", "users") else words[:1]
+        command = words[:2] if words[0] in GROUPS else words[:1]
         shown = CliRunner().invoke(cli, [*command, "--help"])
         assert shown.exit_code == 0, line
         assert all(word in shown.output for word in words if word.startswith("--")), line
