@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from gateway.catalogue.jsontext import is_number
 from gateway.catalogue.search import Box, Geometry
 from gateway.errors import BadParameter
 
@@ -87,5 +88,4 @@ def _positions(geometry: Any, depth: int = 0) -> Iterator[Any]:
 
 
 def _is_position(found: list[Any]) -> bool:
-    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in found)
-    return numbers and 2 <= len(found) <= 4 and abs(found[0]) <= 180 and abs(found[1]) <= 90
+    return all(map(is_number, found)) and 2 <= len(found) <= 4 and abs(found[0]) <= 180 and abs(found[1]) <= 90

@@ -6,10 +6,13 @@ import json
 import re
 from typing import Any
 
+from gateway.catalogue.jsontext import value_of
 from gateway.errors import BadParameter
 
 NAME_FORM = re.compile("[A-Za-z_][A-Za-z0-9_:.-]{0,99}")
 MOST_CHARACTERS = 64_000
+# Of objects and lists in one another: every database, client and writer of JSON goes as deep.
+MOST_DEPTH = 32
 # What STAC 1.1 and the extensions that are written here say of a dataset's item.
 RESERVED = frozenset({
     "id", "type", "geometry", "bbox", "collection", "links", "assets", "stac_version", "stac_extensions",
@@ -24,7 +27,7 @@ def properties_of(text: str) -> dict[str, Any]:
     if len(text) > MOST_CHARACTERS:
         raise BadParameter(f"Properties are JSON of at most {MOST_CHARACTERS} characters.")
     try:
-        found = json.loads(text, parse_constant=_refuse)
+        found = value_of(text)
     except (ValueError, RecursionError) as error:
         raise BadParameter(f"The properties are no JSON: {error}.") from None
     if not isinstance(found, dict):
@@ -34,10 +37,16 @@ def properties_of(text: str) -> dict[str, Any]:
             raise BadParameter(f"The property name {name!r} is reserved.")
         if not NAME_FORM.fullmatch(name):
             raise BadParameter(f"{name!r} is no name of a property: letters, digits, _ : . and -, 100 at most.")
+    if _is_deep(found):
+        raise BadParameter(f"The properties are nested deeper than {MOST_DEPTH}.")
     if "\\u0000" in json.dumps(found):
         raise BadParameter("The properties hold a NUL, which cannot be stored.")
     return found
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number of JSON")
+def _is_deep(found: Any) -> bool:
+    level = [found]
+    for _ in range(MOST_DEPTH):
+        inner = [(each.values() if isinstance(each, dict) else each) for each in level]
+        level = [each for part in inner for each in part if isinstance(each, dict | list)]
+    return bool(level)

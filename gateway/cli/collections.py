@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +14,7 @@ from gateway.catalogue.collections import (
     SeenCollection,
     providers_of,
 )
+from gateway.catalogue.jsontext import value_of
 from gateway.cli.administration import NoSuch, records_of
 from gateway.cli.describing import COLLECTION, Told, of_file
 from gateway.cli.exporting import export
@@ -36,7 +36,7 @@ def _keywords(text: str) -> tuple[str, ...]:
 
 def _providers(text: str) -> Any:
     try:
-        return providers_of(json.loads(text))
+        return providers_of(value_of(text))
     except (ValueError, RecursionError) as error:
         raise BadParameter(f"Providers are a JSON list: {error}") from None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 from gateway import issuing
+from gateway.catalogue.jsontext import value_of
 from gateway.errors import BadParameter, NotFound, TooMany
 from gateway.gatekeeper import Action
 from gateway.handlers.access import SIGNED_IN, access
@@ -61,7 +61,7 @@ class StoredTokensHandler(OnRecordHandler):
     def body(self) -> Any:
         """Return the JSON of the body; raises BadParameter."""
         try:
-            return json.loads(self.request.body or b"{}")
+            return value_of(self.request.body or b"{}")
         except (ValueError, RecursionError):
             raise BadParameter("The body is a JSON object.") from None
 

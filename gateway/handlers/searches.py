@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+from gateway.catalogue.jsontext import value_of
 from gateway.catalogue.layers import LayerKind, LayerName, StoredSearch, Style
 from gateway.colour.model import PixelSelection
 from gateway.errors import BadParameter, Forbidden
@@ -79,7 +80,7 @@ class SearchesHandler(SearchHandler):
     def asked(self) -> StoredSearch:
         """Return the search of the body; raises BadParameter."""
         try:
-            body = json.loads(self.request.body or b"{}", parse_constant=_refuse)
+            body = value_of(self.request.body or b"{}")
         except (ValueError, RecursionError):
             raise BadParameter("The body is a JSON object: a search, with title and style.") from None
         if not isinstance(body, Mapping):
@@ -159,7 +160,3 @@ def _text(name: str, value: Any) -> str:
             raise BadParameter(f"The parameter {name} of the style is no text.") from None
         return str(value)
     raise BadParameter(f"The parameter {name} of the style is a text, a number, or a list of these.")
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number of JSON")

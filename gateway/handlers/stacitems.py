@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
+from gateway.catalogue.jsontext import value_of
 from gateway.catalogue.search import Page
 from gateway.errors import BadParameter, NotFound
 from gateway.gatekeeper import Action
@@ -85,7 +85,7 @@ class SearchHandler(ItemsHandler):
     def body(self) -> Any:
         """Return the JSON of the body; none at all is an empty object."""
         try:
-            return json.loads(self.request.body or b"{}", parse_constant=_refuse)
+            return value_of(self.request.body or b"{}")
         except (ValueError, RecursionError):
             raise BadParameter("The body of a search is a JSON object.") from None
 
@@ -122,7 +122,3 @@ class ItemHandler(StacHandler):
         if dataset.collection != collection_id:
             raise NotFound(NO_ITEM)
         return item_of(dataset, self.site)
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number of JSON")

@@ -72,7 +72,7 @@ def dataset_row(dataset: Dataset) -> Row:
         "start_at": utc_text(dataset.dates.start_at),
         "end_at": utc_text(dataset.dates.end_at),
         "dated_by": dataset.dates.dated_by.value,
-        "properties": json.dumps(dict(dataset.properties), sort_keys=True, allow_nan=False),
+        "properties": json.dumps(dict(dataset.properties), sort_keys=True, allow_nan=False, ensure_ascii=False),
         "created_at": utc_text(dataset.created_at),
         "updated_at": utc_text(dataset.updated_at),
     }
@@ -141,8 +141,9 @@ def collection_row(collection: Collection) -> Row:
         "title": collection.title,
         "description": collection.description,
         "license": collection.license,
-        "keywords": json.dumps(collection.keywords),
-        "providers": json.dumps([provider.as_json() for provider in collection.providers]),
+        # Not as ASCII: what is no Unicode must be refused where it is bound, and not be met by whoever reads it.
+        "keywords": json.dumps(collection.keywords, ensure_ascii=False),
+        "providers": json.dumps([provider.as_json() for provider in collection.providers], ensure_ascii=False),
         "created_at": utc_text(collection.created_at),
         "updated_at": utc_text(collection.updated_at),
     }
@@ -163,7 +164,7 @@ def search_row(search: StoredSearch) -> Row:
     """Return the columns of a stored search."""
     return {
         "id": search.id,
-        "body": json.dumps(search.body),
+        "body": json.dumps(search.body, ensure_ascii=False),
         "title": search.title,
         "style": json.dumps(dict(search.style)),
         "owner": search.owner,

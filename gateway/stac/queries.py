@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gateway.catalogue.jsontext import value_of
 from gateway.catalogue.search import LIMIT_MOST
 from gateway.errors import BadParameter
 from gateway.stac.requests import JSON, TEXT
@@ -50,7 +50,7 @@ def limit(text: str) -> int:
 
 def _json(name: str, text: str) -> Any:
     try:
-        return json.loads(text)
+        return value_of(text)
     except (ValueError, RecursionError):
         raise BadParameter(f"The parameter {name} must be JSON.") from None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.catalogue.filters import filter_of_json, filter_of_text
+from gateway.catalogue.jsontext import is_number
 from gateway.catalogue.moments import interval_of
 from gateway.catalogue.search import LIMIT_DEFAULT, LIMIT_MOST, NEWEST_FIRST, Box, Condition, Search, Sort
 from gateway.errors import BadParameter
@@ -86,7 +86,7 @@ def limit_of(value: Any) -> int:
 
 def box_of(value: Any) -> Box:
     """Return west, south, east, north of 4 numbers, or of 6 with heights, which no dataset has."""
-    if not isinstance(value, list) or len(value) not in (4, 6) or not all(map(_is_number, value)):
+    if not isinstance(value, list) or len(value) not in (4, 6) or not all(map(is_number, value)):
         raise BadParameter(
             "The parameter bbox must be 4 numbers, west,south,east,north in degrees, or 6 with heights."
         )
@@ -97,10 +97,6 @@ def box_of(value: Any) -> Box:
     if half == 3 and value[2] > value[5]:
         raise BadParameter("The parameter bbox must have its least height first.")
     return float(west), float(south), float(east), float(north)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _geometry(value: Any) -> Mapping[str, Any]:
@@ -115,7 +111,7 @@ def sorts_of(value: Any) -> tuple[Sort, ...]:
         raise BadParameter("The parameter sortby must be a list of objects with field and direction.")
     found: dict[str, Sort] = {}
     for each in value:
-        field, direction = _text("sortby", each.get("field")), each.get("direction", "asc")
+        field, direction = (_text("sortby", each.get(*named)) for named in (("field",), ("direction", "asc")))
         if direction not in DIRECTIONS:
             raise BadParameter("The direction of sortby is asc or desc.")
         sort = Sort(field.removeprefix("properties."), DIRECTIONS[direction])

@@ -83,7 +83,8 @@ def test_properties_are_an_object_without_reserved_names():
         "[]": "object", "{": "no JSON", '{"a": NaN}': "NaN", '{"datetime": "x"}': "'datetime' is reserved",
         '{"proj:code": 1}': "reserved", '{"gateway:valid": true}': "reserved", '{"a b": 1}': "no name",
         '{"": 1}': "no name", '{"a": "\\u0000"}': "NUL", '{"a": "' + "x" * 64_000 + '"}': "64000",
-        "[" * 30_000: "no JSON",
+        "[" * 30_000: "no JSON", '{"a": 1e400}': "no number", '{"a": "\\ud800"}': "no JSON",
+        '{"a": ' + "[" * 32 + "]" * 32 + "}": "deeper",
     }.items():  # fmt: skip
         with pytest.raises(BadParameter, match=told):
             properties_of(text)

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.catalogue.collections import Collection, CollectionChange, Provider
 from gateway.catalogue.search import Condition, Interval, Property, Search, Sort
 from gateway.dates import DatedBy, Dates
 from gateway.errors import BadParameter
@@ -369,3 +370,49 @@ def test_a_key_of_another_search_is_refused(many):
     for after in ((), ("x", "y", "z"), ("2026-01-01T00:00:00.000Z",)):
         with pytest.raises(BadParameter, match="another search"):
             many.search(Search(after=after), NOBODY)
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"sortby": (Sort("title"),)}, {"sortby": (Sort("title"),), "bbox": (-180, -90, 180, 90)}]
+)
+def test_nothing_is_lost_where_a_reader_sees_it_by_several_grants_and_it_lies_in_two_boxes(
+    records, monkeypatch, wanted
+):
+    monkeypatch.setattr(searching, "FEW", 2)
+    reader = Principal("cy", frozenset({"survey", "other"}))
+    for number in range(1, 10):
+        raster = placed(170.0, 1.0, -170.0, 2.0)
+        register(
+            records, dataset(number, raster=raster, visibility=Scale.PRIVATE, download=Scale.PRIVATE, owner="cy")
+        )
+        for role in ("survey", "other"):
+            records.add_grant(Grant(dataset(number).id, Level.VIEW, role=role), act())
+    got, page = [], None
+    while page is None or page.after is not None:
+        page = records.search(Search(limit=2, after=page and page.after, **wanted), reader)
+        assert page.matched == 9
+        got += numbers(page)
+    assert got == list(range(1, 10))
+    monkeypatch.setattr(searching, "MOST_COUNTED", 9)
+    assert records.search(Search(limit=2, **wanted), reader).matched is None
+
+
+def test_numbers_are_compared_as_floats_and_boxes_to_the_last_digit(records):
+    register(
+        records, dataset(1, raster=placed(5.0, 45.0, 6.0, 46.0), properties={"x": 0.12345678901234567, "n": 2**53})
+    )
+    for number in (0.12345678901234567, 0.12345678901234566):
+        assert found(records, filter=Condition("=", (Property("x"), number))) == [1] * (number == 0.12345678901234567)
+    assert found(records, filter=Condition("=", (Property("n"), float(2**53)))) == [1]
+    assert found(records, bbox=(6.0, 46.0, 7.0, 47.0)) == [1]
+    assert found(records, bbox=(6.0000005, 45.0, 7.0, 46.0)) == []
+    assert found(records, bbox=(5.0, 44.0, 7.0, 44.9999995)) == []
+
+
+def test_collections_take_no_text_that_could_not_be_sent(records):
+    records.create_collection(Collection("maps", "Maps", START, START), act())
+    for change in (CollectionChange(keywords=("\udcff",)), CollectionChange(providers=(Provider("\ud800"),))):
+        with pytest.raises(BadParameter, match="Unicode"):
+            records.change_collection("maps", change, act())
+    changed = records.change_collection("maps", CollectionChange(keywords=("Höhe",)), act())
+    assert records.collection("maps", None).collection == changed

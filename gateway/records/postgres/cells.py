@@ -44,13 +44,19 @@ ADDED = f"""CREATE FUNCTION add_to_cell() RETURNS trigger LANGUAGE plpgsql AS $$
         RETURN NULL;
     END $$"""  # noqa: S608 - no text of others
 # A look at all of a cell is paid for by those of which it has one for each. It is done where nobody else has a hand
-# on the cell: all rows that there are of it as of that look are locked, and tell of what the look has seen alone.
+# on the cell: all rows that there are of it as of that look are locked, and tell of what the look has seen alone. Nor
+# does it where another one is about to take from the cell, from before it sees what is outermost until its commit:
+# what was not when it looked may be after others have gone. All cells share some locks:
+# a server has few.
 LEFT_FOR_EACH_GONE = 16
+LOCKS, OF_CELLS = 64, 0x63656C6C
+LOCKED = f"hashtext(concat_ws(' ', OLD.audience, OLD.collection, {DEGREE.format(row='OLD.')})) & {LOCKS - 1}"
+LOCK = f"({OF_CELLS}, {LOCKED})"
 TAKEN = f"""CREATE FUNCTION take_from_cell() RETURNS trigger LANGUAGE plpgsql AS $$
-    DECLARE known record; held integer[];
+    DECLARE known record; held integer[]; shared boolean := pg_try_advisory_xact_lock_shared{LOCK};
     BEGIN
         SELECT sum(c.number) - 1 AS number, sum(c.gone) + 1 AS gone,
-                coalesce((OLD.place[1])[0] <= min(c.west) OR (OLD.place[0])[0] >= max(c.east)
+                NOT shared OR coalesce((OLD.place[1])[0] <= min(c.west) OR (OLD.place[0])[0] >= max(c.east)
                     OR (OLD.place[1])[1] <= min(c.south) OR (OLD.place[0])[1] >= max(c.north), false)
                     OR OLD.start_at <= min(c.first) OR OLD.end_at >= max(c.last) AS outermost
             INTO known FROM collection_cells AS c WHERE {CELL};
@@ -59,7 +65,10 @@ TAKEN = f"""CREATE FUNCTION take_from_cell() RETURNS trigger LANGUAGE plpgsql AS
                 coalesce(known.outermost, true)::integer)
             ON CONFLICT (audience, collection, degree, shard) DO UPDATE
                 SET number = c.number - 1, gone = c.gone + excluded.gone;
-        IF known.outermost AND known.gone * {LEFT_FOR_EACH_GONE} >= known.number THEN
+        IF (shared AND known.outermost AND known.gone * {LEFT_FOR_EACH_GONE} >= known.number) IS NOT TRUE THEN
+            RETURN NULL;
+        END IF;
+        IF pg_try_advisory_xact_lock{LOCK} THEN
             SELECT array_agg(locked.shard) INTO held FROM (
                 SELECT c.shard FROM collection_cells AS c WHERE {CELL} FOR UPDATE SKIP LOCKED) AS locked;
             UPDATE collection_cells AS c SET gone = 0,

@@ -12,7 +12,8 @@ from gateway.records.rows import Row
 from gateway.records.search.dialect import Values, Within, remembering, shifted
 
 TYPES = {str: "string", bool: "boolean", int: "number", float: "number"}
-CASTS = {str: '({}) COLLATE "C"', bool: "({})::boolean", int: "({})::numeric", float: "({})::numeric"}
+# Numbers are floats on both sides: as numeric the literal would be rounded to 15 digits.
+CASTS = {str: '({}) COLLATE "C"', bool: "({})::boolean", int: "({})::float8", float: "({})::float8"}
 
 CASTS_OF_KIND = {
     Kind.TEXT: '({} COLLATE "C")', Kind.NUMBER: "({}::numeric)", Kind.TRUTH: "({}::boolean)",
@@ -71,13 +72,22 @@ class PostgresDialect:
 
     def within(self, values: Values, box: Box) -> str:
         """Return the exact condition that the box of `a` meets another one."""
-        return f"({' OR '.join(self._meets(values, box, sides) for sides in shifted(box))})"
+
+        # The operators of boxes take what is a millionth apart for one:
+        # https://www.postgresql.org/docs/current/functions-geometry.html
+        def meets(axis: int, first: float, last: float) -> str:
+            ends = [f"{values.bind(float(end))}::float8" for end in (last, first)]
+            return f"((a.place[1])[{axis}] <= {ends[0]} AND (a.place[0])[{axis}] >= {ends[1]})"
+
+        longitudes = " OR ".join(meets(0, *sides) for sides in shifted(box))
+        return f"({meets(1, box[1], box[3])} AND ({longitudes}))"
 
     def compare(self, values: Values, name: str, op: str, literal: str | float) -> str:
         """Return the condition that a dataset's own property compares so; null where it is of another type."""
         kind = type(literal)
         found = f"d.properties ->> {values.bind(name)}::text"
-        value = f"{values.bind(literal)}::{ {str: 'text', bool: 'boolean'}.get(kind, 'numeric') }"
+        told = literal if kind in (str, bool) else float(literal)
+        value = f"{values.bind(told)}::{ {str: 'text', bool: 'boolean'}.get(kind, 'float8') }"
         return (
             f"(CASE WHEN {self._is_of(values, name, TYPES[kind])} THEN {CASTS[kind].format(found)} {op} {value} END)"
         )

@@ -99,10 +99,10 @@ class SqliteDialect:
         """Return the condition that a dataset's own property compares so; null where it is of another type."""
         path = values.bind(_path(name))
         types = ", ".join(f"'{each}'" for each in TYPES[type(literal)])
-        return (
-            f"(CASE WHEN json_type(d.properties, {path}) IN ({types})"
-            f" THEN json_extract(d.properties, {path}) {op} {values.bind(literal)} END)"
-        )
+        found, told = f"json_extract(d.properties, {path})", literal
+        if not isinstance(literal, str | bool):
+            found, told = f"CAST({found} AS REAL)", float(literal)
+        return f"(CASE WHEN json_type(d.properties, {path}) IN ({types}) THEN {found} {op} {values.bind(told)} END)"
 
     def is_like(self, values: Values, name: str, pattern: str) -> str:
         """Return the condition that a dataset's own property is text of that pattern."""

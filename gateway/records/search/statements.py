@@ -86,9 +86,11 @@ class Statements:
             for each in (keys, names)
         )
         limit = values.bind(most)
+        within = {way: values.bind(most * self._rows_each(way)) for way in ways}
         pieces = [
-            f"SELECT {columns} FROM {table} WHERE {where} ORDER BY {inner} LIMIT {limit}"  # noqa: S608 - texts of ours
-            for table, where in self._pieces(ways, values, after)
+            f"SELECT {columns} FROM {table} WHERE {where} ORDER BY {inner} LIMIT {within[way]}"  # noqa: S608
+            for way in ways
+            for table, where in self._pieces((way,), values, after)
         ]
         return f"SELECT DISTINCT * FROM {_together(pieces)} ORDER BY {outer} LIMIT {limit}", values.given  # noqa: S608
 
@@ -105,15 +107,22 @@ class Statements:
     def count(self, way: Way, most: int) -> Statement:
         """Return the query for how many datasets there are in all pages, at most `most`."""
         values = Values(self.dialect)
-        limit = values.bind(most)
+        limit, rows_each = values.bind(most), self._rows_each(way)
+        within = values.bind(most * rows_each)
         pieces = [
-            f"SELECT a.dataset_id FROM {table} WHERE {where} LIMIT {limit}"  # noqa: S608 - texts of ours
+            f"SELECT a.dataset_id FROM {table} WHERE {where} LIMIT {within}"  # noqa: S608 - texts of ours
             for table, where in self._pieces((way,), values, None)
         ]
-        # Boxes of one dataset may be several.
-        once = way.kind is not Kind.BOX and SHARED.issuperset(self.audiences)
+        once = rows_each == 1 and SHARED.issuperset(self.audiences)
         found = f"SELECT {'' if once else 'DISTINCT '}dataset_id FROM {_together(pieces)} LIMIT {limit}"  # noqa: S608
         return f"SELECT count(*) AS number FROM ({found}) AS found", values.given  # noqa: S608
+
+    def _rows_each(self, way: Way) -> int:
+        """Return how many rows of one dataset a piece of a way may have: so many more hold as many datasets."""
+        if way.kind is Kind.WALK:
+            return 1
+        # One for each audience of its own, and boxes of one dataset may be two.
+        return max(len(set(self.audiences) - SHARED), 1) * (2 if way.kind is Kind.BOX else 1)
 
     def boxed(self, most: int, *, surely: bool) -> Statement | None:
         """Return the query for the same number by the index of boxes, `surely` for those that are met without doubt.

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 from gateway.catalogue.search import Search
 from gateway.model import Principal, RasterFacts, Scale
@@ -34,3 +35,28 @@ def test_cells_are_right_after_many_have_written_into_one_at_once(records, execu
     assert told[0] == records.search(Search(), None).matched == WRITERS * EACH * 2 // 3
     # Each connection has had rows of its own.
     assert told[1] > 1
+
+
+def test_what_was_not_outermost_when_it_went_may_be_after_others_have_gone(records, postgres, fresh, execute):
+    """Two delete at once, the second sooner: what is left lies east of both."""
+    import psycopg
+
+    around = dataset(9, raster=RasterFacts(10, 10, 1, "uint8", None, None, (0.4, 39.0, 0.95, 42.0)), dates=day(0, 3))
+    inside = [
+        dataset(n, raster=RasterFacts(10, 10, 1, "uint8", None, None, (n / 8, 40.0, 0.9, 41.0)), dates=day(1))
+        for n in (1, 2, 3)
+    ]
+    records.register_datasets([(each, act()) for each in (around, *inside)])
+    shards = {shard for (shard,) in execute("SELECT shard FROM collection_cells")}
+    with ExitStack() as stack:
+        taking: list[psycopg.Connection] = []
+        while len(taking) < 2:
+            one = stack.enter_context(psycopg.connect(postgres.server.url(fresh)))
+            if one.info.backend_pid % 16 not in shards:
+                taking.append(one)
+                shards.add(one.info.backend_pid % 16)
+        for connection, each in zip(taking, (inside[1], inside[0]), strict=True):
+            connection.execute("DELETE FROM datasets WHERE id = %s", [each.id])
+        for connection in reversed(taking):
+            connection.commit()
+        assert records.collection("sheets", None).extent.bbox == (0.375, 39.0, 0.95, 42.0)

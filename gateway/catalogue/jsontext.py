@@ -1,0 +1,48 @@
+"""JSON of others as values that can be compared, stored and written again (RFC 8259)."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any
+
+# As a text of JSON may write one half of a pair without the other.
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def value_of(text: str | bytes) -> Any:
+    """Return the value of a JSON text; bytes are UTF-8.
+
+    Raises ValueError for what is no JSON, for numbers that no float holds, NaN among them, and for texts that are no
+    Unicode; RecursionError for what is nested very deep.
+    """
+    told = text if isinstance(text, str) else text.decode("utf-8-sig")
+    found = json.loads(told, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
+    if SURROGATE.search(told):
+        # Raises UnicodeEncodeError, which is a ValueError.
+        json.dumps(found, ensure_ascii=False).encode()
+    return found
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value of JSON is a number that a float holds."""
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    # Whole numbers of any length are compared, where they cannot be converted; with NaN nothing compares.
+    return plain and abs(value) <= sys.float_info.max
+
+
+def _finite(text: str) -> float:
+    return float(_held(float(text), text))
+
+
+def _whole(text: str) -> int:
+    return int(_held(int(text), text))
+
+
+def _held(number: float, text: str) -> float:
+    return number if is_number(number) else _refuse(text)
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(f"{text[:20]} is no number that can be held")
