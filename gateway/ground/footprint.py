@@ -14,6 +14,8 @@ from gateway.ground.systems import DEGREES, Floats, transform_of
 
 # Points along one side before those are left out that lie on a line.
 SIDE = 17
+# Round a pole, of which those are kept that are so many degrees of longitude from each other.
+POLAR_SIDE, POLAR_STEP = 257, 3.0
 # Of the longer side of the bounds: so far may the line between two points run beside the outline.
 STRAIGHT = 1e-4
 # Digits behind the point: a centimetre.
@@ -24,17 +26,60 @@ Points = list[tuple[float, float]]
 def footprint(place: Georeference, bounds: GeographicBounds) -> dict[str, Any]:
     """Return a Polygon or MultiPolygon in degrees: the outline, or the bounds where there is none.
 
-    There is none where a side has no place, where the raster holds a pole or goes round the globe, and where the
-    outline leaves the bounds.
+    There is none where a side has no place, where the raster goes round the globe without a pole in its middle, and
+    where the outline leaves the bounds.
     """
-    return _outline(place, bounds) or bounds.geometry
+    return _outline(place, bounds) or _round_a_pole(place, bounds) or bounds.geometry
+
+
+def _round_a_pole(place: Georeference, bounds: GeographicBounds) -> dict[str, Any] | None:
+    """Return the outline that goes once round one pole, from the antimeridian to it; the pole is a side of it."""
+    if (bounds.north >= 90) == (bounds.south <= -90):
+        return None
+    longitude, latitude = _sides(place, POLAR_SIDE)
+    if not (np.isfinite(longitude).all() and np.isfinite(latitude).all()):
+        return None
+    longitude = np.unwrap(longitude, period=TURN)
+    if longitude[-1] < longitude[0]:
+        longitude, latitude = longitude[::-1], latitude[::-1]
+    slack = STRAIGHT * TURN
+    if abs(longitude[-1] - longitude[0] - TURN) > slack or np.diff(longitude).min() <= 0:
+        return None
+    if latitude.min() < bounds.south - slack or latitude.max() > bounds.north + slack:
+        return None
+    return _down_to_a_pole(*_thinned(longitude, latitude), north=bounds.north >= 90)
+
+
+def _thinned(longitude: Floats, latitude: Floats) -> tuple[Floats, Floats]:
+    """Return the corners, and so many of the points between them that none is far in longitude from the next."""
+    steps = np.floor(longitude / POLAR_STEP)
+    kept = np.flatnonzero(np.diff(steps, prepend=steps[0] - 1) > 0)
+    kept = np.union1d(kept, np.arange(0, len(longitude) - 1, POLAR_SIDE - 1))
+    return longitude[kept], latitude[kept]
+
+
+def _down_to_a_pole(longitude: Floats, latitude: Floats, *, north: bool) -> dict[str, Any]:
+    """Return the geometry between an outline of growing longitudes, one turn of them, and a pole."""
+    around = (longitude + 180) % TURN - 180
+    first = int(around.argmin())
+    around, latitude = np.roll(around, -first), np.roll(latitude, -first)
+    edge = float(np.interp(180.0, [around[-1], around[0] + TURN], [latitude[-1], latitude[0]]))
+    side = dict.fromkeys([(-180.0, edge), *zip(around.tolist(), latitude.tolist(), strict=True), (180.0, edge)])
+    pole: Points = [(180.0, 90.0), (-180.0, 90.0)] if north else [(-180.0, -90.0), (180.0, -90.0)]
+    points = [*(side if north else reversed(side)), *pole]
+    return {"type": "Polygon", "coordinates": [_rounded([*points, points[0]])]}
+
+
+def _sides(place: Georeference, number: int) -> tuple[Floats, Floats]:
+    """Return longitudes and latitudes of so many points along each side, closed."""
+    ring = Ring((0.0, float(place.size[1]), float(place.size[0]), 0.0))
+    return transform_of(place.crs, DEGREES)(*place.at(*ring.at(np.linspace(0, 4, 4 * (number - 1) + 1))))
 
 
 def _outline(place: Georeference, bounds: GeographicBounds) -> dict[str, Any] | None:
     if bounds.unrolled_east - bounds.west >= TURN / 2 or bounds.north >= 90 or bounds.south <= -90:
         return None
-    ring = Ring((0.0, float(place.size[1]), float(place.size[0]), 0.0))
-    longitude, latitude = transform_of(place.crs, DEGREES)(*place.at(*ring.at(np.linspace(0, 4, 4 * (SIDE - 1) + 1))))
+    longitude, latitude = _sides(place, SIDE)
     if not (np.isfinite(longitude).all() and np.isfinite(latitude).all()):
         return None
     longitude = np.unwrap(longitude, period=TURN)

@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 from affine import Affine
-from pyproj import CRS
+from pyproj import CRS, Transformer
+from shapely import contains_xy
 from shapely.geometry import shape
 
 from gateway.ground.degrees import geographic_bounds
@@ -66,7 +68,38 @@ def test_it_is_cut_at_the_antimeridian(crs, transform):
     ("crs", "transform"),
     [
         ("EPSG:3413", Affine(100_000, 0, -5_000_000, 0, -100_000, 4_000_000)),
+        ("EPSG:3031", Affine(30_000, 0, -1_500_000, 0, -30_000, 100_000)),
+        (
+            "EPSG:3995",
+            Affine.translation(-2_000_000, 1_200_000) * Affine.rotation(30) * Affine.scale(30_000, -50_000),
+        ),
+        ("EPSG:3575", Affine(30_000, 0, -2_900_000, 0, 30_000, -1_200_000)),
+    ],
+)
+def test_round_a_pole_it_follows_the_sides(crs, transform):
+    found, bounds = placed(crs, transform)
+    outline = shape(found)
+    assert outline.is_valid
+    assert outline.exterior.is_ccw
+    assert outline.bounds == pytest.approx(bounds.as_tuple, abs=1e-6)
+    # It holds the places of the raster and no others.
+    longitude, latitude = (part.ravel() for part in np.meshgrid(np.linspace(-179, 179, 61), np.linspace(-89, 89, 90)))
+    there = Transformer.from_crs("OGC:CRS84", crs, always_xy=True).transform(longitude, latitude)
+    column, row = ~transform * there
+    inside = (np.abs(column - 50) < 50) & (np.abs(row - 40) < 40)
+    sure = np.minimum(np.abs(np.abs(column - 50) - 50), np.abs(np.abs(row - 40) - 40)) > 1
+    met = contains_xy(outline, longitude, latitude)
+    assert inside.any()
+    assert (met == inside)[sure].all()
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        ("EPSG:4326", Affine(3.6, 0, -180, 0, -1.125, 90)),
         ("EPSG:4326", Affine(3.6, 0, -180, 0, -2.25, 90)),
+        # With both poles.
+        ("+proj=laea +lat_0=0 +lon_0=0", Affine(255_000, 0, -12_750_000, 0, -318_750, 12_750_000)),
     ],
 )
 def test_where_there_is_no_outline_it_is_the_bounds(crs, transform):
