@@ -71,9 +71,9 @@ class CollectionChange:
 class Extent:
     """What the datasets of a collection that one caller may see come to.
 
-    `count` is their number, in which one that is seen by several grants may count as often. `bbox` is west,
-    south, east, north in degrees, west > east where it crosses the antimeridian (RFC 7946 section 5.2), None where
-    none has a place. The moments are the first start and the last end in UTC, None where there is no dataset.
+    `count` is their number. `bbox` is west, south, east, north in degrees, west > east where it crosses the
+    antimeridian (RFC 7946 section 5.2), None where none has a place. The moments are the first start and the last end
+    in UTC, None where there is no dataset.
     """
 
     count: int = 0

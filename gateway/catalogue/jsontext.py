@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from typing import Any
-
-# As a text of JSON may write one half of a pair without the other.
-SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def value_of(text: str | bytes) -> Any:
     """Return the value of a JSON text; bytes are UTF-8.
 
-    Raises ValueError for what is no JSON, for numbers that no float holds, NaN among them, and for texts that are no
-    Unicode; RecursionError for what is nested very deep.
+    Raises ValueError for what is no JSON, and for numbers that no float holds, NaN among them; RecursionError for
+    what is nested very deep.
     """
     told = text if isinstance(text, str) else text.decode("utf-8-sig")
-    found = json.loads(told, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
-    if SURROGATE.search(told):
-        # Raises UnicodeEncodeError, which is a ValueError.
-        json.dumps(found, ensure_ascii=False).encode()
-    return found
+    return json.loads(told, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
+
+
+def require_unicode(value: Any) -> None:
+    """Return for a value all texts of which can be written as UTF-8: JSON may name half of a pair of surrogates.
+
+    Raises ValueError.
+    """
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text in it is no valid Unicode") from None
 
 
 def is_number(value: Any) -> bool:

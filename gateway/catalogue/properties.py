@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from gateway.catalogue.jsontext import value_of
+from gateway.catalogue.jsontext import require_unicode, value_of
 from gateway.errors import BadParameter
 
 NAME_FORM = re.compile("[A-Za-z_][A-Za-z0-9_:.-]{0,99}")
@@ -28,6 +28,7 @@ def properties_of(text: str) -> dict[str, Any]:
         raise BadParameter(f"Properties are JSON of at most {MOST_CHARACTERS} characters.")
     try:
         found = value_of(text)
+        require_unicode(found)
     except (ValueError, RecursionError) as error:
         raise BadParameter(f"The properties are no JSON: {error}.") from None
     if not isinstance(found, dict):

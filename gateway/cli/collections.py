@@ -14,7 +14,7 @@ from gateway.catalogue.collections import (
     SeenCollection,
     providers_of,
 )
-from gateway.catalogue.jsontext import value_of
+from gateway.catalogue.jsontext import require_unicode, value_of
 from gateway.cli.administration import NoSuch, records_of
 from gateway.cli.describing import COLLECTION, Told, of_file
 from gateway.cli.exporting import export
@@ -36,7 +36,9 @@ def _keywords(text: str) -> tuple[str, ...]:
 
 def _providers(text: str) -> Any:
     try:
-        return providers_of(value_of(text))
+        found = value_of(text)
+        require_unicode(found)
+        return providers_of(found)
     except (ValueError, RecursionError) as error:
         raise BadParameter(f"Providers are a JSON list: {error}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -51,13 +52,21 @@ class StacHandler(BaseHandler):
         told = {name: one(self.request.query_arguments, name) for name in names}
         return {name: text for name, text in told.items() if text is not None}
 
+    async def send_made(self, make: Callable[[], object], kind: str) -> None:
+        """Finish with the document that `make` returns: written where it is made, for a long one keeps the loop."""
+        self.send_body(await searched(self, lambda: _written(make())), kind)
+
     def send_document(self, value: object, kind: str) -> None:
+        """Finish with a document that is short."""
+        self.send_body(_written(value), kind)
+
+    def send_body(self, written: tuple[bytes, str], kind: str) -> None:
         """Finish with a document, unless the client has it: shared caches may keep what nobody signed in for."""
-        body = json_bytes(value)
+        body, digest = written
         signed_in = self.credential.authorization is not None
         self.set_header("Cache-Control", f"{'private' if signed_in else 'public'}, no-cache")
         self.set_header("Vary", "Origin, Authorization")
-        etag = etag_of(hashlib.blake2b(body, digest_size=16).hexdigest())
+        etag = etag_of(digest)
         self.set_header("ETag", etag)
         self.set_header("Content-Type", kind)
         conditions, now = Conditions(if_none_match=self.request.headers.get("If-None-Match")), datetime.now(UTC)
@@ -117,7 +126,7 @@ class CollectionsHandler(StacHandler):
         most = limit_of(limit(told["limit"])) if told.get("limit") else COLLECTIONS_DEFAULT
         token = told.pop("token", None)
         after = after_of(self.services.keys.verify, OF_COLLECTIONS, token or None)
-        self.send_document(await searched(self, self.page, str(after[0]) if after else "", most, told), JSON)
+        await self.send_made(lambda: self.page(str(after[0]) if after else "", most, told), JSON)
 
     head = get
 
@@ -168,3 +177,9 @@ class QueryablesHandler(StacHandler):
         parts = ("queryables",) if collection_id is None else ("collections", collection_id, "queryables")
         own = self.services.records.queryables(self.principal, collection_id)
         return queryables(own, self.site.stac(*parts))
+
+
+def _written(value: object) -> tuple[bytes, str]:
+    """Return a document as JSON, and what tells it from every other one."""
+    body = json_bytes(value)
+    return body, hashlib.blake2b(body, digest_size=16).hexdigest()

@@ -11,7 +11,6 @@ from gateway.catalogue.search import Page
 from gateway.errors import BadParameter, NotFound
 from gateway.gatekeeper import Action
 from gateway.handlers.access import CALLER, access
-from gateway.handlers.searching import searched
 from gateway.handlers.stac import StacHandler
 from gateway.ids import dataset_uuid
 from gateway.stac.items import item_of
@@ -27,11 +26,10 @@ NO_ITEM = "There is no such item."
 class ItemsHandler(StacHandler):
     """Items page by page."""
 
-    async def found(self, asked: Asked, collection_id: str | None = None) -> Page:
-        """Return the page that is asked for."""
+    def placed(self, asked: Asked) -> Asked:
+        """Return what is asked for with its place among the pages; raises BadParameter for a token of another one."""
         after = after_of(self.services.keys.verify, fingerprint(asked.search), asked.token)
-        placed = replace(asked, search=replace(asked.search, after=after))
-        return await searched(self, self.page, placed, collection_id)
+        return replace(asked, search=replace(asked.search, after=after))
 
     def page(self, asked: Asked, collection_id: str | None) -> Page:
         """Return the page; raises NotFound for a collection of which the caller may see nothing."""
@@ -52,13 +50,17 @@ class ItemsHandler(StacHandler):
     async def send_by_query(self, collection_id: str | None, address: str, links: list[Link]) -> None:
         """Send the page that the query asks for."""
         told = self.query(*READ)
-        asked = asked_of(body_of(told), collection_id)
-        page = await self.found(asked, collection_id)
-        if (token := self.token_after(asked, page)) is not None:
-            links = [*links, next_by_query(address, told, token)]
-        whole = f"{address}?{urlencode(told)}" if told else address
-        here = [link("self", whole, GEOJSON), self.site.root]
-        self.send_document(results(page, asked.fields, self.site, [*here, *links]), GEOJSON)
+        asked = self.placed(asked_of(body_of(told), collection_id))
+
+        def found() -> dict[str, Any]:
+            page = self.page(asked, collection_id)
+            token = self.token_after(asked, page)
+            following = [] if token is None else [next_by_query(address, told, token)]
+            whole = f"{address}?{urlencode(told)}" if told else address
+            here = [link("self", whole, GEOJSON), self.site.root, *links]
+            return results(page, asked.fields, self.site, [*here, *following])
+
+        await self.send_made(found, GEOJSON)
 
 
 class SearchHandler(ItemsHandler):
@@ -75,12 +77,16 @@ class SearchHandler(ItemsHandler):
     async def post(self) -> None:
         """Send one page of a search by its body, a JSON object; `next` has the member to merge into it."""
         address = self.site.stac("search")
-        asked = asked_of(self.body())
-        page = await self.found(asked)
-        links = [link("self", address, GEOJSON) | {"method": "POST"}, self.site.root]
-        if (token := self.token_after(asked, page)) is not None:
-            links.append(next_by_body(address, token))
-        self.send_document(results(page, asked.fields, self.site, links), GEOJSON)
+        asked = self.placed(asked_of(self.body()))
+
+        def found() -> dict[str, Any]:
+            page = self.page(asked, None)
+            token = self.token_after(asked, page)
+            links = [link("self", address, GEOJSON) | {"method": "POST"}, self.site.root]
+            following = [] if token is None else [next_by_body(address, token)]
+            return results(page, asked.fields, self.site, [*links, *following])
+
+        await self.send_made(found, GEOJSON)
 
     def body(self) -> Any:
         """Return the JSON of the body; none at all is an empty object."""

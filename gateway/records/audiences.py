@@ -18,6 +18,11 @@ def sees_all(reader: Principal | None) -> bool:
     return reader is None or (reader.user is not None and ADMIN in reader.roles)
 
 
+def own_audiences_of(reader: Principal | None) -> tuple[str, ...]:
+    """Return those audiences of a reader of which a dataset may have several rows, for its grants."""
+    return tuple(name for name in audiences_of(reader) if name not in SHARED)
+
+
 def target_of(reader: Principal | None) -> Target:
     """Return what a reader's token on record is for, everything without one."""
     return Target() if reader is None or reader.stored is None else reader.stored.target

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,12 +15,21 @@ TURN = 360.0
 TOUCHING = 1e-9
 
 
-def seen_of(collections: Iterable[Collection], rows: Iterable[Mapping[str, Any]]) -> tuple[SeenCollection, ...]:
-    """Return the collections with the extents of the rows that tell of them."""
+def seen_of(
+    collections: Iterable[Collection], rows: Iterable[Mapping[str, Any]], doubled: Iterable[Mapping[str, Any]] = ()
+) -> tuple[SeenCollection, ...]:
+    """Return the collections with the extents of the rows that tell of them.
+
+    `doubled` tells by how much too many these count of each, where a reader sees a dataset by several grants.
+    """
+    less = {row["collection"]: row["number"] for row in doubled}
     told: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         told.setdefault(row["collection"], []).append(row)
-    return tuple(SeenCollection(each, extent_of(told.get(each.id, []))) for each in collections)
+    extents = ((each, extent_of(told.get(each.id, []))) for each in collections)
+    return tuple(
+        SeenCollection(each, replace(extent, count=extent.count - less.get(each.id, 0))) for each, extent in extents
+    )
 
 
 def extent_of(rows: Sequence[Mapping[str, Any]]) -> Extent:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.catalogue.geometries import Area
+from gateway.catalogue.jsontext import require_unicode
 from gateway.catalogue.search import NEWEST_FIRST, Condition, Interval, Operand, Property, Search
 from gateway.errors import BadParameter
 from gateway.stac.requests import JSON, asked_of
@@ -33,6 +34,11 @@ def normal_form(body: Any) -> dict[str, Any]:
     if search.filter is not None:
         found |= {"filter": _filter(search.filter), "filter-lang": JSON}
     told = {name: value for name, value in found.items() if value is not None}
+    try:
+        # Members of a geometry that nobody knows are kept as they are.
+        require_unicode(told)
+    except ValueError as error:
+        raise BadParameter(f"The search cannot be stored: {error}.") from None
     if len(json.dumps(told)) > MOST_CHARACTERS:
         raise BadParameter(f"The search is longer than {MOST_CHARACTERS} characters.")
     return told

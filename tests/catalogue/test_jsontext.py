@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.catalogue.jsontext import is_number, value_of
+from gateway.catalogue.jsontext import is_number, require_unicode, value_of
 
 
 def test_values_are_those_of_the_text():
@@ -10,7 +10,7 @@ def test_values_are_those_of_the_text():
 
 @pytest.mark.parametrize(
     "text",
-    ["NaN", "[-Infinity]", "1e400", "1" + "0" * 309, "1" * 5000, '"\\ud800"', '{"\\uDFFF": 1}', b'"\xed\xa0\x80"',
+    ["NaN", "[-Infinity]", "1e400", "1" + "0" * 309, "1" * 5000, b'"\xed\xa0\x80"',
      b'"\xff"', "{", "1".encode("utf-16")],
 )  # fmt: skip
 def test_what_could_not_be_written_again_is_refused(text):
@@ -21,3 +21,10 @@ def test_what_could_not_be_written_again_is_refused(text):
 def test_numbers_are_those_that_a_float_holds():
     assert all(map(is_number, (0, -1.5, 2**1023)))
     assert not any(map(is_number, (True, "1", None, float("nan"), float("inf"), 10**400)))
+
+
+def test_texts_are_those_that_can_be_written():
+    require_unicode({"ä": ["\U0001f600", "\0"]})
+    for value in ("\ud800", {"\udfff": 1}, [{"a": ["\ude00\ud83d"]}]):
+        with pytest.raises(ValueError, match="Unicode"):
+            require_unicode(value)

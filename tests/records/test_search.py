@@ -393,6 +393,8 @@ def test_nothing_is_lost_where_a_reader_sees_it_by_several_grants_and_it_lies_in
         assert page.matched == 9
         got += numbers(page)
     assert got == list(range(1, 10))
+    counts = [records.collection("sheets", reader), *records.collections(reader)]
+    assert [each.extent.count for each in counts] == [9, 9]
     monkeypatch.setattr(searching, "MOST_COUNTED", 9)
     assert records.search(Search(limit=2, **wanted), reader).matched is None
 

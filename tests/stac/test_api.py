@@ -9,6 +9,7 @@ import pytest
 from pystac_client import Client
 
 from gateway.catalogue.collections import Collection, Provider
+from gateway.handlers import stac
 from gateway.model import Finding, Report, Scale
 from gateway.pools import Pool
 from gateway.stac.landing import CONFORMS_TO
@@ -345,3 +346,19 @@ def test_searches_that_take_long_keep_nobody_else_waiting(served, made):
             ended.set()
         assert search.result(SECONDS).code == 200
     assert all(each.result(SECONDS) for each in blocked)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/stac/search", None), ("/stac/search", {}), ("/stac/collections", None)]
+)
+def test_long_documents_are_written_by_the_threads_of_searches(served, made, monkeypatch, path, body):
+    """A thousand items take the loop from downloads for as long as they are written."""
+    threads, write = set(), stac.json_bytes
+
+    def noted(value):
+        threads.add(threading.current_thread().name.partition("_")[0])
+        return write(value)
+
+    monkeypatch.setattr(stac, "json_bytes", noted)
+    assert served.ask(path, body).code == 200
+    assert threads == {"search"}

@@ -39,3 +39,8 @@ def test_what_is_no_search_has_none():
     for body in ([], {"bbox": [1]}, {"intersects": crossed}, {"filter": "a ="}):
         with pytest.raises(BadParameter):
             normal_form(body)
+
+
+def test_what_could_not_be_sent_again_is_not_stored():
+    with pytest.raises(BadParameter, match="Unicode"):
+        normal_form({"intersects": {"type": "Point", "coordinates": [1, 2], "name": "\ud800"}})

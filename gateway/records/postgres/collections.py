@@ -12,7 +12,7 @@ from psycopg.errors import ForeignKeyViolation
 from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, Principal, utc_text
-from gateway.records.audiences import audiences_of, sees_empty, target_of
+from gateway.records.audiences import audiences_of, own_audiences_of, sees_empty, target_of
 from gateway.records.deadlines import COLLECTIONS_SECONDS
 from gateway.records.extents import seen_of
 from gateway.records.postgres import audit_rows
@@ -34,6 +34,12 @@ OF_ONE = """SELECT collection, 1 AS number, (place[1])[0] AS west, (place[0])[0]
         (place[0])[1] AS north, start_at AS first, end_at AS last
     FROM dataset_audiences WHERE dataset_id = %(dataset)s AND audience = ANY(%(audiences)s)
         AND collection = ANY(%(collections)s) LIMIT 1"""
+# Datasets that a reader sees by several grants, in collections where that may be: how many rows too many they have.
+DOUBLED = """SELECT collection, count(*) - count(DISTINCT dataset_id) AS number FROM dataset_audiences
+    WHERE audience = ANY(%(own)s) AND collection IN (
+        SELECT collection FROM collection_cells WHERE audience = ANY(%(own)s) AND collection = ANY(%(collections)s)
+        GROUP BY collection HAVING count(DISTINCT audience) > 1)
+    GROUP BY collection"""
 INSERT = """INSERT INTO collections (id, title, description, license, keywords, providers, created_at, updated_at)
     VALUES (%(id)s, %(title)s, %(description)s, %(license)s, %(keywords)s, %(providers)s, %(created_at)s,
         %(updated_at)s) ON CONFLICT """
@@ -61,7 +67,7 @@ def seen(connection: Bounded, reader: Principal | None, after: str, limit: int) 
     values |= {"collection": target.collection, "dataset": target.dataset_id}
     with connection.as_of_one_moment(COLLECTIONS_SECONDS):
         found = [_of_row(row) for row in connection.execute(NEXT, values)]
-        return seen_of(found, _extents(connection, [each.id for each in found], reader))
+        return _seen_of(connection, found, reader)
 
 
 def seen_one(connection: Bounded, collection_id: str, reader: Principal | None) -> SeenCollection | None:
@@ -70,15 +76,19 @@ def seen_one(connection: Bounded, collection_id: str, reader: Principal | None) 
         found = by_id(connection, collection_id)
         if found is None or target_of(reader).collection not in (None, found.id):
             return None
-        (one,) = seen_of([found], _extents(connection, [found.id], reader))
+        (one,) = _seen_of(connection, [found], reader)
     return one if one.extent.count or sees_empty(reader) else None
 
 
-def _extents(connection: Bounded, ids: Sequence[str], reader: Principal | None) -> list[Row]:
-    values: Row = {"collections": list(ids), "audiences": list(audiences_of(reader))}
+def _seen_of(
+    connection: Bounded, found: Sequence[Collection], reader: Principal | None
+) -> tuple[SeenCollection, ...]:
+    own = list(own_audiences_of(reader))
+    values: Row = {"collections": [each.id for each in found], "audiences": list(audiences_of(reader)), "own": own}
     if (only := target_of(reader).dataset_id) is not None:
-        return connection.execute(OF_ONE, values | {"dataset": only}).fetchall()
-    return connection.execute(EXTENTS, values).fetchall()
+        return seen_of(found, connection.execute(OF_ONE, values | {"dataset": only}))
+    doubled = connection.execute(DOUBLED, values).fetchall() if len(own) > 1 else ()
+    return seen_of(found, connection.execute(EXTENTS, values), doubled)
 
 
 def create(connection: Bounded, collection: Collection, row: AuditRow) -> bool:

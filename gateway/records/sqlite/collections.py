@@ -12,7 +12,7 @@ from sqlite_utils import Database
 from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection, collection_of_root
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, Principal, utc_moment
-from gateway.records.audiences import audiences_of, sees_empty, target_of
+from gateway.records.audiences import audiences_of, own_audiences_of, sees_empty, target_of
 from gateway.records.deadlines import COLLECTIONS_SECONDS
 from gateway.records.extents import seen_of
 from gateway.records.rows import Row, collection_of, collection_row
@@ -31,6 +31,14 @@ OF_ONE = """SELECT collection, 1 AS number, west, east, south, north, start_at A
     FROM dataset_audiences WHERE dataset_id = :dataset AND audience IN (SELECT value FROM json_each(:audiences))
         AND collection IN (SELECT value FROM json_each(:collections)) LIMIT 1"""
 
+# Datasets that a reader sees by several grants, in collections where that may be: how many rows too many they have.
+DOUBLED = """SELECT collection, count(*) - count(DISTINCT dataset_id) AS number FROM dataset_audiences
+    WHERE audience IN (SELECT value FROM json_each(:own)) AND collection IN (
+        SELECT collection FROM collection_cells WHERE audience IN (SELECT value FROM json_each(:own))
+            AND collection IN (SELECT value FROM json_each(:collections))
+        GROUP BY collection HAVING count(DISTINCT audience) > 1)
+    GROUP BY collection"""
+
 
 def by_id(database: Database, collection_id: str) -> Collection | None:
     """Return the collection with this id, or None."""
@@ -47,7 +55,7 @@ def seen(database: Database, reader: Principal | None, after: str, limit: int) -
         if "collections" not in database.table_names():
             return _of_roots(database, values)
         found = [collection_of(row) for row in rows_of(database, NEXT, values)]
-        return seen_of(found, _extents(database, [each.id for each in found], reader))
+        return _seen_of(database, found, reader)
 
 
 def _of_roots(database: Database, values: Row) -> tuple[SeenCollection, ...]:
@@ -65,16 +73,18 @@ def seen_one(database: Database, collection_id: str, reader: Principal | None) -
         found = by_id(database, collection_id)
         if found is None or target_of(reader).collection not in (None, found.id):
             return None
-        (one,) = seen_of([found], _extents(database, [found.id], reader))
+        (one,) = _seen_of(database, [found], reader)
     return one if one.extent.count or sees_empty(reader) else None
 
 
-def _extents(database: Database, ids: Sequence[str], reader: Principal | None) -> list[Row]:
-    texts = {"collections": ids, "audiences": audiences_of(reader)}
+def _seen_of(database: Database, found: Sequence[Collection], reader: Principal | None) -> tuple[SeenCollection, ...]:
+    own = own_audiences_of(reader)
+    texts = {"collections": [each.id for each in found], "audiences": audiences_of(reader), "own": own}
     values = {name: json.dumps(value) for name, value in texts.items()}
     if (only := target_of(reader).dataset_id) is not None:
-        return rows_of(database, OF_ONE, values | {"dataset": only})
-    return rows_of(database, EXTENTS, values)
+        return seen_of(found, rows_of(database, OF_ONE, values | {"dataset": only}))
+    doubled = rows_of(database, DOUBLED, values) if len(own) > 1 else ()
+    return seen_of(found, rows_of(database, EXTENTS, values), doubled)
 
 
 def create(database: Database, collection: Collection, row: AuditRow) -> bool:
