@@ -49,8 +49,8 @@ export class Api extends EventTarget {
 
   async post(path) { return this.json(path, { method: "POST" }); }
 
-  // The same resource under our own origin, whatever host the server believes to have.
-  own(url) { return this.base + url.slice(url.indexOf("/datasets/")); }
+  // The same resource, whose address has `path` in it, under our own origin, whatever host the server believes to have.
+  own(url, path) { return this.base + url.slice(url.indexOf(path)); }
 
   // Returns a good response. A bearer that is no longer good ends the session; others' tokens are their own affair.
   async ask(url, { method = "GET", signal, bearer = this.session.bearer, body } = {}) {

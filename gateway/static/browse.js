@@ -38,9 +38,12 @@ export class Browsing {
     // What was searched for is nearer than its collection, where all of it has come.
     const whole = pages.total > 0 && pages.shown.length === pages.total;
     const extent = seen?.bbox && !(filters.narrowed && whole) ? onMap(seen.bbox) : this.footprints.extent();
-    if (!extent || extent.join() === this.#looked) return;
-    this.#looked = extent.join();
-    this.map.around(extent, state.collection ? NEAREST_ZOOM.collection : NEAREST_ZOOM.all);
+    const nearest = state.collection ? NEAREST_ZOOM.collection : NEAREST_ZOOM.all;
+    // The extent of the only collection is that of the list as well, and is looked at from nearer.
+    const looked = extent && [...extent, nearest].join();
+    if (!extent || looked === this.#looked) return;
+    this.#looked = looked;
+    this.map.around(extent, nearest);
   }
 
   // Of a list the map's home is the collection that is shown.

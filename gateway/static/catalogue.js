@@ -147,6 +147,8 @@ export class Catalogue extends EventTarget {
     if (signal.aborted) return;
     this.seen = seen;
     describeCollection(seen);
+    // Who is told of the list may have been told without.
+    if (this.isCurrent) this.#tell();
     this.#name(`Search in ${plain(seen.title) || seen.id}`);
   }
 

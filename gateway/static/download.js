@@ -4,9 +4,33 @@ import { Refused } from "./api.js";
 import { announce, find, make } from "./dom.js";
 import { bytes } from "./format.js";
 
-const NOT_YOURS = "You may look at this dataset, but not download it.";
+export const SAVING = "Saving. Your browser shows how far it is.";
+export const NOT_YOURS = "You may look at this dataset, but not download it.";
 export const ALTERED = "The file is no true COG any more, so it is not handed out.";
 export const GONE = "The file of this dataset is gone.";
+
+// Saves the file under its own name. HEAD tells of a refusal in this page; the download itself could only fail. An expired
+// token is renewed once. Rejects as the API does; `wanted` is asked before the browser begins.
+export async function save(api, id, wanted = () => true) {
+  for (let left = 2; ; left -= 1) {
+    const url = await mint(api, id);
+    try {
+      await api.ask(url, { method: "HEAD", bearer: null });
+      return wanted() && begin(url);
+    } catch (error) {
+      if (!(error instanceof Refused) || error.status !== 401 || left <= 1) throw error;
+    }
+  }
+}
+
+// Returns true once the browser saves what lies at the URL.
+function begin(url) {
+  const link = make("a", { href: url, download: "" });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  return true;
+}
 
 // Returns the URL of the file, which a token opens for two minutes. Rejects as the API does.
 export async function mint(api, id) {
@@ -37,31 +61,12 @@ export class Download {
     find("download").disabled = true;
     this.#tell("Asking for a token …");
     try {
-      const url = await this.#tried(record.id);
-      if (record !== this.record) return;
-      const link = make("a", { href: url, download: "" });
-      document.body.append(link);
-      link.click();
-      link.remove();
-      this.#tell("Saving. Your browser shows how far it is.");
+      if (await save(this.api, record.id, () => record === this.record)) this.#tell(SAVING);
     } catch (error) {
       if (record === this.record) this.#refuse(error);
     } finally {
       const kept = record !== this.withdrawn && (record.downloadable || this.api.session.bearer);
       if (record === this.record) find("download").disabled = !kept;
-    }
-  }
-
-  // HEAD tells of a refusal in this page; the download itself could only fail. An expired token is renewed once.
-  async #tried(id) {
-    for (let left = 2; ; left -= 1) {
-      const url = await mint(this.api, id);
-      try {
-        await this.api.ask(url, { method: "HEAD", bearer: null });
-        return url;
-      } catch (error) {
-        if (!(error instanceof Refused) || error.status !== 401 || left <= 1) throw error;
-      }
     }
   }
 

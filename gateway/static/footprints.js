@@ -15,6 +15,7 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 export class Footprints extends EventTarget {
   #lit = null;
   #quiet = false;
+  #hollow = false;
   #listed = NOTHING;
 
   constructor(map) {
@@ -59,6 +60,12 @@ export class Footprints extends EventTarget {
     this.#fill(value ? NOTHING : this.#listed);
   }
 
+  // Over pictures of what it outlines an outline covers nothing.
+  set hollow(value) {
+    this.#hollow = value;
+    this.layer.changed();
+  }
+
   light(key, tell = false) {
     if (key === this.#lit) return;
     this.#lit = key;
@@ -99,8 +106,9 @@ export class Footprints extends EventTarget {
     const stroke = new ol.style.Stroke({ color: colours.line, width: lit ? 3 : 1.6, lineDash: whole ? [7, 5] : undefined });
     const label = whole || lit ? labelled(feature.title, colours, ol.extent.getHeight(extent) / resolution / 2) : undefined;
     if (Math.max(ol.extent.getWidth(extent), ol.extent.getHeight(extent)) / resolution >= LEAST_PIXELS) {
+      if (this.#hollow && !lit) return [new ol.style.Style({ stroke: new ol.style.Stroke({ color: colours.faint, width: 1, lineDash: whole ? [7, 5] : undefined }), zIndex, text: label })];
       const rim = new ol.style.Stroke({ color: colours.rim, width: lit ? 6 : 4 });
-      const fill = new ol.style.Fill({ color: feature.kind === "frame" ? "transparent" : colours.fill });
+      const fill = new ol.style.Fill({ color: feature.kind === "frame" || this.#hollow ? "transparent" : colours.fill });
       return [new ol.style.Style({ stroke: rim, zIndex }), new ol.style.Style({ stroke, fill, zIndex, text: label })];
     }
     if (feature.kind === "frame") return [];
@@ -112,7 +120,8 @@ export class Footprints extends EventTarget {
 function coloured(lit) {
   const line = lit ? "#e8590c" : dark.matches ? "#57c4b4" : "#0f6b62";
   const fill = lit ? "rgba(232,89,12,.18)" : dark.matches ? "rgba(87,196,180,.12)" : "rgba(15,107,98,.10)";
-  return { line, fill, rim: dark.matches ? "rgba(6,20,18,.8)" : "rgba(255,255,255,.85)", text: dark.matches ? "#e7eeec" : "#15211f" };
+  const faint = dark.matches ? "rgba(87,196,180,.5)" : "rgba(15,107,98,.5)";
+  return { line, fill, faint, rim: dark.matches ? "rgba(6,20,18,.8)" : "rgba(255,255,255,.85)", text: dark.matches ? "#e7eeec" : "#15211f" };
 }
 
 // Above the outline, which reaches so many pixels up from its middle.

@@ -1,5 +1,6 @@
 // What lies below the datasets: land and water everywhere, and over it the operator's tiles or a Blue Marble.
 
+import { datasetPath } from "./api.js";
 import { make } from "./dom.js";
 import { TileFeed, loader } from "./tiles.js";
 
@@ -75,7 +76,7 @@ export class Ground {
     const wide = ({ bounds }) => bounds && bounds[2] - bounds[0] > 350;
     const found = datasets.find((each) => /blue[ _-]?marble/i.test(each.title) && each.visibility === "public" && each.count === 3 && wide(each));
     if (!found) return;
-    const feed = new TileFeed(api, found.id, {});
+    const feed = new TileFeed(api, datasetPath(found.id), {});
     const { template, maxzoom } = await feed.open();
     this.marble = found.id;
     this.#pictures = [0, maxzoom].map((most, index) => {

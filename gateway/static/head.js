@@ -15,6 +15,12 @@ export function missingFile(info, report) {
   return info.problem.type === "/problems/not-a-cog" ? ALTERED : null;
 }
 
+// Returns a refusal to open a file that is gone or no true COG any more: it has a record and a report, and nothing to draw.
+export function unreadable(error) {
+  if (error instanceof Refused && [404, 422, 503].includes(error.status)) return error;
+  throw error;
+}
+
 // Why there is no picture of it, or null.
 export function undrawable({ dtype }) {
   if (!dtype?.startsWith("complex")) return null;

@@ -5,27 +5,29 @@ import { Refused, Unreachable, datasetPath } from "./api.js";
 import { Browsing } from "./browse.js";
 import { titleOf } from "./collectionhead.js";
 import { offerLink } from "./copylink.js";
+import { offerHelp, offerLinks } from "./dialogs.js";
 import { DirectSource } from "./direct.js";
 import { Download } from "./download.js";
-import { announce, debounced, find, icon, showState, tablist } from "./dom.js";
+import { announce, debounced, find, showState, tablist } from "./dom.js";
 import { api, begun, catalogue, closed, listed, page, session } from "./first.js";
+import { FilesHere } from "./files.js";
 import { Footprints } from "./footprints.js";
 import { plain } from "./format.js";
 import { Ground } from "./ground.js";
-import { describe, missingFile, undrawable } from "./head.js";
+import { describe, missingFile, undrawable, unreadable } from "./head.js";
 import { Inspector } from "./inspect.js";
+import { CollectionLayer } from "./layer.js";
 import { drawLegend } from "./legend.js";
 import { DatasetMap } from "./map.js";
 import { Outage } from "./outage.js";
+import { Popup } from "./popup.js";
 import * as share from "./share.js";
 import { Sheet } from "./sheet.js";
-import { unknownDataset } from "./states.js";
+import { failedDataset } from "./states.js";
 import { StyleControls } from "./style.js";
 import { Unplaced } from "./unplaced.js";
 import { UseDialog } from "./use.js";
 
-// So long the ground waits for a dataset that is slow to draw.
-const LONGEST_WAIT_MS = 1000;
 const PLAIN = { bands: null, range: null, stretch: null, colors: null, opacity: 1 };
 const { geotiff, proj, land } = document.querySelector("script[data-geotiff]").dataset;
 const map = new DatasetMap(api);
@@ -36,19 +38,19 @@ const account = new Account(api);
 const download = new Download(api, () => account.open());
 const direct = new DirectSource(api, map, [geotiff, proj]);
 const unplaced = new Unplaced(api);
-const inspector = new Inspector(api, map);
+const popup = new Popup(map.map);
+const inspector = new Inspector(api, popup);
+const files = new FilesHere(api, popup, { open: (id) => enter(`dataset:${id}`), light: (id) => footprints.light(id && `dataset:${id}`) });
 const use = new UseDialog(api);
 const sheet = new Sheet(() => catalogue.listing.resume());
 const browsing = new Browsing(catalogue, map, footprints, () => Boolean(chosen.id));
+const layer = new CollectionLayer(catalogue, map, footprints, () => Boolean(chosen.id));
 const selectPart = tablist(find("parts"), (id) => {
   for (const part of ["style", "details", "report"]) find(part).hidden = `tab-${part}` !== id;
 });
 // What is chosen: an id, its record once it is described and once it is drawn, how it is drawn, the place of the map that it was chosen from;
 // `run` tells late answers from wanted ones.
 const chosen = { id: null, described: null, record: null, info: null, wish: {}, how: "tiles", run: 0, returning: null, from: null };
-
-// The dialog of links to share, once it was wanted.
-let links = null;
 
 async function choose(id, { wanted = PLAIN, at = null, how = "tiles", focus = false } = {}) {
   const run = chosen.run += 1;
@@ -58,7 +60,7 @@ async function choose(id, { wanted = PLAIN, at = null, how = "tiles", focus = fa
   open(id);
   try {
     const path = datasetPath(id);
-    const [record, info, report] = await Promise.all([api.json(path), api.json(`${path}/info`).catch(without), api.json(`${path}/validation`)]);
+    const [record, info, report] = await Promise.all([api.json(path), api.json(`${path}/info`).catch(unreadable), api.json(`${path}/validation`)]);
     if (run !== chosen.run) return;
     begin(record, info, report, at);
     if (focus) find("title").focus();
@@ -81,12 +83,6 @@ async function choose(id, { wanted = PLAIN, at = null, how = "tiles", focus = fa
   }
 }
 
-// A dataset whose file is gone or no true COG any more has a record and a report, and nothing to draw.
-function without(error) {
-  if (error instanceof Refused && [404, 422, 503].includes(error.status)) return error;
-  throw error;
-}
-
 function begin(record, info, report, at) {
   showState(find("dataset-state"), {});
   const missing = missingFile(info, report);
@@ -105,10 +101,11 @@ function begin(record, info, report, at) {
 
 function leave() {
   use.drop();
+  layer.drop();
   map.clear();
   map.home = null;
   ground.below(null);
-  inspector.close();
+  popup.close();
   direct.clear();
   unplaced.clear();
   drawLegend(find("legend"), null);
@@ -146,19 +143,15 @@ async function draw() {
   }
 }
 
+const redraw = () => draw().catch((error) => fail(error, chosen.id, chosen.wish));
+
 function fail(error, id, again) {
   if (error.name === "AbortError") return;
-  const state = find("dataset-state");
-  const retry = { action: "Try again", run: () => choose(id, again) };
-  // The banner tells of a server that has gone, and the outage's end brings this dataset back.
-  if (error instanceof Unreachable) return showState(state, { title: "Waiting for the server …", busy: true });
-  if (!(error instanceof Refused)) throw error;
-  chosen.returning = again;
-  const known = find("dataset-body").hidden === false;
-  if (error.status === 401) return showState(state, { title: "Your sign-in has expired.", action: "Sign in", run: () => account.open() });
-  if (known && [403, 404, 422].includes(error.status)) return showState(state, { title: "It cannot be drawn on the map.", hint: error.message });
-  if (![403, 404, 422].includes(error.status)) return showState(state, { title: "The dataset cannot be shown now.", hint: error.message, ...retry });
-  showState(state, unknownDataset({ anonymous: !session.bearer }, { signIn: () => account.open() }));
+  if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
+  // The outage's end brings back what was not reached.
+  if (error instanceof Refused) chosen.returning = again;
+  const circumstances = { known: !find("dataset-body").hidden, anonymous: !session.bearer };
+  showState(find("dataset-state"), failedDataset(error, circumstances, { signIn: () => account.open(), again: () => choose(id, again) }));
 }
 
 function close() {
@@ -168,13 +161,20 @@ function close() {
   leave();
   open(null);
   browsing.settle();
+  layer.follow();
   document.title = titleOf(catalogue.seen);
   catalogue.focus(last && `dataset:${last}`);
 }
 
+// Has the map show what the list does.
+function shown(fresh) {
+  browsing.outline(fresh);
+  layer.follow();
+}
+
 // The address of what is shown now.
 function here() {
-  return chosen.id ? share.written({ dataset: chosen.id, how: chosen.how, at: map.at, style: style.state }) : share.writtenList(catalogue.state, map.at);
+  return chosen.id ? share.written({ dataset: chosen.id, how: chosen.how, at: map.at, style: style.state }) : share.writtenList({ ...catalogue.state, ...layer.state }, map.at);
 }
 
 function remember() {
@@ -184,7 +184,7 @@ function remember() {
 }
 
 // A step that the browser's Back undoes.
-function step(hash) { history.pushState(null, "", hash || location.pathname + location.search); }
+const step = (hash) => history.pushState(null, "", hash || location.pathname + location.search);
 
 // Opens what the visitor chose, a dataset or a collection, by its key; the list that was left is as it was.
 async function enter(key) {
@@ -201,6 +201,7 @@ async function into(id) {
   const last = catalogue.state.collection;
   remember();
   step(location.hash);
+  layer.restore({ ...layer.state, day: null });
   await catalogue.enter(id);
   catalogue.focus(id ? null : `collection:${last}`);
 }
@@ -211,9 +212,11 @@ function restore() {
   if (link && link !== begun.link) return location.reload();
   if (dataset) return choose(dataset, { wanted, at, how });
   if (list.near && at) map.go(at);
+  layer.restore(list);
   const current = catalogue.restore(list);
+  layer.follow();
   if (chosen.id) close();
-  if (!current) return catalogue.load(list.row);
+  return current ? null : catalogue.load(list.row);
 }
 
 // Opens the lines for other programs; before there is a style on screen they have none.
@@ -239,12 +242,14 @@ catalogue.addEventListener("choose", ({ detail }) => enter(detail));
 catalogue.addEventListener("leave", () => into(null));
 catalogue.addEventListener("signin", () => account.open());
 catalogue.listing.addEventListener("scrolled", remember);
-catalogue.addEventListener("shown", ({ detail }) => { browsing.outline(detail.fresh); remember(); });
-style.addEventListener("change", () => draw().catch((error) => fail(error, chosen.id, chosen.wish)));
+catalogue.addEventListener("shown", ({ detail }) => { shown(detail.fresh); remember(); });
+layer.addEventListener("change", () => { popup.close(); remember(); });
+style.addEventListener("change", redraw);
 style.addEventListener("opacity", () => { map.setOpacity(style.state.opacity); unplaced.setOpacity(style.state.opacity); remember(); });
 map.addEventListener("moved", () => { catalogue.moved(); remember(); });
 map.addEventListener("failed", ({ detail }) => { if (!(detail instanceof Unreachable) && detail.status !== 401) missed(detail); });
 map.addEventListener("point", ({ detail }) => {
+  if (layer.isShown) return files.show(layer.path, layer.query, detail);
   if (map.record) return inspector.show(map.record, detail);
   const key = footprints.at(detail.coordinate);
   if (key) enter(key);
@@ -265,37 +270,26 @@ find("back").addEventListener("click", () => {
   step(here());
 });
 offerLink(find("share"), remember);
-find("links-open").addEventListener("click", async () => {
-  const { LinksDialog } = await import("./links.js");
-  links ??= new LinksDialog(api);
-  links.show(chosen.described);
-});
+offerLinks(api, () => chosen.described);
 find("use-open").addEventListener("click", useElsewhere);
-find("how").addEventListener("change", ({ target }) => {
-  chosen.how = target.value;
-  draw().catch((error) => fail(error, chosen.id, chosen.wish));
-});
-find("help-open").append(icon("help"));
-find("help-open").addEventListener("click", () => find("help").showModal());
-find("help-close").append(icon("close"));
-find("help-close").addEventListener("click", () => find("help").close());
+find("how").addEventListener("change", ({ target }) => { chosen.how = target.value; redraw(); });
+offerHelp();
 addEventListener("popstate", restore);
 
-const later = (wait) => new Promise((resolve) => setTimeout(resolve, wait));
 const optional = (error) => { if (!(error instanceof Refused || error instanceof Unreachable)) throw error; };
 
-// What the visitor came for is first: the list, or a dataset whole and then the list. The ground follows.
-// The list has begun already, and may have been used.
+// What the visitor came for is first: the list, which has begun, or a dataset whole and then the list. The ground follows.
 async function start() {
   try {
     if (api.isGone) outage.begin();
     if (closed) outage.tell(closed, "Sign in", () => { outage.tell(""); account.open(); });
     if (begun.list.near && begun.at) map.go(begun.at);
-    if (catalogue.isCurrent) browsing.outline(true);
+    layer.restore(begun.list);
+    if (catalogue.isCurrent) shown(true);
     if (catalogue.chosen) await enter(catalogue.chosen);
     else if (begun.dataset) await restore();
   } finally {
-    await Promise.race([map.drawn, later(LONGEST_WAIT_MS)]);
+    await map.soonDrawn();
     await (listed ?? catalogue.load(begun.list.row));
     api.forget();
     if (page.basemap) ground.useTemplate(page.basemap, page.attribution);

@@ -1,5 +1,6 @@
 // The map: ground, one dataset over it, what lies around it, and where the visitor looks.
 
+import { datasetPath } from "./api.js";
 import { debounced, find, icon, make } from "./dom.js";
 import { onMap } from "./footprints.js";
 import { number, place } from "./format.js";
@@ -8,7 +9,10 @@ import { TileFeed, loader } from "./tiles.js";
 const { ol } = globalThis;
 // A place near 0, 0 is meant: coordinates here are metres.
 ol.proj.disableCoordinateWarning();
+const LONGEST_WAIT_MS = 1000;
 const WORLD = [-180, -60, 180, 75];
+// Screens of fine pixels get tiles of as many.
+export const SCALE = devicePixelRatio > 1.25 ? 2 : 1;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const paced = () => (calm.matches ? 0 : 250);
 
@@ -47,18 +51,17 @@ export class DatasetMap extends EventTarget {
     this.#layer = layer;
     this.record = record;
     this.#tell();
-    this.#await();
+    this.wait();
   }
 
   // Draws a dataset by tiles; `query` are the style's parameters. Rejects as the API does.
   async show(record, query, opacity) {
     this.#asking?.abort();
     const asking = this.#asking = new AbortController();
-    const scale = devicePixelRatio > 1.25 ? 2 : 1;
-    const feed = new TileFeed(this.api, record.id, [...query, ["tile_scale", scale]]);
+    const feed = new TileFeed(this.api, datasetPath(record.id), [...query, ["tile_scale", SCALE]]);
     const document = await feed.open(asking.signal);
     if (asking.signal.aborted) throw new DOMException("", "AbortError");
-    this.put(this.#tiles(feed, document, scale), record, opacity);
+    this.put(this.tiles(feed, document), record, opacity);
   }
 
   clear() {
@@ -73,7 +76,7 @@ export class DatasetMap extends EventTarget {
 
   setOpacity(value) {
     this.#layer?.setOpacity(value);
-    this.#await();
+    this.wait();
   }
 
   // Where the home button leads.
@@ -114,10 +117,10 @@ export class DatasetMap extends EventTarget {
     find("tools").append(make("div", {}, button));
   }
 
-  #tiles(feed, { template, bounds, maxzoom }, tilePixelRatio) {
-    const failed = (error) => this.dispatchEvent(new CustomEvent("failed", { detail: error }));
+  // A layer of the tiles that a feed's document has.
+  tiles(feed, { template, bounds, maxzoom }, failed = (error) => this.dispatchEvent(new CustomEvent("failed", { detail: error }))) {
     // The gateway draws every zoom level out of overviews, so there is no least one.
-    const source = new ol.source.XYZ({ url: template, maxZoom: maxzoom, tilePixelRatio, transition: calm.matches ? 0 : 200, tileLoadFunction: loader(feed, failed), interpolate: false });
+    const source = new ol.source.XYZ({ url: template, maxZoom: maxzoom, tilePixelRatio: SCALE, transition: calm.matches ? 0 : 200, tileLoadFunction: loader(feed, failed), interpolate: false });
     const wide = bounds[2] - bounds[0] >= 360 || bounds[0] > bounds[2];
     return new ol.layer.Tile({ source, extent: wide ? undefined : onMap(bounds) });
   }
@@ -132,8 +135,11 @@ export class DatasetMap extends EventTarget {
 
   #button(drawn, label, run) { return make("button", { type: "button", title: label, "aria-label": label, onclick: run }, icon(drawn)); }
 
+  // Resolves when all can be seen, at the latest when the ground has waited long enough for what is slow to draw.
+  soonDrawn() { return Promise.race([this.drawn, new Promise((resolve) => setTimeout(resolve, LONGEST_WAIT_MS))]); }
+
   // Says in the map's own element when all of what was asked for can be seen.
-  #await() {
+  wait() {
     find("map").setAttribute("aria-busy", "true");
     this.drawn = new Promise((resolve) => this.map.once("postrender", () => this.map.once("rendercomplete", resolve)));
     this.drawn.then(() => find("map").setAttribute("aria-busy", "false"));
@@ -146,7 +152,8 @@ export class DatasetMap extends EventTarget {
     this.#valued?.abort();
     this.pointed = [turned(lon), lat];
     find("pointer").textContent = place(...this.pointed);
-    if (this.record) this.value(...this.pointed);
+    // Of a layer every pointer that rests would open many files.
+    if (this.record?.id) this.value(...this.pointed);
   }
 
   #left() {
@@ -160,7 +167,7 @@ export class DatasetMap extends EventTarget {
     if (!record || !pointed || pointed[0] !== lon || pointed[1] !== lat) return;
     this.#valued = new AbortController();
     try {
-      const { values } = await this.api.json(`/datasets/${record.id}/point/${lon},${lat}`, { signal: this.#valued.signal });
+      const { values } = await this.api.json(`${datasetPath(record.id)}/point/${lon},${lat}`, { signal: this.#valued.signal });
       if (this.pointed === pointed) find("pointer").textContent = `${place(lon, lat)} · ${values.slice(0, 4).map(number).join(", ")}${values.length > 4 ? " …" : ""}`;
     } catch {
       // Outside of the data there is none, and a click says so in words.

@@ -32,6 +32,8 @@ export function read(hash) {
       to: day("to"),
       sort: given.get("sort") ?? USUAL_SORT,
       near: given.get("near") === "1",
+      layer: given.get("layer") !== "0",
+      day: day("day") || null,
     },
     style: {
       bands: [1, 3].includes(bands.length) ? bands : null,
@@ -57,7 +59,7 @@ export function written({ dataset, how, at, style }) {
 }
 
 // Of a list that the map chooses, the map's place is a part.
-export function writtenList({ collection, row, q, from, to, sort, near }, at) {
+export function writtenList({ collection, row, q, from, to, sort, near, layer, day }, at) {
   return joined({
     collection,
     q: q ? encodeURIComponent(q) : null,
@@ -66,6 +68,8 @@ export function writtenList({ collection, row, q, from, to, sort, near }, at) {
     sort: sort === USUAL_SORT ? null : sort,
     near: near ? 1 : null,
     at: near ? placed(at) : null,
+    layer: layer ? null : 0,
+    day,
     row: row > 0 ? row + 1 : null,
   });
 }

@@ -1,21 +1,20 @@
-// The tiles of one dataset in one style: TileJSON, its token, and a new one when the old has expired.
+// The tiles of one dataset or layer in one style: TileJSON, its token, and a new one when the old has expired.
 
 import { Refused, Unreachable, refused } from "./api.js";
 
 export class TileFeed {
   #renewing = null;
 
-  constructor(api, id, query) {
-    this.api = api;
-    this.path = `/datasets/${id}/tilejson.json`;
-    this.query = query;
+  // `path` is that of the dataset or layer; `heard` gets each good answer that is a tile.
+  constructor(api, path, query, heard = () => {}) {
+    Object.assign(this, { api, path, query, heard });
     this.token = null;
   }
 
   // Returns the TileJSON, its template under our own origin.
   async open(signal) {
-    const document = await this.api.json(this.path, { query: this.query, signal });
-    const template = this.api.own(document.tiles[0]);
+    const document = await this.api.json(`${this.path}/tilejson.json`, { query: this.query, signal });
+    const template = this.api.own(document.tiles[0], this.path);
     this.token = tokenOf(template);
     return { ...document, template };
   }
@@ -42,6 +41,7 @@ export class TileFeed {
   async #taken(response) {
     if (response.status === 204) return null;
     if (!response.ok) throw await refused(response);
+    this.heard(response);
     return response.blob();
   }
 }
