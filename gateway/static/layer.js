@@ -3,8 +3,9 @@
 import { Refused, Unreachable } from "./api.js";
 import { announce, debounced, find } from "./dom.js";
 import { days, plain, whole } from "./format.js";
-import { TileFeed } from "./tiles.js";
 import { SCALE } from "./map.js";
+import { usualRamp } from "./ramps.js";
+import { TileFeed } from "./tiles.js";
 
 // As the server has it where a request does not say otherwise.
 const MOST_FILES = 100;
@@ -75,9 +76,16 @@ export class CollectionLayer extends EventTarget {
     return datetime ? { datetime } : {};
   }
 
+  // As the small pictures of the list: datasets of one band have the ramp that is usual for them.
+  get #colours() {
+    const { shown } = this.catalogue.listing.pages;
+    const ramp = shown.length && shown.every(({ count }) => count === 1) ? usualRamp(shown[0]) : "gray";
+    return ramp === "gray" ? {} : { colormap_name: ramp };
+  }
+
   async #begin(seen, key) {
     const asking = this.#asking = new AbortController();
-    const feed = new TileFeed(this.map.api, this.path, { ...this.#listed, tile_scale: SCALE }, (response) => this.#heard(response));
+    const feed = new TileFeed(this.map.api, this.path, { ...this.#listed, ...this.#colours, tile_scale: SCALE }, (response) => this.#heard(response));
     try {
       const document = await feed.open(asking.signal);
       if (asking.signal.aborted) return;

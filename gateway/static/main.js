@@ -28,7 +28,6 @@ import { StyleControls } from "./style.js";
 import { Unplaced } from "./unplaced.js";
 import { UseDialog } from "./use.js";
 
-const PLAIN = { bands: null, range: null, stretch: null, colors: null, opacity: 1 };
 const { geotiff, proj, land } = document.querySelector("script[data-geotiff]").dataset;
 const map = new DatasetMap(api);
 const ground = new Ground(map.map, find("attribution"));
@@ -52,7 +51,7 @@ const selectPart = tablist(find("parts"), (id) => {
 // `run` tells late answers from wanted ones.
 const chosen = { id: null, described: null, record: null, info: null, wish: {}, how: "tiles", run: 0, returning: null, from: null };
 
-async function choose(id, { wanted = PLAIN, at = null, how = "tiles", focus = false } = {}) {
+async function choose(id, { wanted = share.PLAIN, at = null, how = "tiles", focus = false } = {}) {
   const run = chosen.run += 1;
   chosen.wish = { wanted, at, how };
   Object.assign(chosen, { id, described: null, record: null, how: "tiles" });
@@ -260,7 +259,7 @@ session.addEventListener("change", ({ detail }) => {
   else outage.tell("");
   share.carry(session.link);
   catalogue.change();
-  const again = chosen.returning ?? { wanted: chosen.record ? style.state : PLAIN, at: chosen.record ? map.at : null, how: chosen.how };
+  const again = chosen.returning ?? { wanted: chosen.record ? style.state : share.PLAIN, at: chosen.record ? map.at : null, how: chosen.how };
   chosen.returning = null;
   if (chosen.id) choose(chosen.id, again);
 });

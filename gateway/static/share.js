@@ -1,6 +1,8 @@
 // The view as the part of the URL after #: the list's collection, place and search, or dataset, place and style. No token but
 // the link to share by which the page was opened: what is behind # is sent to nobody.
 
+// The style that nobody chose.
+export const PLAIN = { bands: null, range: null, stretch: null, colors: null, opacity: 1 };
 const USUAL_SORT = "title";
 // As the server has them (a letter or digit first), so that a link names no other address of the API.
 const COLLECTION = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;

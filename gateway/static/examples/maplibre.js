@@ -1,8 +1,8 @@
 import * as maplibregl from "../static/vendor/maplibre-gl-6.17.0/maplibre-gl.mjs";
-import { example } from "./shared.js";
+import { example, ofDay } from "./shared.js";
 
 example("tilejson.json", async (answer, drawn) => {
-  const { tiles, tileSize, bounds, minzoom, maxzoom } = await answer.json();
+  const { tiles, tileSize, bounds, minzoom, maxzoom, days = [] } = await answer.json();
   const map = new maplibregl.Map({
     container: "map",
     bounds,
@@ -13,5 +13,5 @@ example("tilejson.json", async (answer, drawn) => {
     },
   });
   map.on("idle", drawn);
-  return () => map.remove();
+  return { end: () => map.remove(), days, show: (day) => map.getSource("dataset").setTiles([ofDay(tiles[0], day)]) };
 });
