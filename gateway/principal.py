@@ -16,10 +16,11 @@ class TokenKind(StrEnum):
 
 
 class StoredKind(StrEnum):
-    """What a token on record is: a user's own one, or a link to share."""
+    """What a token on record is: a user's own one, a link to share, or that of a list of files."""
 
     OWN = "own"
     LINK = "link"
+    LIST = "list"
 
 
 @dataclass(frozen=True, slots=True)

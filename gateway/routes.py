@@ -9,6 +9,7 @@ from tornado.web import RequestHandler
 from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler, SignInHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
+from gateway.handlers.filelists import FileListHandler, FileListsHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
 from gateway.handlers.layerassets import PointAssetsHandler, TileAssetsHandler
 from gateway.handlers.layerdocs import LayerTileJsonHandler, LayerWmtsHandler
@@ -85,6 +86,8 @@ API_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/auth/tokens/{stored}", OwnTokenHandler),
     ("/links", LinksHandler),
     ("/links/{stored}", LinkHandler),
+    ("/downloads", FileListsHandler),
+    ("/downloads/{list}.{listformat}", FileListHandler),
     *(
         (f"{layer}{template}", handler)
         for layer in ("/collections/{collection}", "/searches/{search}")
@@ -123,6 +126,7 @@ FORMAT = r"(?:\.([a-z]{2,}[0-9]*))?"
 NUMBER = r"([-+0-9.eE]+?)"
 PARTS = {
     "{collection}": "([^/]+)", "{search}": "([^/]+)", "{item}": "([^/]+)", "{stored}": "([^/]+)",
+    "{list}": "([^/.]+)", "{listformat}": "(metalink|aria2|curl|urls|ndjson)",
     "{id}": "([^/]+)", "{asset}": "([A-Za-z0-9._/-]+)", "{example}": "([a-z.]+)", "{name}": "[^/]+",
     "{tms}": r"(\w+)", "{map}": r"(\w+)", "{tms?}": r"(?:(\w+)/)?", "{z}": "([0-9]{1,9})",
     "{x}": "([0-9]{1,9})", "{y}": "([0-9]{1,9})", "{@scale}": "(?:@([0-9]{1,3})x)?", "{.format}": FORMAT,

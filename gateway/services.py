@@ -133,7 +133,7 @@ def open_services(
             kept(issuer) if (issuer := issuer_of(settings)) else None,
             *(policy_of(settings), Gatekeeper(records, storages, judge, deep.begin), Members(records)),
             *(pools, studio, pictures),
-            *(Layers(pictures, disk), ShownTokens(records.tokens, disk)),
+            *(Layers(pictures, disk), ShownTokens(records.tokens, records.lists, disk)),
             _closing=stack.pop_all(),
         )
     raise AssertionError("unreachable: ExitStack swallows nothing")

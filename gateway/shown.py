@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.errors import BadCredential, CredentialPending, RecordsUnavailable, Unavailable
 from gateway.principal import Principal, StoredToken
+from gateway.records.lists import ListRecords
 from gateway.records.tokens import TOUCH_EVERY, TokenRecords
 from gateway.remembered import Remembered
 from gateway.tokens import hash_of, kind_of
@@ -29,8 +30,9 @@ class ShownTokens:
     the standing.
     """
 
-    def __init__(self, records: TokenRecords, submit: Submit) -> None:
+    def __init__(self, records: TokenRecords, lists: ListRecords, submit: Submit) -> None:
         self._records = records
+        self._lists = lists
         self._submit = submit
         self._known: Remembered[str, StoredToken] = Remembered(REMEMBERED, KNOWN_SECONDS)
         self._unknown: Remembered[str, bool] = Remembered(REMEMBERED, UNKNOWN_SECONDS)
@@ -54,6 +56,10 @@ class ShownTokens:
     def by_id(self, token_id: str) -> StoredToken:
         """Return the token with this id; raises as `holder` does."""
         return self._found(token_id, self._records.by_id)
+
+    def list_by_id(self, list_id: str) -> StoredToken:
+        """Return what a list of files with this id is as a token; raises as `holder` does."""
+        return self._found(f"list {list_id}", lambda _: self._lists.token(list_id))
 
     def _found(self, key: str, look: Callable[[str], StoredToken | None]) -> StoredToken:
         if (stored := self._known.get(key)) is not None:

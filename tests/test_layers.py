@@ -16,7 +16,7 @@ FLOORS = (
     ("routes",),
     ("handlers",),
     ("services",),
-    ("download", "deep", "issuing", "members"),
+    ("download", "deep", "issuing", "members", "filelists"),
     ("gatekeeper", "ingest", "rechecking", "refusals", "shown", "state", "copying", "export"),
     ("ingest_records", "ingest_known", "ingest_tasks"),
     ("ingest_options", "ingest_outcome", "judging", "inventory"),
@@ -25,7 +25,7 @@ FLOORS = (
     ("colour",),
     ("reading",),
     ("cog", "storage", "records", "audit", "tokens", "ranges", "sources"),
-    ("stac",),
+    ("stac", "listformats"),
     ("catalogue",),
     (
         "pools",

@@ -31,6 +31,7 @@ OPTIONAL: Mapping[str, tuple[str, str]] = {
     "{/size}": ("", "/{width}x{height}"),
 }
 OWN = "A token of one's own (cgw_...) as the password, of any user; it is taken as a bearer token too."
+LISTS_TOLD = "The token in the addresses of a list of files (cgd_...)."
 LINKS = "The secret of a link to share (cgl_...)."
 TAGS = {
     "datasets": "What there is, and what the COG check says of it.",
@@ -63,6 +64,7 @@ def document(settings: Settings) -> dict[str, Any]:
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "ownToken": {"type": "http", "scheme": "basic", "description": OWN},
                 "link": {"type": "apiKey", "in": "query", "name": "token", "description": LINKS},
+                "list": {"type": "apiKey", "in": "query", "name": "token", "description": LISTS_TOLD},
                 "downloadToken": {"type": "apiKey", "in": "query", "name": "token"},
                 "tilesToken": {"type": "apiKey", "in": "query", "name": "token"},
             },
@@ -127,7 +129,11 @@ def security(rule: AccessRule, settings: Settings) -> list[dict[str, list[str]]]
     if not rule.checked:
         return []
     names = ["downloadToken" if kind is TokenKind.DOWNLOAD else "tilesToken" for kind in sorted(rule.tokens)]
-    on_record = (*(("ownToken",) if rule.own else ()), *(("link",) if rule.links else ()))
+    on_record = (
+        *(("ownToken",) if rule.own else ()),
+        *(("link",) if rule.links else ()),
+        *(("list",) if rule.lists else ()),
+    )
     taken: list[dict[str, list[str]]] = [{name: []} for name in ("bearer", *on_record, *names)]
     free = rule.anonymous is Anonymous.YES or (rule.anonymous is Anonymous.IF_OPEN and settings.open_downloads)
     return [*taken, {}] if free else taken

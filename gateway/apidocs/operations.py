@@ -28,6 +28,7 @@ from gateway.apidocs.parameters import STYLE
 from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler, SignInHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
+from gateway.handlers.filelists import FileListHandler, FileListsHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
 from gateway.handlers.links import LinkHandler, LinksHandler, LinkTokenHandler
 from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler
@@ -53,6 +54,7 @@ from gateway.handlers.tiles import TileHandler
 from gateway.handlers.tokens import DownloadTokenHandler, TileTokenHandler
 from gateway.handlers.watching import MetricsHandler
 from gateway.handlers.wmts import CatalogueWmtsHandler, WmtsHandler
+from gateway.listformats import LANGUAGES
 
 # By the names in QUERY.
 IN_COLLECTION = tuple(
@@ -129,6 +131,15 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     OwnTokenHandler: REVOKED,
     LinksHandler: on_record("Links", "NewLink", "LinkWish"),
     LinkHandler: REVOKED,
+    FileListsHandler: Operation(
+        "downloads", {201: ("The list, with its addresses.", json("FileList"))}, errors=(400, 403, 404, 409, 429),
+        body=json("FileListWish"),
+    ),
+    FileListHandler: Operation(
+        "downloads",
+        {200: ("The list.", {language.media_type: {} for language in LANGUAGES.values()})},
+        errors=(404,),
+    ),
     LandingHandler: stac("StacCatalog"),
     ConformanceHandler: stac("StacConformance"),
     QueryablesHandler: stac("StacQueryables", kind="application/schema+json"),

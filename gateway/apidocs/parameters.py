@@ -11,6 +11,7 @@ from gateway.colour.expressions import EXPRESSION_CHARACTERS
 from gateway.colour.model import PixelSelection, TileFormat
 from gateway.handlers.datasets import LIMIT_DEFAULT, LIMIT_MOST, OFFSET_MOST
 from gateway.handlers.layers import LIMIT_DEFAULT as LIMIT_ASSETS
+from gateway.listformats import ListFormat
 from gateway.records.base import SORTINGS
 from gateway.tiles import parameters
 from gateway.tiles.model import INFO_FORMATS
@@ -61,6 +62,8 @@ PATH: Mapping[str, tuple[str, Schema]] = {
     "example": ("A page of the examples, or a file of one.", {"type": "string", "examples": ["leaflet.html"]}),
     "collection": ("Id of a collection.", TEXT),
     "stored": ("Id of a token on record.", {"type": "string", "format": "uuid"}),
+    "list": ("Id of a list of files.", {"type": "string", "format": "uuid"}),
+    "listformat": ("The program that reads it.", {"type": "string", "enum": [each.value for each in ListFormat]}),
     "search": ("Id of a stored search.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}),
     "item": ("Id of an item: that of its dataset.", TEXT),
     "asset": ("Path of a file of the viewer.", TEXT),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.apidocs.schemas import COUNT, MOMENT, TEXT, Schema, listed, made, or_null
+from gateway.apidocs.schemas import COUNT, MOMENT, TEXT, Schema, listed, made, or_null, ref
 
 RIGHT: Schema = {"type": "string", "enum": ["view", "download"]}
 WHEN = {"created_at": MOMENT, "expires_at": MOMENT, "last_used_at": or_null("string", format="date-time")}
@@ -39,6 +39,21 @@ TOKEN_SCHEMAS: Mapping[str, Schema] = {
         {"dataset": TEXT, "collection": TEXT, "right": RIGHT, "expires_at": MOMENT, "uses": COUNT},
         ("dataset", "collection", "right", "expires_at", "uses"),
         description="For one of dataset and collection.",
+    ),
+    "FileListWish": made(
+        {"ids": listed(TEXT), "collection": TEXT, "search": ref("StacSearch")},
+        ("ids", "collection", "search"),
+        description="One of them.",
+    ),
+    "FileList": made(
+        {
+            "id": TEXT,
+            "count": COUNT,
+            "bytes": COUNT,
+            "expires_at": MOMENT,
+            "links": listed(made({"rel": TEXT, "href": {"type": "string", "format": "uri"}, "type": TEXT})),
+        },
+        description="`rel` is the format.",
     ),
     "LinkToken": made(
         {

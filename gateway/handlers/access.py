@@ -15,7 +15,16 @@ from gateway.errors import BadCredential, Forbidden
 from gateway.model import Principal, TokenKind
 from gateway.principal import StoredKind
 from gateway.services import Services
-from gateway.tokens import LINK_PREFIX, is_opaque, kind_of, verify_bearer, verify_of_link, verify_scoped
+from gateway.tokens import (
+    LINK_PREFIX,
+    LIST_PREFIX,
+    is_opaque,
+    kind_of,
+    verify_bearer,
+    verify_of_link,
+    verify_of_list,
+    verify_scoped,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,7 +43,8 @@ class Anonymous(Enum):
 class AccessRule:
     """What a verb takes as credential: `tokens` are the kinds that `?token=` may carry.
 
-    `links` are links themselves, in the URL or in place of a bearer token. `own` are tokens on record and what came
+    `links` are links themselves, in the URL or in place of a bearer token, `lists` those of lists of files, in the
+    URL. `own` are tokens on record and what came
     about through them: they make, list and revoke no others. `checked` is False for what is open to all and looks at
     no credential (health, pages).
     """
@@ -43,6 +53,7 @@ class AccessRule:
     tokens: frozenset[TokenKind] = frozenset()
     checked: bool = True
     links: bool = False
+    lists: bool = False
     own: bool = True
 
 
@@ -51,8 +62,9 @@ CALLER = AccessRule()
 SIGNED_IN = AccessRule(anonymous=Anonymous.NO, own=False)
 LINK = AccessRule(anonymous=Anonymous.NO, links=True)
 BEARER = AccessRule(anonymous=Anonymous.NO)
+LISTED = AccessRule(anonymous=Anonymous.NO, lists=True)
 METADATA = AccessRule(tokens=frozenset({TokenKind.TILES}))
-DOWNLOAD = AccessRule(tokens=frozenset({TokenKind.DOWNLOAD}), anonymous=Anonymous.IF_OPEN, links=True)
+DOWNLOAD = AccessRule(tokens=frozenset({TokenKind.DOWNLOAD}), anonymous=Anonymous.IF_OPEN, links=True, lists=True)
 # Values are parts of the file. A tile token may come in: what it may not have is 403 and no bad credential.
 VALUES = AccessRule(tokens=frozenset(TokenKind), anonymous=Anonymous.IF_OPEN)
 OPEN_VALUES = AccessRule(tokens=frozenset(TokenKind))
@@ -150,6 +162,8 @@ def _scoped(tokens: tuple[str, ...], rule: AccessRule, services: Services, now: 
         raise BadCredential("There is more than one token.")
     if rule.links and kind_of(tokens[0]) is StoredKind.LINK:
         return _on_record(tokens[0], rule, services, now)
+    if rule.lists and tokens[0].startswith(LIST_PREFIX):
+        return verify_of_list(tokens[0], services.keys, now, services.shown.list_by_id)
     principal = verify_scoped(tokens[0], services.keys, services.policy, now, services.shown.by_id)
     if principal.kind not in rule.tokens:
         raise BadCredential("This kind of token is not accepted here.")

@@ -24,6 +24,7 @@ from gateway.records.base import (
     UserState,
 )
 from gateway.records.changes import Change, Verdict
+from gateway.records.lists import FileList
 from gateway.records.rows import collection_row, dataset_row, search_row, values_of
 from gateway.records.sqlite import old_library, open_sqlite
 from gateway.records.standing import NOBODY, Holder, NotRemembered, Remembering, Revision, Standing
@@ -121,6 +122,7 @@ __all__ = [
     "DatasetPage",
     "DatasetQuery",
     "DownloadSummary",
+    "FileList",
     "Holder",
     "LinkUse",
     "NotRemembered",

@@ -7,5 +7,5 @@ ACTIONS = (
     "dataset.refused", "dataset.judged", "dataset.located", "dataset.updated", "dataset.removed", "grant.added",
     "grant.removed", "user.disabled", "user.enabled", "collection.created", "collection.updated",
     "collection.removed", "collection.exported", "search.stored", "catalogue.copied", "audit.pruned",
-    "token.created", "token.revoked", "link.created", "link.used", "link.revoked",
+    "token.created", "token.revoked", "link.created", "link.used", "link.revoked", "list.created",
 )  # fmt: skip

@@ -12,6 +12,7 @@ from gateway.catalogue.search import Interval
 from gateway.model import AuditRow, Dataset, Grant, Principal, Scale
 from gateway.records.archive import ArchiveRecords
 from gateway.records.changes import NO_CHANGE, Change, Verdict
+from gateway.records.lists import ListRecords
 from gateway.records.standing import Holder, Remembering, Standing
 from gateway.records.tokens import TokenRecords
 
@@ -202,6 +203,10 @@ class Records(ArchiveRecords, Protocol):
     @property
     def tokens(self) -> TokenRecords:
         """Return the tokens on record."""
+
+    @property
+    def lists(self) -> ListRecords:
+        """Return the lists of files on record."""
 
     def is_refused(self, holder: Holder) -> bool:
         """Return whether the user's tokens are refused, or the token on record is there no longer."""

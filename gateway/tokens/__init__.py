@@ -15,10 +15,13 @@ from gateway.tokens.claims import (
 )
 from gateway.tokens.issuer import IssuerKeys, fetcher
 from gateway.tokens.keys import HmacKeys, KeySet
+from gateway.tokens.oflists import LIST_PREFIX, LIST_SECONDS, mint_of_list, verify_of_list
 from gateway.tokens.opaque import hash_of, is_opaque, kind_of, new_secret
 
 __all__ = [
     "LINK_PREFIX",
+    "LIST_PREFIX",
+    "LIST_SECONDS",
     "NAMES",
     "HmacKeys",
     "IssuerKeys",
@@ -31,10 +34,12 @@ __all__ = [
     "kind_of",
     "mint_bearer",
     "mint_of_link",
+    "mint_of_list",
     "mint_scoped",
     "new_secret",
     "verify_bearer",
     "verify_of_link",
+    "verify_of_list",
     "verify_scoped",
     "within",
 ]

@@ -37,6 +37,7 @@ LAST_MOMENT = 253_402_300_799
 SCOPE_PREFIX = "dataset:"
 # The `typ` of what a link is exchanged for, and what stands before such a token: it is no bearer of anybody.
 OF_LINK, LINK_PREFIX = "link", "cgs_"
+OF_LIST = "list"
 # Finds a token on record by its id; raises BadCredential.
 OnRecord = Callable[[str], StoredToken]
 
@@ -156,7 +157,7 @@ def verify_bearer(token: str, keys: KeySet, policy: TokenPolicy, now: float) -> 
     """
     claims = keys.verify(token)
     kind = claims.get("typ", "")
-    if not isinstance(kind, str) or kind.casefold() in {*TokenKind, OF_LINK}:
+    if not isinstance(kind, str) or kind.casefold() in {*TokenKind, OF_LINK, OF_LIST}:
         refuse("This kind of token is no bearer token.")
     _, expires = _check_times(claims, now)
     if policy.issuer is not None:

@@ -58,7 +58,16 @@ def test_it_has_every_route_and_verb_and_no_other(described):
 
 
 def test_every_form_of_a_path_is_one_that_its_route_answers():
-    values = {"format": "png", "scale": "2", "z": "1", "x": "2", "y": "3", "width": "4", "height": "5"}
+    values = {
+        "format": "png",
+        "listformat": "urls",
+        "scale": "2",
+        "z": "1",
+        "x": "2",
+        "y": "3",
+        "width": "4",
+        "height": "5",
+    }
     numbers = dict.fromkeys(("lon", "lat", "minx", "miny", "maxx", "maxy"), "1.5")
     for template, _ in ROUTES:
         for path in forms(template):
@@ -87,7 +96,7 @@ def test_no_definition_is_idle(described):
 def test_what_needs_a_credential_says_so(described):
     told = {(path, verb): operation for path, verb, operation in operations(described)}
     download = told["/api/datasets/{id}/download/cog", "get"]
-    assert download["security"] == [{"bearer": []}, {"ownToken": []}, {"link": []}, {"downloadToken": []}]
+    assert download["security"] == [{name: []} for name in ("bearer", "ownToken", "link", "list", "downloadToken")]
     assert "401" in download["responses"]
     assert {} in told["/api/datasets/{id}/info", "get"]["security"]
     preview = told["/api/datasets/{id}/preview.{format}", "get"]
@@ -124,7 +133,7 @@ class Recording(dict):
 FILLED = {
     "z": "0", "x": "0", "y": "0", "scale": "1", "format": "png", "width": "20", "height": "20", "map": "viridis",
     "tms": "WebMercatorQuad", "name": "any", "asset": "icon.svg", "example": "leaflet.html",
-    "collection": "data", "stored": "name", "search": "0" * 32,
+    "collection": "data", "stored": "name", "search": "0" * 32, "listformat": "urls",
 }  # fmt: skip
 
 
@@ -133,6 +142,8 @@ async def test_what_handlers_look_for_in_a_query_is_what_is_described(fetch, wor
     dataset = world.add()
     stored = StoredSearch({}, None, {}, None, datetime.now(UTC))
     world.services.records.store_search(stored, act())
+    body = json.dumps({"ids": [dataset.id]})
+    listed = json.loads((await fetch("/api/downloads", "POST", token=world.bearer(), body=body)).body)["id"]
     west, south, east, north = dataset.raster.bounds
     place = {
         "lon": (west + east) / 2,
@@ -157,7 +168,9 @@ async def test_what_handlers_look_for_in_a_query_is_what_is_described(fetch, wor
             filled = re.sub(
                 r"\{(\w+)\}",
                 lambda name: str(
-                    {**FILLED, **place, "id": dataset.id, "item": dataset.id, "search": stored.id}[name[1]]
+                    {**FILLED, **place, "id": dataset.id, "item": dataset.id, "search": stored.id, "list": listed}[
+                        name[1]
+                    ]
                 ),
                 path,
             )

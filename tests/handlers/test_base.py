@@ -31,7 +31,7 @@ async def test_unknown_routes_are_problems_for_every_method(fetch):
 async def test_every_route_refuses_foreign_methods_with_allow(world, fetch):
     outside = [(path, handler) for path, handler in ROOT_ROUTES if path not in INSIDE]
     values = {"{id}": UNKNOWN_ID, "{name}": "x", "{tms?}": "", "{@scale}": "", "{.format}": ".png", "{/size}": "",
-              "{example}": "leaflet"}  # fmt: skip
+              "{example}": "leaflet", "{listformat}": "urls"}  # fmt: skip
     for template, handler in [(f"/api{template}", handler) for template, handler in API_ROUTES] + outside:
         path = re.sub(r"\{[^}]+\}", lambda part: values.get(part[0], "1"), template)
         for method in {"DELETE", "FROB"} - {verb.upper() for verb in implemented(handler)}:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 from unittest.mock import patch
 
 from gateway.model import Dataset, Level, Scale
@@ -22,10 +23,12 @@ ROUTES = {
     "open a link": [("POST", "/api/auth/link-token")],
     "own tokens": [("GET", "/api/auth/tokens"), ("POST", "/api/auth/tokens")],
     "links": [("GET", "/api/links"), ("POST", "/api/links")],
+    "a list of files": [("POST", "/api/downloads")],
+    "the list": [("GET", "/api/downloads/{list}.urls{q}")],
 }  # fmt: skip
 LETTERS = {
     "download.cog": "D", "download.part": "P", "download.refused": "R", "token.minted": "M", "token.created": "T",
-    "link.created": "L", "link.used": "U",
+    "link.created": "L", "link.used": "U", "list.created": "F",
 }  # fmt: skip
 # Statuses, and the ids of their requests.
 Answers = list[tuple[int, str]]
@@ -40,7 +43,9 @@ class Caller:
     query: str = ""
 
 
-async def callers(world: World, fetch, dataset: Dataset, other: Dataset) -> AsyncIterator[Caller]:
+async def callers(
+    world: World, fetch, dataset: Dataset, other: Dataset, listed: dict[str, Any]
+) -> AsyncIterator[Caller]:
     """Yield everybody; tokens, on record and not, are Ana's, who owns the dataset."""
 
     async def made(path: str, bearer: str | None, **body: object) -> dict[str, str]:
@@ -63,6 +68,7 @@ async def callers(world: World, fetch, dataset: Dataset, other: Dataset) -> Asyn
         yield Caller(f"link to {right}", query=f"?token={secret}")
         yield Caller(f"link to {right}, as bearer", secret)
         yield Caller(f"link to {right}, opened", (await made("auth/link-token", secret))["token"])
+    yield Caller("list of files", query=f"?{listed['links'][0]['href'].partition('?')[2]}")
     yield Caller("bearer, no grant", world.bearer("stan"))
     yield Caller("bearer, may view", world.bearer("vera"))
     yield Caller("bearer, may download", world.bearer("dora"))
@@ -95,9 +101,14 @@ async def token_table(world: World, fetch) -> list[str]:
 async def asked_by_all(world: World, fetch, dataset: Dataset, other: Dataset) -> list[tuple[str, list[Answers]]]:
     """Return what each caller is answered, by the columns."""
     found = []
-    async for caller in callers(world, fetch, dataset, other):
+    body = json.dumps({"ids": [dataset.id]})
+    listed = json.loads((await fetch("/api/downloads", "POST", token=world.bearer("ana"), body=body)).body)
+    async for caller in callers(world, fetch, dataset, other, listed):
         cells = [
-            [await answer(fetch, caller, method, path, dataset) for method, path in routes]
+            [
+                await answer(fetch, caller, method, path.replace("{list}", listed["id"]), dataset)
+                for method, path in routes
+            ]
             for routes in ROUTES.values()
         ]
         found.append((caller.name, cells))
@@ -106,7 +117,8 @@ async def asked_by_all(world: World, fetch, dataset: Dataset, other: Dataset) ->
 
 async def answer(fetch, caller: Caller, method: str, path: str, dataset: Dataset) -> tuple[int, str]:
     """Return the status of an answer and the id of its request."""
-    given = {"dataset": dataset.id} if path == "/api/links" else {}
+    bodies = {"/api/links": {"dataset": dataset.id}, "/api/downloads": {"ids": [dataset.id]}}
+    given = bodies.get(path, {})
     body = {"body": json.dumps(given)} if method == "POST" else {}
     found = await fetch(path.format(id=dataset.id, q=caller.query), method, token=caller.bearer, **body)
     return found.code, found.headers["X-Request-ID"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.errors import NotFound
 from gateway.model import AuditRow, Grant, Level
 from gateway.records.base import UserState
+from gateway.records.lists import key_of
 from gateway.records.postgres import audit_rows
 from gateway.records.postgres.connection import Bounded, one
 from gateway.records.postgres.datasets import COLUMNS, of_row
@@ -17,7 +18,11 @@ ADD_GRANT = """INSERT INTO grants (dataset_id, kind, name, level) VALUES (%s, %s
 SET_DISABLED = """INSERT INTO users (name, disabled) VALUES (%s, %s)
     ON CONFLICT (name) DO UPDATE SET disabled = excluded.disabled"""
 DISABLED = "EXISTS (SELECT 1 FROM users WHERE name = %(user)s AND disabled)"
-GONE = f"({DISABLED} OR NOT EXISTS (SELECT 1 FROM stored_tokens WHERE id = %(token)s))"  # noqa: S608
+GONE = f"""({DISABLED} OR NOT (EXISTS (SELECT 1 FROM stored_tokens WHERE id = %(token)s)
+    OR EXISTS (SELECT 1 FROM download_lists WHERE id = %(token)s)))"""  # noqa: S608
+# Of a list in which the dataset is not: the first byte is number 1, and each id has 16.
+LEFT_OUT = """EXISTS (SELECT 1 FROM download_lists
+    WHERE id = %(token)s AND position(%(key)s::bytea IN files) %% 16 <> 1)"""
 # One round trip, and as of one moment.
 STANDING = f"""SELECT
         {DISABLED} AS refused,
@@ -25,12 +30,12 @@ STANDING = f"""SELECT
             FROM grants WHERE dataset_id = %(id)s) AS granted,
         {COLUMNS}
     FROM (VALUES (1)) AS always (one) LEFT JOIN datasets ON id = %(id)s"""  # noqa: S608 - no text of others
-BY_TOKEN = STANDING.replace(DISABLED, GONE)
+BY_TOKEN = STANDING.replace(f"{DISABLED} AS refused", f"({GONE} OR {LEFT_OUT}) AS refused")
 
 
 def standing(connection: Bounded, dataset_id: str, holder: Holder) -> Standing:
     """Return the dataset, its grants, and whether the holder is refused."""
-    values = {"id": dataset_id, "user": holder.user, "token": holder.token_id}
+    values = {"id": dataset_id, "user": holder.user, "token": holder.token_id, "key": key_of(dataset_id)}
     row = connection.execute(STANDING if holder.token_id is None else BY_TOKEN, values, prepare=True).fetchone()
     assert row is not None  # noqa: S101 - there is always one
     granted = tuple(_grant(dataset_id, *each) for each in row.pop("granted") or ())

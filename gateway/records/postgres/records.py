@@ -39,6 +39,7 @@ from gateway.records.postgres import (
 from gateway.records.postgres.appending import Appender
 from gateway.records.postgres.beacon import Beacon
 from gateway.records.postgres.connection import Bounded, connect
+from gateway.records.postgres.lists import PostgresLists
 from gateway.records.postgres.migrations import prepare, require_catalogue
 from gateway.records.postgres.partitions import make, month_of, months
 from gateway.records.postgres.pool import Pool
@@ -62,6 +63,7 @@ class PostgresRecords:
         self._url, self._owner_url, self._read_only = url, owner_url or url, read_only
         self._pool = Pool(url, read_only=read_only)
         self.tokens = PostgresTokens(self._pool)
+        self.lists = PostgresLists(self._pool)
         self._appender = Appender(url, read_only=read_only)
         self._beacon = Beacon(url, read_only=read_only)
         self.remembering = FollowedStandings(self._beacon, self._read_standing)

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from gateway.errors import RecordsUnavailable
-from gateway.records.sqlite import searches
+from gateway.records.sqlite import lists, searches
 from gateway.records.sqlite.audiences import AUDIENCES
 from gateway.records.sqlite.cells import CELLS
 from gateway.records.sqlite.connection import Connections, connect, connect_to_read, transaction
@@ -180,6 +180,13 @@ TOKENS = (
     _revising("stored_tokens", "delete", RAISE_REVISION, RAISE_USERS),
 )
 
+# Lists of files, which end by themselves or with the token by which they were made.
+LISTS = (
+    lists.TABLE,
+    *lists.INDEXES,
+    _revising("download_lists", "delete", RAISE_REVISION, RAISE_USERS),
+)
+
 # A new step is added below the last, and none is changed once it was released.
 STEPS = {
     "1-catalogue": CATALOGUE,
@@ -194,6 +201,7 @@ STEPS = {
     "10-audiences": AUDIENCES,
     "11-cells": CELLS,
     "12-tokens": TOKENS,
+    "13-lists": LISTS,
 }
 
 

@@ -37,13 +37,14 @@ from gateway.records.sqlite import (
     standing,
 )
 from gateway.records.sqlite.connection import Connections
+from gateway.records.sqlite.lists import SqliteLists
 from gateway.records.sqlite.migrations import prepare, require_catalogue
 from gateway.records.sqlite.tokens import SqliteTokens
 from gateway.records.standing import Holder, Standing, Standings
 
 TABLES = (
     "datasets", "collections", "dataset_audiences", "dataset_boxes", "grants", "users", "audit", "searches",
-    "stored_tokens", "link_uses",
+    "stored_tokens", "link_uses", "download_lists",
 )  # fmt: skip
 
 
@@ -61,6 +62,7 @@ class SqliteRecords:
         self._connections = Connections(path, read_only=read_only)
         self._standings = Standings()
         self.tokens = SqliteTokens(self._connections)
+        self.lists = SqliteLists(self._connections)
 
     def dataset(self, dataset_id: str) -> Dataset | None:
         """Return the dataset with this id, or None."""

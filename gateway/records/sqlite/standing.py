@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database
 
-from gateway.records.sqlite import datasets, people
+from gateway.records.sqlite import datasets, lists, people
 from gateway.records.standing import NOBODY, Holder, Standing, Standings
 
 # A number that every change of this dataset or its grants raises, and one that every change of the users does, and
@@ -21,6 +21,7 @@ def read(database: Database, generation: int, standings: Standings, dataset_id: 
     standing = Standing(
         dataset=datasets.by_id(database, dataset_id),
         grants=people.grants(database, dataset_id),
-        refused=holder != NOBODY and people.is_refused(database, holder),
+        refused=holder != NOBODY
+        and (people.is_refused(database, holder) or lists.leaves_out(database, holder.token_id, dataset_id)),
     )
     return standings.keep(dataset_id, holder, revision, standing)

@@ -90,8 +90,10 @@ class SqliteTokens:
 
 
 def exists(database: Database, token_id: str) -> bool:
-    """Return whether the token is on record still."""
-    return bool(rows_of(database, "SELECT 1 FROM stored_tokens WHERE id = :id", {"id": token_id}))
+    """Return whether the token is on record still, be it that of a list of files."""
+    sql = """SELECT 1 FROM stored_tokens WHERE id = :id
+        UNION ALL SELECT 1 FROM download_lists WHERE id = :id"""
+    return bool(rows_of(database, sql, {"id": token_id}))
 
 
 def _one(database: Database, column: str, value: str) -> StoredToken | None:

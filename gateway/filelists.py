@@ -1,0 +1,145 @@
+"""Lists of many files: what is asked for, what of it a caller may download, and whose list it is."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gateway.catalogue.collections import ID_FORM
+from gateway.catalogue.search import Search
+from gateway.errors import BadParameter, Forbidden, NotFound
+from gateway.gatekeeper import Action, roles_needed
+from gateway.ids import dataset_uuid
+from gateway.listformats import ListedFile, UniqueNames
+from gateway.model import Dataset, Principal
+from gateway.principal import StoredKind, StoredToken, Target
+from gateway.records import FileList, Records
+from gateway.stac.requests import asked_of
+from gateway.stac.stored import normal_form
+from gateway.tokens import LIST_SECONDS
+
+MEMBERS = ("ids", "collection", "search")
+MOST_FILES = 10_000
+# As many as one body holds.
+MOST_IDS = 5000
+# Of one user, those that are good.
+MOST_LISTS = 100
+# Read at once.
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a list is wanted of: datasets by their ids, in that order, or all that a search finds."""
+
+    search: Search
+    ids: tuple[str, ...] | None = None
+
+
+def wanted(body: Any) -> Wanted:
+    """Return what a JSON object asks for; raises BadParameter naming what cannot be read."""
+    if not isinstance(body, Mapping) or len(body) != 1 or next(iter(body)) not in MEMBERS:
+        raise BadParameter(f"The body is a JSON object with one of these members: {', '.join(MEMBERS)}.")
+    ((name, value),) = body.items()
+    if name == "ids":
+        return Wanted(Search(), _ids(value))
+    if name == "search":
+        return Wanted(asked_of(normal_form(value)).search)
+    if not isinstance(value, str) or not ID_FORM.fullmatch(value):
+        raise BadParameter("The member collection must be the id of a collection.")
+    return Wanted(Search(collections=(value,)))
+
+
+def _ids(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not 0 < len(value) <= MOST_IDS:
+        raise BadParameter(f"The member ids must be a list of 1 to {MOST_IDS} ids of datasets.")
+    found = [dataset_uuid(each) if isinstance(each, str) else None for each in value]
+    if None in found:
+        raise BadParameter("The member ids has something that is no id of a dataset.")
+    return tuple(dict.fromkeys(each for each in found if each is not None))
+
+
+def made(records: Records, maker: Principal, asked: Wanted, now: datetime) -> FileList:
+    """Return the list of what the maker may download of what is asked for.
+
+    Raises NotFound where they may see nothing of it, Forbidden where they may only view it, and BadParameter for more
+    than MOST_FILES.
+    """
+    if maker.user is None or maker.is_by_link:
+        raise Forbidden("A list of files is made by who signs in, or has a token of one's own.")
+    seen, taken, size_bytes = 0, [], 0
+    for dataset in _found(records, maker, asked):
+        seen += 1
+        if seen > MOST_FILES:
+            raise BadParameter(f"These are more than {MOST_FILES} files: narrow what is asked for.")
+        if may_download(records, maker, dataset):
+            taken.append(dataset.id)
+            size_bytes += dataset.size_bytes
+    if not taken and not seen:
+        raise NotFound("There is nothing of what is asked for.")
+    if not taken:
+        raise Forbidden("What is asked for may be viewed but not downloaded by you.")
+    token = _token(maker, maker.user, now)
+    via = maker.stored.id if maker.stored is not None else None
+    return FileList(token, tuple(taken), size_bytes, via)
+
+
+def _token(maker: Principal, owner: str, now: datetime) -> StoredToken:
+    """Return what the list is as a token: it ends in a day, or sooner with the token by which it was made."""
+    # Whole seconds, as its addresses have them.
+    began = now.astimezone(UTC).replace(microsecond=0)
+    ends, target = began + timedelta(seconds=LIST_SECONDS), Target()
+    if maker.stored is not None:
+        ends, target = min(ends, maker.stored.expires_at.replace(microsecond=0)), maker.stored.target
+    return StoredToken(
+        id=str(uuid.uuid4()), kind=StoredKind.LIST, hash="", owner=owner, roles=maker.roles, name="", download=True,
+        target=target, created_at=began, expires_at=ends,
+    )  # fmt: skip
+
+
+def _found(records: Records, reader: Principal, asked: Wanted) -> Iterator[Dataset]:
+    if asked.ids is not None:
+        for start in range(0, len(asked.ids), PAGE):
+            yield from by_ids(records, reader, asked.ids[start : start + PAGE])
+        return
+    search: Search | None = replace(asked.search, limit=PAGE)
+    while search is not None:
+        page = records.search(search, reader)
+        yield from page.datasets
+        search = replace(search, after=page.after) if page.after is not None else None
+
+
+def by_ids(records: Records, reader: Principal, ids: Sequence[str]) -> list[Dataset]:
+    """Return those of at most PAGE datasets that a reader may see, in the order of their ids."""
+    found = {each.id: each for each in records.search(Search(ids=tuple(ids), limit=PAGE), reader).datasets}
+    return [found[each] for each in ids if each in found]
+
+
+def may_download(records: Records, reader: Principal, dataset: Dataset) -> bool:
+    """Return whether a reader, who sees a dataset, may have its file, and there is a true COG to be had."""
+    if not dataset.report.valid:
+        return False
+    if roles_needed(dataset, reader, Action.DOWNLOAD, ()) is not None:
+        return True
+    return roles_needed(dataset, reader, Action.DOWNLOAD, records.grants(dataset.id)) is not None
+
+
+def may_read(reader: Principal, files: FileList) -> bool:
+    """Return whether a list is the reader's: by the token in its addresses, or made by them.
+
+    A token of one's own reads what was made by it alone: another list may hold what it must not have.
+    """
+    if reader.stored is not None and reader.stored.kind is StoredKind.LIST:
+        return reader.stored.id == files.token.id
+    if reader.user != files.token.owner or reader.is_by_link:
+        return False
+    return reader.stored is None or reader.stored.id == files.via
+
+
+def listed(datasets: Iterable[Dataset], names: UniqueNames, api: str, token: str) -> Iterator[ListedFile]:
+    """Yield files of a list, each with an address that needs no sign-in; `api` is the URL of the API."""
+    for dataset in datasets:
+        yield ListedFile(dataset, names.name(dataset), f"{api}/datasets/{dataset.id}/download/cog?token={token}")
