@@ -1,10 +1,11 @@
 import random
+import sys
 from dataclasses import replace
 
 from gateway.catalogue.search import Search
 from gateway.model import Grant, Level, Principal, RasterFacts, Scale
 from gateway.records import Change
-from tests.records.conftest import act, dataset
+from tests.records.conftest import act, dataset, register
 from tests.records.test_search import day
 
 READERS = (None, Principal(), Principal("ana"), Principal("ben", frozenset({"survey"})))
@@ -72,3 +73,19 @@ def test_extents_follow_whatever_comes_goes_and_changes(records):
             assert extents(records, reader) == expected(records, reader), reader
     counts = {found.collection.id: found.extent.count for found in records.collections(None)}
     assert sum(counts.values()) == records.search(Search(), None).matched
+
+
+def test_a_hidden_collection_takes_the_questions_that_a_missing_one_takes(records, monkeypatch):
+    kind = sys.modules[
+        f"gateway.records.{'sqlite' if 'sqlite' in type(records).__module__ else 'postgres'}.collections"
+    ]
+    register(records, dataset(1, visibility=Scale.PRIVATE, download=Scale.PRIVATE, collection="hidden"))
+    asked, extents_of, by_id = [], kind._extents, kind.by_id
+    monkeypatch.setattr(kind, "_extents", lambda *args: asked.append("extents") or extents_of(*args))
+    monkeypatch.setattr(kind, "by_id", lambda *args: asked.append("record") or by_id(*args))
+    told = []
+    for name in ("hidden", "missing"):
+        assert records.collection(name, Principal("ben")) is None
+        told.append(asked.copy())
+        asked.clear()
+    assert told == [["extents"]] * 2

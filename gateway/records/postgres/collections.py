@@ -67,28 +67,33 @@ def seen(connection: Bounded, reader: Principal | None, after: str, limit: int) 
     values |= {"collection": target.collection, "dataset": target.dataset_id}
     with connection.as_of_one_moment(COLLECTIONS_SECONDS):
         found = [_of_row(row) for row in connection.execute(NEXT, values)]
-        return _seen_of(connection, found, reader)
+        return seen_of(found, *_extents(connection, [each.id for each in found], reader))
 
 
 def seen_one(connection: Bounded, collection_id: str, reader: Principal | None) -> SeenCollection | None:
     """Return a collection as a reader sees it, None where they see no dataset of it."""
     with connection.as_of_one_moment(COLLECTIONS_SECONDS):
+        # First: what there is and is hidden takes as long as what is missing.
+        told = _extents(connection, [collection_id], reader)
+        if not told[0] and not sees_empty(reader):
+            return None
         found = by_id(connection, collection_id)
         if found is None or target_of(reader).collection not in (None, found.id):
             return None
-        (one,) = _seen_of(connection, [found], reader)
+        (one,) = seen_of([found], *told)
     return one if one.extent.count or sees_empty(reader) else None
 
 
-def _seen_of(
-    connection: Bounded, found: Sequence[Collection], reader: Principal | None
-) -> tuple[SeenCollection, ...]:
+def _extents(
+    connection: Bounded, ids: Sequence[str], reader: Principal | None
+) -> tuple[Sequence[Row], Sequence[Row]]:
+    """Return what tells of the extents of collections, and by how much too many it counts."""
     own = list(own_audiences_of(reader))
-    values: Row = {"collections": [each.id for each in found], "audiences": list(audiences_of(reader)), "own": own}
+    values: Row = {"collections": list(ids), "audiences": list(audiences_of(reader)), "own": own}
     if (only := target_of(reader).dataset_id) is not None:
-        return seen_of(found, connection.execute(OF_ONE, values | {"dataset": only}))
+        return connection.execute(OF_ONE, values | {"dataset": only}).fetchall(), ()
     doubled = connection.execute(DOUBLED, values).fetchall() if len(own) > 1 else ()
-    return seen_of(found, connection.execute(EXTENTS, values), doubled)
+    return connection.execute(EXTENTS, values).fetchall(), doubled
 
 
 def create(connection: Bounded, collection: Collection, row: AuditRow) -> bool:

@@ -55,7 +55,7 @@ def seen(database: Database, reader: Principal | None, after: str, limit: int) -
         if "collections" not in database.table_names():
             return _of_roots(database, values)
         found = [collection_of(row) for row in rows_of(database, NEXT, values)]
-        return _seen_of(database, found, reader)
+        return seen_of(found, *_extents(database, [each.id for each in found], reader))
 
 
 def _of_roots(database: Database, values: Row) -> tuple[SeenCollection, ...]:
@@ -70,21 +70,26 @@ def _of_roots(database: Database, values: Row) -> tuple[SeenCollection, ...]:
 def seen_one(database: Database, collection_id: str, reader: Principal | None) -> SeenCollection | None:
     """Return a collection as a reader sees it, None where they see no dataset of it."""
     with as_of_one_moment(database, reader, COLLECTIONS_SECONDS):
+        # First: what there is and is hidden takes as long as what is missing.
+        told = _extents(database, [collection_id], reader)
+        if not told[0] and not sees_empty(reader):
+            return None
         found = by_id(database, collection_id)
         if found is None or target_of(reader).collection not in (None, found.id):
             return None
-        (one,) = _seen_of(database, [found], reader)
+        (one,) = seen_of([found], *told)
     return one if one.extent.count or sees_empty(reader) else None
 
 
-def _seen_of(database: Database, found: Sequence[Collection], reader: Principal | None) -> tuple[SeenCollection, ...]:
+def _extents(database: Database, ids: Sequence[str], reader: Principal | None) -> tuple[Sequence[Row], Sequence[Row]]:
+    """Return what tells of the extents of collections, and by how much too many it counts."""
     own = own_audiences_of(reader)
-    texts = {"collections": [each.id for each in found], "audiences": audiences_of(reader), "own": own}
+    texts = {"collections": list(ids), "audiences": audiences_of(reader), "own": own}
     values = {name: json.dumps(value) for name, value in texts.items()}
     if (only := target_of(reader).dataset_id) is not None:
-        return seen_of(found, rows_of(database, OF_ONE, values | {"dataset": only}))
+        return rows_of(database, OF_ONE, values | {"dataset": only}), ()
     doubled = rows_of(database, DOUBLED, values) if len(own) > 1 else ()
-    return seen_of(found, rows_of(database, EXTENTS, values), doubled)
+    return rows_of(database, EXTENTS, values), doubled
 
 
 def create(database: Database, collection: Collection, row: AuditRow) -> bool:
