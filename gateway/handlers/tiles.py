@@ -98,6 +98,8 @@ class MapHandler(ValuesHandler):
     async def until(self, drawing: Future[T]) -> T:
         """Return what comes of work that was handed over; raises ClientLeft where the client leaves meanwhile."""
         self.drawing = self.results.expect(drawing)
+        # An error's traceback holds this frame, and the future the error: together they would hold the request.
+        del drawing
         try:
             with self.answer_later():
                 found: T = await self.drawing

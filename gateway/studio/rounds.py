@@ -115,20 +115,26 @@ class Rounds:
 
 
 class Work(Generic[T]):
-    """One question on its way, in one round or two."""
+    """One question on its way, in one round or two.
+
+    Futures keep their callbacks, which lead here: once answered, it holds none of them, or answers would hold
+    themselves.
+    """
 
     def __init__(self, rounds: Rounds, members: Sequence[Dataset], asked: Round[T]) -> None:
-        self.future: Future[T] = Future()
         self.left_out: set[str] = set()
+        self._future: Future[T] | None = Future()
         self._rounds, self._members, self._asked = rounds, tuple(members), asked
         self._inner: Future[T | None] | None = None
 
     def begin(self) -> Future[T]:
         """Ask for the first datasets, or for all; returns the future of the answer."""
-        self.future.add_done_callback(self._dropped)
+        assert self._future is not None  # noqa: S101 - begun once
+        future = self._future
+        future.add_done_callback(self._dropped)
         few = self._asked.lazy and len(self._members) > GROUP
         self._ask(self._members[:GROUP] if few else self._members, whole=not few)
-        return self.future
+        return future
 
     def _ask(self, members: Sequence[Dataset], *, whole: bool) -> None:
         there = [member for member in members if member.id not in self.left_out]
@@ -171,10 +177,10 @@ class Work(Generic[T]):
                 # The range of values is the layer's, and nothing else of the record is needed.
                 sources.append(replace(source_of(member, remote=remote), raster=None))
             task = self._asked.make(tuple(sources), whole)
-            self._inner = self._rounds.pictures.studio.submit(task, files)
-        self._inner.add_done_callback(partial(self._answered, members, count, whole))
-        if self.future.cancelled():
-            self._inner.cancel()
+            self._inner = inner = self._rounds.pictures.studio.submit(task, files)
+        inner.add_done_callback(partial(self._answered, members, count, whole))
+        if self._future is None or self._future.cancelled():
+            inner.cancel()
 
     def _file(self, member: Dataset) -> FileSource | None:
         """Return the opened file of a dataset, None where it is gone; raises VersionChanged with its id."""
@@ -194,7 +200,8 @@ class Work(Generic[T]):
 
     def _answered(self, members: Sequence[Dataset], count: int, whole: bool, inner: Future[T | None]) -> None:
         self._rounds.room.leave(count)
-        if self.future.done():
+        self._inner = None
+        if self._future is None or self._future.done():
             return
         error = Unavailable("The server is shutting down.") if inner.cancelled() else inner.exception()
         if isinstance(error, SetAside):
@@ -207,8 +214,8 @@ class Work(Generic[T]):
             self._fail(error)
         elif (result := inner.result()) is None:
             self._ask(self._members, whole=True)
-        elif self.future.set_running_or_notify_cancel():
-            self.future.set_result(self._told(result))
+        elif (future := self._taken()) is not None:
+            future.set_result(self._told(result))
 
     def _told(self, result: T) -> T:
         """Return an answer that tells of all datasets that were left out, and of none that was not asked about."""
@@ -225,12 +232,22 @@ class Work(Generic[T]):
         return tuple(member.id for member in self._members if member.id in ids)
 
     def _dropped(self, future: Future[T]) -> None:
-        if future.cancelled() and self._inner is not None:
-            self._inner.cancel()
+        if not future.cancelled():
+            return
+        self._future = None
+        if (inner := self._inner) is not None:
+            inner.cancel()
 
     def _fail(self, error: BaseException) -> None:
-        if not self.future.done() and self.future.set_running_or_notify_cancel():
-            self.future.set_exception(error)
+        if (future := self._taken()) is not None:
+            future.set_exception(error)
+
+    def _taken(self) -> Future[T] | None:
+        """Return the future, which is settled by whoever takes it; None where somebody has, or nobody waits."""
+        future, self._future = self._future, None
+        if future is None or future.done() or not future.set_running_or_notify_cancel():
+            return None
+        return future
 
 
 class Trial:

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.gen_test
 PATHS = (
     "preview.png?max_size=64", "preview.npy?max_size=64", "tiles/0/0/0.png", "tiles/0/0/0.png?bidx=1", "info",
     "statistics", "download/cog", "tilejson.json", "tiles/0/0/0.png?bidx=9", "info?bidx=x", "point/0,0",
+    "layer/tiles/0/0/0.png", "layer/tiles/0/0/0.png?bidx=9", "layer/point/0,0", "layer/preview.npy?max_size=64",
 )  # fmt: skip
 
 
@@ -27,7 +28,10 @@ def left_behind() -> Counter[str]:
 async def test_nothing_that_was_answered_waits_for_a_collection(fetch, world, path):
     path, _, kind = path.partition(": ")
     dataset, token = world.add(), world.bearer("bo" if kind else "ana")
-    url = f"/api/datasets/{UNKNOWN_ID if kind == 'unknown' else dataset.id}/{path}"
+    within = f"datasets/{UNKNOWN_ID if kind == 'unknown' else dataset.id}"
+    if path.startswith("layer/"):
+        within, path = f"collections/{dataset.collection}", path.removeprefix("layer/")
+    url = f"/api/{within}/{path}"
     await fetch(url, token=token)
     gc.collect()
     gc.disable()
