@@ -47,6 +47,7 @@ COMMANDS: dict[str, Shelved] = {
     "grants": Shelved("gateway.cli.grants:grants", "Let users and roles have private datasets."),
     "users": Shelved("gateway.cli.users:users", "Disable and enable users."),
     "login": Shelved("gateway.cli.login:login", "Sign in to a gateway, for commands that take files from it."),
+    "fetch": Shelved("gateway.cli.fetch:fetch", "Fetch files of a gateway, one or many, whole and compared."),
     "tokens": Shelved("gateway.cli.tokens:tokens", "List, create and revoke users' own tokens."),
     "links": Shelved("gateway.cli.links:links", "List, create and revoke links to share."),
     "backup": Shelved("gateway.cli.backup:backup", "Copy the catalogue and the audit while the server runs."),

@@ -32,7 +32,7 @@ class Refused(Exception):
         self.status, self.told = status, told
 
 
-class _Stay(HTTPRedirectHandler):
+class Stay(HTTPRedirectHandler):
     """Follows no redirect: a token must not be shown to another host."""
 
     def redirect_request(self, *_: Any) -> None:
@@ -49,7 +49,7 @@ def answer(url: str, data: bytes | None = None, **headers: str) -> Mapping[str, 
     request = Request(url, data, {"Accept": "application/json", "User-Agent": "cog-gateway", **headers})  # noqa: S310
     try:
         try:
-            with build_opener(_Stay).open(request, timeout=ANSWER_SECONDS) as response:
+            with build_opener(Stay).open(request, timeout=ANSWER_SECONDS) as response:
                 return _object(response.read(MOST_BYTES))
         except HTTPError as error:
             raise Refused(error.code, _object(error.read(MOST_BYTES))) from None
