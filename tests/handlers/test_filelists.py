@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as ET
 
 import pytest
+from tornado.simple_httpclient import HTTPStreamClosedError
 
+from gateway import filelists
+from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow, Level, Scale, TokenKind
 from gateway.records import FileList
 from gateway.tokens import mint_of_list, mint_scoped
@@ -170,6 +173,26 @@ async def test_what_cannot_be_listed_is_said_and_old_lists_go(fetch, world, monk
     await make(fetch, world.bearer("ben"), ids=[dataset.id])
     assert lists.by_id(ended.id) is None
     assert lists.by_id(made["id"]).dataset_ids == (dataset.id,)
+
+
+async def test_a_list_that_cannot_be_read_to_its_end_does_not_end_like_a_whole_one(fetch, world, monkeypatch):
+    datasets = [world.add(f"{n}.tif") for n in (1, 2)]
+    made = await make(fetch, world.bearer(), ids=[each.id for each in datasets])
+    monkeypatch.setattr("gateway.handlers.filelists.PAGE", 1)
+    real, fails = filelists.by_ids, {datasets[1].id}
+
+    def read(records, reader, ids):
+        if fails & set(ids):
+            raise RecordsUnavailable("The database cannot serve just now.")
+        return real(records, reader, ids)
+
+    monkeypatch.setattr("gateway.filelists.by_ids", read)
+    with pytest.raises(HTTPStreamClosedError):
+        await fetch(href(made, "urls"))
+    fails.add(datasets[0].id)
+    assert problem(await fetch(href(made, "urls")))["status"] == 503
+    monkeypatch.setattr("gateway.filelists.by_ids", real)
+    assert len((await fetch(href(made, "urls"))).body.split()) == 2
 
 
 def world_principal():
