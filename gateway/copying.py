@@ -33,7 +33,7 @@ ROWS = 1000
 COPIED = "catalogue.copied"
 # Rows that are written meanwhile are no older, by clocks that differ less than those of nodes may.
 RECENT = timedelta(minutes=10)
-KINDS = ("collections", "datasets", "grants", "users", "tokens", "searches", "rows")
+KINDS = ("collections", "datasets", "grants", "users", "tokens", "searches", "small_pictures", "rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Contents:
     users: Digest = Digest()
     tokens: Digest = Digest()
     searches: Digest = Digest()
+    small_pictures: Digest = Digest()
     rows: Digest = Digest()
 
 
@@ -77,7 +78,9 @@ def copy_records(source: Records, target: Records, name: str) -> Contents:
     recent = AuditQuery(since=datetime.now(UTC) - RECENT)
     before = {stored.row.row_id for stored in source.audit_rows(recent)}
     _require_part_of(source, target)
-    found = Contents(*_copy_catalogue(source, target), _copy_searches(source, target), _copy_rows(source, target))
+    catalogue = _copy_catalogue(source, target)
+    others = _copy_searches(source, target), _copy_small_pictures(source, target)
+    found = Contents(*catalogue, *others, _copy_rows(source, target))
     made = {stored.row.row_id for stored in source.audit_rows(AuditQuery(action=COPIED))}
     there = contents(target, made)
     for kind in KINDS:
@@ -109,11 +112,14 @@ def contents(records: Records, copied: Iterable[str] = ()) -> Contents:
     searches = Digest()
     for search in every_search(records):
         searches = searches.plus(search_row(search))
+    pictures = Digest()
+    for picture in records.small_pictures.every():
+        pictures = pictures.plus(picture.told)
     rows = Digest()
     for stored in records.audit_rows(AuditQuery()):
         if stored.row.action != COPIED or stored.row.row_id in known:
             rows = rows.plus(values_of(stored.row))
-    return Contents(collections, datasets, grants, users, tokens, searches, rows)
+    return Contents(collections, datasets, grants, users, tokens, searches, pictures, rows)
 
 
 def every_collection(records: Records) -> Iterator[Collection]:
@@ -193,6 +199,15 @@ def _copy_searches(source: Records, target: Records) -> Digest:
         for search in batch:
             searches = searches.plus(search_row(search))
     return searches
+
+
+def _copy_small_pictures(source: Records, target: Records) -> Digest:
+    pictures = Digest()
+    for batch in batches(source.small_pictures.every(), 100):
+        target.small_pictures.copy_in(batch)
+        for picture in batch:
+            pictures = pictures.plus(picture.told)
+    return pictures
 
 
 def _copy_rows(source: Records, target: Records) -> Digest:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from gateway.buckets import BucketSource
 from gateway.cog import inspect, is_deeper, not_regular_report, reaches, usual_depth
 from gateway.cog.convert import convert
+from gateway.cog.smallpictures import with_small_pictures
 from gateway.cog.sourcefile import local_copy
 from gateway.cog.stretch import with_stretch
 from gateway.errors import GatewayError, NotACog, ObjectMissing, StorageUnavailable, VersionChanged
@@ -127,7 +128,7 @@ def judge(reading: Reading) -> Judged:
                 )
             except VersionChanged:
                 continue
-            inspection = with_stretch(opened, inspection)
+            inspection = with_small_pictures(opened, with_stretch(opened, inspection))
             # Of what lies far away, the digest would cost a download.
             sha256 = digest_of(opened) if inspection.report.valid and not opened.remote else None
             if opened.unchanged():

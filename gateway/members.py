@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.catalogue.layers import LayerKind, LayerName, Outline, StoredSearch, Style
@@ -13,7 +13,7 @@ from gateway.colour.model import Stretch
 from gateway.errors import NotFound
 from gateway.gatekeeper import ADMIN, Action, holder_of, roles_needed
 from gateway.model import Dataset, Principal
-from gateway.records import Records
+from gateway.records import Crowd, Records
 from gateway.remembered import Remembered
 from gateway.stac.requests import asked_of
 from gateway.studio.layers import layer_stretch
@@ -25,6 +25,8 @@ REMEMBERED = 1024
 SAMPLED, SAMPLES, SAMPLE_SECONDS = LIMIT_MOST, 128, 60.0
 # Of these one has to be there, so that it is known how fine the layer is.
 FINEST = 3
+# A ground is looked at in so many cells a side.
+CELLS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,14 @@ class Members:
             datasets = tuple(dataset for dataset in datasets if self._may_download(dataset, reader))
         return Found(datasets, MOST_COUNTED if page.matched is None else page.matched)
 
+    def crowd(self, layer: Layer, wanted: Wanted, box: Box, reader: Principal, degrees: float) -> Crowd:
+        """Return the small pictures under a box that the reader may see, at most MOST_COUNTED, in the layer's order.
+
+        `degrees` are those of a pixel of the map; raises BadParameter as searches do.
+        """
+        search = replace(narrowed(layer.search, wanted), under=box, limit=MOST_COUNTED)
+        return self._records.small_pictures.of_search(search, reader, degrees)
+
     def _may_download(self, dataset: Dataset, reader: Principal) -> bool:
         standing = self._records.standing(dataset.id, holder_of(reader))
         known = standing.dataset
@@ -186,6 +196,25 @@ def degrees_of_pixel(dataset: Dataset) -> float:
     if raster is None or raster.bounds is None:
         return math.inf
     return (raster.bounds[3] - raster.bounds[1]) / raster.height
+
+
+def cover(datasets: Iterable[Dataset], box: Box) -> bool:
+    """Return whether the boxes of datasets cover another one, as far as the middles of its cells tell."""
+    west, south, east, north = box
+    wide, high = (east - west) % 360 or 360.0, north - south
+    left = (1 << CELLS * CELLS) - 1
+    for raster in (dataset.raster for dataset in datasets):
+        if raster is None or raster.bounds is None:
+            continue
+        start, bottom, end, top = raster.bounds
+        rows = [row for row in range(CELLS) if bottom <= south + (row + 0.5) * high / CELLS <= top]
+        longest = (end - start) % 360 or 360.0
+        columns = sum(
+            1 << column for column in range(CELLS) if (west + (column + 0.5) * wide / CELLS - start) % 360 <= longest
+        )
+        for row in rows:
+            left &= ~(columns << row * CELLS)
+    return not left
 
 
 def narrowed(search: Search, wanted: Wanted) -> Search:

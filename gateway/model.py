@@ -104,6 +104,17 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class SmallPictures:
+    """Pictures of a whole raster: by the longest side in pixels, the packed values of one.
+
+    `extent_degrees` is the longer side of its bounds. How they are packed is told in `gateway.cog.smallpictures`.
+    """
+
+    extent_degrees: float
+    packed: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RasterFacts:
     """What rasterio knows of a file that passed the structural check.
 
@@ -117,7 +128,8 @@ class RasterFacts:
     y = d * column + e * row + f; None where the file has none. `wkt2` is a `crs` without a code (OGC 18-010r7).
     `scaling` is (scale, offset) of each band, None where none has any. `header_bytes` is the offset of the first byte
     that belongs to a block, its leader included: what comes before holds every directory and array. None where no
-    block is stored. Records of older releases have none of these.
+    block is stored. Records of older releases have none of these. `small` is what was taken when the
+    file was judged; it is not read with a record.
     """
 
     width: int
@@ -134,6 +146,7 @@ class RasterFacts:
     wkt2: str | None = None
     scaling: tuple[tuple[float, float], ...] | None = None
     header_bytes: int | None = None
+    small: SmallPictures | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.cog import DEPTHS, inspect
+from gateway.cog.smallpictures import with_small_pictures
 from gateway.cog.stretch import with_stretch
 from gateway.dates import dates_of_file
 from gateway.errors import GatewayError, ObjectMissing, VersionChanged
@@ -132,7 +133,7 @@ def _judge(task: Look, storage: Storage, opened: OpenObject) -> Seen | None:
         return None
     wanted = inspection.report.valid and not opened.remote and _needs_digest(task.dataset, opened, inspection.report)
     sha256 = digest_of(opened) if wanted else None
-    inspection = with_stretch(opened, inspection)
+    inspection = with_small_pictures(opened, with_stretch(opened, inspection))
     return Seen(inspection, opened.stat, sha256) if opened.unchanged() else None
 
 

@@ -9,7 +9,7 @@ import pytest
 from gateway.catalogue.layers import StoredSearch
 from gateway.copying import contents, copy_records
 from gateway.errors import RecordsUnavailable, SettingsError
-from gateway.model import AuditRow, Grant, Level, RasterFacts
+from gateway.model import AuditRow, Grant, Level, RasterFacts, SmallPictures
 from gateway.records import AuditQuery, Change, Holder, open_records, sqlite_url
 from tests.postgres import DATABASES
 from tests.records.conftest import START, act, dataset, register
@@ -36,8 +36,11 @@ def stock(records):
     # Long ago, too: where months are made for rows, also for those.
     records.make_room(datetime(2024, 11, 1, tzinfo=UTC), START)
     odd = RasterFacts(10, 10, 1, "float32", float("-inf"), None, (170.0, -5.0, -170.0, 5.0), ((0.0, 1.5),))
+    own = {1: replace(odd, small=SmallPictures(20.0, ((16, b"sixteen"), (4, b"\0four"))))}
     for number in range(1, 120):
-        register(records, dataset(number, title=f"Zürich {number}", raster=odd if number % 2 else None))
+        register(
+            records, dataset(number, title=f"Zürich {number}", raster=own.get(number, odd if number % 2 else None))
+        )
     records.add_grant(Grant(dataset(1).id, Level.VIEW, user="ben"), act())
     records.add_grant(Grant(dataset(1).id, Level.DOWNLOAD, role="survey"), act())
     records.set_disabled("eve", True, act())
@@ -55,6 +58,7 @@ def test_all_is_there_once_and_the_copy_is_on_record(both):
     source, target = both
     copied = copy_records(source, target, "here")
     assert (copied.datasets.count, copied.grants.count, copied.users.count, copied.searches.count) == (119, 2, 2, 2)
+    assert copied.small_pictures.count == 2
     assert copied == contents(source) == contents(target)
     assert target.dataset(dataset(1).id) == source.dataset(dataset(1).id)
     (row,) = [stored.row for stored in target.audit_rows(AuditQuery(action="catalogue.copied"))]

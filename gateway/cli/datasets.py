@@ -156,7 +156,8 @@ def told(dataset: Dataset) -> dict[str, Any]:
     facts |= facts.pop("dates")
     times = {name: utc_text(facts[name]) for name in ("start_at", "end_at", "created_at", "updated_at")}
     del facts["raster"]
-    raster.pop("tagged_at", None)
+    for name in ("tagged_at", "small"):
+        raster.pop(name, None)
     return {**facts, **raster, **times, "report": dataset.report.as_json(dataset.key)}
 
 

@@ -26,6 +26,7 @@ from gateway.records.base import (
 from gateway.records.changes import Change, Verdict
 from gateway.records.lists import FileList
 from gateway.records.rows import collection_row, dataset_row, search_row, values_of
+from gateway.records.smallpictures import Crowd, SmallPicture
 from gateway.records.sqlite import old_library, open_sqlite
 from gateway.records.standing import NOBODY, Holder, NotRemembered, Remembering, Revision, Standing
 from gateway.records.tokens import LinkUse, TokenQuery, token_row
@@ -119,6 +120,7 @@ __all__ = [
     "Archived",
     "AuditQuery",
     "Change",
+    "Crowd",
     "DatasetPage",
     "DatasetQuery",
     "DownloadSummary",
@@ -129,6 +131,7 @@ __all__ = [
     "Records",
     "Remembering",
     "Revision",
+    "SmallPicture",
     "Standing",
     "StoredAuditRow",
     "TokenQuery",

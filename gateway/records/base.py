@@ -13,6 +13,7 @@ from gateway.model import AuditRow, Dataset, Grant, Principal, Scale
 from gateway.records.archive import ArchiveRecords
 from gateway.records.changes import NO_CHANGE, Change, Verdict
 from gateway.records.lists import ListRecords
+from gateway.records.smallpictures import SmallPictureRecords
 from gateway.records.standing import Holder, Remembering, Standing
 from gateway.records.tokens import TokenRecords
 
@@ -207,6 +208,10 @@ class Records(ArchiveRecords, Protocol):
     @property
     def lists(self) -> ListRecords:
         """Return the lists of files on record."""
+
+    @property
+    def small_pictures(self) -> SmallPictureRecords:
+        """Return the small pictures on record."""
 
     def is_refused(self, holder: Holder) -> bool:
         """Return whether the user's tokens are refused, or the token on record is there no longer."""

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import unicodedata
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -86,8 +86,8 @@ def _report_json(report: Report) -> Row:
 
 def _plain(raster: RasterFacts) -> Row:
     """Return the facts of a raster as JSON holds them, without what has a column of its own."""
-    facts = asdict(raster)
-    del facts["footprint"]
+    facts = asdict(replace(raster, small=None))
+    del facts["footprint"], facts["small"]
     tagged_at = facts.pop("tagged_at")
     known = {name: value for name, value in facts.items() if value is not None or name not in LATE_FACTS}
     return known if tagged_at is None else {**known, "tagged_at": utc_text(tagged_at)}

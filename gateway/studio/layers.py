@@ -13,6 +13,7 @@ from typing import Any
 from gateway.colour.model import LayerStyle, PixelSelection, Stretch, Style
 from gateway.ground.address import TileAddress
 from gateway.model import Dataset
+from gateway.records import Crowd
 from gateway.studio import tasks
 from gateway.studio.pictures import Pictures
 from gateway.studio.rounds import GROUP, Round, Rounds, Run
@@ -58,6 +59,18 @@ class Layers:
             _key(members, address, how), lambda: self._rounds.begin(members, Round(make, lazy)), _lasts
         )
         made.add_done_callback(lambda tile: self._learn(members, address.tms, tile))
+        return made
+
+    def crowd_tile(self, first: Dataset, crowd: Crowd, address: TileAddress, how: LayerStyle) -> Future[LayerPicture]:
+        """Return the future of a tile of a crowd by its small pictures, in the style that the `first` dataset has."""
+        key = "crowd", crowd.digest, first.id, first.version, address, how
+        made: Future[LayerPicture] = self._pictures.cache.get_or_make(
+            key,
+            lambda: self._pictures.submit(
+                first, lambda source: tasks.crowd_tile(source, address, crowd.ids, crowd.bodies, how)
+            ),
+            _lasts,
+        )
         return made
 
     def part(

@@ -123,6 +123,14 @@ def layer_tile(
     return _of_all(sources, "layer_tile", address, how, whole)
 
 
+def crowd_tile(
+    first: Source, address: TileAddress, ids: Sequence[str], bodies: Sequence[bytes], how: LayerStyle
+) -> Task[LayerPicture]:
+    """Return the task to draw one tile of datasets by their packed small pictures, in the style of the first one."""
+    # Each tile has others: that is told first.
+    return _of(first, "crowd_tile", (address, ids, bodies), how)
+
+
 def layer_part(
     sources: tuple[Source, ...],
     bounds: Bounds,

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from gateway.cog import inspect
+from gateway.cog.smallpictures import with_small_pictures
 from gateway.cog.stretch import with_stretch
 from gateway.colour.model import Encoded, Style
 from gateway.ground import boxes
@@ -52,7 +53,8 @@ def _statistics(engine: TileEngine, source: Source, style: Style, *how: Any) -> 
 
 def _verdict(engine: TileEngine, source: Source, allow_missing_overviews: bool) -> Inspection:
     with engine.source(source) as opened:
-        return with_stretch(opened, inspect(opened, allow_missing_overviews=allow_missing_overviews))
+        found = inspect(opened, allow_missing_overviews=allow_missing_overviews)
+        return with_small_pictures(opened, with_stretch(opened, found))
 
 
 def _feature(engine: TileEngine, source: Source, address: TileAddress, pixel: tuple[int, int], style: Style) -> Any:
@@ -67,6 +69,12 @@ def _layer(name: str, engine: TileEngine, *given: Any) -> Any:
 
     sources = [each for each in given if isinstance(each, Source)]
     return getattr(layers, name)(engine, sources, *given[len(sources) :])
+
+
+def _crowd_tile(engine: TileEngine, *given: Any) -> Any:
+    from gateway.tiles.crowd import crowd_tile  # noqa: PLC0415
+
+    return crowd_tile(engine, *given)
 
 
 def _default_range(engine: TileEngine, source: Source) -> Any:
@@ -124,6 +132,7 @@ WORKS: Mapping[str, Work] = {
     "on_map": partial(_facts, "on_map"),
     "statistics": _statistics,
     "layer_tile": partial(_layer, "layer_tile"),
+    "crowd_tile": _crowd_tile,
     "layer_part": partial(_layer, "layer_part"),
     "layer_statistics": partial(_layer, "layer_statistics"),
     "layer_point": partial(_layer, "layer_point"),

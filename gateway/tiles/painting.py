@@ -85,6 +85,11 @@ class Painting:
                 raise Unavailable("The picture takes too long: ask for fewer files (limit_assets).")
             each_of(engine, source, partial(self._add, source.id), self.left_out)
 
+    def take_style(self, id: str, handle: Handle) -> Style:
+        """Return the style as the first dataset has it."""
+        self._check(id, handle.view, handle)
+        return self.style
+
     def picture(self) -> LayerPicture:
         """Return what is painted, by the style."""
         return LayerPicture(self.stored or self._encoded(), tuple(self.used), tuple(self.left_out))

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from gateway.model import AuditRow, Dataset, utc_text
 from gateway.records.changes import Change, Verdict, same_verdict
-from gateway.records.postgres import audit_rows, collections
+from gateway.records.postgres import audit_rows, collections, smallpictures
 from gateway.records.postgres.connection import Bounded, one
 from gateway.records.rows import Row, dataset_of, dataset_row, fold
 
@@ -79,7 +79,10 @@ def _insert(connection: Bounded, dataset: Dataset) -> bool:
     statement = sql.SQL("INSERT INTO datasets ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
         sql.SQL(", ").join(map(sql.Identifier, columns)), sql.SQL(", ").join(map(sql.Placeholder, columns))
     )
-    return connection.execute(statement, columns).rowcount > 0
+    if not connection.execute(statement, columns).rowcount:
+        return False
+    smallpictures.keep(connection, None, dataset)
+    return True
 
 
 def change(connection: Bounded, dataset_id: str, wanted: Change, row: AuditRow) -> Dataset | None:
@@ -110,6 +113,7 @@ def _store(connection: Bounded, known: Dataset, now: Dataset, row: AuditRow) -> 
             sql.SQL(", ").join(parts), sql.Literal(known.id)
         )
         connection.execute(statement, changed)
+    smallpictures.keep(connection, known, now)
     audit_rows.append(connection, [row])
     return dataset_of(after)
 

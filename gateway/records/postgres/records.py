@@ -43,6 +43,7 @@ from gateway.records.postgres.lists import PostgresLists
 from gateway.records.postgres.migrations import prepare, require_catalogue
 from gateway.records.postgres.partitions import make, month_of, months
 from gateway.records.postgres.pool import Pool
+from gateway.records.postgres.smallpictures import PostgresSmallPictures
 from gateway.records.postgres.standing import FollowedStandings
 from gateway.records.postgres.tokens import PostgresTokens
 from gateway.records.postgres.troubles import unserved
@@ -62,10 +63,9 @@ class PostgresRecords:
         self._roomy = set(there)
         self._url, self._owner_url, self._read_only = url, owner_url or url, read_only
         self._pool = Pool(url, read_only=read_only)
-        self.tokens = PostgresTokens(self._pool)
-        self.lists = PostgresLists(self._pool)
-        self._appender = Appender(url, read_only=read_only)
-        self._beacon = Beacon(url, read_only=read_only)
+        self.tokens, self.lists = PostgresTokens(self._pool), PostgresLists(self._pool)
+        self.small_pictures = PostgresSmallPictures(self._pool)
+        self._appender, self._beacon = Appender(url, read_only=read_only), Beacon(url, read_only=read_only)
         self.remembering = FollowedStandings(self._beacon, self._read_standing)
         self._upkeep = Upkeep(self._owner_url, there)
 

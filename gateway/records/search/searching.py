@@ -42,6 +42,15 @@ def find(database: Database, search: Search, reader: Principal | None) -> Page:
     return finder_of(database, search, audiences_of(reader)).page()
 
 
+def find_ids(database: Database, search: Search, reader: Principal | None) -> list[str]:
+    """Return the ids of the first datasets of a search that a reader may see; raises BadParameter."""
+    search = within(search, reader)
+    require_known(database, search, reader)
+    if () in (search.ids, search.collections):
+        return []
+    return finder_of(database, search, audiences_of(reader)).first()
+
+
 def finder_of(database: Database, search: Search, audiences: tuple[str, ...]) -> Finder:
     """Return what finds the datasets of a search that one of the audiences sees; raises BadParameter."""
     area = Area(search.intersects) if search.intersects is not None else None
@@ -91,6 +100,15 @@ class Finder:
         more, keys = len(keys) > self._search.limit, keys[: self._search.limit]
         matched = self._matched_soon() if more or self._search.after is not None else len(keys)
         return Page(self._datasets(keys), keys[-1] if more else None, matched)
+
+    def first(self) -> list[str]:
+        """Return the ids of what comes first in order, as many as the search is limited to."""
+        keys: list[Key] = []
+        for way in self._parts():
+            keys += self._keys(way, self._search.limit - len(keys))
+            if len(keys) >= self._search.limit:
+                break
+        return [str(key[-1]) for key in keys]
 
     @property
     def finds(self) -> bool:

@@ -11,7 +11,7 @@ from sqlite_utils import Database
 from gateway.model import AuditRow, Dataset
 from gateway.records.changes import Change, Verdict, same_verdict
 from gateway.records.rows import dataset_of, dataset_row
-from gateway.records.sqlite import audit_rows, collections
+from gateway.records.sqlite import audit_rows, collections, smallpictures
 from gateway.records.sqlite.connection import rows_of
 
 # Two would tell that a prefix is not unique; more are named in the complaint.
@@ -60,6 +60,7 @@ def register(database: Database, dataset: Dataset, row: AuditRow) -> bool:
     names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join(f":{name}" for name in columns)
     sql = f"INSERT INTO datasets ({names}) VALUES ({marks})"  # noqa: S608
     database.execute(sql, columns)
+    smallpictures.keep(database, None, dataset)
     audit_rows.append(database, [row])
     return True
 
@@ -94,6 +95,7 @@ def _store(database: Database, known: Dataset, now: Dataset, row: AuditRow) -> D
     changes = ", ".join(f'"{name}" = :{name}' for name in changed)
     if changed:
         database.execute(f"UPDATE datasets SET {changes} WHERE id = :id", {**changed, "id": known.id})  # noqa: S608
+    smallpictures.keep(database, known, now)
     audit_rows.append(database, [row])
     return dataset_of(after)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from gateway.errors import RecordsUnavailable
-from gateway.records.sqlite import lists, searches
+from gateway.records.sqlite import lists, searches, smallpictures
 from gateway.records.sqlite.audiences import AUDIENCES
 from gateway.records.sqlite.cells import CELLS
 from gateway.records.sqlite.connection import Connections, connect, connect_to_read, transaction
@@ -202,6 +202,7 @@ STEPS = {
     "11-cells": CELLS,
     "12-tokens": TOKENS,
     "13-lists": LISTS,
+    "14-small-pictures": (smallpictures.TABLE,),
 }
 
 

@@ -39,12 +39,13 @@ from gateway.records.sqlite import (
 from gateway.records.sqlite.connection import Connections
 from gateway.records.sqlite.lists import SqliteLists
 from gateway.records.sqlite.migrations import prepare, require_catalogue
+from gateway.records.sqlite.smallpictures import SqliteSmallPictures
 from gateway.records.sqlite.tokens import SqliteTokens
 from gateway.records.standing import Holder, Standing, Standings
 
 TABLES = (
     "datasets", "collections", "dataset_audiences", "dataset_boxes", "grants", "users", "audit", "searches",
-    "stored_tokens", "link_uses", "download_lists",
+    "stored_tokens", "link_uses", "download_lists", "small_pictures",
 )  # fmt: skip
 
 
@@ -63,6 +64,7 @@ class SqliteRecords:
         self._standings = Standings()
         self.tokens = SqliteTokens(self._connections)
         self.lists = SqliteLists(self._connections)
+        self.small_pictures = SqliteSmallPictures(self._connections)
 
     def dataset(self, dataset_id: str) -> Dataset | None:
         """Return the dataset with this id, or None."""

@@ -1,0 +1,86 @@
+"""Small pictures of datasets on record: what far zooms of many datasets are painted from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from gateway.catalogue.search import Search
+from gateway.model import Dataset, Principal
+
+COLUMNS = ("dataset_id", "side", "version", "extent_degrees", "body")
+# Rows that are copied at once.
+PAGE = 500
+# The least picture that has as many pixels as the map has there, else the largest one.
+SIDE = """CASE WHEN p.extent_degrees <= {few} THEN 4 WHEN p.extent_degrees <= {more} THEN 16 ELSE 64 END"""
+
+
+class SmallPicture(NamedTuple):
+    """One picture of a dataset: its longest side in pixels, the version, and the packed values."""
+
+    dataset_id: str
+    side: int
+    version: str
+    extent_degrees: float
+    body: bytes
+
+    @property
+    def told(self) -> list[str | int | float]:
+        """Return what it is compared by."""
+        return [*self[:4], hashlib.sha256(self.body).hexdigest()]
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """The datasets of a search that have a picture, in its order: their ids, and the packed values of each.
+
+    `digest` is of ids and versions: of another crowd it is another one.
+    """
+
+    ids: tuple[str, ...]
+    bodies: tuple[bytes, ...]
+    digest: str
+
+
+class SmallPictureRecords(Protocol):
+    """The small pictures on record; what holds for `Records` holds for these methods.
+
+    They are stored and dropped with the verdict over a dataset, and gone with it.
+    """
+
+    def of_search(self, search: Search, reader: Principal | None, degrees: float) -> Crowd:
+        """Return those of all that is looked for and that the reader may see, at most `search.limit`.
+
+        They are fit for a map whose pixel has so many degrees. A pure read; raises what `Records.search` raises.
+        """
+
+    def every(self) -> Iterator[SmallPicture]:
+        """Yield all of them by dataset and side."""
+
+    def copy_in(self, pictures: Sequence[SmallPicture]) -> None:
+        """Store those of another database, in place of those that are here."""
+
+
+def pictures_of(dataset: Dataset) -> list[SmallPicture]:
+    """Return the pictures that came with a verdict."""
+    small = dataset.raster.small if dataset.raster else None
+    if small is None:
+        return []
+    return [
+        SmallPicture(dataset.id, side, dataset.version, small.extent_degrees, body) for side, body in small.packed
+    ]
+
+
+def are_outdated(known: Dataset, now: Dataset) -> bool:
+    """Return whether what is stored of a dataset is of another version, or of what is no true COG any more."""
+    return known.version != now.version or now.raster is None
+
+
+def crowd_of(rows: Sequence[Mapping[str, Any]]) -> Crowd:
+    """Return a crowd from rows of `id`, `version` and `body` in their order."""
+    ids = tuple(row["id"] for row in rows)
+    told = "\n".join(f"{row['id']} {row['version']}" for row in rows)
+    digest = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+    return Crowd(ids, tuple(row["body"] for row in rows), digest)

@@ -1,0 +1,83 @@
+"""Tiles of more datasets than a picture may touch files: painted from what was taken when they were judged."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gateway.catalogue.collections import Collection
+from gateway.cog import inspect
+from gateway.cog.smallpictures import with_small_pictures
+from gateway.members import cover
+from gateway.model import Scale
+from tests.handlers.conftest import act, cog_file
+from tests.handlers.layerscenes import WHOLE, paint, served
+from tests.handlers.test_layers import pixels
+from tests.stac.conftest import START, dated
+
+__all__ = ["cog_file", "served"]
+# Of pictures that are no maps.
+pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+TILE = f"/collections/scenes/tiles/{WHOLE}.png?limit_assets=1"
+
+
+def taken(world, name):
+    """Return what is found of a file, with its small pictures."""
+    with world.services.storages["data"].open(f"{name}.tif") as opened:
+        return with_small_pictures(opened, inspect(opened)).raster
+
+
+@pytest.fixture(scope="module")
+def crowd(served):
+    """Three scenes, of which one is ana's and one has no small picture."""
+    served.services.records.create_collection(Collection("scenes", "Scenes", START, START), act())
+    found = {}
+    for number, (name, west) in enumerate({"west": 10.0, "east": 10.5, "over": 10.25, "late": 9.5}.items()):
+        paint(served, name, west, {"west": 50, "east": 100, "over": 200, "late": 250}[name])
+        visibility, owner = (Scale.PRIVATE, "ana") if name == "over" else (Scale.PUBLIC, None)
+        raster = taken(served, name) if name != "late" else replace(taken(served, name), small=None)
+        found[name] = served.register(
+            f"{name}.tif", title=name, collection="scenes", dates=dated(number), raster=raster, visibility=visibility,
+            owner=owner,
+        )  # fmt: skip
+    return found
+
+
+def test_all_that_the_reader_may_see_is_painted_though_one_file_may_be_touched(served, crowd):
+    answer = served.ask(TILE)
+    assert answer.headers["X-Assets"] == "2/3"
+    assert set(np.unique(pixels(answer)[0])) == {0, 50, 100}
+    again = served.ask(TILE, headers={"If-None-Match": answer.headers["Etag"]})
+    assert again.code == 304
+    own = served.ask(TILE, token=served.bearer("ana"))
+    assert own.headers["X-Assets"] == "3/4"
+    assert set(np.unique(pixels(own)[0])) == {0, 50, 100, 200}
+    assert own.headers["Etag"] != answer.headers["Etag"]
+
+
+def test_values_other_selections_and_covered_ground_come_from_files(served, crowd):
+    # All of it lies in the newest of them.
+    assert served.ask("/collections/scenes/tiles/11/1079/715.png?limit_assets=1").headers["X-Assets"] == "1/1"
+    for more in ("&pixel_selection=highest", "&unscale=true"):
+        assert served.ask(TILE + more).headers["X-Assets"] == "1/3"
+    values = served.ask(TILE.replace("png", "npy"), token=served.bearer("ana"))
+    assert values.headers["X-Assets"] == "1/4"
+    # Of no more than two there is a picture.
+    assert served.ask(TILE.replace("=1", "=2")).headers["X-Assets"] == "2/3"
+
+
+def test_nothing_in_the_tile_is_told(served, crowd):
+    # Their boxes lie under it, and no middle of a pixel.
+    world = TILE.replace(WHOLE, "0/0/0") + "&tilesize=8"
+    assert served.ask(world).headers["X-Assets"] == "0/3"
+    assert served.ask(world + "&empty=204").code == 204
+    assert served.ask(world + "&empty=404").code == 404
+
+
+def test_boxes_that_lie_beside_each_other_cover_a_ground(crowd):
+    west, east = crowd["west"], crowd["east"]
+    assert cover([west, east], (10.0, 47.5, 11.0, 48.0))
+    assert not cover([west], (10.0, 47.5, 11.0, 48.0))
+    assert not cover([west, east, replace(west, raster=None)], (10.0, 47.0, 11.0, 48.0))
+    over = replace(west, raster=replace(west.raster, bounds=(170, 47, -170, 49)))
+    assert cover([over], (179, 47, -179, 48))

@@ -1,0 +1,112 @@
+"""A tile painted from small pictures has the pixels that it has when it is painted from the files."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gateway.cog import inspect
+from gateway.cog.smallpictures import SIDES, with_small_pictures
+from gateway.colour.model import LayerStyle, Style, TileFormat
+from gateway.errors import BadParameter, Unavailable
+from gateway.files import open_file
+from gateway.ground.address import TileAddress
+from gateway.ground.systems import transform_of
+from gateway.tiles import crowd
+from gateway.tiles.crowd import crowd_tile
+from gateway.tiles.engine import TileEngine
+from gateway.tiles.layers import layer_tile
+from tests.tiles.rasters import dataset, landscape, opener, utm, write
+
+# Scenes of so many pixels and metres a pixel, and a tile that holds them in a few pixels less.
+SIDE, METRES, ACROSS = 64, 600, 4
+TILE = TileAddress("WebMercatorQuad", 7, 67, 44, 256)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    """Scenes in two zones of UTM that lie over each other's edges, one masked by a nodata value: engine and files."""
+    folder = tmp_path_factory.mktemp("crowd")
+    found = []
+    for number in range(ACROSS * ACROSS):
+        row, column = divmod(number, ACROSS)
+        pixels = landscape(3, SIDE, SIDE, "uint8", number)
+        if number == 5:
+            pixels[:, 10:30] = 0
+        zone = "EPSG:32632" if column % 2 else "EPSG:32633"
+        corner = 470_000 + 33_000 * column, 5_400_000 - 33_000 * row
+        place = utm(*(round(float(each)) for each in transform_of("EPSG:32632", zone)(*corner)), METRES)
+        path = write(folder / f"{number}.tif", pixels, place, zone, nodata=0)
+        with open_file(path) as opened:
+            small = with_small_pictures(opened, inspect(opened)).raster.small
+        storages, record = dataset(folder, path.name)
+        found.append((replace(record, id=str(number)), dict(small.packed)))
+    engine = TileEngine(opener(storages), handles=32)
+    yield engine, found
+    engine.close()
+
+
+def both(scenes, side, address=TILE, **style):
+    """Return a tile by the files and by the pictures, and what these have used."""
+    engine, found = scenes
+    how = LayerStyle(Style(**style), TileFormat.NPY)
+    members = [record for record, _ in found]
+    files = layer_tile(engine, members, address, how, True)
+    pictures = crowd_tile(
+        engine, members[0], (address, [record.id for record in members], [packed[side] for _, packed in found]), how
+    )
+    return *(np.load(io.BytesIO(each.body)) for each in (files, pictures)), files.used, pictures.used
+
+
+def alike(one, other):
+    """Return the share of pixels that are the same."""
+    assert one.shape == other.shape
+    return (one == other).all(axis=0).mean()
+
+
+@pytest.mark.parametrize("tms", ["WebMercatorQuad", "WorldCRS84Quad"])
+def test_both_have_the_same_pixels(scenes, tms):
+    address = TILE if tms == TILE.tms else replace(TILE, tms=tms, z=6, x=67, y=14)
+    files, pictures, used, seen = both(scenes, SIDES[0], address)
+    assert seen == used
+    assert (files[-1] > 0).mean() > 0.15
+    assert alike(files[-1:], pictures[-1:]) > 0.995
+    assert alike(files, pictures) > 0.95
+
+
+def test_less_pixels_lie_at_the_same_place(scenes):
+    files, pictures, _, used = both(scenes, SIDES[1], bidx=(2,))
+    assert alike(files[-1:], pictures[-1:]) > 0.97
+    assert len(files) == 2
+    assert len(used) == ACROSS * ACROSS
+    there = (files[-1] > 0) & (pictures[-1] > 0)
+    assert np.abs(files[0].astype(int) - pictures[0])[there].mean() < 16
+
+
+def test_the_style_is_that_of_values_of_each(scenes):
+    files, pictures, *_ = both(scenes, SIDES[0], expression="b1+b2")
+    assert alike(files, pictures) > 0.95
+    files, pictures, *_ = both(scenes, SIDES[0], nodata=300.0 - 45)
+    assert (pictures[-1] > 0).mean() == pytest.approx((files[-1] > 0).mean(), abs=0.01)
+
+
+def test_in_parts_it_is_the_same(scenes, monkeypatch):
+    _, whole, *_ = both(scenes, SIDES[0])
+    monkeypatch.setattr(crowd, "TOGETHER", 1000)
+    _, parts, *_ = both(scenes, SIDES[0])
+    assert np.array_equal(whole, parts)
+
+
+def test_nothing_there_is_an_empty_tile_and_troubles_are_told(scenes, monkeypatch):
+    engine, [(first, packed), *_] = scenes
+    beside, how = replace(TILE, x=3), LayerStyle(Style(), TileFormat.PNG)
+    for bodies in ([packed[64]], []):
+        empty = crowd_tile(engine, first, (beside, ["a"], bodies), how)
+        assert (empty.used, empty.encoded.way) == ((), "empty")
+    eight = packed[4][:8] + b"\1\0" + packed[4][10:]
+    with pytest.raises(BadParameter, match="has 1 bands"):
+        crowd_tile(engine, first, (TILE, ["a"], [eight]), how)
+    monkeypatch.setattr(crowd, "MAX_SECONDS", -1)
+    with pytest.raises(Unavailable):
+        crowd_tile(engine, first, (TILE, ["a"], [packed[64]]), how)
