@@ -27,6 +27,10 @@ SAMPLED, SAMPLES, SAMPLE_SECONDS = LIMIT_MOST, 128, 60.0
 FINEST = 3
 # A ground is looked at in so many cells a side.
 CELLS = 16
+# Of a pixel that is the whole world: the least pictures are enough.
+WHOLE_DEGREES = 360.0
+# So many times as many as may be touched are looked at for whether enough of them have one.
+LOOKED_AT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,15 @@ class Members:
         """
         search = replace(narrowed(layer.search, wanted), under=box, limit=MOST_COUNTED)
         return self._records.small_pictures.of_search(search, reader, degrees)
+
+    def most_painted(self, layer: Layer, wanted: Wanted, reader: Principal) -> int:
+        """Return of how many datasets a tile is painted at most: many more than files are touched, if there are some.
+
+        That is so where more than these have small pictures, among the first of the layer.
+        """
+        search = replace(narrowed(layer.search, wanted), limit=min(MOST_COUNTED, LOOKED_AT * wanted.limit))
+        pictures = self._records.small_pictures.of_search(search, reader, WHOLE_DEGREES)
+        return MOST_COUNTED if len(pictures.ids) > wanted.limit else wanted.limit
 
     def _may_download(self, dataset: Dataset, reader: Principal) -> bool:
         standing = self._records.standing(dataset.id, holder_of(reader))

@@ -55,7 +55,8 @@ class LayerDocumentHandler(LayerHandler):
             raise NotFound(NOWHERE)
         sample = await self.searched(members.sample, layer, self.reader)
         bounds = GeographicBounds(*outline.extent.bbox)
-        lies = await self.zooms(bounds, tms, sample, outline.extent.count / wanted.limit)
+        most = await self.searched(members.most_painted, layer, wanted, self.reader)
+        lies = await self.zooms(bounds, tms, sample, outline.extent.count / most)
         return Drawn(layer, title, outline, lies, sample)
 
     async def zooms(self, bounds: GeographicBounds, tms: str, sample: Collection[Dataset], crowded: float) -> OnMap:

@@ -74,6 +74,17 @@ def test_nothing_in_the_tile_is_told(served, crowd):
     assert served.ask(world + "&empty=404").code == 404
 
 
+def test_documents_name_the_zooms_that_pictures_are_painted_at(served, crowd):
+    def least(more, **values):
+        return served.ask(f"/collections/scenes/tilejson.json?{more}", **values).document["minzoom"]
+
+    ana = {"token": served.bearer("ana")}
+    whole = least("limit_assets=100", **ana)
+    assert least("limit_assets=1", **ana) == whole
+    # There are no more pictures than files may be touched.
+    assert least("limit_assets=3", **ana) == whole + 1
+
+
 def test_boxes_that_lie_beside_each_other_cover_a_ground(crowd):
     west, east = crowd["west"], crowd["east"]
     assert cover([west, east], (10.0, 47.5, 11.0, 48.0))
