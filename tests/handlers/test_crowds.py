@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from gateway.catalogue.collections import Collection
+from gateway.catalogue.layers import LayerKind, LayerName
+from gateway.catalogue.search import MOST_COUNTED
 from gateway.cog import inspect
 from gateway.cog.smallpictures import with_small_pictures
-from gateway.members import cover
-from gateway.model import Scale
+from gateway.members import Wanted, cover
+from gateway.model import Principal, Scale
 from tests.handlers.conftest import act, cog_file
 from tests.handlers.layerscenes import WHOLE, paint, served
 from tests.handlers.test_layers import pixels
@@ -74,15 +76,13 @@ def test_nothing_in_the_tile_is_told(served, crowd):
     assert served.ask(world + "&empty=404").code == 404
 
 
-def test_documents_name_the_zooms_that_pictures_are_painted_at(served, crowd):
-    def least(more, **values):
-        return served.ask(f"/collections/scenes/tilejson.json?{more}", **values).document["minzoom"]
-
-    ana = {"token": served.bearer("ana")}
-    whole = least("limit_assets=100", **ana)
-    assert least("limit_assets=1", **ana) == whole
+def test_documents_know_of_how_many_datasets_a_tile_is_painted(served, crowd):
+    members, ana = served.services.members, Principal("ana")
+    layer = members.layer(LayerName(LayerKind.COLLECTION, "scenes"))
+    assert members.most_painted(layer, Wanted(1), ana) == MOST_COUNTED
     # There are no more pictures than files may be touched.
-    assert least("limit_assets=3", **ana) == whole + 1
+    assert members.most_painted(layer, Wanted(3), ana) == 3
+    assert served.ask("/collections/scenes/tilejson.json?limit_assets=1").code == 200
 
 
 def test_boxes_that_lie_beside_each_other_cover_a_ground(crowd):
