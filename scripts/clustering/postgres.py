@@ -6,7 +6,10 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from scripts.clustering.program import HOST, NotStarted, free_port
@@ -57,11 +60,17 @@ class Postgres:
         # Never a pipe: the server inherits it, and who reads it to its end waits for ever.
         told = self.folder / "tool.log"
         with told.open("ab") as log:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 [*self.down, str(self.bin / program), *map(str, words)],
-                check=False, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
             )  # fmt: skip
-        if done.returncode != 0:
+        try:
+            failed = process.wait() != 0
+        except BaseException:
+            # initdb's own children write on for a moment after it has ended.
+            _end_session(process)
+            raise
+        if failed:
             lines = [line for line in told.read_text(errors="replace").splitlines() if line.strip()]
             raise NotStarted(f"PostgreSQL's {program} failed: {lines[-1] if lines else 'it says nothing'}")
 
@@ -129,3 +138,16 @@ class Postgres:
     def promote(self) -> None:
         """Return when this standby takes writes."""
         self.run("pg_ctl", "-D", self.data, "-w", "promote")
+
+
+def _end_session(leader: subprocess.Popen[bytes]) -> None:
+    """Kill a process and what it has started; returns when all of that is gone."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader.pid, signal.SIGKILL)
+    leader.wait()
+    until = time.monotonic() + 10
+    # Whoever has ended and was not waited for is still counted: where nobody collects orphans this takes that long.
+    with suppress(ProcessLookupError):
+        while time.monotonic() < until:
+            os.killpg(leader.pid, 0)
+            time.sleep(0.01)

@@ -2,14 +2,18 @@
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
+from rasterio.shutil import copy
 
 from gateway.cog import inspect
 from gateway.cog.smallpictures import HEAD, SIDES, unpacked, with_small_pictures
 from gateway.files import open_file
-from tests.rasters import write_cog_of
+from tests.rasters import write_cog_of, write_striped
 
 DEGREE = Affine(1, 0, 170, 0, -1, 40)
+# Metres of half a globe, whose corners are beside it.
+GLOBE = {"crs": "+proj=ortho +lat_0=0 +lon_0=0", "transform": Affine(700_000, 0, -7_000_000, 0, -700_000, 7_000_000)}
 # Metres round the North Pole.
 POLAR = {"crs": "EPSG:3413", "transform": Affine(50_000, 0, -500_000, 0, -50_000, 500_000)}
 
@@ -56,3 +60,30 @@ def test_a_mask_stays_beside_the_values(tmp_path):
 def test_what_has_no_net_of_straight_lines_or_too_many_bands_has_none(tmp_path):
     assert small_of(tmp_path, np.ones((1, 20, 20), "uint8"), **POLAR) is None
     assert small_of(tmp_path, np.ones((300, 16, 16), "uint8"), crs="EPSG:4326", transform=DEGREE) is None
+    assert small_of(tmp_path, np.ones((1, 20, 20), "uint8"), **GLOBE) is None
+
+
+def test_an_alpha_band_and_a_mask_of_the_file_are_masks(tmp_path):
+    pixels = np.full((2, 16, 16), 255, "uint8")
+    pixels[1, :, :8] = 0
+    small = small_of(tmp_path, pixels, crs="EPSG:4326", transform=DEGREE, alpha="YES")
+    assert parts(small.packed[-1][1])[2] == bytes([0, 0, 1, 1] * 4)
+    plain = write_striped(tmp_path / "plain.tif", pixels[:1], crs="EPSG:4326", transform=DEGREE)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(plain, "r+") as raster:
+        raster.write_mask(pixels[1])
+    copy(plain, tmp_path / "masked.tif", driver="COG")
+    with open_file(tmp_path / "masked.tif") as opened:
+        small = with_small_pictures(opened, inspect(opened)).raster.small
+    assert parts(small.packed[-1][1])[2] == bytes([0, 0, 1, 1] * 4)
+
+
+def test_a_file_that_does_not_decode_has_none_and_keeps_its_verdict(tmp_path):
+    pixels = np.arange(4096, dtype="uint16").reshape(1, 64, 64)
+    path = write_cog_of(tmp_path / "a.tif", pixels, crs="EPSG:4326", transform=DEGREE * Affine.scale(0.1))
+    with open_file(path) as opened:
+        found = inspect(opened)
+    body = bytearray(path.read_bytes())
+    body[-400:-100] = bytes(300)
+    path.write_bytes(body)
+    with open_file(path) as opened:
+        assert with_small_pictures(opened, found) == found

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlite_utils import Database
-
-# The driver that sqlite-utils chose, and so that of every connection.
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
-
 from gateway.model import AuditRow, utc_moment, utc_text
 from gateway.records.base import AuditQuery, DownloadSummary, StoredAuditRow
 from gateway.records.rows import Row, stored_of, values_of
 from gateway.records.sqlite.connection import rows_of
+
+# The driver that sqlite-utils chose, and so that of every connection.
+from gateway.records.sqlite.library import Database, sqlite3
 
 PAGE_ROWS = 500
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlite_utils import Database
-
 from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection, collection_of_root
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, Principal, utc_moment
@@ -19,6 +17,7 @@ from gateway.records.rows import Row, collection_of, collection_row
 from gateway.records.sqlite import audit_rows
 from gateway.records.sqlite.cells import EXTENTS
 from gateway.records.sqlite.connection import rows_of
+from gateway.records.sqlite.library import Database
 from gateway.records.sqlite.reading import as_of_one_moment
 
 NEXT = """SELECT * FROM collections WHERE id > :after AND (:collection IS NULL OR id = :collection)

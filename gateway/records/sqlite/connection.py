@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlite_utils import Database
-
-# The driver that sqlite-utils chose: two SQLite libraries in one process would break each other's locks.
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
-
 from gateway.errors import BadParameter, RecordsUnavailable
 from gateway.records.rows import Row, fold, modified_in
+
+# The driver that sqlite-utils chose: two SQLite libraries in one process would break each other's locks.
+from gateway.records.sqlite.library import Database, sqlite3
 from gateway.records.sqlite.troubles import is_busy, unserved
 
 P = ParamSpec("P")

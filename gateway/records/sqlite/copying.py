@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlite_utils import Database
-
 from gateway.catalogue.collections import Collection
 from gateway.model import Dataset, Grant
 from gateway.records.base import UserState
 from gateway.records.rows import collection_row, dataset_row, grantee
+from gateway.records.sqlite.library import Database
 
 
 def copy_collections_in(database: Database, collections: Sequence[Collection]) -> None:

@@ -6,13 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlite_utils import Database
-
 from gateway.model import AuditRow, Dataset
 from gateway.records.changes import Change, Verdict, same_verdict
 from gateway.records.rows import dataset_of, dataset_row
 from gateway.records.sqlite import audit_rows, collections, smallpictures
 from gateway.records.sqlite.connection import rows_of
+from gateway.records.sqlite.library import Database
 
 # Two would tell that a prefix is not unique; more are named in the complaint.
 MOST_IDS = 5

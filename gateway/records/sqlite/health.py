@@ -6,10 +6,8 @@ import logging
 import time
 from pathlib import Path
 
-from sqlite_utils import Database
-
 # The driver that sqlite-utils chose, and so that of every connection.
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
+from gateway.records.sqlite.library import Database, sqlite3
 
 LOG = logging.getLogger("gateway.records")
 # https://www.sqlite.org/wal.html, "The WAL-Reset Bug": mended in this release.

@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlite_utils import Database
-
 from gateway.model import Dataset, Principal, utc_text
 from gateway.records.audiences import target_of
 from gateway.records.base import DatasetPage, DatasetQuery
 from gateway.records.deadlines import LISTING_SECONDS
 from gateway.records.rows import dataset_of, fold
 from gateway.records.sqlite.connection import rows_of
+from gateway.records.sqlite.library import Database
 from gateway.records.sqlite.reading import as_of_one_moment
 
 ADMIN = "admin"

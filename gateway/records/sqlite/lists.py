@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Database
-
 from gateway.model import AuditRow, utc_text
 from gateway.principal import StoredToken
 from gateway.records.lists import COLUMNS, HOLDER_COLUMNS, FileList, key_of, list_of, list_row, list_token_of
 from gateway.records.sqlite import audit_rows
 from gateway.records.sqlite.connection import Connections, rows_of
+from gateway.records.sqlite.library import Database
 
 TABLE = """CREATE TABLE download_lists (
     id TEXT PRIMARY KEY,

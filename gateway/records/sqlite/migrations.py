@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlite_utils import Database, Migrations
-
 from gateway.errors import RecordsUnavailable
 from gateway.records.sqlite import lists, searches, smallpictures
 from gateway.records.sqlite.audiences import AUDIENCES
 from gateway.records.sqlite.cells import CELLS
 from gateway.records.sqlite.connection import Connections, connect, connect_to_read, transaction
+from gateway.records.sqlite.library import Database, Migrations
 from gateway.records.sqlite.searchable import COLLECTIONS
 
 CATALOGUE = (

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Database
-
 from gateway.errors import NotFound
 from gateway.model import AuditRow, Grant, Level
 from gateway.records.base import UserState
 from gateway.records.rows import grantee
 from gateway.records.sqlite import audit_rows, tokens
 from gateway.records.sqlite.connection import rows_of
+from gateway.records.sqlite.library import Database
 from gateway.records.standing import Holder
 
 

@@ -6,10 +6,9 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlite_utils import Database
-
 from gateway.model import AuditRow, utc_text
 from gateway.records.sqlite import audit_rows
+from gateway.records.sqlite.library import Database
 from gateway.records.sqlite.migrations import NO_DELETE
 
 # So few at once that a server which is writing waits for some milliseconds only.

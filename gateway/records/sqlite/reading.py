@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlite_utils import Database
-
-# The driver that sqlite-utils chose, and so that of every connection.
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
-
 from gateway.errors import TooBroad
 from gateway.model import Principal
 from gateway.records.deadlines import Deadline
+
+# The driver that sqlite-utils chose, and so that of every connection.
+from gateway.records.sqlite.library import Database, sqlite3
 from gateway.records.sqlite.troubles import is_interrupted
 
 # Steps of SQLite's machine from one look at the clock to the next: below a millisecond for most.

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection
 from gateway.catalogue.layers import Outline, StoredSearch
 from gateway.catalogue.search import Page, Search
@@ -37,6 +35,7 @@ from gateway.records.sqlite import (
     standing,
 )
 from gateway.records.sqlite.connection import Connections
+from gateway.records.sqlite.library import Database
 from gateway.records.sqlite.lists import SqliteLists
 from gateway.records.sqlite.migrations import prepare, require_catalogue
 from gateway.records.sqlite.smallpictures import SqliteSmallPictures

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from sqlite_utils import Database
-
 from gateway.catalogue.layers import StoredSearch
 from gateway.model import AuditRow
 from gateway.records.rows import search_row, stored_search_of
 from gateway.records.sqlite import audit_rows
 from gateway.records.sqlite.connection import rows_of
+from gateway.records.sqlite.library import Database
 
 TABLE = """CREATE TABLE searches (
     id TEXT PRIMARY KEY,

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlite_utils import Database
-
 from gateway.catalogue.layers import Outline
 from gateway.catalogue.search import Page, Search
 from gateway.model import Principal
@@ -18,6 +16,7 @@ from gateway.records.search import outline as outlines
 from gateway.records.search.searching import find
 from gateway.records.search.sqlite import SqliteDialect
 from gateway.records.sqlite.connection import rows_of
+from gateway.records.sqlite.library import Database
 from gateway.records.sqlite.reading import as_of_one_moment, ended_in_time
 
 

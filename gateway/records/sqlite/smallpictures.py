@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from sqlite_utils import Database
-
 from gateway.catalogue.search import Search
 from gateway.model import Dataset, Principal
 from gateway.records.deadlines import SEARCH_SECONDS
@@ -22,6 +20,7 @@ from gateway.records.smallpictures import (
     pictures_of,
 )
 from gateway.records.sqlite.connection import Connections, rows_of
+from gateway.records.sqlite.library import Database
 from gateway.records.sqlite.reading import as_of_one_moment
 from gateway.records.sqlite.searching import AsOf
 

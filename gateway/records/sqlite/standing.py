@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Database
-
 from gateway.records.sqlite import datasets, lists, people
+from gateway.records.sqlite.library import Database
 from gateway.records.standing import NOBODY, Holder, Standing, Standings
 
 # A number that every change of this dataset or its grants raises, and one that every change of the users does, and

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlite_utils import Database
-
 from gateway.model import AuditRow, utc_text
 from gateway.principal import StoredKind, StoredToken
 from gateway.records.rows import Row
 from gateway.records.sqlite import audit_rows
 from gateway.records.sqlite.connection import Connections, rows_of
+from gateway.records.sqlite.library import Database
 from gateway.records.tokens import (
     COLUMNS,
     KEPT_EXPIRED,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-# The driver that sqlite-utils chose, and so that of every connection.
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
-
 from gateway.errors import RecordsUnavailable
+
+# The driver that sqlite-utils chose, and so that of every connection.
+from gateway.records.sqlite.library import sqlite3
 
 # Primary result codes (https://www.sqlite.org/rescode.html).
 BUSY, READONLY, INTERRUPT, CORRUPT, FULL, CANTOPEN, NOTADB = 5, 8, 9, 11, 13, 14, 26
