@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 from tests.e2e.test_serve import bearer, ingest
@@ -27,7 +28,11 @@ NARROWED = {
 
 
 def narrowed(described: dict, dataset: str) -> dict:
-    """Return the description with ids that there are; HEAD is GET without its body and left out."""
+    """Return the description with ids that there are; HEAD is GET without its body and left out.
+
+    A parameter of the query that many operations share is read by one function, and asked for of the first two.
+    """
+    asked: Counter[str] = Counter()
     for item in described["paths"].values():
         item.pop("head", None)
         for parameter in item["parameters"]:
@@ -36,6 +41,9 @@ def narrowed(described: dict, dataset: str) -> dict:
             else:
                 parameter["schema"] = NARROWED.get(parameter["name"], parameter["schema"])
         for operation in (each for each in item.values() if isinstance(each, dict)):
+            shared = [json.dumps(each) for each in operation["parameters"] if each["in"] == "query"]
+            asked.update(shared)
+            operation["parameters"] = [each for each in operation["parameters"] if asked[json.dumps(each)] <= 2]
             for parameter in operation["parameters"]:
                 # A URL may have 32 KiB.
                 key = "maxItems" if parameter["schema"].get("type") == "array" else "maxLength"
