@@ -65,12 +65,12 @@ class Postgres:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
             )  # fmt: skip
         try:
-            failed = process.wait() != 0
-        except BaseException:
-            # initdb's own children write on for a moment after it has ended.
-            _end_session(process)
-            raise
-        if failed:
+            process.wait()
+        finally:
+            if process.returncode is None:
+                # A signal came between: initdb's own children would write on for a moment after it has ended.
+                _end_session(process)
+        if process.returncode != 0:
             lines = [line for line in told.read_text(errors="replace").splitlines() if line.strip()]
             raise NotStarted(f"PostgreSQL's {program} failed: {lines[-1] if lines else 'it says nothing'}")
 
