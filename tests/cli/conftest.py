@@ -1,4 +1,5 @@
 import json
+import logging
 
 import pytest
 from click.testing import CliRunner
@@ -52,3 +53,13 @@ def gateway(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GATEWAY_STATE_DIR", str(tmp_path / "state"))
     return Gateway(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def log_levels():
+    """Let loggers that a command over Dask silences be heard by the tests that come after it in this process."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client", "tornado.application")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
