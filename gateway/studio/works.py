@@ -77,12 +77,6 @@ def _crowd_tile(engine: TileEngine, *given: Any) -> Any:
     return crowd_tile(engine, *given)
 
 
-def _default_range(engine: TileEngine, source: Source) -> Any:
-    from gateway.tiles import layers  # noqa: PLC0415
-
-    return layers.default_range(engine, source)
-
-
 def _tile_box(engine: TileEngine, address: TileAddress, widened_pixels: float) -> Any:
     return boxes.box_of_frame(engine.frame(address), widened_pixels)
 
@@ -136,7 +130,6 @@ WORKS: Mapping[str, Work] = {
     "layer_part": partial(_layer, "layer_part"),
     "layer_statistics": partial(_layer, "layer_statistics"),
     "layer_point": partial(_layer, "layer_point"),
-    "default_range": _default_range,
     "verdict": _verdict,
     "tile_box": _tile_box,
     "bounds_box": partial(_ground, "box_of_bounds"),

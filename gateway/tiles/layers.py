@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gateway.colour.model import LayerStyle, Stretch, Style, TileFormat
-from gateway.colour.stretch import stretch_of
+from gateway.colour.model import LayerStyle, Style, TileFormat
 from gateway.errors import NotFound
 from gateway.ground.address import TileAddress
 from gateway.ground.grid import Frame
@@ -52,12 +51,6 @@ def layer_tile(
     painting = Painting(frame, how, None if address.buffer else Blocks(engine.grids, address))
     painting.paint(engine, sources)
     return painting.picture() if whole or painting.full else None
-
-
-def default_range(engine: TileEngine, source: Version) -> Stretch | None:
-    """Return the default range of values of a dataset whose record has none; None for bytes."""
-    found: Stretch | None = engine.lend(source, lambda handle: handle.once("stretch", lambda: stretch_of(handle)))
-    return found
 
 
 def layer_part(
