@@ -32,13 +32,17 @@ DELIVERY_TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class DownloadRequest:
-    """What the client asked for; `with_body` is False for HEAD, which has neither range nor delivery."""
+    """What the client asked for; `with_body` is False for HEAD, which has neither range nor delivery.
+
+    `request_id` is the id by which the audit knows it.
+    """
 
     dataset_id: str
     principal: Principal
     conditions: Conditions
     range_header: str | None
     with_body: bool
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ def _answer(gatekeeper: Gatekeeper, request: DownloadRequest, found: _Found, may
     if isinstance(planned, HeadersOnly):
         return planned
     if isinstance(found.delivery, Redirect) and not _hides_range(request, planned):
-        return _redirected(planned, found.delivery)
+        return _redirected(planned, found.delivery, request.request_id)
     if planned.span.length > SMALL_BYTES:
         return LargeBody(*planned, found.source)
     try:
@@ -235,9 +239,9 @@ def _hides_range(request: DownloadRequest, planned: _Planned) -> bool:
     return planned.status == 200 and request.range_header is not None and request.conditions.if_range is not None
 
 
-def _redirected(planned: _Planned, delivery: Redirect) -> Redirected:
+def _redirected(planned: _Planned, delivery: Redirect, request_id: str) -> Redirected:
     """Return the way to the store in place of the bytes; the URL is as good as they are."""
-    location = delivery.sign(planned.headers["Content-Disposition"])
+    location = delivery.sign(planned.headers["Content-Disposition"], request_id)
     headers = {"Location": location, "Cache-Control": "private, no-store"}
     return Redirected(planned.dataset, planned.backend, headers, planned.span)
 

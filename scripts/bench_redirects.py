@@ -97,7 +97,7 @@ def presigns(root: RootSettings, seconds: int) -> dict[str, float]:
         raise TypeError("the root does not redirect")
     count, began, cpu = 0, time.monotonic(), time.process_time()
     while time.monotonic() - began < seconds:
-        delivery.sign('attachment; filename="elevation.tif"')
+        delivery.sign('attachment; filename="elevation.tif"', "0f" * 16)
         count += 1
     return {"per s": count / seconds, "p99 ms": 0, "CPU ms": 1e3 * (time.process_time() - cpu) / count}
 

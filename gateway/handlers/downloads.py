@@ -93,7 +93,8 @@ class DownloadHandler(AuditedHandler):
     def asked(self, dataset_id: str, *, with_body: bool) -> DownloadRequest:
         """Return what the request asks for; repeated lines of a list field were joined by Tornado."""
         get = self.request.headers.get
-        return DownloadRequest(dataset_id, self.principal, conditions_of(get), get("Range"), with_body)
+        given = conditions_of(get), get("Range"), with_body
+        return DownloadRequest(dataset_id, self.principal, *given, self.request_id)
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """Take over status and headers; what came by a token in the URL stays uncached."""

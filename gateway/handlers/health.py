@@ -108,6 +108,9 @@ class ReadyHandler(BaseHandler):
     async def told_only(self) -> dict[str, str]:
         """Return the states of parts that somebody has to look at, and for which nobody is to be sent elsewhere."""
         told = {}
+        for name, storage in self.services.storages.items():
+            if storage.request_ids is not None:
+                told[f"request ids {name}"] = storage.request_ids.value
         if self.services.rates.counts_alone() is not None:
             told["valkey"] = await self.valkey_state()
         if (months := self.services.records.months_ahead()) is not None:

@@ -183,7 +183,9 @@ class SmallRangeRequest(HTTPMessageDelegate):
     def _decided(self, principal: Principal, dataset_id: str, revision: Revision | None) -> SmallBody | None:
         """Return a body in memory that answers as of a revision, or None."""
         get, gatekeeper = self._headers.get, self._ranges.services.gatekeeper
-        request = DownloadRequest(dataset_id, principal, conditions_of(get), get("Range"), with_body=True)
+        # Nobody is sent elsewhere from here, where the id would be told.
+        asked = conditions_of(get), get("Range")
+        request = DownloadRequest(dataset_id, principal, *asked, with_body=True, request_id="")
         try:
             answer = self._ranges.decisions.at_once(dataset_id, revision, partial(prepare, gatekeeper, request))
         except GatewayError:

@@ -6,13 +6,15 @@ import asyncio
 import shutil
 from contextlib import suppress
 
-from gateway.errors import Forbidden
+from gateway.errors import Forbidden, Unavailable
 from gateway.handlers.access import OPEN, access
 from gateway.handlers.base import BaseHandler
 from gateway.handlers.load import Load
 from gateway.handlers.proxies import Proxies
 from gateway.metrics import CONTENT_TYPE, Metrics
+from gateway.pools import Pool
 from gateway.services import Services
+from gateway.storage import RequestIds
 from gateway.studio.base import Load as StudioLoad
 
 # How old what is known of a worker may be.
@@ -62,6 +64,8 @@ def look_around(services: Services, load: Load) -> None:
     for name, storage in services.storages.items():
         metrics.storage_failures.follow(storage.failures, name)
         gauges.storage_resting.set(storage.resting, name)
+        if storage.request_ids is not None:
+            gauges.request_ids.set(storage.request_ids is RequestIds.SIGNED, name)
     for name in ("gateway.db", "gateway.db-wal"):
         with suppress(OSError):
             gauges.database.set((settings.state_dir / name).stat().st_size, name)
@@ -73,7 +77,17 @@ async def keep_looking(services: Services, load: Load) -> None:
     """Take note of what this worker uses, again and again, for whichever worker is asked for the metrics."""
     while True:
         look_around(services, load)
+        try_request_ids(services)
         await asyncio.sleep(LOOK_SECONDS)
+
+
+def try_request_ids(services: Services) -> None:
+    """Let those who wait for stores find out, where it is unknown, whether presigned URLs can carry request ids."""
+    for storage in services.storages.values():
+        if storage.request_ids is RequestIds.UNKNOWN:
+            # Where too much waits already it is tried the next time.
+            with suppress(Unavailable):
+                services.pools[Pool.TRANSFER].submit(storage.try_request_ids)
 
 
 def look_at_studio(metrics: Metrics, studio: StudioLoad) -> None:

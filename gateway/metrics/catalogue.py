@@ -164,6 +164,10 @@ class Gauges:
             board, "cog_gateway_storage_resting", "1 where a store is left alone after failures.", ("root",),
             mode="livemax",
         )  # fmt: skip
+        self.request_ids = Gauge(
+            board, "cog_gateway_presigned_request_ids", "1 where presigned URLs carry the id of their request.",
+            ("root",), mode="livemin",
+        )  # fmt: skip
         self.database = Gauge(board, "cog_gateway_database_bytes", "Size of the database.", ("file",), mode="livemax")
         self.state_free = Gauge(
             board, "cog_gateway_state_free_bytes", "Free space where the state folder is.", mode="livemax"

@@ -37,6 +37,10 @@ class RootSettings(BaseModel, frozen=True, extra="forbid"):
     delivery: Literal["redirect", "stream"] = Field(
         "redirect", description="redirect sends clients to the store, stream sends the bytes through the gateway"
     )
+    presign_request_id: bool = Field(
+        True,
+        description="whether presigned URLs carry the request's id for the store's logs, where the store takes it",
+    )
 
     @property
     def whole_uri(self) -> str:

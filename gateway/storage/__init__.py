@@ -6,13 +6,23 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gateway.storage.base import OpenObject, Placed, Redirect, RemoteObject, Storage, Stream
+from gateway.storage.base import OpenObject, Placed, Redirect, RemoteObject, RequestIds, Storage, Stream
 from gateway.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from gateway.settings import RootSettings
 
-__all__ = ["BACKENDS", "OpenObject", "Placed", "Redirect", "RemoteObject", "Storage", "Stream", "open_storage"]
+__all__ = [
+    "BACKENDS",
+    "OpenObject",
+    "Placed",
+    "Redirect",
+    "RemoteObject",
+    "RequestIds",
+    "Storage",
+    "Stream",
+    "open_storage",
+]
 
 
 def _local(name: str, root: RootSettings, _: int) -> Storage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -62,13 +63,22 @@ class Stream:
 class Redirect:
     """A delivery by the store: the client fetches from the URL that `sign` returns.
 
-    `sign` takes the Content-Disposition that the store is to answer with. `source` is for those who must not be
-    sent away.
+    `sign` takes the Content-Disposition that the store is to answer with, and the id of the request, which the URL
+    carries where the store lets it. `source` is for those who must not be sent away.
     """
 
-    sign: Callable[[str], str]
+    sign: Callable[[str, str], str]
     source: RemoteObject
     stat: ObjectStat
+
+
+class RequestIds(StrEnum):
+    """Whether the presigned URLs of a root carry the id of their request."""
+
+    SIGNED = "signed"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    OFF = "off"
 
 
 class Placed:
@@ -107,6 +117,13 @@ class Storage(Protocol):
     @property
     def resting(self) -> bool:
         """Return whether the store is left alone just now, because it did not answer."""
+
+    @property
+    def request_ids(self) -> RequestIds | None:
+        """Return whether presigned URLs carry the id of their request; None where there are none."""
+
+    def try_request_ids(self) -> None:
+        """Find out whether URLs can carry ids, where it is unknown and was not tried just now; waits for a store."""
 
     def ping(self) -> None:
         """Return when the root can be read."""

@@ -71,11 +71,15 @@ class LocalStorage(Placed):
     remote = False
     failures = 0
     resting = False
+    request_ids = None
 
     def __init__(self, name: str, uri: str) -> None:
         self.name = name
         self.uri = f"file:{Path(uri.removeprefix('file:')).absolute()}"
         self.path = path_of(uri)
+
+    def try_request_ids(self) -> None:
+        """Do nothing: nobody is sent elsewhere."""
 
     def ping(self) -> None:
         """Return when the folder can be listed; raises StorageUnavailable."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -20,11 +20,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from gateway.errors import Archived, ObjectMissing, StorageUnavailable, VersionChanged
 from gateway.model import ObjectStat
 from gateway.settings import RootSettings
-from gateway.storage.base import Placed, Redirect, Stream
+from gateway.storage.base import Placed, Redirect, RequestIds, Stream
 from gateway.storage.breaker import Breaker
 from gateway.storage.s3_answers import ABSENT, CHANGED, UNRESTORED, reason_of, refuse_archived, stat_of, version_of
 from gateway.storage.s3_client import client_of, session_of, signer_of
 from gateway.storage.s3_object import S3Object
+from gateway.storage.s3_requestid import TRIED_NAME, Trial
 
 T = TypeVar("T")
 
@@ -73,6 +74,11 @@ class S3Storage(Placed):
             raise StorageUnavailable(f"The profile or the credentials of the root {name} are not usable.") from error
         self._payer = {"RequestPayer": "requester"} if root.requester_pays else {}
         self._breaker = Breaker()
+        # Under the address that clients get, and where that leads nowhere from here under its own.
+        addresses = dict.fromkeys((root.public_endpoint_url or root.endpoint_url, root.endpoint_url))
+        clients = [partial(client_of, self._session, root, url, FACTS_SECONDS, in_query=True) for url in addresses]
+        tried = {**self._address(TRIED_NAME), **self._payer}
+        self._request_ids = Trial(clients, tried, off=not root.presign_request_id)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _of_this_process, (self.name, self._root, self._presign_seconds)
@@ -86,6 +92,16 @@ class S3Storage(Placed):
     def resting(self) -> bool:
         """Return whether the store is left alone just now."""
         return self._breaker.resting
+
+    @property
+    def request_ids(self) -> RequestIds | None:
+        """Return whether URLs carry the id of their request; None where there are no URLs."""
+        return None if self._root.delivery == "stream" else self._request_ids.found
+
+    def try_request_ids(self) -> None:
+        """Find out whether URLs can carry ids, where it is unknown and was not tried a moment ago."""
+        if self.request_ids is not None and not self.resting:
+            self._request_ids.run()
 
     def ping(self) -> None:
         """Return when the bucket answers; raises StorageUnavailable."""
@@ -166,11 +182,12 @@ class S3Storage(Placed):
             raise VersionChanged("The object has changed just now.")
         if self._root.delivery == "stream":
             return Stream(opened, opened.stat)
-        return Redirect(lambda disposition: self._presigned(key, opened.stat, disposition), opened, opened.stat)
+        return Redirect(partial(self._presigned, key, opened.stat), opened, opened.stat)
 
-    def _presigned(self, key: str, stat: ObjectStat, disposition: str) -> str:
+    def _presigned(self, key: str, stat: ObjectStat, disposition: str, request_id: str) -> str:
         """Return a URL for GET of the object, with the name and type that the client is to see signed in."""
         named = {"ResponseContentDisposition": disposition, "ResponseContentType": CONTENT_TYPE}
+        named |= self._request_ids.arguments(request_id)
         pin = {"VersionId": stat.version_id} if stat.version_id else {}
         try:
             return str(

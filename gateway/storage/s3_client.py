@@ -8,6 +8,7 @@ import boto3
 from botocore.config import Config
 
 from gateway.settings import RootSettings
+from gateway.storage.s3_requestid import sign_with_ids
 
 CONNECT_SECONDS = 0.7
 CONNECTIONS = 32
@@ -25,10 +26,20 @@ def session_of(root: RootSettings) -> boto3.Session:
     )
 
 
-def client_of(session: boto3.Session, root: RootSettings, endpoint_url: str | None, read_seconds: float) -> Any:
-    """Return a client that waits so long for each answer, tries once, and stays in the root's region."""
+def client_of(
+    session: boto3.Session,
+    root: RootSettings,
+    endpoint_url: str | None,
+    read_seconds: float,
+    *,
+    in_query: bool = False,
+) -> Any:
+    """Return a client that waits so long for each answer, tries once, and stays in the root's region.
+
+    `in_query` signs its own requests as presigned URLs are signed.
+    """
     config = Config(
-        signature_version="s3v4",
+        signature_version="s3v4-query" if in_query else "s3v4",
         s3={"addressing_style": root.addressing},
         connect_timeout=CONNECT_SECONDS,
         read_timeout=read_seconds,
@@ -39,6 +50,7 @@ def client_of(session: boto3.Session, root: RootSettings, endpoint_url: str | No
     )
     client = session.client("s3", endpoint_url=endpoint_url, config=config)
     client.meta.events.register_last("before-parameter-build.s3", _stay_here)
+    sign_with_ids(client)
     return client
 
 

@@ -276,6 +276,7 @@ async def test_many_who_ask_whether_a_hanging_store_is_ready_hold_one_thread_of_
 
     class Hanging:
         remote = True
+        request_ids = None
 
         def ping(self):
             asked.append(threading.current_thread().name)

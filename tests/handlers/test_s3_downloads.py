@@ -11,13 +11,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from gateway.deep.judgements import UNDER_WAY
+from gateway.handlers.watching import try_request_ids
 from gateway.model import Report, Scale
 from gateway.pools import Pool, pool_table
 from gateway.settings import RootSettings, Settings
+from gateway.storage import RequestIds
+from gateway.storage.s3_requestid import PARAMETER
 from tests.handlers.conftest import UNKNOWN_ID, comparable, problem
 from tests.handlers.test_downloads import finished, raw_get, recorded, url
 from tests.handlers.test_ends import check, rows_of, settled, visited
 from tests.handlers.test_streaming import port_of
+from tests.patience import eventually
 from tests.rasters import write_cog, write_striped
 from tests.s3 import new_bucket, one_store
 from tests.storage.test_s3 import with_head
@@ -118,10 +122,34 @@ async def test_a_range_goes_on_to_the_store_and_stands_in_the_audit(world, fetch
     taken = await fetch(answer.headers["Location"], headers=fields)
     assert (taken.code, taken.body) == (206, world.cog.read_bytes()[10:20])
     row, end = world.audit()
+    assert answer.headers["X-Request-ID"] == row.request_id
     assert (row.action, row.status, row.backend, row.user_id) == ("download.cog", 302, "s3", "ben")
     assert (end.action, end.request_id) == ("download.finished", row.request_id)
     assert end.detail == {"bytes_sent": 0, "outcome": "completed"}
     assert (row.version, row.range_header, row.bytes_expected) == (dataset.version, "bytes=10-19", 10)
+
+
+@one_store
+@pytest.mark.one_node("each process finds out for itself")
+async def test_a_redirect_carries_the_id_of_its_row_once_the_store_is_known_to_take_it(world, fetch, add):
+    dataset, storages = add(), world.services.storages
+    assert PARAMETER not in (await fetch(url(dataset), token=world.bearer())).headers["Location"]
+    assert told(await fetch("/readyz")) == "unknown"
+    try_request_ids(world.services)
+    await eventually(lambda: storages["bucket"].request_ids is RequestIds.SIGNED)
+    answer = await fetch(url(dataset), token=world.bearer())
+    id_in_url = parse_qs(urlsplit(answer.headers["Location"]).query)[PARAMETER]
+    assert id_in_url == [answer.headers["X-Request-ID"]] == [world.audit("download.cog")[-1].request_id]
+    assert told(await fetch("/readyz")) == "signed"
+    metrics = (await fetch("/metrics")).body.decode()
+    assert 'cog_gateway_presigned_request_ids{root="bucket"} 1.0' in metrics
+    assert 'cog_gateway_presigned_request_ids{root="stream"}' not in metrics
+
+
+def told(ready) -> str:
+    parts = json.loads(ready.body)["parts"]
+    assert "request ids stream" not in parts
+    return parts["request ids bucket"]
 
 
 async def test_head_is_answered_here_with_the_headers_of_a_local_file(world, fetch, add, tunnel):
@@ -531,7 +559,7 @@ async def test_where_the_bucket_has_versions_a_transfer_ends_with_the_version_it
     with open_services(settings) as services:
         world = World(services, tmp_path, cog_file)
         dataset = world.register("a.tif", root="bucket")
-        asked = DownloadRequest(dataset.id, Principal(), Conditions(), None, True)
+        asked = DownloadRequest(dataset.id, Principal(), Conditions(), None, True, "r1")
         source = prepare(services.gatekeeper, asked, Wait.STORE).source
         store.client.put_object(Bucket=name, Key="cogs/a.tif", Body=bytes(len(long_cog)))
         body = source.body(5 << 20, 100)

@@ -16,6 +16,7 @@ from gateway.storage import Redirect, Stream, open_storage
 from gateway.storage.s3 import UNREACHABLE, S3Storage, boto3
 from tests.s3 import new_bucket
 
+REQUEST_ID = "0f" * 16
 DISPOSITION = "attachment; filename=\"a.tif\"; filename*=UTF-8''H%C3%B6he.tif"
 
 
@@ -60,7 +61,7 @@ def signed(storage, key="a.tif", disposition=DISPOSITION):
     """The presigned URL of an object, and its query."""
     delivery = storage.deliver(key, storage.stat(key).version)
     assert isinstance(delivery, Redirect)
-    url = delivery.sign(disposition)
+    url = delivery.sign(disposition, REQUEST_ID)
     return url, {name: value for name, (value,) in parse_qs(urlsplit(url).query).items()}
 
 
@@ -587,5 +588,5 @@ def test_keys_with_empty_parts_are_asked_for_as_they_are(store, bucket, through,
     with suppress(ObjectMissing, VersionChanged):
         through.deliver(key, "x")
     assert ("HEAD", f"/{bucket}/cogs/{key}") in tunnel.requests
-    url = through._presigned(key, through.stat("b.tif"), DISPOSITION)
+    url = through._presigned(key, through.stat("b.tif"), DISPOSITION, REQUEST_ID)
     assert urlsplit(url).path == f"/{bucket}/cogs/{key}"
