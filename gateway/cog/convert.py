@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from glob import escape
 from math import ceil
 from pathlib import Path
@@ -38,21 +39,22 @@ class NoRoom(GatewayError):
     """The folder of the target has not the room that the conversion may need."""
 
 
-def convert(source: ByteSource, target_path: Path) -> None:
+def convert(source: ByteSource, target_path: Path, options: Mapping[str, str] | None = None) -> None:
     """Write a COG with the pixels, nodata, mask, colours, georeferencing and tags of a GeoTIFF.
 
-    No value changes: what a lossy codec left is stored as it decodes. The source is opened with the GTiff driver
+    No value changes: what a lossy codec left is stored as it decodes. `options` are creation options of the COG
+    driver in place of those that fit the source. The source is opened with the GTiff driver
     alone and only read; its report must be `convertible`. Raises CannotConvert and NoRoom; `target_path` may be half
     written then, but nothing is left beside it.
     """
     layout = _safe_layout(source)
     _require_room(source, layout, target_path.parent)
-    options = {**strict_options(source.gdal_path), "GDAL_CACHEMAX": CACHE_BYTES}
+    configured = {**strict_options(source.gdal_path), "GDAL_CACHEMAX": CACHE_BYTES}
     try:
-        with warnings.catch_warnings(), rasterio.Env(**options):
+        with warnings.catch_warnings(), rasterio.Env(**configured):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with open_dataset(source) as raster:
-                _copy(raster, layout, target_path)
+                _copy(raster, layout, target_path, options or creation(layout))
     except GDAL_ERRORS as error:
         if _free_bytes(target_path.parent) < FULL_BYTES:
             raise NoRoom("The target folder has no room left for the conversion.") from error
@@ -63,13 +65,13 @@ def convert(source: ByteSource, target_path: Path) -> None:
             left.unlink()
 
 
-def _copy(raster: DatasetReader, layout: Layout, target_path: Path) -> None:
+def _copy(raster: DatasetReader, layout: Layout, target_path: Path, options: Mapping[str, str]) -> None:
     """Write the COG, with the tags of every domain."""
     items = items_of(layout)
     wanted = tuple(item for item in items if item.of_domain)
     apart = any(item.of_band for item in items)
     domains = {"COPY_SRC_MDD": "YES"} if wanted and not apart else {}
-    copy(raster, target_path, driver="COG", **creation(layout), **domains)
+    copy(raster, target_path, driver="COG", **options, **domains)
     if wanted and apart:
         add_items(target_path, wanted)
 

@@ -11,9 +11,9 @@ import os
 import resource
 import struct
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.studio import seccomp
@@ -22,6 +22,8 @@ PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_NO_NEW_PRIVS = 1, 15, 38
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
 LANDLOCK_VERSION_FLAG, LANDLOCK_PATH_BENEATH = 1, 1
 READ_FILE, READ_DIR = 1 << 2, 1 << 3
+# Reading, and to make, fill, cut and remove regular files: no folder, link, pipe or device.
+WRITE = READ_FILE | READ_DIR | 1 << 1 | 1 << 5 | 1 << 8 | 1 << 14
 # How many rights over files, over TCP and over other processes each version of Landlock knows.
 FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 TCP_FROM, TCP_RIGHTS = 4, 3
@@ -33,10 +35,14 @@ DATA_FOLDERS = ("GDAL_DATA", "PROJ_DATA", "PROJ_LIB")
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """What a process may still do: read beneath these folders, see the names beneath others, speak to the network."""
+    """What a process may still do: read beneath these folders, see the names beneath others, speak to the network.
+
+    Beneath `writable` it may read and write files.
+    """
 
     readable: tuple[str, ...] = ()
     listable: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
     network: bool = False
     memory_mb: int = 0
 
@@ -75,7 +81,7 @@ def confine(what: Confinement) -> tuple[str, ...]:
     _limit(what.memory_mb)
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         missing.append("no_new_privs")
-    if not _landlock((*library_folders(), *what.readable), what.listable, network=what.network):
+    if not _landlock(replace(what, readable=(*library_folders(), *what.readable))):
         missing.append("Landlock")
     if not seccomp.install(network=what.network):
         missing.append("seccomp")
@@ -94,17 +100,14 @@ def _limit(memory_mb: int) -> None:
         )
 
 
-def _landlock(readable: Iterable[str], listable: Iterable[str], *, network: bool) -> bool:
-    """Return whether this thread may from now on only read, and only beneath these folders and files.
-
-    Of what lies beneath `listable` it sees the names.
-    """
+def _landlock(what: Confinement) -> bool:
+    """Return whether this thread may from now on only read and write beneath these folders and files."""
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(LANDLOCK_CREATE, None, 0, LANDLOCK_VERSION_FLAG)
     if version < 1:
         return False
     files = (1 << FILE_RIGHTS.get(version, 16)) - 1
-    tcp = TCP_RIGHTS if version >= TCP_FROM and not network else 0
+    tcp = TCP_RIGHTS if version >= TCP_FROM and not what.network else 0
     scopes = SCOPES if version >= SCOPES_FROM else 0
     # struct landlock_ruleset_attr; older kernels take fewer members.
     members = [files, *([tcp] if version >= TCP_FROM else []), *([scopes] if version >= SCOPES_FROM else [])]
@@ -113,10 +116,12 @@ def _landlock(readable: Iterable[str], listable: Iterable[str], *, network: bool
     if rules < 0:
         return False
     try:
-        for path in set(readable):
+        for path in set(what.readable):
             _allow(libc, rules, path, READ_FILE | (READ_DIR if Path(path).is_dir() else 0))
-        for path in set(listable):
+        for path in set(what.listable):
             _allow(libc, rules, path, READ_DIR)
+        for path in set(what.writable):
+            _allow(libc, rules, path, WRITE & files)
         return bool(libc.syscall(LANDLOCK_RESTRICT, rules, 0) == 0)
     finally:
         os.close(rules)

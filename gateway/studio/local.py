@@ -17,7 +17,7 @@ from gateway.studio.tasks import Lane, Task
 from gateway.studio.worker import Limits, Worker
 
 T = TypeVar("T")
-FAR_THREADS, JUDGE_THREADS = 8, 2
+FAR_THREADS, JUDGE_THREADS, PART_THREADS = 8, 2, 2
 
 
 class LocalStudio:
@@ -25,7 +25,9 @@ class LocalStudio:
 
     def __init__(self, far: Mapping[str, Storage], limits: Limits, queue_limit: int) -> None:
         self._worker = Worker(far, limits)
-        threads = {Lane.PAINT: limits.threads, Lane.FAR: FAR_THREADS, Lane.JUDGE: JUDGE_THREADS}
+        threads = {
+            Lane.PAINT: limits.threads, Lane.FAR: FAR_THREADS, Lane.JUDGE: JUDGE_THREADS, Lane.PART: PART_THREADS,
+        }  # fmt: skip
         self._pools = {lane: BoundedPool(lane, count, queue_limit) for lane, count in threads.items()}
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:

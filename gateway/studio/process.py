@@ -24,12 +24,14 @@ from gateway.studio.forks import Forks, far_environment
 from gateway.studio.tally import Rules, Tally
 from gateway.studio.tasks import Lane, Task
 from gateway.studio.wire import Setup
+from gateway.studio.writers import MOST_WRITERS, Writers
 
 T = TypeVar("T")
 JUDGE_THREADS, FAR_THREADS = 2, 8
 # Who waits for a file goes before who waits for a picture, but not for as long as stored tiles keep a worker busy: at
 # 10 the slowest drawn tiles among them took three times as long, and those who waited for files no less.
 NICE = 4
+ONE_PART = {Lane.PART: 1}
 # What a task may take beyond what a painter may have after it.
 WITHIN_TASK = 3
 END_SECONDS = 1.0
@@ -66,12 +68,16 @@ class ProcessStudio:
         self._gate = threading.Lock()
         self._inside: Counter[Lane] = Counter()
         near = {Lane.PAINT: plan.threads, Lane.JUDGE: JUDGE_THREADS}
-        self._room = {**near, Lane.PAINT: plan.threads * plan.rules.painters, Lane.FAR: FAR_THREADS}
+        self._room = {
+            **near, Lane.PAINT: plan.threads * plan.rules.painters, Lane.FAR: FAR_THREADS, Lane.PART: MOST_WRITERS,
+        }  # fmt: skip
         self._near = [
             Place(_setup(plan, near), plan.rules, self._tally, self._forks) for _ in range(plan.rules.painters)
         ]
         far = {Lane.FAR: FAR_THREADS, Lane.JUDGE: JUDGE_THREADS}
         self._far = [self._place(plan, _setup(plan, far, plan.far))] if plan.far else []
+        self._near_writers = Writers(_setup(plan, ONE_PART), self._tally, self._forks)
+        self._far_writers = Writers(_setup(plan, ONE_PART, plan.far), self._tally, self._forks) if plan.far else None
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let answers arrive on a loop, from which this is called."""
@@ -129,8 +135,9 @@ class ProcessStudio:
             self._inside[lane] -= 1
 
     @property
-    def _places(self) -> list[Place]:
-        return [*self._near, *self._far]
+    def _places(self) -> list[Place | Writers]:
+        writers = [each for each in (self._near_writers, self._far_writers) if each is not None]
+        return [*self._near, *self._far, *writers]
 
     @property
     def _waiting(self) -> int:
@@ -146,13 +153,18 @@ class ProcessStudio:
             job.close()
             job.future.set_exception(Unavailable("The storage of this dataset is not configured."))
             return
-        place = place_of(job, self._far if remote else self._near)
+        place = self._place_of(job, remote=remote)
         # Weakly: a future keeps its callbacks, so that it and its result would hold themselves through the job.
         waiting = weakref.ref(job)
         job.future.add_done_callback(lambda future: self._left(place, waiting()) if future.cancelled() else None)
         place.add(job)
 
-    def _left(self, place: Place, job: Job | None) -> None:
+    def _place_of(self, job: Job, *, remote: bool) -> Place | Writers:
+        if job.task.lane is not Lane.PART:
+            return place_of(job, self._far if remote else self._near)
+        return self._far_writers if remote and self._far_writers is not None else self._near_writers
+
+    def _left(self, place: Place | Writers, job: Job | None) -> None:
         if job is None:
             return
         if threading.get_ident() == self._thread:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.cog.parts import PlannedPart, WrittenPart
 from gateway.colour.model import Encoded, TileFormat
 from gateway.errors import GatewayError
 from gateway.model import Inspection
@@ -24,6 +25,8 @@ RETURNS: Mapping[str, Any] = {
     "stored": StoredTiles | None,
     "on_map": OnMap,
     "verdict": Inspection,
+    "native_part": PlannedPart,
+    "write_part": WrittenPart,
     "info": dict[str, Any],
     "point": dict[str, Any],
     "feature": dict[str, Any],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from gateway.cog.parts import Part, PlannedPart, WrittenPart
 from gateway.colour.model import Encoded, LayerStyle, Style, TileFormat
 from gateway.ground.address import TileAddress
 from gateway.model import Dataset, Inspection, RasterFacts
@@ -19,11 +20,16 @@ Bounds = tuple[float, ...]
 
 
 class Lane(StrEnum):
-    """Tasks of one lane wait for each other alone: pictures, pictures of files in a network, verdicts over files."""
+    """Tasks of one lane wait for each other alone.
+
+    They are pictures, pictures of files in a network, verdicts over files, and parts that are written as files, each
+    in a process of its own.
+    """
 
     PAINT = "paint"
     FAR = "far"
     JUDGE = "judge"
+    PART = "part"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +46,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Task(Generic[T_co]):
-    """One piece of work by its name in `works.WORKS`, what it is told beside its sources, and where it waits."""
+    """One piece of work by its name in `works.WORKS`, what it is told beside its sources, and where it waits.
+
+    `folder` is the one that it may write into.
+    """
 
     work: str
     sources: tuple[Source, ...] = ()
     told: tuple[Any, ...] = ()
     lane: Lane = Lane.PAINT
+    folder: str = ""
 
 
 def source_of(dataset: Dataset, *, remote: bool) -> Source:
@@ -84,6 +94,25 @@ def part(
 ) -> Task[Encoded]:
     """Return the task to draw `bounds` (west, south, east, north); `systems` are coord_crs and dst_crs."""
     return _of(source, "part", (bounds, systems), style, size, format)
+
+
+def native_part(
+    source: Source,
+    bounds: Bounds,
+    coord_crs: str | None,
+    bands: tuple[int, ...] = (),
+    shape: dict[str, Any] | None = None,
+) -> Task[PlannedPart]:
+    """Return the task to find the part of all whole pixels of some bands that `bounds` touch.
+
+    `shape` is a geometry of GeoJSON in the CRS of the dataset, outside of which there are to be no data.
+    """
+    return _of(source, "native_part", bounds, coord_crs, bands, shape)
+
+
+def write_part(source: Source, part: Part, folder: str) -> Task[WrittenPart]:
+    """Return the task to write a part as a true COG into a folder."""
+    return Task("write_part", (source,), (part, folder), Lane.PART, folder)
 
 
 def info(source: Source) -> Task[dict[str, Any]]:

@@ -44,6 +44,12 @@ def _part(engine: TileEngine, source: Source, where: tuple[Any, Any], *how: Any)
     return engine.lend(source, lambda handle: pictures.part(handle, *where, style, size, format))
 
 
+def _native(name: str, engine: TileEngine, source: Source, *told: Any) -> Any:
+    from gateway.tiles import native  # noqa: PLC0415 - most painters need none of it
+
+    return engine.lend(source, lambda handle: getattr(native, name)(handle, *told))
+
+
 def _statistics(engine: TileEngine, source: Source, style: Style, *how: Any) -> Any:
     from gateway.tiles import facts  # noqa: PLC0415
 
@@ -120,6 +126,8 @@ WORKS: Mapping[str, Work] = {
     "stored": TileEngine.stored,
     "preview": _preview,
     "part": _part,
+    "native_part": partial(_native, "planned"),
+    "write_part": partial(_native, "cut"),
     "info": partial(_facts, "info"),
     "point": partial(_facts, "point"),
     "feature": _feature,

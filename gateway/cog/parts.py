@@ -1,0 +1,37 @@
+"""What a part of a raster is: whole pixels on the file's own grid. Plain values, free of any outside library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Pixels of a file from `column` and `row` on, of `bands` counted from 1.
+
+    `shape` is a geometry of GeoJSON in the CRS of the file: pixels that it does not touch hold no data.
+    """
+
+    column: int
+    row: int
+    width: int
+    height: int
+    bands: tuple[int, ...]
+    shape: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPart:
+    """A part and what it takes in memory: its values, and a byte for each pixel where it has a mask."""
+
+    part: Part
+    decoded_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPart:
+    """A file that was written: its length, and its SHA-256 in hex."""
+
+    size_bytes: int
+    sha256: str
