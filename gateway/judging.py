@@ -13,9 +13,8 @@ from urllib.parse import quote
 from gateway.buckets import BucketSource
 from gateway.cog import inspect, is_deeper, not_regular_report, reaches, usual_depth
 from gateway.cog.convert import convert
-from gateway.cog.smallpictures import with_small_pictures
 from gateway.cog.sourcefile import local_copy
-from gateway.cog.stretch import with_stretch
+from gateway.cog.summary import with_summary
 from gateway.errors import GatewayError, NotACog, ObjectMissing, StorageUnavailable, VersionChanged
 from gateway.files import NotRegular, open_file
 from gateway.model import ByteSource, Dataset, Inspection, ObjectStat
@@ -128,7 +127,7 @@ def judge(reading: Reading) -> Judged:
                 )
             except VersionChanged:
                 continue
-            inspection = with_small_pictures(opened, with_stretch(opened, inspection))
+            inspection = with_summary(opened, inspection)
             # Of what lies far away, the digest would cost a download.
             sha256 = digest_of(opened) if inspection.report.valid and not opened.remote else None
             if opened.unchanged():

@@ -9,14 +9,12 @@ from dataclasses import dataclass, replace
 
 from gateway.catalogue.layers import LayerKind, LayerName, Outline, StoredSearch, Style
 from gateway.catalogue.search import LIMIT_MOST, MOST_COUNTED, Box, Condition, Interval, Property, Search, Sort
-from gateway.colour.model import Stretch
 from gateway.errors import NotFound
 from gateway.gatekeeper import ADMIN, Action, holder_of, roles_needed
 from gateway.model import Dataset, Principal
 from gateway.records import Crowd, Records
 from gateway.remembered import Remembered
 from gateway.stac.requests import asked_of
-from gateway.studio.layers import layer_stretch
 
 NO_LAYER = "There is no such layer."
 # Searches never change: their id follows from what they are.
@@ -154,10 +152,6 @@ class Members:
     def outline(self, layer: Layer, wanted: Wanted, reader: Principal) -> Outline:
         """Return what the datasets of a layer come to that a reader may see."""
         return self._records.outline(narrowed(layer.search, wanted), reader)
-
-    def stretch(self, layer: Layer, reader: Principal, *, unscale: bool) -> Stretch | None:
-        """Return the default range of values of a whole layer, for each band; None for bytes alone."""
-        return layer_stretch(self.sample(layer, reader), unscale=unscale)
 
     def sample(self, layer: Layer, reader: Principal) -> tuple[Dataset, ...]:
         """Return datasets that stand for the layer: of the newest that the reader sees those that say most.

@@ -114,6 +114,11 @@ class SmallPictures:
     packed: tuple[tuple[int, bytes], ...]
 
 
+def ordered(dtype: str) -> bool:
+    """Return whether values of a type have to be stretched: bytes need it not, and what has no order cannot be."""
+    return dtype != "uint8" and not dtype.startswith("complex")
+
+
 @dataclass(frozen=True, slots=True)
 class RasterFacts:
     """What rasterio knows of a file that passed the structural check.

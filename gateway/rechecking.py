@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.cog import DEPTHS, inspect
-from gateway.cog.smallpictures import with_small_pictures
-from gateway.cog.stretch import with_stretch
+from gateway.cog.summary import with_summary
 from gateway.dates import dates_of_file
 from gateway.errors import GatewayError, ObjectMissing, VersionChanged
 from gateway.judging import JUDGE_TRIES, deeper_depth, digest_of, sentence
@@ -133,7 +132,7 @@ def _judge(task: Look, storage: Storage, opened: OpenObject) -> Seen | None:
         return None
     wanted = inspection.report.valid and not opened.remote and _needs_digest(task.dataset, opened, inspection.report)
     sha256 = digest_of(opened) if wanted else None
-    inspection = with_small_pictures(opened, with_stretch(opened, inspection))
+    inspection = with_summary(opened, inspection)
     return Seen(inspection, opened.stat, sha256) if opened.unchanged() else None
 
 

@@ -21,13 +21,13 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
-from gateway.cog.layout import read_layout
 from gateway.cog.raster import GDAL_ERRORS, open_dataset, strict_options
 from gateway.errors import NoPlace
 from gateway.ground.georeference import Georeference, georeference
 from gateway.ground.systems import transform_of
 from gateway.model import ByteSource, Inspection, SmallPictures
 
+Size = tuple[int, int]
 # Of their longer sides in pixels. Where a tile has more files than it may touch, few are as long as the first in it.
 SIDES = (64, 16, 4)
 HEAD = struct.Struct("<8sHHHH??d")
@@ -41,18 +41,18 @@ BEND = 0.05
 CACHE_BYTES = 16 << 20
 
 
-def with_small_pictures(source: ByteSource, found: Inspection) -> Inspection:
-    """Return the inspection of a true COG on a disk with pictures of few pixels; any other as it is.
+def with_small_pictures(source: ByteSource, found: Inspection, levels: Sequence[Size]) -> Inspection:
+    """Return the inspection of a true COG with pictures of few pixels; any other as it is.
 
-    What lies far away has none: its overview would be a download of its own.
+    `levels` are (width, height) of the full image and its overviews, from fine to coarse.
     """
-    if found.raster is None or found.raster.bounds is None or source.remote:
+    if found.raster is None or found.raster.bounds is None:
         return found
     options = {**strict_options(source.gdal_path), "GDAL_CACHEMAX": CACHE_BYTES}
     try:
         with warnings.catch_warnings(), rasterio.Env(**options):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            small = _pictures(source, [ifd.size for ifd in read_layout(source).levels])
+            small = _pictures(source, levels)
     except (*GDAL_ERRORS, NoPlace):
         return found
     return replace(found, raster=replace(found.raster, small=small))
@@ -63,8 +63,13 @@ def unpacked(body: bytes) -> bytes:
     return body if body[:1] in b"<>|" else zlib.decompress(body)
 
 
-def _pictures(source: ByteSource, levels: Sequence[tuple[int, int]]) -> SmallPictures | None:
-    level = max((number for number, size in enumerate(levels) if max(size) >= SIDES[0]), default=0)
+def level_of(levels: Sequence[Size]) -> int:
+    """Return the number of the level that the pictures are taken of: the least that has as many pixels."""
+    return max((number for number, size in enumerate(levels) if max(size) >= SIDES[0]), default=0)
+
+
+def _pictures(source: ByteSource, levels: Sequence[Size]) -> SmallPictures | None:
+    level = level_of(levels)
     with open_dataset(source) as full:
         place = georeference(full)
         dtype = np.dtype(full.dtypes[0]) if len(set(full.dtypes)) == 1 and full.dtypes[0] != "complex_int16" else None

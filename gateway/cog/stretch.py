@@ -15,9 +15,8 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from gateway.cog.layout import read_layout
 from gateway.cog.raster import GDAL_ERRORS, open_dataset, strict_options
-from gateway.model import ByteSource, Inspection
+from gateway.model import ByteSource, Inspection, ordered
 
 Ranges = tuple[tuple[float, float], ...]
 Size = tuple[int, int]
@@ -34,37 +33,42 @@ MAX_READS = 1 << 14
 CACHE_BYTES = 16 << 20
 
 
-def with_stretch(source: ByteSource, found: Inspection) -> Inspection:
-    """Return the inspection of a true COG on a disk with its default range of values; any other as it is.
+def with_stretch(source: ByteSource, found: Inspection, levels: Sequence[Size], finest: int = 0) -> Inspection:
+    """Return the inspection of a true COG with its default range of values; any other as it is.
 
-    What lies far away is left for the first tile: the overview would be a download of its own.
+    `levels` are as in `ranges_of`; what is finer than the level number `finest` is not looked at.
     """
-    if found.raster is None or source.remote or not ordered(found.raster.dtype):
+    if found.raster is None or not ordered(found.raster.dtype):
         return found
     options = {**strict_options(source.gdal_path), "GDAL_CACHEMAX": CACHE_BYTES}
     try:
         with warnings.catch_warnings(), rasterio.Env(**options):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            ranges = ranges_of([ifd.size for ifd in read_layout(source).levels], lambda level: _level(source, level))
+            ranges = ranges_of(levels, lambda level: _level(source, level), finest)
     except GDAL_ERRORS:
         return found
     return replace(found, raster=replace(found.raster, stretch=ranges))
 
 
-def ordered(dtype: str) -> bool:
-    """Return whether values of a type have to be stretched: bytes need it not, and what has no order cannot be."""
-    return dtype != "uint8" and not dtype.startswith("complex")
+def level_of(levels: Sequence[Size], bands: int, finest: int = 0) -> int:
+    """Return the number of the level that is looked at, which is not finer than that of the number `finest`."""
+    side = _side(bands)
+    small = [level for level, size in enumerate(levels) if level >= finest and max(size) <= side]
+    return small[0] if small else len(levels) - 1
 
 
-def ranges_of(levels: Sequence[Size], opened: Callable[[int], DatasetReader]) -> Ranges:
+def _side(bands: int) -> int:
+    return min(SAMPLE_PIXELS, max(1, math.isqrt(SAMPLE_VALUES // bands)))
+
+
+def ranges_of(levels: Sequence[Size], opened: Callable[[int], DatasetReader], finest: int = 0) -> Ranges:
     """Return one (low, high) for each band.
 
     `levels` are (width, height) of the full image and its overviews, from fine to coarse; `opened` returns the
-    dataset of one of them.
+    dataset of one of them. `finest` is as in `level_of`.
     """
-    side = min(SAMPLE_PIXELS, max(1, math.isqrt(SAMPLE_VALUES // opened(0).count)))
-    small = [level for level, size in enumerate(levels) if max(size) <= side]
-    level = small[0] if small else len(levels) - 1
+    bands = opened(0).count
+    side, level = _side(bands), level_of(levels, bands, finest)
     raster, longest = opened(level), max(levels[level])
     # Pieces are read as they are.
     factor = max(1.0, longest / side) if longest <= WHOLE_PIXELS else 1.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.cog.stretch import ordered, ranges_of
+from gateway.cog.stretch import ranges_of
 from gateway.colour.model import Stretch
+from gateway.model import ordered
 from gateway.reading.handles import Handle
 
 

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
-from gateway.colour.model import MEDIA_TYPES, LayerStyle, Style, TileFormat
-from gateway.errors import Forbidden, StorageUnavailable, TooManyRequests, VersionChanged
+from gateway.colour.model import MEDIA_TYPES, LayerStyle, Stretch, Style, TileFormat
+from gateway.errors import (
+    CannotBeDrawn,
+    Forbidden,
+    NotFound,
+    ObjectMissing,
+    StorageUnavailable,
+    TooManyRequests,
+    Unavailable,
+    VersionChanged,
+)
 from gateway.handlers.delivery import Granted
 from gateway.handlers.layerground import GroundHandler
 from gateway.handlers.layermembers import Judged
@@ -15,7 +25,9 @@ from gateway.handlers.layers import Chosen
 from gateway.handlers.tiles import TRIES, tag_of
 from gateway.handlers.values import bands_told, most_bytes
 from gateway.members import Layer
-from gateway.model import Dataset
+from gateway.model import Dataset, ordered
+from gateway.studio import tasks
+from gateway.studio.layers import layer_stretch
 from gateway.tiles import parameters
 from gateway.tiles.model import LayerPicture
 
@@ -27,11 +39,25 @@ class PictureHandler(GroundHandler):
         """Return how the picture is made: the range of values is one for the whole layer."""
         style = parameters.style_of(self.request.query_arguments)
         values = wanted is not None and wanted.carries_values
-        stretch = None
-        if not (style.rescale or values):
-            work = self.services.members.stretch
-            stretch = await self.searched(work, layer, self.reader, unscale=style.unscale)
+        stretch = None if style.rescale or values else await self.stretch(layer, unscale=style.unscale)
         return LayerStyle(style, wanted, chosen.selection, stretch)
+
+    async def stretch(self, layer: Layer, *, unscale: bool) -> Stretch | None:
+        """Return the default range of values of the whole layer, for each band; None for bytes alone.
+
+        Where none is on record, that of the first of its datasets that has a file holds for all of them.
+        """
+        sample = await self.searched(self.services.members.sample, layer, self.reader)
+        found = layer_stretch(sample, unscale=unscale)
+        for dataset in () if found else sample:
+            raster = dataset.raster
+            if raster is None or not ordered(raster.dtype):
+                continue
+            with suppress(NotFound, ObjectMissing, VersionChanged, Unavailable, CannotBeDrawn):
+                taken = await self.drawn(dataset, tasks.default_range)
+                measured = replace(dataset, raster=replace(raster, stretch=taken.bands if taken else None))
+                return layer_stretch([measured], unscale=unscale)
+        return found
 
     async def in_versions(self, send: Callable[[], Awaitable[None]]) -> None:
         """Let `send` answer, and anew where a file is replaced meanwhile."""

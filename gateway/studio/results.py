@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from gateway.cog.parts import PlannedPart, WrittenPart
-from gateway.colour.model import Encoded, TileFormat
+from gateway.colour.model import Encoded, Stretch, TileFormat
 from gateway.errors import GatewayError
 from gateway.model import Inspection
 from gateway.tiles.model import LayerPicture, OnMap
@@ -35,6 +35,7 @@ RETURNS: Mapping[str, Any] = {
     "crowd_tile": None,
     "layer_statistics": dict[str, Any],
     "layer_point": dict[str, Any],
+    "default_range": Stretch | None,
     "grids": list[str],
     "grid_json": dict[str, Any],
     "capabilities": str,

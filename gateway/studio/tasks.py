@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from gateway.cog.parts import Part, PlannedPart, WrittenPart
-from gateway.colour.model import Encoded, LayerStyle, Style, TileFormat
+from gateway.colour.model import Encoded, LayerStyle, Stretch, Style, TileFormat
 from gateway.ground.address import TileAddress
 from gateway.model import Dataset, Inspection, RasterFacts
 from gateway.tiles.model import Layer, LayerPicture, OnMap
@@ -187,6 +187,11 @@ def layer_point(
 ) -> Task[dict[str, Any]]:
     """Return the task to read the values at x and y of each of several datasets."""
     return _of_all(sources, "layer_point", place, coord_crs, style)
+
+
+def default_range(source: Source) -> Task[Stretch | None]:
+    """Return the task to find the default range of values of a dataset whose record has none; None for bytes."""
+    return _of(source, "default_range")
 
 
 def verdict(source: Source, allow_missing_overviews: bool) -> Task[Inspection]:

@@ -7,8 +7,7 @@ from functools import partial
 from typing import Any
 
 from gateway.cog import inspect
-from gateway.cog.smallpictures import with_small_pictures
-from gateway.cog.stretch import with_stretch
+from gateway.cog.summary import with_summary
 from gateway.colour.model import Encoded, Style
 from gateway.ground import boxes
 from gateway.ground.address import TileAddress
@@ -60,7 +59,7 @@ def _statistics(engine: TileEngine, source: Source, style: Style, *how: Any) -> 
 def _verdict(engine: TileEngine, source: Source, allow_missing_overviews: bool) -> Inspection:
     with engine.source(source) as opened:
         found = inspect(opened, allow_missing_overviews=allow_missing_overviews)
-        return with_small_pictures(opened, with_stretch(opened, found))
+        return with_summary(opened, found)
 
 
 def _feature(engine: TileEngine, source: Source, address: TileAddress, pixel: tuple[int, int], style: Style) -> Any:
@@ -81,6 +80,12 @@ def _crowd_tile(engine: TileEngine, *given: Any) -> Any:
     from gateway.tiles.crowd import crowd_tile  # noqa: PLC0415
 
     return crowd_tile(engine, *given)
+
+
+def _default_range(engine: TileEngine, source: Source) -> Any:
+    from gateway.colour.stretch import stretch_of  # noqa: PLC0415 - most painters need none of it
+
+    return engine.lend(source, lambda handle: handle.once("stretch", lambda: stretch_of(handle)))
 
 
 def _tile_box(engine: TileEngine, address: TileAddress, widened_pixels: float) -> Any:
@@ -138,6 +143,7 @@ WORKS: Mapping[str, Work] = {
     "layer_part": partial(_layer, "layer_part"),
     "layer_statistics": partial(_layer, "layer_statistics"),
     "layer_point": partial(_layer, "layer_point"),
+    "default_range": _default_range,
     "verdict": _verdict,
     "tile_box": _tile_box,
     "bounds_box": partial(_ground, "box_of_bounds"),

@@ -7,7 +7,8 @@ from affine import Affine
 from rasterio.shutil import copy
 
 from gateway.cog import inspect
-from gateway.cog.smallpictures import HEAD, SIDES, unpacked, with_small_pictures
+from gateway.cog.smallpictures import HEAD, SIDES, unpacked
+from gateway.cog.summary import with_summary
 from gateway.files import open_file
 from tests.rasters import write_cog_of, write_striped
 
@@ -20,7 +21,7 @@ POLAR = {"crs": "EPSG:3413", "transform": Affine(50_000, 0, -500_000, 0, -50_000
 
 def small_of(tmp_path, pixels, **profile):
     with open_file(write_cog_of(tmp_path / "a.tif", pixels, **profile)) as opened:
-        return with_small_pictures(opened, inspect(opened)).raster.small
+        return with_summary(opened, inspect(opened)).raster.small
 
 
 def parts(body):
@@ -73,7 +74,7 @@ def test_an_alpha_band_and_a_mask_of_the_file_are_masks(tmp_path):
         raster.write_mask(pixels[1])
     copy(plain, tmp_path / "masked.tif", driver="COG")
     with open_file(tmp_path / "masked.tif") as opened:
-        small = with_small_pictures(opened, inspect(opened)).raster.small
+        small = with_summary(opened, inspect(opened)).raster.small
     assert parts(small.packed[-1][1])[2] == bytes([0, 0, 1, 1] * 4)
 
 
@@ -86,4 +87,4 @@ def test_a_file_that_does_not_decode_has_none_and_keeps_its_verdict(tmp_path):
     body[-400:-100] = bytes(300)
     path.write_bytes(body)
     with open_file(path) as opened:
-        assert with_small_pictures(opened, found) == found
+        assert with_summary(opened, found) == found

@@ -10,7 +10,8 @@ from rasterio._env import get_gdal_config
 
 from gateway.cog import inspect, stretch
 from gateway.cog.layout import read_layout
-from gateway.cog.stretch import ranges_of, with_stretch
+from gateway.cog.stretch import ranges_of
+from gateway.cog.summary import with_summary
 from gateway.files import open_file
 from tests.rasters import write_cog, write_striped
 
@@ -18,13 +19,7 @@ from tests.rasters import write_cog, write_striped
 def judged(path, **options):
     """Return the raster's facts after the judgement."""
     with open_file(path) as source:
-        return with_stretch(source, inspect(source, **options)).raster
-
-
-class Far:
-    """A source that lies in a network: nobody may read it for this."""
-
-    remote = True
+        return with_summary(source, inspect(source, **options)).raster
 
 
 def test_it_is_near_the_percentiles_of_all_pixels(tmp_path):
@@ -54,11 +49,10 @@ def test_what_needs_none_has_none(tmp_path):
     path = write_cog(tmp_path / "a.tif")
     with open_file(path) as source:
         found = inspect(source)
-        assert with_stretch(source, replace(found, raster=None)).raster is None
+        assert with_summary(source, replace(found, raster=None)).raster is None
         for dtype in ("uint8", "complex64"):
             known = replace(found, raster=replace(found.raster, dtype=dtype))
-            assert with_stretch(source, known).raster.stretch is None
-    assert with_stretch(Far(), found).raster.stretch is None
+            assert with_summary(source, known).raster.stretch is None
 
 
 def test_a_block_that_cannot_be_decoded_leaves_it_open(tmp_path):
@@ -73,7 +67,7 @@ def test_a_block_that_cannot_be_decoded_leaves_it_open(tmp_path):
     with open_file(path) as source:
         found = inspect(source, depth="header")
         assert found.report.valid
-        assert with_stretch(source, found).raster.stretch is None
+        assert with_summary(source, found).raster.stretch is None
 
 
 class Counted:

@@ -16,7 +16,7 @@ from tornado.testing import bind_unused_port
 
 from gateway.app import make_app, make_server
 from gateway.cog import inspect
-from gateway.cog.stretch import with_stretch
+from gateway.cog.summary import with_summary
 from gateway.dates import DatedBy, Dates
 from gateway.model import AuditRow, Dataset, Inspection, Level, Scale
 from gateway.records import AuditQuery
@@ -48,7 +48,7 @@ def inspected(opened) -> Inspection:
         return inspect(opened)
     content = sha256(opened.read_at(0, opened.size_bytes)).digest()
     if content not in INSPECTED:
-        INSPECTED[content] = with_stretch(opened, inspect(opened))
+        INSPECTED[content] = with_summary(opened, inspect(opened))
     return INSPECTED[content]
 
 

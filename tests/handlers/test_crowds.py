@@ -9,7 +9,7 @@ from gateway.catalogue.collections import Collection
 from gateway.catalogue.layers import LayerKind, LayerName
 from gateway.catalogue.search import MOST_COUNTED
 from gateway.cog import inspect
-from gateway.cog.smallpictures import with_small_pictures
+from gateway.cog.summary import with_summary
 from gateway.members import Wanted, cover
 from gateway.model import Principal, Scale
 from tests.handlers.conftest import act, cog_file
@@ -26,7 +26,7 @@ TILE = f"/collections/scenes/tiles/{WHOLE}.png?limit_assets=1"
 def taken(world, name):
     """Return what is found of a file, with its small pictures."""
     with world.services.storages["data"].open(f"{name}.tif") as opened:
-        return with_small_pictures(opened, inspect(opened)).raster
+        return with_summary(opened, inspect(opened)).raster
 
 
 @pytest.fixture(scope="module")

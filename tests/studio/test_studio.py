@@ -5,7 +5,7 @@ import os
 import pytest
 
 from gateway.cog import inspect
-from gateway.cog.stretch import with_stretch
+from gateway.cog.summary import with_summary
 from gateway.colour.model import Style, TileFormat
 from gateway.errors import BadParameter, CannotBeDrawn, GatewayError, NotFound, VersionChanged
 from gateway.files import open_file
@@ -75,7 +75,7 @@ def test_documents_and_legends(bench):
 
 def test_a_verdict_is_that_of_the_check(bench, hills):
     with open_file(hills) as opened:
-        expected = with_stretch(opened, inspect(opened))
+        expected = with_summary(opened, inspect(opened))
     assert bench.do(lambda s: tasks.verdict(s, False), hills) == expected
     assert expected.report.valid
     (hills.parent / "none.tif").write_bytes(b"no raster")

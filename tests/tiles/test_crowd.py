@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from gateway.cog import inspect
-from gateway.cog.smallpictures import SIDES, with_small_pictures
+from gateway.cog.smallpictures import SIDES
+from gateway.cog.summary import with_summary
 from gateway.colour.model import LayerStyle, Style, TileFormat
 from gateway.errors import BadParameter, Unavailable
 from gateway.files import open_file
@@ -39,7 +40,7 @@ def scenes(tmp_path_factory):
         place = utm(*(round(float(each)) for each in transform_of("EPSG:32632", zone)(*corner)), METRES)
         path = write(folder / f"{number}.tif", pixels, place, zone, nodata=0)
         with open_file(path) as opened:
-            small = with_small_pictures(opened, inspect(opened)).raster.small
+            small = with_summary(opened, inspect(opened)).raster.small
         storages, record = dataset(folder, path.name)
         found.append((replace(record, id=str(number)), dict(small.packed)))
     engine = TileEngine(opener(storages), handles=32)
