@@ -22,6 +22,7 @@ from gateway.errors import GatewayError, SettingsError, Unavailable
 from gateway.handlers.access import access_missing
 from gateway.handlers.assets import Assets
 from gateway.handlers.connections import Connections
+from gateway.handlers.cutting import PartCutter
 from gateway.handlers.deciding import Decisions
 from gateway.handlers.handed import HandedOut
 from gateway.handlers.health import Parts
@@ -75,6 +76,7 @@ def make_app(services: Services) -> Application:
         vouched=Vouched(),
         results=results,
         decisions=Decisions(services, results),
+        cutter=PartCutter(services, results),
         parts=Parts(),
         assets=Assets(STATIC_FOLDER),
         templates=templates(),

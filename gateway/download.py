@@ -172,6 +172,49 @@ class _Found:
         return body if len(body) == span.length and self.source.unchanged() else None
 
 
+class Chosen(NamedTuple):
+    """What of a representation is sent."""
+
+    status: int
+    headers: Mapping[str, str]
+    span: ByteRange
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """Bytes that may be sent; `headers` are those of all answers about them but for their lengths."""
+
+    etag: str
+    size_bytes: int
+    modified_at: datetime
+    headers: Mapping[str, str]
+
+    def chosen(self, conditions: Conditions, range_header: str | None, *, with_body: bool) -> HeadersOnly | Chosen:
+        """Return what preconditions and range make of it; raises PreconditionFailed and RangeNotSatisfiable."""
+        now = datetime.now(UTC)
+        outcome = evaluate(conditions, self.etag, self.modified_at, now=now)
+        if outcome is Outcome.FAILED:
+            detail = "The file is not the version that the request names."
+            raise PreconditionFailed(detail, headers={"ETag": self.etag})
+        if outcome is Outcome.NOT_MODIFIED:
+            return HeadersOnly(304, {name: self.headers[name] for name in OF_NOT_MODIFIED if name in self.headers})
+        if not with_body:
+            return HeadersOnly(200, {**self.headers, "Content-Length": str(self.size_bytes)})
+        span = None
+        # RFC 9110 section 13.2.2 step 5: an If-Range that does not hold hides the Range, an impossible one too.
+        if range_applies(conditions.if_range, self.etag, self.modified_at, now):
+            try:
+                span = parse_range(range_header, self.size_bytes)
+            except RangeNotSatisfiable as error:
+                error.headers |= {"Accept-Ranges": "bytes", "ETag": self.etag}
+                raise
+        if span is None:
+            whole = ByteRange(0, self.size_bytes)
+            return Chosen(200, {**self.headers, "Content-Length": str(whole.length)}, whole)
+        partial = {"Content-Range": span.content_range(self.size_bytes), "Content-Length": str(span.length)}
+        return Chosen(206, {**self.headers, **partial}, span)
+
+
 class _Planned(NamedTuple):
     """An answer with a body, its bytes still to come."""
 
@@ -206,32 +249,18 @@ def _found(gatekeeper: Gatekeeper, dataset: Dataset, request: DownloadRequest, m
 
 def _planned(gatekeeper: Gatekeeper, request: DownloadRequest, found: _Found) -> HeadersOnly | _Planned:
     """Return the answer that preconditions and range make of a judged version."""
-    now, etag = datetime.now(UTC), etag_of(found.stat.version)
+    now = datetime.now(UTC)
     # RFC 9110 section 8.8.2.1: a moment to come is never told as Last-Modified, but the answer's own.
     stat = (
         found.stat if found.stat.modified_at <= now else replace(found.stat, modified_at=now.replace(microsecond=0))
     )
     headers = _representation(found.dataset.title, found.dataset.sha256, stat)
-    outcome = evaluate(request.conditions, etag, stat.modified_at, now=now)
-    if outcome is Outcome.FAILED:
-        raise PreconditionFailed("The file is not the version that the request names.", headers={"ETag": etag})
-    if outcome is Outcome.NOT_MODIFIED:
-        return HeadersOnly(304, {name: headers[name] for name in OF_NOT_MODIFIED})
-    if not request.with_body:
-        return HeadersOnly(200, {**headers, "Content-Length": str(stat.size_bytes)})
-    backend, span = gatekeeper.storage_of(found.dataset).backend, None
-    # RFC 9110 section 13.2.2 step 5: an If-Range that does not hold hides the Range, an impossible one too.
-    if range_applies(request.conditions.if_range, etag, stat.modified_at, now):
-        try:
-            span = parse_range(request.range_header, stat.size_bytes)
-        except RangeNotSatisfiable as error:
-            error.headers |= {"Accept-Ranges": "bytes", "ETag": etag}
-            raise
-    if span is None:
-        whole = ByteRange(0, stat.size_bytes)
-        return _Planned(200, found.dataset, backend, {**headers, "Content-Length": str(whole.length)}, whole)
-    partial = {"Content-Range": span.content_range(stat.size_bytes), "Content-Length": str(span.length)}
-    return _Planned(206, found.dataset, backend, {**headers, **partial}, span)
+    there = Representation(etag_of(found.stat.version), stat.size_bytes, stat.modified_at, headers)
+    chosen = there.chosen(request.conditions, request.range_header, with_body=request.with_body)
+    if isinstance(chosen, HeadersOnly):
+        return chosen
+    backend = gatekeeper.storage_of(found.dataset).backend
+    return _Planned(chosen.status, found.dataset, backend, chosen.headers, chosen.span)
 
 
 def _hides_range(request: DownloadRequest, planned: _Planned) -> bool:

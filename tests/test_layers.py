@@ -16,7 +16,7 @@ FLOORS = (
     ("routes",),
     ("handlers",),
     ("services",),
-    ("download", "deep", "issuing", "members", "filelists"),
+    ("download", "deep", "issuing", "members", "filelists", "partfiles"),
     ("gatekeeper", "ingest", "rechecking", "refusals", "shown", "state", "copying", "export"),
     ("ingest_records", "ingest_known", "ingest_tasks"),
     ("ingest_options", "ingest_outcome", "judging", "inventory"),

@@ -57,6 +57,20 @@ def drawn(*query: str, more: Mapping[int, tuple[str, Content | None]] | None = N
     return Operation("maps", answers, (*STYLE, *query, "v"), ("If-None-Match",), errors, CACHED, values=True)
 
 
+def part(*query: str) -> Operation:
+    """Return the operation of a part: a picture, values, or with `native` the pixels of the file itself."""
+    answers = {
+        200: (f"The picture, or the part. {VALUES}", PICTURE),
+        206: ("One range of a part with `native`.", {"image/tiff": {}}),
+        **NOT_MODIFIED,
+    }
+    return Operation(
+        "maps", answers, (*STYLE, "native", *query, "v"), ("Range", "If-Range", "If-Match", "If-None-Match"),
+        (400, 403, 412, 413, 416, 422, 429, 503), (*CACHED, "Accept-Ranges", "Content-Disposition", "Repr-Digest"),
+        values=True,
+    )  # fmt: skip
+
+
 def plain(tag: str, name: str, *query: str, errors: tuple[int, ...] = ()) -> Operation:
     """Return the operation of a JSON document."""
     return Operation(tag, {200: ("The document.", json(name))}, query, errors=errors)

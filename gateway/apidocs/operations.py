@@ -21,6 +21,7 @@ from gateway.apidocs.operation import (
     fact,
     json,
     on_record,
+    part,
     plain,
     stac,
 )  # fmt: skip
@@ -117,7 +118,7 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     ),
     PointHandler: fact("Point", *STYLE, "coord_crs"),
     PreviewHandler: drawn("max_size", "width", "height", "dst_crs"),
-    PartHandler: drawn("max_size", "width", "height", "coord_crs", "dst_crs"),
+    PartHandler: part("max_size", "width", "height", "coord_crs", "dst_crs"),
     GridsHandler: plain("maps", "TileMatrixSets", errors=(404,)),
     ColormapsHandler: Operation(
         "maps", {200: ("The colours.", {**json("ColorMap"), "image/png": {}})},

@@ -121,6 +121,10 @@ QUERY: Mapping[str, tuple[str, Schema]] = {
     "height": ("Height in pixels.", whole(1, parameters.MAX_SIDE)),
     "coord_crs": ("CRS of the coordinates in the path.", CRS),
     "dst_crs": ("CRS of the picture.", CRS),
+    "native": (
+        "Whether tif has the pixels of the file that the box touches, as a true COG, nothing resampled.",
+        TRUTH | {"default": False},
+    ),
     "categorical": ("Whether values are counted one by one.", TRUTH | {"default": False}),
     "c": ("A value that is counted.", several({"type": "number"}, parameters.MAX_CATEGORIES)),
     "p": ("A percentile.", several({"type": "number", "minimum": 0, "maximum": 100}, parameters.MAX_PERCENTILES)),

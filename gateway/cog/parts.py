@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.errors import GatewayError
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -35,3 +37,18 @@ class WrittenPart:
 
     size_bytes: int
     sha256: str
+
+
+class PartTooLarge(GatewayError):
+    """More of a dataset than is given at once; the members `limit_bytes` and `asked_bytes` are of decoded values."""
+
+    status = 413
+    title = "Content Too Large"
+    slug = "part-too-large"
+
+    def __init__(self, asked_bytes: int, limit_bytes: int, advice: str = "Ask for less of it.") -> None:
+        asked, limit = (size / (1 << 20) for size in (asked_bytes, limit_bytes))
+        super().__init__(
+            f"The part has {asked:.1f} MiB of decoded values; the limit is {limit:.0f} MiB. {advice}",
+            members={"asked_bytes": asked_bytes, "limit_bytes": limit_bytes},
+        )

@@ -88,7 +88,8 @@ class LayerPartHandler(LayerPartsHandler):
     async def get(self, layer_id: str, *place: str | None) -> None:
         """Send the picture of minx, miny, maxx, maxy in coord_crs, in the resolution of the first dataset there.
 
-        It is reduced to what one picture may have. In degrees minx > maxx crosses the antimeridian.
+        A picture is reduced to what one may have, and values are not. In degrees minx > maxx crosses the
+        antimeridian.
         """
         *corners, width, height, extension = place
         layer = await self.layer(layer_id)
@@ -100,8 +101,8 @@ class LayerPartHandler(LayerPartsHandler):
             check_degrees(*bounds[2:])
         if bounds[1] >= bounds[3] or (systems[0] and bounds[0] >= bounds[2]) or bounds[0] == bounds[2]:
             raise BadParameter("The bounds must be minx,miny,maxx,maxy.")
-        size = size_of(arguments, width, height, parameters.MAX_SIDE)
         wanted = parameters.format_of(extension) or TileFormat.PNG
+        size = size_of(arguments, width, height, None if wanted.carries_values else parameters.MAX_SIDE)
         what = {"route": "bbox", "box": bounds, "crs": systems}
         await self.send_part(layer, (bounds, systems), size, wanted, what)
 

@@ -10,15 +10,19 @@ from gateway.colour.model import Encoded, Style, TileFormat
 from gateway.errors import BadParameter, NoPlace
 from gateway.ground.bounds import MAX_COORDINATE, GeographicBounds, check_degrees
 from gateway.handlers.access import METADATA, access
+from gateway.handlers.nativeparts import NativePartHandler, WantedPart
 from gateway.handlers.problems import json_bytes
 from gateway.handlers.tiles import DEFAULT_GRID, SLOW_COST, MapHandler, tag_of
-from gateway.handlers.values import most_bytes
+from gateway.handlers.values import bands_told, most_bytes
 from gateway.model import Dataset
 from gateway.studio import Source, Task, tasks
 from gateway.tiles import parameters
 
 DEFAULT_SIDE = 1024
 Size = tuple[int | None, int | None, int | None]
+NO_SIZE: Size = (None, None, None)
+# coord_crs and dst_crs.
+Systems = tuple[str | None, str | None]
 
 
 class RasterHandler(MapHandler):
@@ -70,7 +74,7 @@ class RasterHandler(MapHandler):
 
         await self.in_version(dataset_id, send)
 
-    def size(self, width: str | None, height: str | None, otherwise: int) -> Size:
+    def size(self, width: str | None, height: str | None, otherwise: int | None) -> Size:
         """Return max_size, width and height: those of the path, else of the query; the first only without these."""
         return size_of(self.request.query_arguments, width, height, otherwise)
 
@@ -172,8 +176,8 @@ class PreviewHandler(RasterHandler):
     head = get
 
 
-class PartHandler(RasterHandler):
-    """A picture of a part, by its bounds."""
+class PartHandler(RasterHandler, NativePartHandler):
+    """A picture of a part, by its bounds; with native=true the part of the file itself."""
 
     def named_format(self) -> str | None:
         """Return the format in the path."""
@@ -183,30 +187,53 @@ class PartHandler(RasterHandler):
     async def get(self, dataset_id: str, *place: str | None) -> None:
         """Send the picture of minx, miny, maxx, maxy in coord_crs, drawn in dst_crs, in the file's own resolution.
 
-        It is reduced to what one picture may have. In degrees minx > maxx crosses the antimeridian.
+        A picture is reduced to what one may have, and values are not. In degrees minx > maxx crosses the
+        antimeridian.
         """
         *corners, width, height, extension = place
         arguments = self.request.query_arguments
-        bounds, size = numbers(corners), self.size(width, height, parameters.MAX_SIDE)
-        wanted = parameters.format_of(extension) or TileFormat.PNG
+        bounds, wanted = numbers(corners), parameters.format_of(extension) or TileFormat.PNG
+        size = self.size(width, height, None if wanted.carries_values else parameters.MAX_SIDE)
         systems = parameters.crs(arguments, "coord_crs"), parameters.crs(arguments, "dst_crs")
         if systems[0] is None:
             check_degrees(*bounds[:2])
             check_degrees(*bounds[2:])
         if bounds[1] >= bounds[3] or (systems[0] and bounds[0] >= bounds[2]) or bounds[0] == bounds[2]:
             raise BadParameter("The bounds must be minx,miny,maxx,maxy.")
+        if parameters.flag(arguments, "native", default=False):
+            await self.send_native_box(dataset_id, bounds, size, wanted, systems)
+            return
+        most = self.services.settings.part_mb << 20
         await self.send_drawn(
             dataset_id,
             size,
             wanted,
             {"route": "bbox", "box": bounds, "crs": systems},
-            lambda source, style: tasks.part(source, bounds, systems, style, size, wanted),
+            lambda source, style: tasks.part(source, (bounds, systems), style, size, wanted, most),
         )
 
     head = get
 
+    async def send_native_box(
+        self, dataset_id: str, bounds: tuple[float, ...], size: Size, wanted: TileFormat, systems: Systems
+    ) -> None:
+        """Send the pixels of the file that the bounds touch; raises BadParameter for what would change them."""
+        asked = parameters.style_of(self.request.query_arguments)
+        plain = asked == Style(bidx=asked.bidx) and size == NO_SIZE and systems[1] is None
+        if wanted is not TileFormat.TIF or not plain:
+            raise BadParameter("native: the pixels of the file come as .tif, by bidx and coord_crs alone.")
 
-def size_of(arguments: parameters.Arguments, width: str | None, height: str | None, otherwise: int) -> Size:
+        async def send(dataset: Dataset) -> None:
+            planned = await self.drawn(
+                dataset, lambda source: tasks.native_part(source, bounds, systems[0], asked.bidx)
+            )
+            told = {"route": "bbox", "box": bounds, "crs": systems, **bands_told(asked)}
+            await self.send_native(WantedPart(dataset, planned, told))
+
+        await self.in_version(dataset_id, send)
+
+
+def size_of(arguments: parameters.Arguments, width: str | None, height: str | None, otherwise: int | None) -> Size:
     """Return max_size, width and height of a picture: those of its path, else of the query; raises BadParameter."""
     most, wide, high = (
         parameters.integer(arguments, name, 1, parameters.MAX_SIDE) for name in ("max_size", "width", "height")
@@ -219,7 +246,9 @@ def size_of(arguments: parameters.Arguments, width: str | None, height: str | No
 
 
 def pixels_of(size: Size) -> int:
-    """Return how many pixels a picture has at most."""
+    """Return how many pixels a picture has at most; 0 where nobody knows before it is drawn."""
+    if size == NO_SIZE:
+        return 0
     side, wide, high = size
     return side * side if side else (wide or parameters.MAX_SIDE) * (high or parameters.MAX_SIDE)
 

@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from gateway.errors import SettingsError
 from gateway.settings.origin import bare_origin
+from gateway.settings.parts import PartSettings
 from gateway.settings.root import RootSettings, database_address, tile_template, valkey_address, web_address
 from gateway.settings.secrets import require_closed, with_secrets
 
@@ -37,7 +38,7 @@ def _split(value: object) -> object:
     return value
 
 
-class Settings(BaseSettings):
+class Settings(PartSettings):
     """The settings of one gateway, checked once at start and never changed."""
 
     model_config = SettingsConfigDict(

@@ -37,7 +37,7 @@ DATA_FOLDERS = ("GDAL_DATA", "PROJ_DATA", "PROJ_LIB")
 class Confinement:
     """What a process may still do: read beneath these folders, see the names beneath others, speak to the network.
 
-    Beneath `writable` it may read and write files.
+    Beneath `writable` it may read and write files, none of more than `file_mb`.
     """
 
     readable: tuple[str, ...] = ()
@@ -45,6 +45,7 @@ class Confinement:
     writable: tuple[str, ...] = ()
     network: bool = False
     memory_mb: int = 0
+    file_mb: int = 0
 
 
 def library_folders() -> Iterator[str]:
@@ -79,6 +80,9 @@ def confine(what: Confinement) -> tuple[str, ...]:
     if sum(1 for _ in Path("/proc/self/task").iterdir()) > 1:
         missing.append("threads that run already")
     _limit(what.memory_mb)
+    if what.file_mb:
+        # Python ignores SIGXFSZ: a longer file is an error of writing.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (what.file_mb << 20, what.file_mb << 20))
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         missing.append("no_new_privs")
     if not _landlock(replace(what, readable=(*library_folders(), *what.readable))):

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from gateway.errors import Unavailable
 from gateway.files import FileSource
 from gateway.settings import RootSettings, Settings
+from gateway.settings.parts import EACH_MB, ON_THE_WAY
 from gateway.studio.base import Load
 from gateway.studio.child import Job
 from gateway.studio.confinement import Confinement
@@ -41,7 +42,10 @@ MOST_BLOCKS_MB = 256
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a studio of processes is to be: `far` are roots in a network, `queue_limit` tasks may wait."""
+    """What a studio of processes is to be: `far` are roots in a network, `queue_limit` tasks may wait.
+
+    `file_mb` is how long a file may be that a process writes.
+    """
 
     rules: Rules
     threads: int = 2
@@ -49,6 +53,7 @@ class Plan:
     queue_limit: int = 64
     log_level: str = "INFO"
     far: Mapping[str, RootSettings] | None = None
+    file_mb: int = 1024
 
 
 class ProcessStudio:
@@ -189,13 +194,17 @@ def plan_of(settings: Settings) -> Plan:
     """Return what the settings say of a studio."""
     far = {name: root for name, root in settings.roots.items() if not root.uri.startswith("file:")}
     rules = Rules(settings.painters, settings.paint_seconds, settings.painter_mb)
-    return Plan(rules, settings.tile_threads, settings.gdal_cache_mb, settings.tile_queue, settings.log_level, far)
+    most_mb = ON_THE_WAY * settings.part_mb + EACH_MB
+    return Plan(
+        rules, settings.tile_threads, settings.gdal_cache_mb, settings.tile_queue, settings.log_level, far, most_mb
+    )
 
 
 def _setup(plan: Plan, threads: Mapping[Lane, int], far: Mapping[str, RootSettings] | None = None) -> Setup:
     confinement = Confinement(
-        readable=_far_files() if far else (), network=bool(far), memory_mb=WITHIN_TASK * plan.rules.memory_mb
-    )
+        readable=_far_files() if far else (), network=bool(far), memory_mb=WITHIN_TASK * plan.rules.memory_mb,
+        file_mb=plan.file_mb,
+    )  # fmt: skip
     environment = far_environment() if far else {}
     return Setup(threads, plan.gdal_cache_mb, NICE, plan.log_level, confinement, dict(far or {}), environment)
 

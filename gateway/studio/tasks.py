@@ -17,6 +17,7 @@ from gateway.tiles.stored import StoredTiles
 T_co = TypeVar("T_co", covariant=True)
 Size = tuple[int | None, int | None, int | None]
 Bounds = tuple[float, ...]
+MOST_BYTES = 256 << 20
 
 
 class Lane(StrEnum):
@@ -86,14 +87,17 @@ def preview(
 
 def part(
     source: Source,
-    bounds: Bounds,
-    systems: tuple[str | None, str | None],
+    where: tuple[Bounds, tuple[str | None, str | None]],
     style: Style,
     size: Size,
     format: TileFormat | None,
+    most_bytes: int = MOST_BYTES,
 ) -> Task[Encoded]:
-    """Return the task to draw `bounds` (west, south, east, north); `systems` are coord_crs and dst_crs."""
-    return _of(source, "part", (bounds, systems), style, size, format)
+    """Return the task to draw bounds (west, south, east, north), with coord_crs and dst_crs.
+
+    Values come to PartTooLarge where they are more than `most_bytes`.
+    """
+    return _of(source, "part", where, style, size, format, most_bytes)
 
 
 def native_part(

@@ -38,8 +38,10 @@ def _preview(engine: TileEngine, source: Source, dst_crs: str | None, *how: Any)
 
 
 def _part(engine: TileEngine, source: Source, where: tuple[Any, Any], *how: Any) -> Encoded:
-    style, size, format = how
+    style, size, format, most_bytes = how
     style = engine.resolved(source, style, format)
+    if format is not None and format.carries_values:
+        engine.lend(source, lambda handle: pictures.check_part(handle, where, style, size, most_bytes))
     return engine.lend(source, lambda handle: pictures.part(handle, *where, style, size, format))
 
 

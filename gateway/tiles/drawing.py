@@ -8,6 +8,7 @@ import numpy as np
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
+from gateway.cog.parts import PartTooLarge
 from gateway.colour.encode import encode
 from gateway.colour.model import Encoded, Style, TileFormat
 from gateway.colour.paint import PICTURES, asked, check_bands, picture
@@ -20,6 +21,7 @@ from gateway.tiles.warp import OtherKernel, Request, draw
 
 # Pixels times bands of one picture: what a thread holds of them in memory, some times over.
 MAX_VALUES = 1 << 25
+INSTEAD = "Name a width and height, ask for less of it, or take the pixels of the file with native=true."
 
 
 def drawn_tile(
@@ -83,14 +85,26 @@ def finished(
     return picture(values, style, own, format, "rio-tiler")
 
 
-def check_amount(view: View, style: Style, height: int, width: int) -> None:
-    """Return when a picture of that size can be read with that style; raises BadParameter."""
+def check_amount(view: View, style: Style, height: int, width: int, format: TileFormat | None = None) -> None:
+    """Return when a picture of that size can be read with that style.
+
+    Raises BadParameter, and PartTooLarge for values: they are asked for in the resolution of the file.
+    """
     check_nodata(view, style)
     bands = len(bands_read(style, view))
+    if format is not None and format.carries_values:
+        check_values(width * height * bands, view.numbers.itemsize)
     if width * height * bands > MAX_VALUES:
         raise BadParameter(
             f"bidx, width, height: {width} x {height} x {bands} bands; the limit is {MAX_VALUES} values."
         )
+
+
+def check_values(count: int, itemsize: int, most_bytes: int | None = None) -> None:
+    """Return when so many values may be given at once; raises PartTooLarge, which says the limit."""
+    limit = min(MAX_VALUES * itemsize, MAX_VALUES * itemsize if most_bytes is None else most_bytes)
+    if count * itemsize > limit:
+        raise PartTooLarge(count * itemsize, limit, INSTEAD)
 
 
 def check_nodata(view: View, style: Style) -> None:

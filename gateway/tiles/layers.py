@@ -12,17 +12,15 @@ from gateway.colour.model import LayerStyle, Style, TileFormat
 from gateway.errors import NotFound
 from gateway.ground.address import TileAddress
 from gateway.ground.grid import Frame
-from gateway.ground.systems import Bounds
 from gateway.reading.handles import Handle, Version
-from gateway.tiles.drawing import bands_read
+from gateway.tiles.drawing import bands_read, check_values
 from gateway.tiles.engine import TileEngine
 from gateway.tiles.model import LayerPicture
 from gateway.tiles.painting import Blocks, Painting, each_of
-from gateway.tiles.pictures import Size, ground_of
+from gateway.tiles.pictures import Size, Where, ground_of
 from gateway.tiles.warp import placed
 
 T = TypeVar("T")
-Where = tuple[Bounds, tuple[str | None, str | None]]
 # A ground is looked at in so many cells a side.
 CELLS = 16
 
@@ -62,6 +60,8 @@ def layer_part(
     NotFound where no dataset can be drawn, and what `Painting.paint` raises.
     """
     frame = _first_of(engine, sources, lambda handle: ground_of(handle, *where, size))
+    if how.format is not None and how.format.carries_values:
+        check_values(frame.shape[0] * frame.shape[1], 1)
     painting = Painting(frame, how)
     painting.paint(engine, sources)
     return painting.picture()

@@ -154,7 +154,7 @@ class Painting:
             self.used.append(id)
             return
         self._check(id, view, handle)
-        check_amount(view, self.style, *self.frame.shape)
+        check_amount(view, self.style, *self.frame.shape, self._how.format)
         found = self._read(handle, self._lacking(part))
         if found is None:
             return

@@ -13,11 +13,13 @@ from gateway.ground.placing import best_level
 from gateway.ground.systems import Bounds
 from gateway.reading.handles import Handle
 from gateway.reading.source import Drawn, read_whole
-from gateway.tiles.drawing import check_amount, finished, nothing, read, request_of
+from gateway.tiles.drawing import bands_read, check_amount, check_values, finished, nothing, read, request_of
 from gateway.tiles.warp import placed
 
 # max_size, width and height in pixels.
 Size = tuple[int | None, int | None, int | None]
+# Bounds, and the names of their CRS and of that of the picture.
+Where = tuple[Bounds, tuple[str | None, str | None]]
 # Of the bounds of a part, as in TiTiler: a raster in degrees is then reduced, and not warped.
 DEFAULT_CRS = "EPSG:4326"
 # A side of a picture, where the other one is given and the ground is long.
@@ -47,9 +49,16 @@ def part(
     Raises NoPlace, and BadParameter for bounds that are no ground.
     """
     ground = ground_of(handle, bounds, systems, size)
-    check_amount(handle.view, style, *ground.shape)
+    check_amount(handle.view, style, *ground.shape, format)
     found, way = read(handle, ground, style)
     return finished(handle.view, found or nothing(handle, ground, style), ground, style, format, way)
+
+
+def check_part(handle: Handle, where: Where, style: Style, size: Size, most_bytes: int) -> None:
+    """Return when the values of a part are no more than `most_bytes`; raises PartTooLarge, and what `part` raises."""
+    rows, columns = ground_of(handle, *where, size).shape
+    view = handle.view
+    check_values(rows * columns * len(bands_read(style, view)), view.numbers.itemsize, most_bytes)
 
 
 def ground_of(handle: Handle, bounds: Bounds, systems: tuple[str | None, str | None], size: Size) -> Frame:

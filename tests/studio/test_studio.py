@@ -52,7 +52,7 @@ def test_facts_and_pictures(bench, hills):
     assert bench.do(tasks.info, hills)["width"] == 900
     assert bench.do(lambda s: tasks.preview(s, Style(), size, PNG), hills).body.startswith(b"\x89PNG")
     bounds = (14.9, 47.6, 15.3, 47.8)
-    part = bench.do(lambda s: tasks.part(s, bounds, (None, None), Style(), size, PNG), hills)
+    part = bench.do(lambda s: tasks.part(s, (bounds, (None, None)), Style(), size, PNG), hills)
     assert part.format is PNG
     lies = bench.do(lambda s: tasks.on_map(s, "WebMercatorQuad"), hills)
     assert lies.minzoom < lies.maxzoom
