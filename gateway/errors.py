@@ -269,10 +269,10 @@ class RecordsUnavailable(Unavailable):
 
 
 class IssuerUnavailable(Unavailable):
-    """The issuer of bearer tokens has not given its keys yet."""
+    """The issuer of bearer tokens has not given its keys yet, or not said where people sign in."""
 
-    def __init__(self, *, retry_after_seconds: int) -> None:
-        super().__init__("Tokens cannot be verified just now.", retry_after_seconds=retry_after_seconds)
+    def __init__(self, retry_after_seconds: int, detail: str = "Tokens cannot be verified just now.") -> None:
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)
 
 
 class VersionChanged(GatewayError):

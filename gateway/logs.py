@@ -14,15 +14,16 @@ from gateway.model import utc_text
 REDACTED = "[redacted]"
 # What is kept of a text that a client sent.
 TOLD_CHARACTERS = 512
-# By name: query parameters that are credentials. By shape: a JWT, which has a dot behind its header, a token of one's
-# own, a link, and what HTTP Basic has. Each takes a whole run of characters and nothing follows it: no text makes it
-# try a place twice.
+# By name: query parameters that are credentials, an issuer's code among them. By shape: a JWT, which has a dot behind
+# its header, a token of one's own, a link, and what HTTP Basic has. Each takes a whole run of characters and nothing
+# follows it: no text makes it try a place twice.
 BY_NAME = re.compile(
-    r"(?i)\b(token|access_token|X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token)(=|%3D)[^&\s\"'<>#;]+"
+    r"(?i)(\b(?:token|access_token|X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token)|[?&]code)(=|%3D)"
+    r"[^&\s\"'<>#;]+"
 )
 BY_SHAPE = re.compile(r"eyJ(?:[A-Za-z0-9_.-]|%2[Ee])+|cg[wl]_[A-Za-z0-9_-]+|(?<=[Bb]asic )[A-Za-z0-9+/=]{16,}")
 # One of these, in any case, is in whatever they find.
-WORDS = ("token", "x-amz-", "eyj", "cgw_", "cgl_", "basic ")
+WORDS = ("token", "x-amz-", "eyj", "cgw_", "cgl_", "basic ", "code=", "code%3d")
 DOT = re.compile(r"\.|%2[Ee]")
 # The shortest header of a JWT that could be one.
 HEADER_CHARACTERS = 8

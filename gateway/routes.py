@@ -6,7 +6,7 @@ import re
 
 from tornado.web import RequestHandler
 
-from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler, SignInHandler
+from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.filelists import FileListHandler, FileListsHandler
@@ -30,6 +30,7 @@ from gateway.handlers.rasters import (
     StatisticsHandler,
 )
 from gateway.handlers.searches import SearchesHandler, StoredSearchHandler
+from gateway.handlers.signin import IssuerHandler, SignInHandler
 from gateway.handlers.stac import (
     CollectionHandler,
     CollectionsHandler,
@@ -81,6 +82,7 @@ API_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/colorMaps/{map}", ColormapsHandler),
     ("/auth/download-token/{id}", DownloadTokenHandler),
     ("/auth/tile-token/{id}", TileTokenHandler),
+    ("/auth/issuer", IssuerHandler),
     ("/auth/link-token", LinkTokenHandler),
     ("/auth/tokens", OwnTokensHandler),
     ("/auth/tokens/{stored}", OwnTokenHandler),

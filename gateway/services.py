@@ -32,7 +32,7 @@ from gateway.studio.layers import Layers
 from gateway.studio.ondemand import OnDemand
 from gateway.studio.pictures import Pictures
 from gateway.studio.tasks import verdict
-from gateway.tokens import HmacKeys, IssuerKeys, KeySet, TokenPolicy, fetcher
+from gateway.tokens import HmacKeys, IssuerEndpoints, IssuerKeys, KeySet, TokenPolicy, described, fetcher
 
 Judge = Callable[[Dataset, OpenObject, frozenset[str]], Inspection]
 # As much as a painter may take for one task.
@@ -65,6 +65,7 @@ class Services:
     refusals: Refusals
     keys: HmacKeys
     issuer: IssuerKeys | None
+    endpoints: IssuerEndpoints
     policy: TokenPolicy
     gatekeeper: Gatekeeper
     members: Members
@@ -131,9 +132,9 @@ def open_services(
         return Services(
             *(settings, metrics, rates, records, storages, audit, refusals, keys),
             kept(issuer) if (issuer := issuer_of(settings)) else None,
-            *(policy_of(settings), Gatekeeper(records, storages, judge, deep.begin), Members(records)),
-            *(pools, studio, pictures),
-            *(Layers(pictures, disk), ShownTokens(records.tokens, records.lists, disk)),
+            *(kept(endpoints_of(settings)), policy_of(settings), Gatekeeper(records, storages, judge, deep.begin)),
+            *(Members(records), pools, studio),
+            *(pictures, Layers(pictures, disk), ShownTokens(records.tokens, records.lists, disk)),
             _closing=stack.pop_all(),
         )
     raise AssertionError("unreachable: ExitStack swallows nothing")
@@ -196,6 +197,11 @@ def issuer_of(settings: Settings) -> IssuerKeys | None:
     if settings.oidc_issuer is None:
         return None
     return IssuerKeys(fetcher(settings.oidc_issuer, settings.oidc_jwks_url))
+
+
+def endpoints_of(settings: Settings) -> IssuerEndpoints:
+    """Return where people sign in, which is asked for when somebody does."""
+    return IssuerEndpoints(partial(described, settings.oidc_issuer or ""))
 
 
 def policy_of(settings: Settings) -> TokenPolicy:

@@ -32,12 +32,13 @@ def secret_jwk(secret: bytes, key_id: str):
 
 
 class Issuer:
-    """Serves `keys`; counts what it is asked; answers 500 while `broken`."""
+    """Serves `keys`; counts what it is asked; answers 500 while `broken`; `said` goes into its configuration."""
 
     def __init__(self) -> None:
         self.keys = [public_jwk(RSA_KEYS[0], "first"), public_jwk(EC_KEY, "curve")]
         self.asked: list[str] = []
         self.broken = False
+        self.said: dict[str, object] = {}
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -55,7 +56,11 @@ class Issuer:
     def answer(self, handler) -> None:
         self.asked.append(handler.path)
         documents = {
-            "/.well-known/openid-configuration": {"issuer": self.url, "jwks_uri": f"{self.url}/keys"},
+            "/.well-known/openid-configuration": {
+                "issuer": self.url,
+                "jwks_uri": f"{self.url}/keys",
+                **self.said,
+            },
             "/keys": {"keys": self.keys},
         }
         known = handler.path in documents and not self.broken

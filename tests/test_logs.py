@@ -13,6 +13,8 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl"
 @pytest.mark.parametrize(
     ("text", "clean"),
     [
+        ("GET /?code=abc&state=x", "GET /?code=[redacted]&state=x"),
+        ("exit code=1", "exit code=1"),
         (f"GET /x?token={TOKEN}&a=1", "GET /x?token=[redacted]&a=1"),
         ("GET /x?Token=abc HTTP/1.1", "GET /x?Token=[redacted] HTTP/1.1"),
         (f"Authorization: Bearer {TOKEN}", "Authorization: Bearer [redacted]"),

@@ -6,7 +6,7 @@ import pytest
 from gateway.errors import SettingsError
 from gateway.handlers.tiles import SLOW_COST
 from gateway.settings import Settings, load_settings, read_secret, unknown_settings
-from gateway.settings.model import DEAREST_ANSWER
+from gateway.settings.forms import DEAREST_ANSWER
 
 DOCS = Path(__file__).parent.parent / "docs" / "settings.md"
 

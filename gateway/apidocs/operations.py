@@ -26,7 +26,7 @@ from gateway.apidocs.operation import (
     stac,
 )  # fmt: skip
 from gateway.apidocs.parameters import STYLE
-from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler, SignInHandler
+from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.filelists import FileListHandler, FileListsHandler
@@ -43,6 +43,7 @@ from gateway.handlers.rasters import (
     PreviewHandler,
     StatisticsHandler,
 )
+from gateway.handlers.signin import IssuerHandler, SignInHandler
 from gateway.handlers.stac import (
     CollectionHandler,
     CollectionsHandler,
@@ -77,6 +78,7 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
             200: ("The whole file.", {"image/tiff": {}}),
             206: ("One range of it.", {"image/tiff": {}}),
             302: ("The file lies in a store: a presigned URL.", None),
+            303: ("Somebody opened it in a browser without a token: the page of the dataset.", None),
             **NOT_MODIFIED,
         },
         headers=("Range", "If-Range", "If-Match", "If-None-Match"),
@@ -127,6 +129,7 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     ),
     DownloadTokenHandler: Operation("tokens", {200: ("The token.", json("Token"))}, errors=(403, 429)),
     TileTokenHandler: Operation("tokens", {200: ("The token.", json("TileToken"))}, errors=(429,)),
+    IssuerHandler: Operation("tokens", {200: ("Its endpoints.", json("Issuer"))}, errors=(404, 503)),
     LinkTokenHandler: Operation("tokens", {200: ("The token.", json("LinkToken"))}, errors=(404, 429)),
     OwnTokensHandler: on_record("OwnTokens", "NewOwnToken", "OwnTokenWish"),
     OwnTokenHandler: REVOKED,

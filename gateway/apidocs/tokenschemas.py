@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from gateway.apidocs.schemas import COUNT, MOMENT, TEXT, Schema, listed, made, or_null, ref
 
+URI: Schema = {"type": "string", "format": "uri"}
+PARAMETERS: Schema = {"type": "object", "additionalProperties": TEXT}
 RIGHT: Schema = {"type": "string", "enum": ["view", "download"]}
 WHEN = {"created_at": MOMENT, "expires_at": MOMENT, "last_used_at": or_null("string", format="date-time")}
 OWN_TOKEN = {
@@ -18,13 +20,30 @@ LINK = {
 TOKEN_SCHEMAS: Mapping[str, Schema] = {
     "SignIn": made(
         {
-            "resource": {"type": "string", "format": "uri"},
+            "resource": URI,
             "bearer_methods_supported": listed(TEXT),
             "authorization_servers": listed(TEXT),
             "client_id": TEXT,
+            "scopes_supported": listed(TEXT),
+            "parameters": PARAMETERS,
         },
-        ("authorization_servers", "client_id"),
-        description="RFC 9728; `client_id` is a public client.",
+        ("authorization_servers", "client_id", "scopes_supported", "parameters"),
+        description="RFC 9728; `client_id` is a public client, `parameters` go with each request to its issuer.",
+    ),
+    "Issuer": made(
+        {
+            "issuer": URI,
+            "client_id": TEXT,
+            "scope": TEXT,
+            "parameters": PARAMETERS,
+            "authorization_endpoint": URI,
+            "token_endpoint": URI,
+            "end_session_endpoint": or_null("string", format="uri"),
+            "revocation_endpoint": or_null("string", format="uri"),
+            "authorization_response_iss_parameter_supported": {"type": "boolean"},
+            "id_token_signing_alg_values_supported": listed(TEXT),
+        },
+        description="The names are those of OpenID Connect Discovery; `parameters` name the audience.",
     ),
     "OwnTokens": made({"tokens": listed(made(OWN_TOKEN))}),
     "NewOwnToken": made({**OWN_TOKEN, "token": TEXT}, description="`token` is told this once."),

@@ -26,24 +26,6 @@ class OpenApiHandler(BaseHandler):
     head = get
 
 
-class SignInHandler(BaseHandler):
-    """How people sign in: the metadata of a protected resource (RFC 9728)."""
-
-    @access(OPEN)
-    def get(self) -> None:
-        """Send the resource, its issuer, and the public client with which people sign in where there is one."""
-        settings = self.services.settings
-        told: dict[str, object] = {"resource": self.public_url(""), "bearer_methods_supported": ["header"]}
-        if settings.oidc_issuer is not None:
-            told["authorization_servers"] = [settings.oidc_issuer]
-        if settings.oidc_client_id is not None:
-            told["client_id"] = settings.oidc_client_id
-        self.set_header("Cache-Control", "no-cache")
-        self.send_json(told)
-
-    head = get
-
-
 class ApiDocsHandler(AssetHandler):
     """The page that shows the API's description, by Swagger UI."""
 

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from gateway.download import Answer, DownloadRequest, LargeBody, Redirected, SmallBody, prepare
 from gateway.errors import BadCredential, GatewayError
 from gateway.files import FileSource
-from gateway.handlers.access import DOWNLOAD, access
+from gateway.handlers.access import DOWNLOAD, Credential, access
 from gateway.handlers.audited import AuditedHandler
 from gateway.handlers.delivery import Delivery, granted_file
 from gateway.handlers.linkuse import USED_UP, use_of
@@ -26,6 +26,10 @@ from gateway.ranges import conditions_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# Refusals that somebody who signs in may not get.
+TO_SIGN_IN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+OPENED_BY = "Origin, Authorization, Accept, Sec-Fetch-Mode, Sec-Fetch-Dest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,35 @@ class DownloadHandler(AuditedHandler):
         request = self.asked(dataset_id, with_body=False)
         answer: Answer = await self.decisions.made(dataset_id, partial(prepare, self.services.gatekeeper, request))
         self.begin(answer.status, answer.headers)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Finish with the problem; who opened the address in a browser, without a token, is led to the page instead.
+
+        The page signs in and fetches the file. Nothing is looked up for that: what cannot be had is told there.
+        """
+        error = self.problem(status_code, kwargs.get("exc_info", (None, None, None))[1])
+        named = dataset_uuid(self.path_args[0]) if self.path_args else None
+        if error.status not in TO_SIGN_IN or named is None or not self.is_opened:
+            super().write_error(status_code, **kwargs)
+            return
+        self.set_status(HTTPStatus.SEE_OTHER)
+        self.clear_header("Content-Type")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Vary", OPENED_BY)
+        # Relative, because a proxy may have put a path before (RFC 9110 section 15.4.4).
+        self.set_header("Location", f"{'../' * (self.request.path.count('/') - 1)}#dataset={named}&download=1")
+        self.finish()
+
+    @property
+    def is_opened(self) -> bool:
+        """Return whether somebody opened the address in a window of a browser (Fetch Metadata), without a token."""
+        get = self.request.headers.get
+        return (
+            self.request.method == "GET"
+            and self.credential == Credential(None, ())
+            and (get("Sec-Fetch-Mode"), get("Sec-Fetch-Dest")) == ("navigate", "document")
+            and "text/html" in get("Accept", "")
+        )
 
     async def require_use(self, dataset_id: str) -> None:
         """Return unless a link is shown that gives no use any more; nothing is counted. Raises BadCredential."""

@@ -14,9 +14,11 @@ from gateway.errors import NotFound
 from gateway.handlers.access import OPEN, access
 from gateway.handlers.assets import Asset, Assets, asset_of
 from gateway.handlers.base import BaseHandler
+from gateway.handlers.signin import issuer_endpoints
 from gateway.ranges import Conditions, Outcome, evaluate
 from gateway.settings import RootSettings, Settings
 from gateway.settings.root import HOST_AND_PORT, subdomains
+from gateway.tokens import Endpoints, without_query
 
 PAGE = "index.html"
 ICON = "favicon.ico"
@@ -53,12 +55,12 @@ class AssetHandler(BaseHandler):
         assets: Assets = self.application.settings["assets"]
         return assets
 
-    async def send_page(self, name: str, up: str) -> None:
+    async def send_page(self, name: str, up: str, cache: str = "no-cache") -> None:
         """Finish with a page, its places filled; `up` leads from it to the gateway's root. Raises NotFound."""
         asset = await self.in_thread(self.assets.find, name)
         if asset is None:
             raise NotFound("There is no such page.")
-        self.send_asset(asset_of(filled(asset.body, self.services.settings, up), asset.media_type), "no-cache")
+        self.send_asset(asset_of(filled(asset.body, self.services.settings, up), asset.media_type), cache)
 
     def send_asset(self, asset: Asset, cache: str) -> None:
         """Finish with a file in the coding that the client takes best."""
@@ -83,8 +85,18 @@ class PageHandler(AssetHandler):
 
     @access(OPEN)
     async def get(self) -> None:  # type: ignore[override]
-        """Send the page, with the API's path in it."""
-        await self.send_page(PAGE, ".")
+        """Send the page, with the API's path in it.
+
+        Where an issuer sends somebody back to it (RFC 6749 section 4.1.2), and nowhere else, it may ask the issuer.
+        """
+        settings = self.services.settings
+        if settings.oidc_client_id is None or "state" not in self.request.query_arguments:
+            return await self.send_page(PAGE, ".")
+        endpoints = await issuer_endpoints(self.services)
+        self.set_header("Content-Security-Policy", policy(settings, endpoints))
+        # The address has a code in it.
+        await self.send_page(PAGE, ".", cache="no-store")
+        return None
 
     head = get  # type: ignore[assignment]
 
@@ -138,6 +150,8 @@ def filled(page: bytes, settings: Settings, up: str) -> bytes:
         "version": __version__,
         "basemap": settings.basemap_url or "",
         "attribution": settings.basemap_attribution,
+        # What people know it by.
+        "issuer": urlsplit(settings.oidc_issuer or "").netloc if settings.oidc_client_id else "",
         "open": "yes" if settings.open_downloads else "no",
     }
     for name, value in values.items():
@@ -154,23 +168,29 @@ def takes_gzip(accepted: str) -> bool:
     return False
 
 
-def policy(settings: Settings) -> str:
+def policy(settings: Settings, issuer: Endpoints | None = None) -> str:
     """Return the Content-Security-Policy of the pages: their own files, the stores, and the tiles of the ground.
 
+    Of an `issuer` its token and revocation endpoints alone may be asked, and a form may be sent to where its
+    sessions end, from where it may lead back here (browsers look at each step of the way).
     geotiff.js decodes in workers that it makes of blobs, and LERC and ZSTD in WebAssembly.
     """
     stores = "".join(f" {origin}" for origin in sorted(set(store_origins(settings))))
     ground = "".join(f" {origin}" for origin in ground_origins(settings))
+    asked, forms = "", "'none'"
+    if issuer is not None:
+        asked = "".join(f" {without_query(each)}" for each in (issuer.token, issuer.revocation) if each)
+        forms = f"'self' {without_query(issuer.end_session)}" if issuer.end_session else forms
     return "; ".join(
         (
             "default-src 'none'",
             "script-src 'self' 'wasm-unsafe-eval'",
             "style-src 'self'",
             f"img-src 'self' blob: data:{ground}",
-            f"connect-src 'self'{stores}",
+            f"connect-src 'self'{stores}{asked}",
             "worker-src 'self' blob:",
             "base-uri 'none'",
-            "form-action 'none'",
+            f"form-action {forms}",
             "frame-ancestors 'none'",
         )
     )

@@ -10,7 +10,6 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_settings import (
@@ -22,13 +21,11 @@ from pydantic_settings import (
 )
 
 from gateway.errors import SettingsError
+from gateway.settings import forms
 from gateway.settings.origin import bare_origin
 from gateway.settings.parts import PartSettings
 from gateway.settings.root import RootSettings, database_address, tile_template, valkey_address, web_address
 from gateway.settings.secrets import require_closed, with_secrets
-
-# What a tile of 256 x 256 pixels, statistics or facts cost at most in TILE_RATE.
-DEAREST_ANSWER = 16
 
 
 def _split(value: object) -> object:
@@ -48,8 +45,8 @@ class Settings(PartSettings):
     host: str = Field("127.0.0.1", description="Address that the server listens on.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port that the server listens on; 0 takes a free one.")
     processes: int = Field(1, ge=1, le=256, description="Worker processes, each with its own SO_REUSEPORT socket.")
-    prefix: str = Field("/api", description="Path before every API route.")
-    public_url: str | None = Field(
+    prefix: Annotated[str, AfterValidator(forms.prefix)] = Field("/api", description="Path before every API route.")
+    public_url: Annotated[str | None, AfterValidator(forms.public_url)] = Field(
         None, description="Origin (and path) under which clients reach the gateway, for the links it hands out."
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -110,6 +107,14 @@ class Settings(PartSettings):
         None, description="URL of the issuer's key set. None: as the issuer's discovery document says."
     )
     oidc_client_id: str | None = Field(None, description="Public client of the issuer with which people sign in.")
+    oidc_scope: Annotated[str, AfterValidator(forms.scope)] = Field(
+        "openid", description="What people sign in for, as the issuer names it: `openid` and what else it wants."
+    )
+    oidc_audience_parameter: Literal["resource", "audience", "none"] = Field(
+        "resource",
+        description="How the issuer is asked for tokens for OIDC_AUDIENCE: `resource` where that is a URI "
+        "(RFC 8707), `audience`, or not at all.",
+    )
     roles_claim: str = Field(
         "roles", min_length=1, description="Claim of a bearer token that lists the roles; a.b is b inside of a."
     )
@@ -163,16 +168,16 @@ class Settings(PartSettings):
         "full, who has taken nothing for five seconds is disconnected.",
     )
     drain_seconds: float = Field(30, ge=0, description="How long open answers may still run after SIGTERM.")
-    mint_rate: str = Field(
+    mint_rate: Annotated[str, AfterValidator(forms.rate)] = Field(
         "60/minute",
         description="Download and tile tokens that one user or address may mint, a TileJSON or WMTS "
         "document with new ones counting as one; `off` for no limit.",
     )
-    failure_rate: str = Field(
+    failure_rate: Annotated[str, AfterValidator(forms.rate)] = Field(
         "60/minute",
         description="Bad credentials that one address may show before they are told 429; `off` for no limit.",
     )
-    tile_rate: str = Field(
+    tile_rate: Annotated[str, AfterValidator(forms.tile_rate)] = Field(
         "off",
         description="What tiles and pictures may cost one user or address: 1 for a stored or kept tile, 4 for one "
         "that is drawn, 16 for one by rio-tiler and for statistics; e.g. 60000/minute.",
@@ -206,37 +211,6 @@ class Settings(PartSettings):
     @classmethod
     def _bare_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(origin if origin == "*" else bare_origin(origin) for origin in value)
-
-    @field_validator("mint_rate", "failure_rate", "tile_rate")
-    @classmethod
-    def _rate_form(cls, value: str) -> str:
-        if not re.fullmatch(r"off|[1-9][0-9]{0,8}/(second|minute|hour|day)", value.strip().lower()):
-            raise ValueError("must look like 60/minute, or be off")
-        return value.strip().lower()
-
-    @field_validator("tile_rate")
-    @classmethod
-    def _tile_rate_lets_answers_through(cls, value: str) -> str:
-        if value != "off" and int(value.partition("/")[0]) < DEAREST_ANSWER:
-            raise ValueError(f"must allow at least {DEAREST_ANSWER}, which one answer may cost")
-        return value
-
-    @field_validator("prefix")
-    @classmethod
-    def _prefix_form(cls, value: str) -> str:
-        if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", value.rstrip("/")):
-            raise ValueError("must look like /api")
-        return value.rstrip("/")
-
-    @field_validator("public_url")
-    @classmethod
-    def _public_url_form(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("must look like https://maps.example.org")
-        return value.rstrip("/")
 
     @field_validator("oidc_issuer", "oidc_jwks_url")
     @classmethod

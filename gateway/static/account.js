@@ -1,13 +1,16 @@
-// The dialog in which a visitor pastes a bearer token.
+// Signing in and out: with the gateway's issuer where it has one, or by a bearer token that a visitor pastes.
 
 import { Refused } from "./api.js";
 import { announce, find, icon } from "./dom.js";
+import { keepFresh } from "./renewal.js";
 
 export class Account {
-  constructor(api) {
-    this.api = api;
+  // `issuer` is the name of the gateway's issuer, "" without one; `place` returns the address to come back to, and
+  // `tell(text, action, run)` is the banner.
+  constructor(api, { issuer, place, tell }) {
+    Object.assign(this, { api, issuer, place, tell });
     const { session } = api;
-    find("account").addEventListener("click", () => (session.bearer ? session.end() : this.open()));
+    find("account").addEventListener("click", () => this.#turn());
     find("signin-cancel").addEventListener("click", () => find("signin").close());
     find("signin").addEventListener("close", () => { find("bearer").value = ""; });
     find("signin-form").addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); });
@@ -19,12 +22,59 @@ export class Account {
       this.tokens ??= new TokensDialog(api);
       this.tokens.open();
     });
+    if (issuer) this.#offerIssuer();
   }
 
   open() {
     find("signin-error").textContent = "";
+    find("signin-other").open = !this.issuer;
     find("signin").showModal();
-    find("bearer").focus();
+    find(this.issuer ? "signin-go" : "bearer").focus();
+  }
+
+  // Leads to the issuer and back to this place, or to the dialog where there is no issuer.
+  async leave() {
+    if (!this.issuer) return this.open();
+    find("signin-go").disabled = true;
+    try {
+      const { leave } = await import("./signin.js");
+      await leave(this.api, this.place());
+    } catch (error) {
+      if (!find("signin").open) this.open();
+      find("signin-error").textContent = error.message;
+    } finally {
+      find("signin-go").disabled = false;
+    }
+  }
+
+  #offerIssuer() {
+    find("signin-title").textContent = "Sign in";
+    find("signin-issuer").hidden = find("signin-with").hidden = false;
+    find("signin-go").textContent = `Continue to ${this.issuer}`;
+    find("signin-go").addEventListener("click", () => this.leave());
+    find("signout-here").addEventListener("click", () => this.#end());
+    find("signout-there").addEventListener("click", () => this.#end({ there: true }));
+    find("signout-cancel").addEventListener("click", () => find("signout").close());
+    keepFresh(this.api.session, this.tell, () => this.leave());
+  }
+
+  // Who came by an issuer chooses where to sign out; of others only this page knows.
+  #turn() {
+    const { session } = this.api;
+    if (!session.bearer) return this.open();
+    if (!session.grant) return session.end();
+    find("signout-there").hidden = !session.grant.endsElsewhere;
+    find("signout-there").textContent = `Here and at ${this.issuer}`;
+    find("signout").showModal();
+    find("signout-here").focus();
+  }
+
+  #end({ there = false } = {}) {
+    const { grant } = this.api.session;
+    find("signout").close();
+    grant.drop();
+    this.api.session.end();
+    if (there) grant.leave();
   }
 
   // The token is tried before it is kept: a bad one changes nothing.

@@ -52,14 +52,25 @@ export class Api extends EventTarget {
   // The same resource, whose address has `path` in it, under our own origin, whatever host the server believes to have.
   own(url, path) { return this.base + url.slice(url.indexOf(path)); }
 
-  // Returns a good response. A bearer that is no longer good ends the session; others' tokens are their own affair.
-  async ask(url, { method = "GET", signal, bearer = this.session.bearer, body } = {}) {
+  // Returns a good response. The session's bearer that is no longer good is renewed where it can be, once, and else ends the
+  // session; others' tokens are their own affair.
+  async ask(url, { method = "GET", signal, bearer = this.session.bearer, body, last = false } = {}) {
+    const { visit } = this.session;
+    const ours = bearer && bearer === this.session.bearer;
     const headers = { ...(bearer ? { Authorization: `Bearer ${bearer}` } : {}), ...(body ? { "Content-Type": "application/json" } : {}) };
     const response = (method === "GET" && !bearer && await this.#taken(url)) || await this.patiently(url, { method, headers, signal, body: body && JSON.stringify(body) });
     if (response.ok) return response;
     const refusal = await refused(response);
-    if (response.status === 401 && bearer && bearer === this.session.bearer) this.session.end(true);
+    if (response.status === 401 && ours && visit === this.session.visit) {
+      if (!last && await this.#another(bearer)) return this.ask(url, { method, signal, body, last: true });
+      if (bearer === this.session.bearer) this.session.end(true);
+    }
     throw refusal;
+  }
+
+  // Whether the session has another bearer than the one that was refused, or gets one.
+  async #another(bearer) {
+    return bearer !== this.session.bearer || this.session.renewed().catch(() => false);
   }
 
   async #taken(url) {

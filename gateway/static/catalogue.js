@@ -120,7 +120,7 @@ export class Catalogue extends EventTarget {
 
   #name(label) { find("q").placeholder = find("q-label").textContent = label; }
 
-  #key() { return JSON.stringify([this.#query(), this.api.session.bearer]); }
+  #key() { return JSON.stringify([this.#query(), this.api.session.visit]); }
 
   #query() {
     const query = this.filters.query;

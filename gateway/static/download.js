@@ -3,6 +3,7 @@
 import { Refused } from "./api.js";
 import { announce, find, make } from "./dom.js";
 import { bytes } from "./format.js";
+import { SAVE, SIGN_IN } from "./wanted.js";
 
 export const SAVING = "Saving. Your browser shows how far it is.";
 export const NOT_YOURS = "You may look at this dataset, but not download it.";
@@ -39,9 +40,12 @@ export async function mint(api, id) {
 }
 
 export class Download {
-  constructor(api, signIn) {
-    this.api = api;
-    this.signIn = signIn;
+  #wanted;
+
+  // `wanted` is the file that the page was opened for.
+  constructor(api, account, wanted) {
+    Object.assign(this, { api, account });
+    this.#wanted = wanted;
     find("download").addEventListener("click", () => this.#save());
   }
 
@@ -50,11 +54,27 @@ export class Download {
     this.record = record;
     find("download").textContent = `Download · ${bytes(record.size_bytes)}`;
     find("download-note").textContent = "";
-    const reason = missing ?? (record.downloadable || !this.api.session.bearer ? null : NOT_YOURS);
+    const reason = missing ?? (record.downloadable || this.#anonymous ? null : NOT_YOURS);
     find("download").disabled = Boolean(reason);
     if (reason) find("download-note").textContent = reason;
     else if (!record.downloadable) this.#invite();
+    const step = this.#wanted.described(record, reason, this.#anonymous);
+    if (step === SAVE) this.#save();
+    if (step === SIGN_IN) this.account.leave();
   }
+
+  // Of a dataset that the visitor may not see, or that is not there.
+  refused(id, error) {
+    if (error instanceof Refused && this.#wanted.refused(id, error.status, this.#anonymous) === SIGN_IN) this.account.leave();
+  }
+
+  // Whether the page was opened for this file, and has not begun to save it yet.
+  wants(id) { return this.#wanted.id === id; }
+
+  // The visitor goes on to something else.
+  forget() { this.#wanted.id = null; }
+
+  get #anonymous() { return !this.api.session.bearer; }
 
   async #save() {
     const { record } = this;
@@ -65,17 +85,16 @@ export class Download {
     } catch (error) {
       if (record === this.record) this.#refuse(error);
     } finally {
-      const kept = record !== this.withdrawn && (record.downloadable || this.api.session.bearer);
+      const kept = record !== this.withdrawn && (record.downloadable || !this.#anonymous);
       if (record === this.record) find("download").disabled = !kept;
     }
   }
 
   #refuse(error) {
-    const anonymous = !this.api.session.bearer;
     if (error instanceof Refused && error.status === 422) return this.#withdraw(ALTERED);
     if (error instanceof Refused && error.status === 404) return this.#withdraw(error.message);
     if (!(error instanceof Refused) || ![401, 403].includes(error.status)) return this.#tell(error.message);
-    if (!anonymous) return this.#withdraw(NOT_YOURS);
+    if (!this.#anonymous) return this.#withdraw(NOT_YOURS);
     this.#invite();
     announce(find("download-note").textContent);
   }
@@ -88,7 +107,7 @@ export class Download {
 
   #invite() {
     find("download").disabled = true;
-    find("download-note").replaceChildren("To download it, you have to ", make("button", { type: "button", class: "quiet inline", onclick: this.signIn }, "sign in"), ".");
+    find("download-note").replaceChildren("To download it, you have to ", make("button", { type: "button", class: "quiet inline", onclick: () => this.account.open() }, "sign in"), ".");
   }
 
   #tell(text) {

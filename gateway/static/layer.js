@@ -54,7 +54,7 @@ export class CollectionLayer extends EventTarget {
     const { seen } = this.catalogue;
     find("layer").hidden = !seen?.bbox;
     if (this.isOpen()) return;
-    const key = seen?.bbox && this.on ? JSON.stringify([seen.id, this.#listed, this.map.api.session.bearer]) : null;
+    const key = seen?.bbox && this.on ? JSON.stringify([seen.id, this.#listed, this.map.api.session.visit]) : null;
     if (key === this.#shownKey) return this.#drawn && this.#place();
     this.drop();
     this.#shownKey = key;

@@ -9,7 +9,7 @@ import { offerHelp, offerLinks } from "./dialogs.js";
 import { DirectSource } from "./direct.js";
 import { Download } from "./download.js";
 import { announce, debounced, find, showState, tablist } from "./dom.js";
-import { api, begun, catalogue, closed, listed, page, session } from "./first.js";
+import { api, begun, catalogue, closed, landed, listed, page, session } from "./first.js";
 import { FilesHere } from "./files.js";
 import { Footprints } from "./footprints.js";
 import { plain } from "./format.js";
@@ -27,14 +27,15 @@ import { failedDataset } from "./states.js";
 import { StyleControls } from "./style.js";
 import { Unplaced } from "./unplaced.js";
 import { UseDialog } from "./use.js";
+import { Wanted } from "./wanted.js";
 
 const { geotiff, proj, land } = document.querySelector("script[data-geotiff]").dataset;
 const map = new DatasetMap(api);
 const ground = new Ground(map.map, find("attribution"));
 const footprints = new Footprints(map.map);
 const style = new StyleControls(api);
-const account = new Account(api);
-const download = new Download(api, () => account.open());
+const account = new Account(api, { issuer: page.issuer, place: () => { remember(); return location.hash; }, tell: (...told) => outage.tell(...told) });
+const download = new Download(api, account, new Wanted(begun.download ? begun.dataset : null, Boolean(landed)));
 const direct = new DirectSource(api, map, [geotiff, proj]);
 const unplaced = new Unplaced(api);
 const popup = new Popup(map.map);
@@ -53,8 +54,7 @@ const chosen = { id: null, described: null, record: null, info: null, wish: {}, 
 
 async function choose(id, { wanted = share.PLAIN, at = null, how = "tiles", focus = false } = {}) {
   const run = chosen.run += 1;
-  chosen.wish = { wanted, at, how };
-  Object.assign(chosen, { id, described: null, record: null, how: "tiles" });
+  Object.assign(chosen, { id, described: null, record: null, how: "tiles", wish: { wanted, at, how } });
   leave();
   open(id);
   try {
@@ -105,8 +105,7 @@ function leave() {
   map.home = null;
   ground.below(null);
   popup.close();
-  direct.clear();
-  unplaced.clear();
+  for (const drawn of [direct, unplaced]) drawn.clear();
   drawLegend(find("legend"), null);
   find("how").hidden = true;
 }
@@ -125,8 +124,7 @@ async function draw() {
   const { record, info, how } = chosen;
   if (!record) return;
   try {
-    find("how-direct").checked = how === "direct";
-    find("how-tiles").checked = how !== "direct";
+    find(how === "direct" ? "how-direct" : "how-tiles").checked = true;
     if (!record.bounds) await unplaced.show(record, style.query, style.state.opacity);
     else if (how === "direct") await direct.show(record, info, style);
     else {
@@ -147,6 +145,7 @@ const redraw = () => draw().catch((error) => fail(error, chosen.id, chosen.wish)
 function fail(error, id, again) {
   if (error.name === "AbortError") return;
   if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
+  download.refused(id, error);
   // The outage's end brings back what was not reached.
   if (error instanceof Refused) chosen.returning = again;
   const circumstances = { known: !find("dataset-body").hidden, anonymous: !session.bearer };
@@ -173,7 +172,7 @@ function shown(fresh) {
 
 // The address of what is shown now.
 function here() {
-  return chosen.id ? share.written({ dataset: chosen.id, how: chosen.how, at: map.at, style: style.state }) : share.writtenList({ ...catalogue.state, ...layer.state }, map.at);
+  return chosen.id ? share.written({ dataset: chosen.id, download: download.wants(chosen.id), how: chosen.how, at: map.at, style: style.state }) : share.writtenList({ ...catalogue.state, ...layer.state }, map.at);
 }
 
 function remember() {
@@ -189,6 +188,7 @@ const step = (hash) => history.pushState(null, "", hash || location.pathname + l
 async function enter(key) {
   const [kind, id] = key.split(":");
   if (kind === "collection") return into(id);
+  download.forget();
   remember();
   chosen.from = catalogue.state.near ? map.at : null;
   step(share.written({ dataset: id }));

@@ -6,7 +6,7 @@ import { Refused } from "./api.js";
 export async function openedBy(link, api, session) {
   try {
     const { token } = await api.json("/auth/link-token", { method: "POST", bearer: link });
-    session.begin(token, link);
+    session.begin(token, { link });
     return null;
   } catch (error) {
     return error instanceof Refused && error.status === 401 ? "This link opens nothing any more." : error.message;

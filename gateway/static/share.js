@@ -23,6 +23,7 @@ export function read(hash) {
   const day = (name) => (DAY.test(given.get(name) ?? "") ? given.get(name) : "");
   return {
     dataset: given.get("dataset") && (ID.test(given.get("dataset")) ? given.get("dataset") : "none"),
+    download: given.get("download") === "1",
     how: given.get("how") === "direct" ? "direct" : "tiles",
     link: LINK.test(given.get("link") ?? "") ? given.get("link") : null,
     at: [zoom, lon, lat].every(Number.isFinite) ? { zoom, lon, lat } : null,
@@ -47,9 +48,10 @@ export function read(hash) {
   };
 }
 
-export function written({ dataset, how, at, style }) {
+export function written({ dataset, download, how, at, style }) {
   return joined({
     dataset,
+    download: download ? 1 : null,
     how: how === "direct" ? how : null,
     at: at && placed(at),
     bands: style?.bands?.join(","),

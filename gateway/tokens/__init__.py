@@ -13,7 +13,8 @@ from gateway.tokens.claims import (
     verify_scoped,
     within,
 )
-from gateway.tokens.issuer import IssuerKeys, fetcher
+from gateway.tokens.discovery import Endpoints, IssuerEndpoints, without_query
+from gateway.tokens.issuer import IssuerKeys, described, fetcher
 from gateway.tokens.keys import HmacKeys, KeySet
 from gateway.tokens.oflists import LIST_PREFIX, LIST_SECONDS, mint_of_list, verify_of_list
 from gateway.tokens.opaque import hash_of, is_opaque, kind_of, new_secret
@@ -23,10 +24,13 @@ __all__ = [
     "LIST_PREFIX",
     "LIST_SECONDS",
     "NAMES",
+    "Endpoints",
     "HmacKeys",
+    "IssuerEndpoints",
     "IssuerKeys",
     "KeySet",
     "TokenPolicy",
+    "described",
     "fetcher",
     "hash_of",
     "is_name",
@@ -42,4 +46,5 @@ __all__ = [
     "verify_of_list",
     "verify_scoped",
     "within",
+    "without_query",
 ]

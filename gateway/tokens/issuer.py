@@ -1,14 +1,11 @@
 """Keys of an OpenID Connect issuer: RS256 and ES256 through its JSON Web Key Set (RFC 7517, RFC 7518 section 3).
 
-The set is fetched when a token needs it, in a thread of its own, and at most twice a minute: a stranger who sends
-made-up key ids must not turn the gateway against its issuer. What was fetched stays good while the issuer is away.
+The set is fetched when a token needs it. `refetched.py` says how often, whatever key ids strangers make up.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -21,20 +18,20 @@ from urllib.request import Request, urlopen
 from jwt import InvalidTokenError, PyJWK, PyJWS, PyJWTError
 
 from gateway.errors import IssuerUnavailable, KeysPending
-from gateway.pools import BoundedPool
 from gateway.tokens.keys import MAX_TOKEN_BYTES, claims_of, refuse
+from gateway.tokens.refetched import Refetched
 
-log = logging.getLogger("gateway")
 # RFC 7518 section 3.1; the family of a key fixes the algorithm, the header of a token never does.
 ALGORITHM_OF = {"RSA": "RS256", "EC": "ES256"}
 MIN_RSA_BITS = 2048
-REFETCH_SECONDS = 30.0
 # A key that the issuer withdrew is trusted this long at most, as long as the issuer can be asked.
 STALE_SECONDS = 3600.0
 # A token that names no key is tried with so many; each try costs a verification.
 MAX_TRIES = 16
 FETCH_SECONDS = 5.0
 MAX_DOCUMENT_BYTES = 1 << 20
+
+WEB = ("https:", "http:")
 
 Document = Mapping[str, Any]
 
@@ -48,14 +45,21 @@ def fetcher(issuer: str, jwks_url: str | None) -> Callable[[], Document]:
     def fetch() -> Document:
         if jwks_url is not None:
             return document(jwks_url)
-        # OpenID Connect Discovery 1.0 section 4: the issuer named inside must be the one that was asked.
-        described = document(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-        url = described.get("jwks_uri")
-        if described.get("issuer") != issuer or not isinstance(url, str) or not url.startswith(("https:", "http:")):
-            raise ValueError("the issuer's configuration is not the issuer's")
+        url = described(issuer).get("jwks_uri")
+        if not isinstance(url, str) or not url.startswith(WEB):
+            raise ValueError("it names no key set")
         return document(url)
 
     return fetch
+
+
+def described(issuer: str) -> Document:
+    """Return what an issuer says of itself (OpenID Connect Discovery 1.0 section 4). Raises OSError or ValueError."""
+    found = document(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    # The issuer named inside must be the one that was asked.
+    if found.get("issuer") != issuer:
+        raise ValueError("the configuration is not the issuer's")
+    return found
 
 
 def document(url: str) -> Document:
@@ -65,9 +69,9 @@ def document(url: str) -> Document:
         with urlopen(request, timeout=FETCH_SECONDS) as response:  # noqa: S310
             found = json.loads(response.read(MAX_DOCUMENT_BYTES))
     except (HTTPException, RecursionError) as error:
-        raise ValueError("the issuer's answer cannot be read") from error
+        raise ValueError("the answer cannot be read") from error
     if not isinstance(found, dict):
-        raise ValueError("the issuer's answer is no JSON object")
+        raise ValueError("the answer is no JSON object")
     return found
 
 
@@ -84,15 +88,8 @@ class IssuerKeys:
     """The public keys of one issuer; they verify and never sign."""
 
     def __init__(self, fetch: Callable[[], Document], clock: Callable[[], float] = time.monotonic) -> None:
-        self._fetch = fetch
-        self._clock = clock
+        self._kept = Refetched("the issuer's key set", lambda: usable(fetch()), clock)
         self._jws = PyJWS(list(ALGORITHM_OF.values()))
-        self._keys: Sequence[PublicKey] = ()
-        self._gate = threading.Lock()
-        self._pool = BoundedPool("issuer", threads=1, queue_limit=1)
-        self._asked_at: float | None = None
-        self._fetched_at = 0.0
-        self._running: Future[None] | None = None
 
     def verify(self, token: str) -> Mapping[str, Any]:
         """Return the claims of a token that one of the issuer's keys signed; the claims are not judged.
@@ -103,7 +100,7 @@ class IssuerKeys:
         """
         algorithm, key_id = self._header(token)
         fitting = self._fitting(algorithm, key_id)
-        if fitting and self._age() >= STALE_SECONDS:
+        if fitting and self._kept.age_seconds >= STALE_SECONDS:
             self.refresh()
         for each in fitting:
             with suppress(InvalidTokenError):
@@ -115,17 +112,11 @@ class IssuerKeys:
 
     def refresh(self, *, now: bool = False) -> Future[None] | None:
         """Return the fetch that runs or begins; None when the last one is too near, unless it must be `now`."""
-        with self._gate:
-            if self._running is None or self._running.done():
-                if self._wait_seconds() > 0 and not now:
-                    return None
-                self._asked_at = self._clock()
-                self._running = self._pool.submit(self._refetch)
-            return self._running
+        return self._kept.refresh(now=now)
 
     def close(self) -> None:
         """End the thread that fetches."""
-        self._pool.close()
+        self._kept.close()
 
     def _header(self, token: str) -> tuple[str, str | None]:
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
@@ -141,7 +132,7 @@ class IssuerKeys:
 
     def _fitting(self, algorithm: str, key_id: str | None) -> Sequence[PublicKey]:
         """Return the keys that the header names, else those without an id; all of its family when it names none."""
-        family = [each for each in self._keys if each.algorithm == algorithm]
+        family = [each for each in self._kept.value or () if each.algorithm == algorithm]
         if key_id is not None:
             named = [each for each in family if each.key_id == key_id]
             family = named or [each for each in family if each.key_id is None]
@@ -151,36 +142,24 @@ class IssuerKeys:
         """Raise KeysPending while others may come, IssuerUnavailable where there are none at all yet."""
         if (fetch := self.refresh()) is not None:
             raise KeysPending(fetch)
-        if not self._keys:
-            raise IssuerUnavailable(retry_after_seconds=1 + int(self._wait_seconds()))
-
-    def _wait_seconds(self) -> float:
-        asked = self._asked_at
-        return 0.0 if asked is None else max(0.0, asked + REFETCH_SECONDS - self._clock())
-
-    def _age(self) -> float:
-        return self._clock() - self._fetched_at
-
-    def _refetch(self) -> None:
-        try:
-            keys = usable(self._fetch())
-        except (OSError, ValueError) as error:
-            log.warning("the issuer's keys cannot be fetched: %s", type(error).__name__)
-            return
-        if keys:
-            self._keys, self._fetched_at = keys, self._clock()
-        else:
-            log.warning("the issuer's key set has no key for RS256 or ES256")
+        if self._kept.value is None:
+            raise IssuerUnavailable(retry_after_seconds=1 + int(self._kept.wait_seconds))
 
 
 def usable(found: Document) -> Sequence[PublicKey]:
-    """Return the public signature keys of a key set, the last ones first; what cannot be used is left out."""
+    """Return the public signature keys of a key set, the last ones first; what cannot be used is left out.
+
+    Raises ValueError where nothing is left.
+    """
     members = found.get("keys")
-    return [
+    keys = [
         PublicKey(ALGORITHM_OF[member["kty"]], member.get("kid"), key)
         for member in (reversed(members) if isinstance(members, list) else ())
         if isinstance(member, dict) and (key := _public_key(member)) is not None
     ]
+    if not keys:
+        raise ValueError("it has no key for RS256 or ES256")
+    return keys
 
 
 def _public_key(member: Mapping[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from jwt.algorithms import RSAAlgorithm
 
 from gateway.errors import BadCredential, IssuerUnavailable, KeysPending
 from gateway.tokens import IssuerKeys, fetcher, issuer
+from gateway.tokens.refetched import REFETCH_SECONDS
 from tests.issuer import EC_KEY, RSA_KEYS, Issuer, public_jwk, public_pem, secret_jwk
 
 CLAIMS = {"sub": "ana"}
@@ -110,7 +111,7 @@ def test_keys_without_an_id_live_side_by_side_while_the_issuer_changes_them(keys
     source.answer = {"keys": [public_jwk(RSA_KEYS[0])]}
     assert verified(keys, signed(key_id=None)) == CLAIMS
     source.answer = {"keys": [public_jwk(RSA_KEYS[1]), public_jwk(RSA_KEYS[0])]}
-    source.now += issuer.REFETCH_SECONDS
+    source.now += REFETCH_SECONDS
     # A token that no known key signed asks for new ones.
     assert verified(keys, signed(RSA_KEYS[1], None)) == CLAIMS
     assert verified(keys, signed(key_id=None)) == CLAIMS
@@ -175,7 +176,7 @@ def test_random_key_ids_cause_one_fetch_in_thirty_seconds(keys, source):
     for number in range(50):
         assert refused(keys, signed(key_id=f"made up {number}"))
     assert source.fetched == 1
-    source.now += issuer.REFETCH_SECONDS
+    source.now += REFETCH_SECONDS
     for number in range(50):
         assert refused(keys, signed(key_id=f"made up {number}"))
     assert source.fetched == 2
@@ -184,7 +185,7 @@ def test_random_key_ids_cause_one_fetch_in_thirty_seconds(keys, source):
 def test_those_who_come_while_a_fetch_runs_wait_for_the_same(keys, source):
     gate = threading.Event()
     answer = source.answer
-    keys._fetch = lambda: gate.wait(120) and answer
+    keys._kept.fetch = lambda: gate.wait(120) and issuer.usable(answer)
     pending = []
     for _ in range(2):
         with pytest.raises(KeysPending) as caught:
@@ -200,7 +201,7 @@ def test_a_new_key_is_found_as_soon_as_a_fetch_is_due(keys, source):
     verified(keys, signed())
     source.answer = {"keys": [public_jwk(RSA_KEYS[1], "second")]}
     assert refused(keys, signed(RSA_KEYS[1], "second"))
-    source.now += issuer.REFETCH_SECONDS
+    source.now += REFETCH_SECONDS
     assert verified(keys, signed(RSA_KEYS[1], "second")) == CLAIMS
     assert refused(keys, signed())
 
@@ -209,7 +210,7 @@ def test_a_new_key_is_found_as_soon_as_a_fetch_is_due(keys, source):
 def test_old_keys_outlive_an_outage(keys, source, answer):
     verified(keys, signed())
     source.answer = answer
-    source.now += issuer.REFETCH_SECONDS
+    source.now += REFETCH_SECONDS
     keys.refresh().result(120)
     assert source.fetched == 2
     assert verified(keys, signed()) == CLAIMS
@@ -273,6 +274,10 @@ def test_members_that_are_no_public_signature_key_are_left_out(member):
 
 def test_the_set_is_found_by_discovery():
     served = Issuer()
+    served.said = {"jwks_uri": "urn:keys"}
+    with pytest.raises(ValueError, match="no key set"):
+        fetcher(served.url, None)()
+    served.said, served.asked = {}, []
     try:
         assert fetcher(served.url, None)() == {"keys": served.keys}
         assert served.asked == ["/.well-known/openid-configuration", "/keys"]
