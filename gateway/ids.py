@@ -6,6 +6,8 @@ import os
 import re
 import time
 
+# By this parameter a presigned URL carries the id of the request that it answers.
+REQUEST_ID_PARAMETER = "x-cog-gateway-request-id"
 UUID_FORM = re.compile("[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
 

@@ -38,7 +38,7 @@ Judge = Callable[[Dataset, OpenObject, frozenset[str]], Inspection]
 # As much as a painter may take for one task.
 WITHIN_TASK = 3
 StudioMaker = Callable[[Settings, Mapping[str, Storage]], Studio]
-Append = Callable[[Sequence[AuditRow]], None]
+Append = Callable[[Sequence[AuditRow]], object]
 Count = Callable[[str], None]
 
 
@@ -241,7 +241,7 @@ def counted(judge: Judge, count: Count) -> Judge:
     return judge_and_count
 
 
-def timed(append: Append, metrics: Metrics) -> Append:
+def timed(append: Append, metrics: Metrics) -> Callable[[Sequence[AuditRow]], None]:
     """Return `append`, whose commits are counted and timed."""
 
     def commit(rows: Sequence[AuditRow]) -> None:

@@ -17,7 +17,7 @@ FLOORS = (
     ("handlers",),
     ("services",),
     ("download", "deep", "issuing", "members", "filelists", "partfiles"),
-    ("gatekeeper", "ingest", "rechecking", "refusals", "shown", "state", "copying", "export"),
+    ("gatekeeper", "ingest", "rechecking", "refusals", "shown", "state", "copying", "export", "reconciling"),
     ("ingest_records", "ingest_known", "ingest_tasks"),
     ("ingest_options", "ingest_outcome", "judging", "inventory"),
     ("studio", "buckets"),
@@ -25,7 +25,7 @@ FLOORS = (
     ("colour",),
     ("reading",),
     ("cog", "storage", "records", "audit", "tokens", "ranges", "sources"),
-    ("stac", "listformats"),
+    ("stac", "listformats", "accesslogs"),
     ("catalogue",),
     (
         "pools",

@@ -1,4 +1,4 @@
-"""`audit`: the rows as they are, folded into downloads, exported, or taken out when they are old."""
+"""`audit`: the rows as they are, folded into downloads, exported, added from logs, or taken out when they are old."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import click
 from gateway.cli.administration import id_or_exit, records_of
 from gateway.cli.lines import SHORT_ID
 from gateway.cli.prune import prune, require_past
+from gateway.cli.reconcile import reconcile
 from gateway.cli.shared import Moment, as_json, fitted, is_terminal, print_json, print_table, printable
 from gateway.model import utc_text
 from gateway.records import ACTIONS, Archived, AuditQuery, DownloadSummary, Records, StoredAuditRow
@@ -44,6 +45,7 @@ FILTERS = (
     click.option("--since", type=Moment(), help="From this moment on; UTC unless it has an offset."),
     click.option("--until", type=Moment(), help="Before this moment; UTC unless it has an offset."),
     click.option("--action", help="Only this action, such as download.cog."),
+    click.option("--request", "request_id", metavar="ID", help="Only this request, as its answer's X-Request-ID."),
 )
 
 
@@ -56,7 +58,10 @@ def filtered(command: Callable[P, R]) -> Callable[P, R]:
 
 @click.group()
 def audit() -> None:
-    """Read, export and prune the audit."""
+    """Read, export, complete and prune the audit."""
+
+
+audit.add_command(reconcile)
 
 
 @audit.command("list")
@@ -154,7 +159,9 @@ def query_of(context: click.Context, records: Records, filters: dict[str, Any]) 
         nearest = difflib.get_close_matches(action, ACTIONS, n=1, cutoff=0.5)
         hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(ACTIONS)}"
         raise click.UsageError(f"there is no action {printable(action)}: {hint}", context)
-    return AuditQuery(**filters)
+    request_id = filters["request_id"]
+    others = {name: value for name, value in filters.items() if name != "request_id"}
+    return AuditQuery(**others, request_ids=None if request_id is None else (request_id,))
 
 
 def told(stored: StoredAuditRow) -> dict[str, Any]:

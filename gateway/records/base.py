@@ -65,13 +65,17 @@ class UserState:
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """Which audit rows are wanted; None means any. `since` is inclusive, `until` is not."""
+    """Which audit rows are wanted; None means any. `since` is inclusive, `until` is not.
+
+    Ends of downloads (`action`) are found quickly by their `request_ids`.
+    """
 
     dataset_id: str | None = None
     user: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     action: str | None = None
+    request_ids: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +100,8 @@ class Archived:
 class DownloadSummary:
     """All downloads of one version of one dataset by one client, its ranges folded into one line.
 
-    A client is one `user_id`, `ip` and `user_agent`. `bytes_sent`, `completed` and `aborted` count the
-    transfers whose end is on record; a redirect to a bucket has none. Times are UTC.
+    A client is one `user_id`, `ip` and `user_agent`. `bytes_sent`, `completed` and `aborted` count the transfers
+    whose end is on record: of a redirect those that the log of its store tells of, where it was read. Times are UTC.
     """
 
     dataset_id: str | None
@@ -222,8 +226,11 @@ class Records(ArchiveRecords, Protocol):
     def users(self) -> tuple[UserState, ...]:
         """Return the users who were ever disabled, by name."""
 
-    def append_audit(self, rows: Sequence[AuditRow]) -> None:
-        """Return when all rows are durable; none is stored on an error. No rows: only tries if one could be."""
+    def append_audit(self, rows: Sequence[AuditRow]) -> int:
+        """Return how many rows are new, when all are durable; none is stored on an error.
+
+        Of rows whose commit was cut off and repeated it may count none. No rows: only tries if one could be.
+        """
 
     def holds(self, row: AuditRow) -> bool:
         """Return whether a row with this one's `at` and `row_id` is stored."""

@@ -14,9 +14,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from gateway.ids import REQUEST_ID_PARAMETER
 from gateway.storage.base import RequestIds
 
-PARAMETER = "x-cog-gateway-request-id"
 # By this argument a call of the library hands the id in; it is none of S3.
 ARGUMENT = "GatewayRequestId"
 TRIED_ID = "0" * 32
@@ -57,7 +57,7 @@ class Trial:
 
 
 def sign_with_ids(client: Any) -> None:
-    """Let the calls of GetObject by this client take ARGUMENT, and sign it as PARAMETER of their query."""
+    """Let the calls of GetObject by this client take ARGUMENT, and sign it as REQUEST_ID_PARAMETER of their query."""
     client.meta.events.register("before-parameter-build.s3.GetObject", _take)
     client.meta.events.register("before-sign.s3.GetObject", _put)
 
@@ -69,11 +69,11 @@ def _take(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
 
 def _put(request: Any, **_: Any) -> None:
     if ARGUMENT in request.context:
-        request.params[PARAMETER] = request.context[ARGUMENT]
+        request.params[REQUEST_ID_PARAMETER] = request.context[ARGUMENT]
 
 
 def tried(client: Any, wanted: dict[str, Any]) -> RequestIds:
-    """Return whether a store takes a GET that is signed in its query with PARAMETER like one without; two requests.
+    """Return whether a store takes a GET signed in its query with the parameter like one without; two requests.
 
     `client` signs in the query, `wanted` are the arguments of GetObject. Unknown where nothing that tells came back.
     """

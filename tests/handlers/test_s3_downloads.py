@@ -6,17 +6,20 @@ import os
 import re
 import threading
 import time
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from gateway.deep.judgements import UNDER_WAY
 from gateway.handlers.watching import try_request_ids
+from gateway.ids import REQUEST_ID_PARAMETER
 from gateway.model import Report, Scale
 from gateway.pools import Pool, pool_table
+from gateway.reconciling import Reconciliation
 from gateway.settings import RootSettings, Settings
 from gateway.storage import RequestIds
-from gateway.storage.s3_requestid import PARAMETER
+from tests.accesslogs import Record
 from tests.handlers.conftest import UNKNOWN_ID, comparable, problem
 from tests.handlers.test_downloads import finished, raw_get, recorded, url
 from tests.handlers.test_ends import check, rows_of, settled, visited
@@ -133,17 +136,37 @@ async def test_a_range_goes_on_to_the_store_and_stands_in_the_audit(world, fetch
 @pytest.mark.one_node("each process finds out for itself")
 async def test_a_redirect_carries_the_id_of_its_row_once_the_store_is_known_to_take_it(world, fetch, add):
     dataset, storages = add(), world.services.storages
-    assert PARAMETER not in (await fetch(url(dataset), token=world.bearer())).headers["Location"]
+    assert REQUEST_ID_PARAMETER not in (await fetch(url(dataset), token=world.bearer())).headers["Location"]
     assert told(await fetch("/readyz")) == "unknown"
     try_request_ids(world.services)
     await eventually(lambda: storages["bucket"].request_ids is RequestIds.SIGNED)
     answer = await fetch(url(dataset), token=world.bearer())
-    id_in_url = parse_qs(urlsplit(answer.headers["Location"]).query)[PARAMETER]
+    id_in_url = parse_qs(urlsplit(answer.headers["Location"]).query)[REQUEST_ID_PARAMETER]
     assert id_in_url == [answer.headers["X-Request-ID"]] == [world.audit("download.cog")[-1].request_id]
     assert told(await fetch("/readyz")) == "signed"
     metrics = (await fetch("/metrics")).body.decode()
     assert 'cog_gateway_presigned_request_ids{root="bucket"} 1.0' in metrics
     assert 'cog_gateway_presigned_request_ids{root="stream"}' not in metrics
+
+
+@pytest.mark.parametrize("store", ["real"], indirect=True)
+@pytest.mark.one_node("each process finds out for itself")
+async def test_what_the_log_of_the_store_has_of_a_request_leads_to_who_asked_here(world, fetch, add, tunnel):
+    dataset = add()
+    world.services.storages["bucket"].try_request_ids()
+    tunnel.requests.clear()
+    answer = await fetch(url(dataset), token=world.bearer("ben"))
+    taken = await fetch(answer.headers["Location"])
+    granted, own_end = world.audit()
+    # What the store heard, in the form of Amazon's logs: the server of the tests writes none.
+    (target,) = tunnel.of("GET")
+    size, now = str(len(taken.body)), datetime.now(UTC).strftime("[%d/%b/%Y:%H:%M:%S +0000]")
+    record = Record(request_uri=f'"GET {target} HTTP/1.1"', time=now, bytes_sent=size, object_size=size)
+    assert list(Reconciliation(world.services.records).take("log", [record.line.encode()])) == []
+    end = world.audit()[-1]
+    assert (taken.code, end.request_id, end.user_id) == (200, answer.headers["X-Request-ID"], "ben")
+    assert granted.request_id == own_end.request_id == end.request_id
+    assert (end.detail["bytes_sent"], end.detail["outcome"]) == (len(world.cog.read_bytes()), "completed")
 
 
 def told(ready) -> str:

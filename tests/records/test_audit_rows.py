@@ -223,3 +223,49 @@ def test_an_end_under_another_datasets_request_id_is_not_taken(records):
     records.append_audit([FULL, ended("r1", "completed", 10, dataset_id=dataset(2).id)])
     (line,) = records.downloads(AuditQuery())
     assert (line.bytes_sent, line.completed) == (0, 0)
+
+
+def logged(request_id, outcome, bytes_sent, **facts):
+    """The row of a transfer that the log of a store tells of."""
+    detail = {"outcome": outcome, "bytes_sent": bytes_sent, "source": {"log": "a", "request_id": "3E57"}}
+    return another(action="download.finished", request_id=request_id, status=200, detail=detail, **facts)
+
+
+def test_what_the_log_of_a_store_tells_stands_in_place_of_a_redirects_own_end(records):
+    redirect = {"backend": "s3", "status": 302, "bytes_expected": 100}
+    records.append_audit(
+        [
+            another(**redirect),
+            ended("r1", "completed", 0, status=302),
+            another(request_id="r2", **redirect),
+            ended("r2", "completed", 0, status=302),
+            logged("r1", "completed", 100, ip="198.51.100.7", user_agent="aria2"),
+            logged("r1", "aborted", 40),
+            logged("r1", "partial", 7, at=START + timedelta(days=6)),
+            # Of a grant that was answered here nobody else can tell.
+            another(request_id="r3"),
+            ended("r3", "completed", 10),
+            logged("r3", "aborted", 5),
+        ]
+    )
+    (line,) = records.downloads(AuditQuery())
+    assert (line.requests, line.bytes_sent, line.completed, line.aborted) == (3, 157, 3, 1)
+
+
+def test_ends_are_found_by_the_ids_of_their_requests(records):
+    written = [FULL, *(ended(name, "completed", 1) for name in ("r1", "r2", "r3", "r1"))]
+    records.append_audit(written)
+    ends = written[1:]
+    assert rows(records, action="download.finished", request_ids=["r1", "r3", "no such"]) == [ends[0], *ends[2:]]
+    assert rows(records, request_ids=["r1"]) == [FULL, ends[0], ends[3]]
+    assert rows(records, request_ids=["r1"], until=START) == []
+    assert rows(records, request_ids=[]) == []
+
+
+@pytest.mark.parametrize("count", [3, 200])
+def test_only_rows_that_are_new_are_counted(records, count):
+    batch = [another(request_id=f"r{number}") for number in range(count)]
+    assert records.append_audit([]) == 0
+    assert records.append_audit(batch[:2]) == 2
+    assert records.append_audit(batch) == count - 2
+    assert records.append_audit(batch) == 0

@@ -5,8 +5,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from gateway.ids import REQUEST_ID_PARAMETER
 from gateway.storage import RequestIds
-from gateway.storage.s3_requestid import ARGUMENT, PARAMETER, tried
+from gateway.storage.s3_requestid import ARGUMENT, tried
 from tests.s3 import one_store
 from tests.storage.test_s3 import REQUEST_ID, get, opened, put, signed
 
@@ -17,16 +18,16 @@ def test_a_store_that_takes_it_gets_the_id_under_the_signature(store, bucket):
     put(store, bucket)
     storage = opened(store, bucket)
     assert storage.request_ids is RequestIds.UNKNOWN
-    assert PARAMETER not in signed(storage)[1]
+    assert REQUEST_ID_PARAMETER not in signed(storage)[1]
     storage.try_request_ids()
     assert storage.request_ids is RequestIds.SIGNED
     url, query = signed(storage)
-    assert (query[PARAMETER], query["X-Amz-SignedHeaders"]) == (REQUEST_ID, "host")
+    assert (query[REQUEST_ID_PARAMETER], query["X-Amz-SignedHeaders"]) == (REQUEST_ID, "host")
     assert get(url)[::2] == (200, b"0123456789")
     assert get(url, Range="bytes=2-3")[::2] == (206, b"23")
     if store.verifies:
         assert get(url.replace(REQUEST_ID, "1f" * 16))[0] == 403
-        assert get(url.replace(f"{PARAMETER}={REQUEST_ID}&", ""))[0] == 403
+        assert get(url.replace(f"{REQUEST_ID_PARAMETER}={REQUEST_ID}&", ""))[0] == 403
 
 
 @one_store
@@ -34,23 +35,23 @@ def test_where_clients_go_is_tried_and_where_that_leads_nowhere_the_stores_own_a
     put(store, bucket)
     storage = opened(store, bucket, public_endpoint_url=tunnel.url)
     storage.try_request_ids()
-    assert [PARAMETER in target for target in tunnel.of("GET")] == [False, True]
+    assert [REQUEST_ID_PARAMETER in target for target in tunnel.of("GET")] == [False, True]
     assert storage.request_ids is RequestIds.SIGNED
     storage = opened(store, bucket, public_endpoint_url="http://127.0.0.1:9")
     storage.try_request_ids()
     assert storage.request_ids is RequestIds.SIGNED
-    assert parse_qs(urlsplit(signed(storage)[0]).query)[PARAMETER] == [REQUEST_ID]
+    assert parse_qs(urlsplit(signed(storage)[0]).query)[REQUEST_ID_PARAMETER] == [REQUEST_ID]
 
 
 @one_store
 def test_a_store_that_refuses_it_gets_urls_without(store, bucket, tunnel):
     put(store, bucket)
     storage = opened(store, bucket, endpoint_url=tunnel.url)
-    tunnel.before = lambda target: setattr(tunnel, "answer", REFUSED if PARAMETER in target else None)
+    tunnel.before = lambda target: setattr(tunnel, "answer", REFUSED if REQUEST_ID_PARAMETER in target else None)
     storage.try_request_ids()
     assert storage.request_ids is RequestIds.REFUSED
     url, query = signed(storage)
-    assert PARAMETER not in query
+    assert REQUEST_ID_PARAMETER not in query
     assert get(url)[0] == 200
     tunnel.requests.clear()
     storage.try_request_ids()

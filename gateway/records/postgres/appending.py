@@ -32,8 +32,8 @@ class Appender:
         self._connection: Bounded | None = None
         self._closed = False
 
-    def append(self, rows: Sequence[AuditRow]) -> None:
-        """Return when all rows are durable, once each; without rows, when one could be written.
+    def append(self, rows: Sequence[AuditRow]) -> int:
+        """Return how many rows are new, when all are durable, once each; without rows, when one could be written.
 
         A batch whose commit was cut off is sent again: the keys of its rows keep them from being stored twice. Raises
         RecordsUnavailable when the database does not take them in time, TypeError or ValueError for rows that can
@@ -46,8 +46,7 @@ class Appender:
                 connection: Bounded | None = None
                 try:
                     connection = self._current()
-                    self._send(connection, batch, stay=bool(rows), again=again)
-                    return
+                    return self._send(connection, batch, stay=bool(rows), again=again)
                 except psycopg.DataError as error:
                     raise ValueError("a row of the batch can never be stored") from error
                 except psycopg.Error as error:
@@ -60,19 +59,19 @@ class Appender:
                         raise unserved(self._name, error) from error
                 time.sleep(PAUSE_SECONDS)
 
-    def _send(self, connection: Bounded, batch: str, *, stay: bool, again: bool) -> None:
-        """Insert the batch and commit it; `stay` is False for rows that are only tried."""
+    def _send(self, connection: Bounded, batch: str, *, stay: bool, again: bool) -> int:
+        """Insert the batch, commit it and return how many rows were new; without `stay` they are only tried."""
         if stay and not again:
-            connection.execute(INSERT, [batch], prepare=True)
-            return
+            return connection.execute(INSERT, [batch], prepare=True).rowcount
         with connection.transaction():
             with connection.transaction() as tried:
-                connection.execute(INSERT, [batch], prepare=True)
+                added = connection.execute(INSERT, [batch], prepare=True).rowcount
                 if not stay:
                     raise psycopg.Rollback(tried)
             # What was found there may be under way to the standby still, and a transaction without a row writes
             # nothing: this commit waits for both.
             connection.execute(FLUSH)
+        return added if stay else 0
 
     def _current(self) -> Bounded:
         if self._closed:

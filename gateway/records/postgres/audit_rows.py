@@ -29,31 +29,54 @@ COLUMNS = """a.id, a.at, a.action, a.dataset_id::text AS dataset_id, a.user_id, 
 # Ids as text: the smallest of each prefix is found by the index on the type itself.
 RECORDED_IDS = """SELECT DISTINCT dataset_id::text AS id FROM audit
     WHERE dataset_id BETWEEN %s::uuid AND %s::uuid ORDER BY 1 LIMIT %s"""
+END = "download.finished"
+CONDITIONS = {
+    "dataset_id": "a.dataset_id = %(dataset_id)s::uuid",
+    "user_id": "a.user_id = %(user_id)s",
+    "action": "a.action = %(action)s",
+    "since": "a.at >= %(since)s::timestamptz",
+    "until": "a.at < %(until)s::timestamptz",
+    "requests": "a.request_id = ANY(%(requests)s)",
+}
 CLIENT = "dataset_id, user_id, ip, user_agent, version"
-# Of one id and client the first end belongs to the first grant, the second to the second: each end counts once. They
-# are looked for in the months that may have them, and not in all.
+# Of one id and client the first end belongs to the first grant, the second to the second: each end counts once. What
+# the log of a store tells of a redirect (`source`) stands in the place of its own end, whoever followed it. They are
+# looked for in the months that may have them, and not in all: a URL is good for a week, a transfer may begin then.
 DOWNLOADS = f"""
     WITH granted AS (
         SELECT a.*, row_number() OVER (PARTITION BY request_id, {CLIENT} ORDER BY id) AS turn
         FROM audit AS a WHERE a.action IN ('download.cog', 'download.part') AND {{where}}
     ), begun AS (
-        SELECT request_id, min(id) AS first, min(at) AS first_at, max(at) AS last_at FROM granted GROUP BY request_id
+        SELECT request_id, min(id) AS first, min(at) AS first_at, max(at) AS last_at,
+            bool_or(status = 302) AS redirected
+        FROM granted GROUP BY request_id
     ), span AS (
         SELECT min(first_at) - interval '1 day' AS first_at, max(last_at) + interval '7 days' AS last_at FROM begun
+    ), told AS (
+        SELECT e.request_id, sum((e.detail ->> 'bytes_sent')::bigint) AS bytes_sent,
+            count(*) FILTER (WHERE e.detail ->> 'outcome' = 'completed') AS completed,
+            count(*) FILTER (WHERE e.detail ->> 'outcome' = 'aborted') AS aborted
+        FROM begun JOIN audit AS e ON e.request_id = begun.request_id
+        WHERE begun.redirected AND e.action = 'download.finished' AND e.id > begun.first
+            AND e.at >= (SELECT first_at FROM span) AND e.at < (SELECT last_at + interval '7 days' FROM span)
+            AND e.detail ->> 'source' IS NOT NULL
+        GROUP BY e.request_id
     ), ended AS (
         SELECT e.*, row_number() OVER (PARTITION BY e.request_id, {CLIENT} ORDER BY e.id) AS turn
         FROM begun JOIN audit AS e ON e.request_id = begun.request_id
         WHERE e.action = 'download.finished' AND e.id > begun.first
             AND e.at >= (SELECT first_at FROM span) AND e.at < (SELECT last_at FROM span)
             AND e.at >= begun.first_at - interval '1 day' AND e.at < begun.last_at + interval '7 days'
+            AND e.detail ->> 'source' IS NULL
     )
     SELECT a.dataset_id::text AS dataset_id, a.user_id, a.ip, a.user_agent, a.version,
         min(a.at) AS first_at, max(a.at) AS last_at, count(*) AS requests,
         coalesce(sum(a.bytes_expected), 0) AS bytes_expected,
-        coalesce(sum((f.detail ->> 'bytes_sent')::bigint), 0) AS bytes_sent,
-        count(*) FILTER (WHERE f.detail ->> 'outcome' = 'completed') AS completed,
-        count(*) FILTER (WHERE f.detail ->> 'outcome' = 'aborted') AS aborted
-    FROM granted AS a LEFT JOIN ended AS f ON f.request_id = a.request_id AND f.turn = a.turn
+        coalesce(sum(coalesce(s.bytes_sent, (f.detail ->> 'bytes_sent')::bigint)), 0) AS bytes_sent,
+        coalesce(sum(coalesce(s.completed, (f.detail ->> 'outcome' = 'completed')::integer)), 0) AS completed,
+        coalesce(sum(coalesce(s.aborted, (f.detail ->> 'outcome' = 'aborted')::integer)), 0) AS aborted
+    FROM granted AS a LEFT JOIN told AS s ON s.request_id = a.request_id AND a.status = 302 AND a.turn = 1
+        LEFT JOIN ended AS f ON f.request_id = a.request_id AND f.turn = a.turn
         AND f.dataset_id IS NOT DISTINCT FROM a.dataset_id AND f.user_id IS NOT DISTINCT FROM a.user_id
         AND f.ip IS NOT DISTINCT FROM a.ip AND f.user_agent IS NOT DISTINCT FROM a.user_agent
         AND f.version IS NOT DISTINCT FROM a.version
@@ -93,17 +116,22 @@ def dataset_ids(connection: Bounded, prefix: str, most: int) -> set[str]:
 
 def conditions(query: AuditQuery) -> tuple[str, dict[str, Any]]:
     """Return the condition over `a` and its values."""
-    wanted: dict[str, Any] = {
-        "a.dataset_id = %(dataset_id)s::uuid": query.dataset_id,
-        "a.user_id = %(user_id)s": query.user,
-        "a.action = %(action)s": query.action,
-        "a.at >= %(since)s::timestamptz": query.since and utc_text(query.since),
-        "a.at < %(until)s::timestamptz": query.until and utc_text(query.until),
+    values = {
+        "dataset_id": query.dataset_id,
+        "user_id": query.user,
+        "action": query.action,
+        "since": query.since and utc_text(query.since),
+        "until": query.until and utc_text(query.until),
+        "requests": None if query.request_ids is None else list(query.request_ids),
     }
-    chosen = {text: value for text, value in wanted.items() if value is not None}
     if query.dataset_id is not None and dataset_uuid(query.dataset_id) is None:
         return "false", {}
-    return " AND ".join(["true", *chosen]), {text.split("(")[1].split(")")[0]: v for text, v in chosen.items()}
+    chosen = {name: value for name, value in values.items() if value is not None}
+    texts = [CONDITIONS[name] for name in chosen]
+    if query.action == END:
+        # As a value it leads into no index that holds the ends alone.
+        texts.append(f"a.action = '{END}'")
+    return " AND ".join(["true", *texts]), chosen
 
 
 def read(connection: Bounded, query: AuditQuery) -> Iterator[StoredAuditRow]:

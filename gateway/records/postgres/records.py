@@ -209,9 +209,9 @@ class PostgresRecords:
         """Return the users who were ever disabled, by name."""
         return self._pool.run(people.users)
 
-    def append_audit(self, rows: Sequence[AuditRow]) -> None:
-        """Return when all rows are durable, in one transaction; without rows, when one could be."""
-        self._appender.append(rows)
+    def append_audit(self, rows: Sequence[AuditRow]) -> int:
+        """Return how many rows are new, when all are durable, in one transaction; without rows, when one could be."""
+        return self._appender.append(rows)
 
     def holds(self, row: AuditRow) -> bool:
         """Return whether this row is stored."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -21,6 +22,15 @@ INTO = """INSERT INTO audit (
     ip, user_agent, token_id, detail, row_id
 )"""
 COLUMNS = 15
+END = "download.finished"
+CONDITIONS = {
+    "dataset_id": "a.dataset_id = :dataset_id",
+    "user_id": "a.user_id = :user_id",
+    "action": "a.action = :action",
+    "since": "{at} >= :since",
+    "until": "{at} < :until",
+    "requests": "a.request_id IN (SELECT value FROM json_each(:requests))",
+}
 # So many rows make one statement: each one gives up and takes back the interpreter's lock, which costs a busy server
 # more than the row itself. Of larger batches, which are rare, each part is one.
 STATEMENT_ROWS = 64
@@ -28,25 +38,36 @@ STATEMENT_ROWS = 64
 # Whose download it is. Ids of requests came from clients once, and one that several of them use must not bring the
 # transfer of one into the line of another.
 CLIENT = "dataset_id, user_id, ip, user_agent, version"
-# Of one id and client the first end belongs to the first grant, the second to the second: each end counts once.
+# Of one id and client the first end belongs to the first grant, the second to the second: each end counts once. What
+# the log of a store tells of a redirect (`source`) stands in the place of its own end, whoever followed it.
 DOWNLOADS = f"""
     WITH granted AS (
         SELECT a.*, row_number() OVER (PARTITION BY request_id, {CLIENT} ORDER BY id) AS turn
         FROM audit AS a WHERE a.action IN ('download.cog', 'download.part') AND {{where}}
     ), begun AS (
-        SELECT request_id, min(id) AS first FROM granted GROUP BY request_id
+        SELECT request_id, min(id) AS first, max(status = 302) AS redirected FROM granted GROUP BY request_id
+    ), told AS (
+        SELECT e.request_id, total(e.detail ->> 'bytes_sent') AS bytes_sent,
+            total(e.detail ->> 'outcome' = 'completed') AS completed,
+            total(e.detail ->> 'outcome' = 'aborted') AS aborted
+        FROM begun CROSS JOIN audit AS e
+        WHERE begun.redirected AND e.action = 'download.finished' AND e.request_id = begun.request_id
+            AND e.id > begun.first AND e.detail ->> 'source' IS NOT NULL
+        GROUP BY e.request_id
     ), ended AS (
         SELECT e.*, row_number() OVER (PARTITION BY e.request_id, {CLIENT} ORDER BY id) AS turn
         FROM begun CROSS JOIN audit AS e
         WHERE e.action = 'download.finished' AND e.request_id = begun.request_id AND e.id > begun.first
+            AND e.detail ->> 'source' IS NULL
     )
     SELECT a.dataset_id, a.user_id, a.ip, a.user_agent, a.version,
         min(a.at) AS first_at, max(a.at) AS last_at, count(*) AS requests,
         total(a.bytes_expected) AS bytes_expected,
-        total(f.detail ->> 'bytes_sent') AS bytes_sent,
-        total(f.detail ->> 'outcome' = 'completed') AS completed,
-        total(f.detail ->> 'outcome' = 'aborted') AS aborted
-    FROM granted AS a LEFT JOIN ended AS f ON f.request_id = a.request_id AND f.turn = a.turn
+        total(coalesce(s.bytes_sent, f.detail ->> 'bytes_sent')) AS bytes_sent,
+        total(coalesce(s.completed, f.detail ->> 'outcome' = 'completed')) AS completed,
+        total(coalesce(s.aborted, f.detail ->> 'outcome' = 'aborted')) AS aborted
+    FROM granted AS a LEFT JOIN told AS s ON s.request_id = a.request_id AND a.status = 302 AND a.turn = 1
+        LEFT JOIN ended AS f ON f.request_id = a.request_id AND f.turn = a.turn
         AND f.dataset_id IS a.dataset_id AND f.user_id IS a.user_id AND f.ip IS a.ip
         AND f.user_agent IS a.user_agent AND f.version IS a.version
     GROUP BY a.dataset_id, a.user_id, a.ip, a.user_agent, a.version
@@ -61,14 +82,17 @@ def statement(rows: int) -> str:
     return f"{INTO} VALUES {', '.join([row] * rows)}"
 
 
-def append(database: Database, rows: Sequence[AuditRow]) -> None:
-    """Add the rows in their order; up to STATEMENT_ROWS are a transaction of their own unless one is open.
+def append(database: Database, rows: Sequence[AuditRow]) -> int:
+    """Add the rows in their order and return how many are new; STATEMENT_ROWS at most are one transaction.
 
     A row that was added before, by `at` and `row_id`, is not added again.
     """
+    added = 0
     for first in range(0, len(rows), STATEMENT_ROWS):
         part = rows[first : first + STATEMENT_ROWS]
-        database.conn.execute(statement(len(part)), [value for row in part for value in values_of(row)])
+        values = [value for row in part for value in values_of(row)]
+        added += database.conn.execute(statement(len(part)), values).rowcount
+    return added
 
 
 def holds(database: Database, row: AuditRow) -> bool:
@@ -88,23 +112,28 @@ def try_to_write(database: Database) -> None:
 
 def conditions(query: AuditQuery, at: str = "a.at") -> tuple[str, dict[str, Any]]:
     """Return the condition over `a` and its values; `at` is how the time of a row is named in it."""
-    wanted: dict[str, Any] = {
-        "a.dataset_id = :dataset_id": query.dataset_id,
-        "a.user_id = :user_id": query.user,
-        "a.action = :action": query.action,
-        f"{at} >= :since": query.since and utc_text(query.since),
-        f"{at} < :until": query.until and utc_text(query.until),
+    values = {
+        "dataset_id": query.dataset_id,
+        "user_id": query.user,
+        "action": query.action,
+        "since": query.since and utc_text(query.since),
+        "until": query.until and utc_text(query.until),
+        "requests": None if query.request_ids is None else json.dumps(list(query.request_ids)),
     }
-    chosen = {text: value for text, value in wanted.items() if value is not None}
-    return " AND ".join(["1", *chosen]), {text.rpartition(":")[2]: value for text, value in chosen.items()}
+    chosen = {name: value for name, value in values.items() if value is not None}
+    texts = [CONDITIONS[name].format(at=at) for name in chosen]
+    if query.action == END:
+        # As a value it leads SQLite into no index that holds the ends alone.
+        texts.append(f"a.action = '{END}'")
+    return " AND ".join(["1", *texts]), chosen
 
 
 def span(database: Database, query: AuditQuery) -> tuple[int, int]:
     """Return the first and last number among the rows of the query, or an empty span."""
     where, values = conditions(query)
-    # A plain min() or max() walks the rows from one end, which is best without times. With "+" SQLite goes
-    # through the index by time, and never through the rows before and after.
-    number = "+a.id" if query.since or query.until else "a.id"
+    # A plain min() or max() walks the rows from one end, which is best without times and ids of requests. With "+"
+    # SQLite goes through the index of those, and never through the rows before and after.
+    number = "+a.id" if query.since or query.until or query.request_ids else "a.id"
     # Two single selects: only a min() or max() that is alone is answered from one end of an index.
     ends = ", ".join(f"(SELECT {end}({number}) FROM audit AS a WHERE {where})" for end in ("min", "max"))  # noqa: S608
     first, last = database.execute(f"SELECT {ends}", values).fetchone()
@@ -113,9 +142,11 @@ def span(database: Database, query: AuditQuery) -> tuple[int, int]:
 
 def page(database: Database, query: AuditQuery, first: int, last: int) -> list[StoredAuditRow]:
     """Return the first rows of the query whose numbers lie from `first` to `last`."""
-    # "+" keeps SQLite from the index by time, over which it would sort anew for every page.
+    # "+" keeps SQLite from the index by time, over which it would sort anew for every page; few rows have the id of a
+    # request, and those are found by it.
     where, values = conditions(query, at="+a.at")
-    sql = f"SELECT * FROM audit AS a WHERE a.id BETWEEN :first AND :last AND {where} ORDER BY a.id LIMIT :page"  # noqa: S608
+    number = "+a.id" if query.request_ids else "a.id"
+    sql = f"SELECT * FROM audit AS a WHERE {number} BETWEEN :first AND :last AND {where} ORDER BY a.id LIMIT :page"  # noqa: S608
     found = rows_of(database, sql, {**values, "first": first, "last": last, "page": PAGE_ROWS})
     return [stored_of(row) for row in found]
 

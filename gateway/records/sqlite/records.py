@@ -202,14 +202,14 @@ class SqliteRecords:
         """Return the users who were ever disabled, by name."""
         return self._connections.run(people.users)
 
-    def append_audit(self, rows: Sequence[AuditRow]) -> None:
-        """Return when all rows are durable, in one transaction; without rows, when a page could be written."""
+    def append_audit(self, rows: Sequence[AuditRow]) -> int:
+        """Return how many rows are new, all durable in one transaction; without rows, when a page could be."""
         if not rows:
             self._connections.write(audit_rows.try_to_write)
-            return
+            return 0
         # One statement is a transaction of its own, and commits when it ends.
         whole = len(rows) <= audit_rows.STATEMENT_ROWS
-        (self._connections.run if whole else self._connections.write)(audit_rows.append, rows)
+        return (self._connections.run if whole else self._connections.write)(audit_rows.append, rows)
 
     def holds(self, row: AuditRow) -> bool:
         """Return whether this row is stored."""
