@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,12 +16,12 @@ from gateway.ids import dataset_uuid
 from gateway.listformats import ListedFile, UniqueNames
 from gateway.model import Dataset, Principal
 from gateway.principal import StoredKind, StoredToken, Target
-from gateway.records import FileList, Records
+from gateway.records import DatasetQuery, FileList, Records
 from gateway.stac.requests import asked_of
 from gateway.stac.stored import normal_form
 from gateway.tokens import LIST_SECONDS
 
-MEMBERS = ("ids", "collection", "search")
+MEMBERS = ("ids", "collection", "search", "datasets")
 MOST_FILES = 10_000
 # As many as one body holds.
 MOST_IDS = 5000
@@ -33,19 +33,47 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a list is wanted of: datasets by their ids, in that order, or all that a search finds."""
+    """What a list is wanted of: datasets by their ids, in that order, all that a search finds, or what is listed.
+
+    `dry_run` is for its count and size alone.
+    """
 
     search: Search
     ids: tuple[str, ...] | None = None
+    query: DatasetQuery | None = None
+    dry_run: bool = False
 
 
-def wanted(body: Any) -> Wanted:
-    """Return what a JSON object asks for; raises BadParameter naming what cannot be read."""
-    if not isinstance(body, Mapping) or len(body) != 1 or next(iter(body)) not in MEMBERS:
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What of something a caller may download, in its order; `left_out` is how many they may only see."""
+
+    dataset_ids: tuple[str, ...]
+    size_bytes: int
+    left_out: int
+
+
+def wanted(body: Any, query_of: Callable[[Mapping[str, str]], DatasetQuery]) -> Wanted:
+    """Return what a JSON object asks for; raises BadParameter naming what cannot be read.
+
+    `query_of` returns what the list of datasets finds by its parameters.
+    """
+    members = dict(body) if isinstance(body, Mapping) else {}
+    dry_run = members.pop("dry_run", False)
+    if len(members) != 1 or next(iter(members)) not in MEMBERS:
         raise BadParameter(f"The body is a JSON object with one of these members: {', '.join(MEMBERS)}.")
-    ((name, value),) = body.items()
+    if not isinstance(dry_run, bool):
+        raise BadParameter("The member dry_run must be true or false.")
+    return replace(_wanted(*next(iter(members.items())), query_of), dry_run=dry_run)
+
+
+def _wanted(name: str, value: Any, query_of: Callable[[Mapping[str, str]], DatasetQuery]) -> Wanted:
     if name == "ids":
         return Wanted(Search(), _ids(value))
+    if name == "datasets":
+        if not isinstance(value, Mapping) or not all(isinstance(text, str) for text in value.values()):
+            raise BadParameter("The member datasets must be an object of texts: parameters of /datasets.")
+        return Wanted(Search(), query=query_of(value))
     if name == "search":
         return Wanted(asked_of(normal_form(value)).search)
     if not isinstance(value, str) or not ID_FORM.fullmatch(value):
@@ -62,29 +90,34 @@ def _ids(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in found if each is not None))
 
 
-def made(records: Records, maker: Principal, asked: Wanted, now: datetime) -> FileList:
-    """Return the list of what the maker may download of what is asked for.
+def taken(records: Records, maker: Principal, asked: Wanted) -> Taken:
+    """Return what the maker may download of what is asked for.
 
     Raises NotFound where they may see nothing of it, Forbidden where they may only view it, and BadParameter for more
     than MOST_FILES.
     """
     if maker.user is None or maker.is_by_link:
         raise Forbidden("A list of files is made by who signs in, or has a token of one's own.")
-    seen, taken, size_bytes = 0, [], 0
+    seen, kept, size_bytes = 0, [], 0
     for dataset in _found(records, maker, asked):
         seen += 1
         if seen > MOST_FILES:
             raise BadParameter(f"These are more than {MOST_FILES} files: narrow what is asked for.")
         if may_download(records, maker, dataset):
-            taken.append(dataset.id)
+            kept.append(dataset.id)
             size_bytes += dataset.size_bytes
-    if not taken and not seen:
+    if not kept and not seen:
         raise NotFound("There is nothing of what is asked for.")
-    if not taken:
+    if not kept:
         raise Forbidden("What is asked for may be viewed but not downloaded by you.")
-    token = _token(maker, maker.user, now)
+    return Taken(tuple(kept), size_bytes, seen - len(kept))
+
+
+def made(maker: Principal, files: Taken, now: datetime) -> FileList:
+    """Return the list of what a maker, who has a name, may download."""
+    token = _token(maker, maker.user or "", now)
     via = maker.stored.id if maker.stored is not None else None
-    return FileList(token, tuple(taken), size_bytes, via)
+    return FileList(token, files.dataset_ids, files.size_bytes, via)
 
 
 def _token(maker: Principal, owner: str, now: datetime) -> StoredToken:
@@ -105,11 +138,25 @@ def _found(records: Records, reader: Principal, asked: Wanted) -> Iterator[Datas
         for start in range(0, len(asked.ids), PAGE):
             yield from by_ids(records, reader, asked.ids[start : start + PAGE])
         return
+    if asked.query is not None:
+        yield from _listed(records, asked.query)
+        return
     search: Search | None = replace(asked.search, limit=PAGE)
     while search is not None:
         page = records.search(search, reader)
         yield from page.datasets
         search = replace(search, after=page.after) if page.after is not None else None
+
+
+def _listed(records: Records, query: DatasetQuery) -> Iterator[Dataset]:
+    known: set[str] = set()
+    for offset in range(0, MOST_FILES + PAGE, PAGE):
+        page = records.find_datasets(replace(query, limit=PAGE, offset=offset))
+        # What is registered meanwhile moves what comes after it.
+        yield from (dataset for dataset in page.datasets if dataset.id not in known)
+        known |= {dataset.id for dataset in page.datasets}
+        if len(page.datasets) < PAGE:
+            return
 
 
 def by_ids(records: Records, reader: Principal, ids: Sequence[str]) -> list[Dataset]:

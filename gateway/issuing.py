@@ -153,15 +153,21 @@ def require_right(records: Records, maker: Principal, target: Target, action: Ac
 def require_sharer(records: Records, maker: Principal, target: Target) -> None:
     """Return where the maker may share that: owners their datasets, administrators everything. Raises Forbidden."""
     dataset = records.dataset(target.dataset_id) if target.dataset_id is not None else None
-    if dataset is None and ADMIN not in maker.roles:
+    if dataset is None and not may_share(maker, None):
         raise Forbidden("A collection is shared by an administrator.")
     if dataset is not None and not may_share(maker, dataset):
         raise Forbidden("A dataset is shared by its owner or an administrator.")
 
 
-def may_share(maker: Principal, dataset: Dataset) -> bool:
-    """Return whether somebody who signs in may make links to a dataset that they see."""
-    return maker.user is not None and (ADMIN in maker.roles or dataset.owner == maker.user)
+def may_share(maker: Principal, dataset: Dataset | None) -> bool:
+    """Return whether somebody may make links to a dataset that they see, None is a collection."""
+    owned = dataset is not None and dataset.owner == maker.user
+    return maker.user is not None and (ADMIN in maker.roles or owned)
+
+
+def is_offered(caller: Principal, dataset: Dataset | None) -> bool:
+    """Return whether who asks with this credential may make links to it: a sign-in may, what it made may not."""
+    return caller.stored is None and caller.kind is None and may_share(caller, dataset)
 
 
 def may_revoke(records: Records, caller: Principal, token: StoredToken) -> bool:

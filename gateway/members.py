@@ -198,11 +198,14 @@ def sampled(datasets: Sequence[Dataset]) -> tuple[Dataset, ...]:
 
 
 def degrees_of_pixel(dataset: Dataset) -> float:
-    """Return about how many degrees of latitude a pixel of a dataset with a place is high."""
+    """Return about how many degrees of latitude the side of a pixel is long, of a dataset with a place."""
     raster = dataset.raster
     if raster is None or raster.bounds is None:
         return math.inf
-    return (raster.bounds[3] - raster.bounds[1]) / raster.height
+    high = raster.bounds[3] - raster.bounds[1]
+    _, b, _, d, e, _ = raster.transform or (1, 0, 0, 0, 1, 0)
+    # The box of a rotated raster is higher than so many pixels.
+    return high * math.hypot(b, e) / (abs(d) * raster.width + abs(e) * raster.height or 1.0)
 
 
 def cover(datasets: Iterable[Dataset], box: Box) -> bool:

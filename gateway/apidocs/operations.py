@@ -136,7 +136,9 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     LinksHandler: on_record("Links", "NewLink", "LinkWish"),
     LinkHandler: REVOKED,
     FileListsHandler: Operation(
-        "downloads", {201: ("The list, with its addresses.", json("FileList"))}, errors=(400, 403, 404, 409, 429),
+        "downloads",
+        {201: ("The list, with its addresses.", json("FileList")), 200: ("`dry_run`.", json("FileListSize"))},
+        errors=(400, 403, 404, 409, 429),
         body=json("FileListWish"),
     ),
     FileListHandler: Operation(

@@ -61,8 +61,12 @@ SEARCH: Mapping[str, Schema] = {
 }
 LAYERS: Mapping[str, Schema] = {
     "LayerTileJson": made(
-        {**TILE_JSON, "days": listed({"type": "string", "format": "date"})},
-        description="TileJSON 3.0, and the days on which datasets begin, the newest first.",
+        {
+            **TILE_JSON, "days": listed({"type": "string", "format": "date"}),
+            "stretch": {"type": ["array", "null"], "items": listed(NUMBER)},
+        },
+        description="TileJSON 3.0, the days on which datasets begin, the newest first, and the range of values of"
+        " each band where `rescale` says none, null for bytes.",
     ),
     "LayerAssets": made(
         {
@@ -150,6 +154,10 @@ SCHEMAS: Mapping[str, Schema] = {
             "crs": or_null("string"),
             "width": or_null("integer"),
             "height": or_null("integer"),
+            "transform": {
+                "type": ["array", "null"], "items": NUMBER, "minItems": 6, "maxItems": 6,
+                "description": "a to f of x = a * column + b * row + c and y = d * column + e * row + f, in `crs`.",
+            },
             "count": or_null("integer"),
             "dtype": or_null("string"),
             "nodata": {"type": ["number", "string", "null"]},
@@ -226,9 +234,10 @@ SCHEMAS: Mapping[str, Schema] = {
             "license": TEXT, "keywords": listed(TEXT), "providers": listed({"type": "object"}), "created": MOMENT,
             "updated": MOMENT, "extent": {"type": "object"},
             "gateway:count": {**COUNT, "description": "How many of its datasets the caller may see."},
+            "gateway:shareable": {"const": True, "description": "The caller may make links to it."},
             "links": STAC_LINKS,
         },
-        ("keywords", "providers"),
+        ("keywords", "providers", "gateway:shareable"),
         description="Its extent and its count are those of the datasets that the caller may see.",
     ),
     "StacCollections": made(

@@ -60,15 +60,23 @@ TOKEN_SCHEMAS: Mapping[str, Schema] = {
         description="For one of dataset and collection.",
     ),
     "FileListWish": made(
-        {"ids": listed(TEXT), "collection": TEXT, "search": ref("StacSearch")},
-        ("ids", "collection", "search"),
-        description="One of them.",
+        {
+            "ids": listed(TEXT),
+            "collection": TEXT,
+            "search": ref("StacSearch"),
+            "datasets": {"type": "object", "additionalProperties": TEXT},
+            "dry_run": {"type": "boolean"},
+        },
+        ("ids", "collection", "search", "datasets", "dry_run"),
+        description="One of the first four; `datasets` has bbox, q, collection and datetime as /datasets takes them.",
     ),
+    "FileListSize": made({"count": COUNT, "bytes": COUNT, "left_out": COUNT}),
     "FileList": made(
         {
             "id": TEXT,
             "count": COUNT,
             "bytes": COUNT,
+            "left_out": {**COUNT, "description": "How many the caller may see and not download."},
             "expires_at": MOMENT,
             "links": listed(made({"rel": TEXT, "href": {"type": "string", "format": "uri"}, "type": TEXT})),
         },

@@ -13,7 +13,7 @@ from gateway.gatekeeper import Action, roles_needed
 from gateway.handlers.access import CALLER, METADATA, access
 from gateway.handlers.base import BaseHandler
 from gateway.handlers.searching import searched
-from gateway.issuing import may_share
+from gateway.issuing import is_offered
 from gateway.model import Dataset, Principal, TokenKind, utc_text
 from gateway.records import SORTINGS, DatasetPage, DatasetQuery
 from gateway.tiles import parameters
@@ -100,8 +100,7 @@ class DatasetHandler(JsonHandler):
         admitted = await self.in_thread(self.services.gatekeeper.admit, dataset_id, self.principal, Action.VIEW)
         rights = roles_needed(admitted.dataset, self.principal, Action.DOWNLOAD, admitted.standing.grants)
         downloadable = rights is not None and self.principal.kind is not TokenKind.TILES
-        shareable = self.principal.stored is None and may_share(self.principal, admitted.dataset)
-        told = {"downloadable": downloadable, "shareable": shareable and self.principal.kind is None}
+        told = {"downloadable": downloadable, "shareable": is_offered(self.principal, admitted.dataset)}
         self.send_private({**self.record(admitted.dataset), **told})
 
     head = get
@@ -143,6 +142,7 @@ def record_of(dataset: Dataset) -> dict[str, Any]:
         "crs": raster.crs if raster else None,
         "width": raster.width if raster else None,
         "height": raster.height if raster else None,
+        "transform": list(raster.transform) if raster and raster.transform else None,
         "count": raster.count if raster else None,
         "dtype": raster.dtype if raster else None,
         "nodata": raster.nodata if raster else None,

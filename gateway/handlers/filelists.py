@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -15,12 +15,16 @@ from gateway.errors import BadParameter, GatewayError, NotFound, TooMany
 from gateway.filelists import MOST_LISTS, PAGE
 from gateway.handlers.access import BEARER, LISTED, access
 from gateway.handlers.audited import AuditedHandler
+from gateway.handlers.datasets import list_query
 from gateway.handlers.searching import searched
 from gateway.ids import dataset_uuid
 from gateway.listformats import LANGUAGES, ListFormat, UniqueNames
 from gateway.model import Dataset, Principal, utc_text
-from gateway.records import FileList
+from gateway.records import DatasetQuery, FileList
 from gateway.tokens import mint_of_list
+
+# Parameters of the list of datasets that say what is in it.
+LISTED_BY = frozenset({"bbox", "q", "collection", "datetime"})
 
 
 class FileListsHandler(AuditedHandler):
@@ -28,24 +32,30 @@ class FileListsHandler(AuditedHandler):
 
     @access(BEARER)
     async def post(self) -> None:
-        """Make a list of `ids`, of a `collection` or of a `search`: what of it the caller may download."""
-        asked = filelists.wanted(self.body())
+        """Make a list of `ids`, a `collection`, a `search` or of `datasets`: what of it the caller may download.
+
+        With `dry_run` nothing is made: the answer is 200 with its count and size.
+        """
+        asked = filelists.wanted(self.body(), self.listed)
         await self.spend_shared("mint", self.principal.person)
-        files = await searched(self, self.made, asked)
-        token = files.token
-        ends = utc_text(token.expires_at)
+        found = await searched(self, self.taken, asked)
+        told = {"count": len(found.dataset_ids), "bytes": found.size_bytes, "left_out": found.left_out}
         self.set_header("Cache-Control", "no-store")
         self.set_header("Referrer-Policy", "no-referrer")
+        if asked.dry_run:
+            self.send_json(told, HTTPStatus.OK)
+            return
+        files = await self.in_thread(self.made, found)
+        ends = utc_text(files.token.expires_at)
         self.send_json(
-            {
-                "id": token.id,
-                "count": len(files.dataset_ids),
-                "bytes": files.size_bytes,
-                "expires_at": ends,
-                "links": self.links(files),
-            },
-            HTTPStatus.CREATED,
+            {"id": files.token.id, **told, "expires_at": ends, "links": self.links(files)}, HTTPStatus.CREATED
         )
+
+    def listed(self, told: Mapping[str, str]) -> DatasetQuery:
+        """Return what the list of datasets finds for the caller; raises BadParameter."""
+        if unknown := told.keys() - LISTED_BY:
+            raise BadParameter(f"The member datasets takes {', '.join(sorted(LISTED_BY))}, not {min(unknown)!r:.64}.")
+        return list_query({name: [text.encode(errors="replace")] for name, text in told.items()}, self.principal)
 
     def body(self) -> Any:
         """Return the JSON of the body; raises BadParameter."""
@@ -54,10 +64,14 @@ class FileListsHandler(AuditedHandler):
         except (ValueError, RecursionError):
             raise BadParameter("The body is a JSON object.") from None
 
-    def made(self, asked: filelists.Wanted) -> FileList:
-        """Return the list, on record; raises NotFound, Forbidden, BadParameter and TooMany."""
+    def taken(self, asked: filelists.Wanted) -> filelists.Taken:
+        """Return what of it the caller may download; raises NotFound, Forbidden and BadParameter."""
         self.services.gatekeeper.check_enabled(self.principal)
-        files = filelists.made(self.services.records, self.principal, asked, datetime.now(UTC))
+        return filelists.taken(self.services.records, self.principal, asked)
+
+    def made(self, found: filelists.Taken) -> FileList:
+        """Return the list, on record; raises TooMany."""
+        files = filelists.made(self.principal, found, datetime.now(UTC))
         token = files.token
         told = {"count": len(files.dataset_ids), "bytes": files.size_bytes, "expires_at": utc_text(token.expires_at)}
         row = self.row("list.created", token_id=token.id, status=int(HTTPStatus.CREATED), detail=told)

@@ -112,7 +112,10 @@ class LayerTileJsonHandler(LayerDocumentHandler):
 
     @access(METADATA)
     async def get(self, layer_id: str, tms: str | None = None) -> None:
-        """Send the document; `days` are those on which its datasets begin, the newest first, for `time`."""
+        """Send the document; `days` are those on which its datasets begin, the newest first, for `time`.
+
+        `stretch` is the range of values of each band where `rescale` says none, null for bytes.
+        """
         arguments = self.request.query_arguments
         grid = tms or DEFAULT_GRID
         wanted = parameters.text(arguments, "tile_format")
@@ -123,6 +126,7 @@ class LayerTileJsonHandler(LayerDocumentHandler):
         query = await self.query(drawn, OWN)
         path = f"{drawn.layer.name.path}/tiles/{grid}/{{z}}/{{x}}/{{y}}@{scale}x{f'.{wanted}' if wanted else ''}"
         bounds = within(drawn.lies.bounds, grid)
+        stretch = layer_stretch(drawn.sample, unscale=parameters.style_of(arguments).unscale)
         self.set_document_cache()
         self.send_json(
             {
@@ -137,6 +141,7 @@ class LayerTileJsonHandler(LayerDocumentHandler):
                 "center": [*bounds.centre, drawn.lies.minzoom],
                 "tileSize": side,
                 "days": list(drawn.outline.days),
+                "stretch": None if stretch is None else stretch.bands,
             }
         )
 

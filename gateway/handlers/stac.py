@@ -16,6 +16,7 @@ from gateway.handlers.base import BaseHandler
 from gateway.handlers.datasets import one
 from gateway.handlers.problems import json_bytes
 from gateway.handlers.searching import searched
+from gateway.issuing import is_offered
 from gateway.ranges import Conditions, Outcome, evaluate
 from gateway.stac.collections import collection_of, collections_page
 from gateway.stac.landing import conformance, landing
@@ -148,11 +149,12 @@ class CollectionHandler(StacHandler):
 
     @access(CALLER)
     async def get(self, collection_id: str) -> None:
-        """Send the collection; its extent is that of what the caller may see."""
+        """Send the collection; its extent is that of what the caller may see. Who may share it is told so."""
 
         def found() -> dict[str, Any]:
             self.check_enabled()
-            return collection_of(self.known_collection(collection_id), self.site)
+            told = collection_of(self.known_collection(collection_id), self.site)
+            return {**told, "gateway:shareable": True} if is_offered(self.principal, None) else told
 
         self.send_document(await searched(self, found), JSON)
 

@@ -44,6 +44,12 @@ export class Catalogue extends EventTarget {
   // What is asked for, as a link keeps it.
   get state() { return { collection: this.#collection, row: this.listing.row, ...this.filters.state }; }
 
+  // What the list is of, as lists of files take it, and how many datasets that are.
+  get listed() {
+    const { sortby, ...datasets } = this.#query();
+    return { datasets, total: this.listing.pages.total };
+  }
+
   // Whether what the controls say is what is shown.
   get isCurrent() { return this.#shownQuery === this.#key(); }
 
@@ -163,6 +169,7 @@ export class Catalogue extends EventTarget {
   // Says what is found, and to who listens: `fresh` when it is another list.
   #tell(fresh = false) {
     find("count").textContent = this.listing.told;
+    find("take-all").hidden = !this.listing.pages.total;
     this.#send("shown", { fresh });
   }
 

@@ -15,5 +15,6 @@ export function describeCollection(seen) {
   const parts = facts.filter(Boolean).map((fact, index, all) => make("span", {}, index < all.length - 1 ? `${fact} ·` : fact));
   find("collection-facts").replaceChildren(...parts.flatMap((part) => [part, " "]));
   find("collection-text").textContent = seen ? plain(seen.text) : "";
+  find("layer-links").hidden = !seen?.shareable;
   if (!find("catalogue").hidden) document.title = titleOf(seen);
 }

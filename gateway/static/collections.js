@@ -52,10 +52,11 @@ export class Collections {
 }
 
 // What the page needs of a collection; a box is west, south, east, north in degrees.
-function seen({ id, title, description, license, keywords = [], extent, "gateway:count": count }) {
+function seen({ id, title, description, license, keywords = [], extent, links, "gateway:count": count, "gateway:shareable": shareable = false }) {
   const [[start, end]] = extent.temporal.interval;
   const text = description === title || description === id ? "" : description;
-  return { id, title: title || id, text, license, keywords, count, start, end, bbox: count ? extent.spatial.bbox[0] : null };
+  const tilejson = links.find(({ rel }) => rel === "tilejson")?.href;
+  return { id, title: title || id, text, license, keywords, count, start, end, bbox: tilejson ? extent.spatial.bbox[0] : null, tilejson, shareable };
 }
 
 // Whether two boxes meet; either may cross the antimeridian.

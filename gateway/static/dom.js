@@ -62,6 +62,14 @@ export function copyButton(text, label, content) {
   return button;
 }
 
+// A dialog with its title and the button that closes it, in the document.
+export function dialogOf(id, title, ...content) {
+  const close = make("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"));
+  const dialog = make("dialog", { id, "aria-labelledby": `${id}-title` }, make("div", { class: "line spread" }, make("h2", { id: `${id}-title` }, title), close), ...content);
+  document.body.append(dialog);
+  return dialog;
+}
+
 // Tabs or the like: one is chosen; arrows go around. `choose` hears the element's id.
 export function tablist(box, choose) {
   const tabs = () => [...box.querySelectorAll("[role=tab]")].filter((tab) => !tab.hidden);

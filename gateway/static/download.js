@@ -25,7 +25,7 @@ export async function save(api, id, wanted = () => true) {
 }
 
 // Returns true once the browser saves what lies at the URL.
-function begin(url) {
+export function begin(url) {
   const link = make("a", { href: url, download: "" });
   document.body.append(link);
   link.click();

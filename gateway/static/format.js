@@ -49,18 +49,22 @@ export const clock = (moment) => new Date(moment).toLocaleTimeString("en", { tim
 const length = (metres) => (metres >= 2000 ? `${number(Number((metres / 1000).toPrecision(2)))} km` : `${number(Number(metres.toPrecision(metres < 1 ? 1 : 2)))} m`);
 
 // The size of a pixel on the ground, from what every record has; null without a place.
-export function about({ bounds, width, height, crs }) {
+export function about({ bounds, width, height, crs, transform }) {
   if (!bounds || !height) return null;
   const [west, south, east, north] = bounds;
+  // The box of a rotated raster is larger than so many pixels.
+  const [a, b, , d, e] = transform ?? [1, 0, 0, 0, 1];
+  const wide = Math.hypot(a, d) / (Math.abs(a) * width + Math.abs(b) * height);
+  const high = Math.hypot(b, e) / (Math.abs(d) * width + Math.abs(e) * height);
   // The metres of Web Mercator are those of the equator, as its dataset's head has them.
-  const degrees = crs === "EPSG:3857" ? (east - west + (west > east ? 360 : 0)) / width : (north - south) / height;
+  const degrees = crs === "EPSG:3857" ? (east - west + (west > east ? 360 : 0)) * wide : (north - south) * high;
   return `≈ ${length(degrees * METRES_OF_A_DEGREE)}`;
 }
 
 // The same from the raster's own CRS, or null.
-export function resolution(info) {
+export function resolution({ transform }, info) {
   if (!info?.bounds || !info.width) return null;
-  const size = (info.bounds[2] - info.bounds[0]) / info.width;
+  const size = transform ? Math.hypot(transform[0], transform[3]) : (info.bounds[2] - info.bounds[0]) / info.width;
   if (!Number.isFinite(size) || size <= 0) return null;
   const unit = /\+units=(\S+)/.exec(info.crs_proj ?? "")?.[1] ?? (/\+proj=longlat/.test(info.crs_proj ?? "") ? "°" : "");
   if (unit === "m") return size >= 2000 ? length(size) : `${number(Number(size.toPrecision(4)))} m`;

@@ -34,7 +34,7 @@ export function describe(record, info, report, missing) {
   find("folder").textContent = folder;
   find("folder").hidden = !folder;
   const bands = record.count > 1 ? `${record.count} × ${record.dtype}` : record.dtype;
-  find("key-facts").textContent = [bands, resolution(info), crs(record, info)].filter(Boolean).join(" · ");
+  find("key-facts").textContent = [bands, resolution(record, info), crs(record, info)].filter(Boolean).join(" · ");
   const verdict = missing === GONE ? badge("file is gone", "bad") : missing ? badge("not a COG", "bad") : badge("Valid COG", "good", "check");
   find("badges").replaceChildren(verdict, ...badges({ ...record, count: 1 }));
   drawFacts(find("facts"), record, info);

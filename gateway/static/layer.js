@@ -1,10 +1,12 @@
-// An open collection as one layer of the map: whether it is drawn, of which day, and what of it could not be.
+// An open collection as one layer of the map: whether it is drawn, of which day and in which style, and what of it could not be.
 
-import { Refused, Unreachable } from "./api.js";
+import { Refused, Unreachable, datasetPath } from "./api.js";
 import { announce, debounced, find } from "./dom.js";
 import { days, plain, whole } from "./format.js";
+import { unreadable } from "./head.js";
+import { drawLegend } from "./legend.js";
 import { SCALE } from "./map.js";
-import { usualRamp } from "./ramps.js";
+import { PLAIN } from "./share.js";
 import { TileFeed } from "./tiles.js";
 
 // As the server has it where a request does not say otherwise.
@@ -18,28 +20,33 @@ export class CollectionLayer extends EventTarget {
   #drawn = null;
   #crowded = 0;
 
-  // `isOpen` tells whether a dataset is shown in the list's place.
-  constructor(catalogue, map, footprints, isOpen) {
+  // `isOpen` tells whether a dataset is shown in the list's place; then the style's controls are its own.
+  constructor(catalogue, map, footprints, style, isOpen) {
     super();
-    Object.assign(this, { catalogue, map, footprints, isOpen });
+    Object.assign(this, { catalogue, map, footprints, style, isOpen });
     this.on = true;
     this.day = null;
     this.days = [];
+    this.wanted = PLAIN;
     const slid = debounced(() => this.#paint(), SLIDING_MS);
     find("layer-on").addEventListener("change", ({ target }) => { this.on = target.checked; this.follow(); this.#tell(); });
     find("day").addEventListener("input", () => { this.day = this.days[find("day").value - 1] ?? null; this.#label(); slid(); this.#tell(); });
+    for (const name of ["change", "opacity"]) style.addEventListener(name, () => this.#restyle());
+    find("layer-style").addEventListener("toggle", () => this.#look());
   }
 
   // Whether the map shows it, and what a click asks for are its files.
   get isShown() { return Boolean(this.#drawn); }
 
   // As a link keeps it.
-  get state() { return { layer: this.on, day: this.catalogue.state.collection ? this.day : null }; }
+  get state() { return { layer: this.on, day: this.catalogue.state.collection ? this.day : null, style: this.wanted }; }
 
   // Takes what a link says.
-  restore({ layer, day }) {
+  restore({ layer, day }, style) {
     this.on = layer;
     this.day = day;
+    if (JSON.stringify(style) !== JSON.stringify(this.wanted)) this.#shownKey = null;
+    this.wanted = style;
     find("layer-on").checked = layer;
   }
 
@@ -48,6 +55,9 @@ export class CollectionLayer extends EventTarget {
 
   // Where the API has it.
   get path() { return `/collections/${this.catalogue.seen.id}`; }
+
+  // What other programs need to show the same: whether its maps want a token, and the parameters of its pictures.
+  get elsewhere() { return { isPublic: !this.#drawn.feed.token, query: [...this.style.query, ...Object.entries(this.query)] }; }
 
   // Draws the collection that is open, unless it is drawn already; and takes away what was.
   follow() {
@@ -64,11 +74,14 @@ export class CollectionLayer extends EventTarget {
   // Takes it from the map.
   drop() {
     this.#asking?.abort();
-    if (this.#drawn) this.map.clear();
+    if (this.#drawn) {
+      this.map.clear();
+      drawLegend(find("legend"), null);
+    }
     this.#drawn = this.#shownKey = null;
     this.footprints.hollow = false;
     this.#say("");
-    find("days").hidden = true;
+    for (const id of ["days", "layer-style", "layer-use"]) find(id).hidden = true;
   }
 
   get #listed() {
@@ -76,25 +89,36 @@ export class CollectionLayer extends EventTarget {
     return datetime ? { datetime } : {};
   }
 
-  // As the small pictures of the list: datasets of one band have the ramp that is usual for them.
-  get #colours() {
-    const { shown } = this.catalogue.listing.pages;
-    const ramp = shown.length && shown.every(({ count }) => count === 1) ? usualRamp(shown[0]) : "gray";
-    return ramp === "gray" ? {} : { colormap_name: ramp };
+  // One of its datasets, which has the bands that all have, with what its file says of them.
+  async #sample(signal) {
+    const { api } = this.map;
+    const listed = this.catalogue.listing.pages.shown;
+    const asked = listed.length ? listed : (await api.json("/datasets", { query: { collection: this.catalogue.seen.id, limit: 1 }, signal })).datasets;
+    const { id, count = 0, dtype = "", title = "" } = asked.find((each) => each.count) ?? {};
+    const info = id ? await api.json(`${datasetPath(id)}/info`, { signal }).catch(unreadable) : null;
+    return { title, dtype, info: info && !(info instanceof Error) ? info : { count } };
   }
 
   async #begin(seen, key) {
     const asking = this.#asking = new AbortController();
-    const feed = new TileFeed(this.map.api, this.path, { ...this.#listed, ...this.#colours, tile_scale: SCALE }, (response) => this.#heard(response));
+    const { path } = this;
+    const feed = new TileFeed(this.map.api, path, { ...this.#listed, tile_scale: SCALE }, (response) => this.#heard(response));
+    const query = Object.entries(this.#listed);
     try {
-      const document = await feed.open(asking.signal);
+      const [document, sample] = await Promise.all([feed.open(asking.signal), this.#sample(asking.signal)]);
       if (asking.signal.aborted) return;
+      const box = find("layer-style");
+      const subject = { path, name: plain(seen.title) || seen.id, ...sample, stretch: document.stretch, query, isHidden: () => !box.open };
+      await this.style.begin(subject, this.wanted, box);
+      if (asking.signal.aborted) return;
+      this.wanted = { ...this.style.state };
       this.days = [...document.days].reverse();
       const layer = this.map.tiles(feed, document, (error) => this.#failed(error, key));
       this.#drawn = { feed, layer, template: document.template };
       this.#place();
       this.footprints.hollow = true;
-      this.map.put(layer, { title: plain(seen.title) || seen.id }, 1);
+      this.map.put(layer, { title: subject.name }, this.wanted.opacity);
+      for (const id of ["layer-style", "layer-use"]) find(id).hidden = false;
     } catch (error) {
       if (!asking.signal.aborted) this.#failed(error, key);
     }
@@ -117,13 +141,30 @@ export class CollectionLayer extends EventTarget {
     find("day").setAttribute("aria-valuetext", told);
   }
 
-  // Sets the tiles' day; those of the one before stay until they have come.
+  // Takes the style that the controls have.
+  #restyle() {
+    if (!this.#drawn) return;
+    this.wanted = { ...this.style.state };
+    this.#paint();
+    this.#tell();
+  }
+
+  // Its values are asked for when somebody looks at the controls: that opens many files.
+  #look() {
+    const { open } = find("layer-style");
+    if (open) this.dispatchEvent(new Event("styling"));
+    if (open && this.#drawn && !this.style.bands.length) this.style.measure();
+  }
+
+  // Sets the tiles' day and style; those of the one before stay until they have come.
   #paint() {
     if (!this.#drawn) return;
     const { layer, template } = this.#drawn;
     const [address, given = ""] = template.split("?");
     const query = new URLSearchParams(given);
     for (const [name, value] of Object.entries(this.query)) query.set(name, value);
+    for (const [name, value] of this.style.query) query.append(name, value);
+    drawLegend(find("legend"), this.style.ramp);
     const url = [address, query.toString()].filter(Boolean).join("?");
     if (layer.getSource().getUrls()?.[0] === url) return;
     this.#crowded = 0;
@@ -132,10 +173,10 @@ export class CollectionLayer extends EventTarget {
     this.map.wait();
   }
 
-  // Where more files lie under a tile than it is made of, that is told.
+  // Where more files lie under a tile than it is made of, that is told; small pictures are of all of them.
   #heard(response) {
-    const found = Number(response.headers.get("X-Assets")?.split("/")[1]);
-    if (!(found > MOST_FILES) || found <= this.#crowded) return;
+    const [used, found] = (response.headers.get("X-Assets") ?? "").split("/").map(Number);
+    if (!(found > MOST_FILES) || used > MOST_FILES || found <= this.#crowded) return;
     this.#crowded = found;
     this.#say(`Up to ${whole(found)} files lie under one tile, which is drawn from the newest ${MOST_FILES}. A nearer look or one day shows more.`);
   }

@@ -5,14 +5,14 @@ import { Refused, Unreachable, datasetPath } from "./api.js";
 import { Browsing } from "./browse.js";
 import { titleOf } from "./collectionhead.js";
 import { offerLink } from "./copylink.js";
-import { offerHelp, offerLinks } from "./dialogs.js";
+import { offerAll, offerHelp, offerLinks, offerUse } from "./dialogs.js";
 import { DirectSource } from "./direct.js";
 import { Download } from "./download.js";
 import { announce, debounced, find, showState, tablist } from "./dom.js";
 import { api, begun, catalogue, closed, landed, listed, page, session } from "./first.js";
 import { FilesHere } from "./files.js";
 import { Footprints } from "./footprints.js";
-import { plain } from "./format.js";
+import { named, plain } from "./format.js";
 import { Ground } from "./ground.js";
 import { describe, missingFile, undrawable, unreadable } from "./head.js";
 import { Inspector } from "./inspect.js";
@@ -26,7 +26,7 @@ import { Sheet } from "./sheet.js";
 import { failedDataset } from "./states.js";
 import { StyleControls } from "./style.js";
 import { Unplaced } from "./unplaced.js";
-import { UseDialog } from "./use.js";
+import { UseDialog, ofDataset, ofLayer } from "./use.js";
 import { Wanted } from "./wanted.js";
 
 const { geotiff, proj, land } = document.querySelector("script[data-geotiff]").dataset;
@@ -44,7 +44,7 @@ const files = new FilesHere(api, popup, { open: (id) => enter(`dataset:${id}`), 
 const use = new UseDialog(api);
 const sheet = new Sheet(() => catalogue.listing.resume());
 const browsing = new Browsing(catalogue, map, footprints, () => Boolean(chosen.id));
-const layer = new CollectionLayer(catalogue, map, footprints, () => Boolean(chosen.id));
+const layer = new CollectionLayer(catalogue, map, footprints, style, () => Boolean(chosen.id));
 const selectPart = tablist(find("parts"), (id) => {
   for (const part of ["style", "details", "report"]) find(part).hidden = `tab-${part}` !== id;
 });
@@ -72,7 +72,7 @@ async function choose(id, { wanted = share.PLAIN, at = null, how = "tiles", focu
     }
     find("tab-style").hidden = false;
     selectPart("tab-style");
-    await style.begin(record, info, wanted);
+    await style.begin({ path, name: named(record).name, title: record.title, dtype: record.dtype, info }, wanted, find("style"));
     if (run !== chosen.run) return;
     Object.assign(chosen, { record, info, how });
     await draw();
@@ -200,7 +200,7 @@ async function into(id) {
   const last = catalogue.state.collection;
   remember();
   step(location.hash);
-  layer.restore({ ...layer.state, day: null });
+  layer.restore({ ...layer.state, day: null }, share.PLAIN);
   await catalogue.enter(id);
   catalogue.focus(id ? null : `collection:${last}`);
 }
@@ -211,22 +211,11 @@ function restore() {
   if (link && link !== begun.link) return location.reload();
   if (dataset) return choose(dataset, { wanted, at, how });
   if (list.near && at) map.go(at);
-  layer.restore(list);
+  layer.restore(list, wanted);
   const current = catalogue.restore(list);
   layer.follow();
   if (chosen.id) close();
   return current ? null : catalogue.load(list.row);
-}
-
-// Opens the lines for other programs; before there is a style on screen they have none.
-async function useElsewhere() {
-  const { run, described, record } = chosen;
-  try {
-    await use.show(described, record ? style.query : []);
-  } catch (error) {
-    if (run === chosen.run && error instanceof Refused && error.status !== 401) outage.tell(`The lines to copy cannot be made. ${error.message}`, "Try again", () => { outage.tell(""); useElsewhere(); });
-    else optional(error);
-  }
 }
 
 const outage = new Outage(() => {
@@ -243,6 +232,8 @@ catalogue.addEventListener("signin", () => account.open());
 catalogue.listing.addEventListener("scrolled", remember);
 catalogue.addEventListener("shown", ({ detail }) => { shown(detail.fresh); remember(); });
 layer.addEventListener("change", () => { popup.close(); remember(); });
+// Map and controls are seen together.
+layer.addEventListener("styling", () => { if (sheet.height === "full") sheet.height = "half"; });
 style.addEventListener("change", redraw);
 style.addEventListener("opacity", () => { map.setOpacity(style.state.opacity); unplaced.setOpacity(style.state.opacity); remember(); });
 map.addEventListener("moved", () => { catalogue.moved(); remember(); });
@@ -269,8 +260,11 @@ find("back").addEventListener("click", () => {
   step(here());
 });
 offerLink(find("share"), remember);
-offerLinks(api, () => chosen.described);
-find("use-open").addEventListener("click", useElsewhere);
+offerLinks(api, () => chosen.described, () => catalogue.seen);
+offerAll(api, catalogue, () => account.open());
+// Before there is a style on screen the lines have none.
+offerUse(use, outage, "use-open", () => [ofDataset(chosen.described), chosen.record ? style.query : []]);
+offerUse(use, outage, "layer-use", () => [ofLayer(catalogue.seen, layer.elsewhere.isPublic), layer.elsewhere.query]);
 find("how").addEventListener("change", ({ target }) => { chosen.how = target.value; redraw(); });
 offerHelp();
 addEventListener("popstate", restore);
@@ -283,7 +277,7 @@ async function start() {
     if (api.isGone) outage.begin();
     if (closed) outage.tell(closed, "Sign in", () => { outage.tell(""); account.open(); });
     if (begun.list.near && begun.at) map.go(begun.at);
-    layer.restore(begun.list);
+    layer.restore(begun.list, begun.dataset ? share.PLAIN : begun.style);
     if (catalogue.isCurrent) shown(true);
     if (catalogue.chosen) await enter(catalogue.chosen);
     else if (begun.dataset) await restore();

@@ -1,7 +1,7 @@
 // A dialog over tokens on record: one is made and told this once, those that there are are listed and ended.
 
 import { Refused } from "./api.js";
-import { announce, copyButton, icon, make } from "./dom.js";
+import { announce, copyButton, dialogOf, make } from "./dom.js";
 import { day } from "./format.js";
 
 const DAYS = [1, 7, 30, 90, 365];
@@ -19,12 +19,9 @@ export class OnRecordDialog {
     this.rows = make("ul", { class: "issued", role: "list" });
     const form = make("form", {}, ...fields, field("Good for", this.life), make("div", { class: "actions" }, make("button", { type: "submit", class: "main" }, act)));
     form.addEventListener("submit", (event) => { event.preventDefault(); this.#create(); });
-    const close = make("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => this.dialog.close() }, icon("close"));
-    this.dialog = make("dialog", { id, "aria-labelledby": `${id}-title` },
-      make("div", { class: "line spread" }, make("h2", { id: `${id}-title` }, title), close), make("p", { class: "note" }, note), form, this.error, this.made, this.rows);
+    this.dialog = dialogOf(id, title, make("p", { class: "note" }, note), form, this.error, this.made, this.rows);
     // What was told once is told no more.
     this.dialog.addEventListener("close", () => this.made.replaceChildren());
-    document.body.append(this.dialog);
   }
 
   async open() {

@@ -2,7 +2,7 @@
 // the link to share by which the page was opened: what is behind # is sent to nobody.
 
 // The style that nobody chose.
-export const PLAIN = { bands: null, range: null, stretch: null, colors: null, opacity: 1 };
+export const PLAIN = { bands: null, range: null, stretch: null, colors: null, opacity: 1, selection: null };
 const USUAL_SORT = "title";
 // As the server has them (a letter or digit first), so that a link names no other address of the API.
 const COLLECTION = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -11,6 +11,7 @@ const DAY = /^\d{4}-\d{2}-\d{2}$/;
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const LINK = /^cgl_[A-Za-z0-9_-]{43}$/;
 const STRETCHES = ["full", "percent", "minmax", "sigma"];
+const SELECTIONS = ["highest", "lowest", "mean", "median", "stdev", "lastbandlow", "lastbandhigh", "count"];
 
 export function read(hash) {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
@@ -44,26 +45,26 @@ export function read(hash) {
       stretch: STRETCHES.includes(given.get("stretch")) ? given.get("stretch") : null,
       colors: /^\w{1,64}$/.test(given.get("colors") ?? "") ? given.get("colors") : null,
       opacity: opacity >= 0 && opacity <= 1 ? opacity : 1,
+      selection: SELECTIONS.includes(given.get("pixels")) ? given.get("pixels") : null,
     },
   };
 }
 
 export function written({ dataset, download, how, at, style }) {
-  return joined({
-    dataset,
-    download: download ? 1 : null,
-    how: how === "direct" ? how : null,
-    at: at && placed(at),
-    bands: style?.bands?.join(","),
-    range: style?.range?.join(","),
-    stretch: style?.stretch,
-    colors: style?.colors,
-    opacity: style && style.opacity < 1 ? style.opacity : null,
-  });
+  return joined({ dataset, download: download ? 1 : null, how: how === "direct" ? how : null, at: at && placed(at), ...styled(style ?? PLAIN) });
 }
 
+const styled = ({ bands, range, stretch, colors, opacity, selection }) => ({
+  bands: bands?.join(","),
+  range: range?.join(","),
+  stretch,
+  colors,
+  opacity: opacity < 1 ? opacity : null,
+  pixels: selection,
+});
+
 // Of a list that the map chooses, the map's place is a part.
-export function writtenList({ collection, row, q, from, to, sort, near, layer, day }, at) {
+export function writtenList({ collection, row, q, from, to, sort, near, layer, day, style }, at) {
   return joined({
     collection,
     q: q ? encodeURIComponent(q) : null,
@@ -74,6 +75,7 @@ export function writtenList({ collection, row, q, from, to, sort, near, layer, d
     at: near ? placed(at) : null,
     layer: layer ? null : 0,
     day,
+    ...styled(collection ? style : PLAIN),
     row: row > 0 ? row + 1 : null,
   });
 }

@@ -1,15 +1,19 @@
-// How the dataset is coloured: bands, range of values, colours, opacity. Controls in, query parameters out.
+// How a dataset or a layer is coloured: bands, range of values, colours, opacity, and which file counts. Controls in, query parameters out.
 
 import { debounced, find, make } from "./dom.js";
-import { named, number } from "./format.js";
+import { number } from "./format.js";
 import { drawHistogram, toldAt } from "./histogram.js";
 import { OFFERED, rampPicture, rampTitle, usualRamp } from "./ramps.js";
 
 const BINS = 64;
+const FIRST = "first";
 const BYTES = [0, 255];
+// Which are no values of a file, and have a range of their own.
+const COUNTED = ["stdev", "count"];
 // What the colours cover, by name: the label, and the range of a band's statistics.
 const STRETCHES = {
   full: ["0–255", () => BYTES],
+  layer: ["All files"],
   percent: ["2–98 %", (band) => [band.percentile_2, band.percentile_98]],
   minmax: ["Min–max", (band) => [band.min, band.max]],
   sigma: ["± 2 σ", (band) => [Math.max(band.min, band.mean - 2 * band.std), Math.min(band.max, band.mean + 2 * band.std)]],
@@ -24,6 +28,7 @@ export class StyleControls extends EventTarget {
     this.api = api;
     this.names = null;
     find("opacity").addEventListener("input", () => this.#opacity());
+    find("selection").addEventListener("change", ({ target }) => this.#select(target.value === FIRST ? null : target.value));
     find("mode").addEventListener("change", () => this.#mode());
     find("ramps").addEventListener("change", ({ target }) => this.#colors(target.value));
     find("colormap").addEventListener("change", ({ target }) => target.value && this.#colors(target.value));
@@ -37,18 +42,22 @@ export class StyleControls extends EventTarget {
     box.addEventListener("pointerleave", () => { find("histogram-at").hidden = true; });
   }
 
-  // Shows the controls that fit the dataset, set to what is `wanted`; resolves when its query is known.
-  async begin(record, info, wanted) {
-    this.record = record;
-    this.info = info;
+  // Shows the controls that fit, set to what is `wanted`; resolves when the query is known. The subject has its `path`, `name`, `title`,
+  // `dtype` and `info`; a layer also the range of values of each band, `stretch`, the `query` of its statistics, and `isHidden`,
+  // which tells whether nobody looks at the controls.
+  async begin(subject, wanted, box) {
+    box.append(find("controls"));
+    this.subject = subject;
+    this.info = subject.info;
     this.state = { ...wanted };
     this.bands = [];
-    const colors = info.colorinterp ?? [];
-    this.drawable = Array.from({ length: info.count }, (_, index) => index + 1).filter((band) => colors[band - 1] !== "alpha");
+    const { count, colorinterp: colors = [] } = this.info;
+    this.drawable = Array.from({ length: count }, (_, index) => index + 1).filter((band) => colors[band - 1] !== "alpha");
     this.palette = colors[0] === "palette";
     if (this.state.bands?.some((band) => !this.drawable.includes(band))) this.state.bands = null;
     if (this.shown.length > 1) this.state.colors = null;
-    const measured = this.#measure();
+    if (!this.#isLayer) this.state.selection = null;
+    const measured = this.measure();
     await this.#fill();
     // Values that are the colours need no range to be drawn.
     if (!this.#asStored) await measured;
@@ -59,9 +68,13 @@ export class StyleControls extends EventTarget {
 
   get ramped() { return this.shown.length === 1 && !this.palette; }
 
-  get colors() { return this.state.colors ?? usualRamp(this.record, this.#description(this.shown[0])); }
+  get colors() { return this.state.colors ?? usualRamp(this.subject, this.#description(this.shown[0])); }
 
-  get usual() { return this.record.dtype === "uint8" ? "full" : "percent"; }
+  get usual() {
+    if (COUNTED.includes(this.state.selection)) return "minmax";
+    if (this.subject.stretch) return "layer";
+    return this.subject.dtype === "uint8" ? "full" : "percent";
+  }
 
   // One (low, high) for each band shown; null where the values are the colours.
   get ranges() {
@@ -69,6 +82,7 @@ export class StyleControls extends EventTarget {
     if (this.state.range) return this.shown.map(() => this.state.range);
     const stretch = this.state.stretch ?? this.usual;
     if (stretch === "full") return this.shown.map(() => BYTES);
+    if (stretch === "layer") return this.shown.map((band) => this.subject.stretch[band - 1] ?? BYTES);
     return this.bands.length ? this.bands.map((band) => ordered(...STRETCHES[stretch][1](band))) : null;
   }
 
@@ -77,10 +91,14 @@ export class StyleControls extends EventTarget {
     const query = (this.state.bands ?? []).map((band) => ["bidx", band]);
     if (this.ramped && this.colors !== "gray") query.push(["colormap_name", this.colors]);
     if (!this.#asStored) for (const range of this.ranges ?? []) query.push(["rescale", range.map(rounded).join(",")]);
+    if (this.state.selection) query.push(["pixel_selection", this.state.selection]);
     return query;
   }
 
-  get #asStored() { return this.palette || (this.usual === "full" && !this.state.range && !this.state.stretch); }
+  // Whether the server's own range of values is that which is shown.
+  get #asStored() { return this.palette || (["full", "layer"].includes(this.usual) && !this.state.range && !this.state.stretch); }
+
+  get #isLayer() { return "isHidden" in this.subject; }
 
   get ramp() {
     if (!this.ramped || !this.ranges) return null;
@@ -95,6 +113,8 @@ export class StyleControls extends EventTarget {
     for (const node of document.querySelectorAll("[data-bands]")) node.hidden = this.drawable.length < 2;
     find("mode").value = String(this.shown.length);
     find("mode").options[0].disabled = this.drawable.length < 3;
+    find("selecting").hidden = !this.#isLayer;
+    find("selection").value = this.state.selection ?? FIRST;
     this.#fillBands();
     this.#fillColors();
     const percent = Math.round(this.state.opacity * 100);
@@ -139,17 +159,18 @@ export class StyleControls extends EventTarget {
   #name(band) { return this.#description(band) || `Band ${band}`; }
 
   // What the legend is headed: one band alone needs no number.
-  get #heading() { return this.info.count === 1 ? this.#description(1) || named(this.record).name : this.#name(this.shown[0]); }
+  get #heading() { return this.info.count === 1 ? this.#description(1) || this.subject.name : this.#name(this.shown[0]); }
 
-  // Asks for the values of the bands shown. Without an answer the range is left to the server.
-  async #measure() {
+  // Asks for the values of the bands shown, unless nobody sees them. Without an answer the range is left to the server.
+  async measure() {
     const asked = this.#asked += 1;
     find("range").hidden = true;
     this.bands = [];
-    if (this.palette || this.shown.length === 0) return;
-    const query = [...this.shown.map((band) => ["bidx", band]), ["histogram_bins", BINS], ["max_size", 512]];
+    if (this.palette || this.shown.length === 0 || (this.#asStored && this.subject.isHidden?.())) return;
+    const query = [...this.shown.map((band) => ["bidx", band]), ["histogram_bins", BINS], ["max_size", 512], ...(this.subject.query ?? [])];
+    if (this.state.selection) query.push(["pixel_selection", this.state.selection]);
     try {
-      const found = await this.api.json(`/datasets/${this.record.id}/statistics`, { query });
+      const found = await this.api.json(`${this.subject.path}/statistics`, { query });
       if (asked !== this.#asked) return;
       this.bands = Object.values(found).filter((band) => Number.isFinite(band.min) && Number.isFinite(band.max));
     } catch (error) {
@@ -180,7 +201,7 @@ export class StyleControls extends EventTarget {
   }
 
   #fillStretches() {
-    const names = Object.keys(STRETCHES).filter((name) => name !== "full" || this.usual === "full");
+    const names = Object.keys(STRETCHES).filter((name) => !["full", "layer"].includes(name) || this.usual === name);
     const chosen = this.state.range ? null : this.state.stretch ?? this.usual;
     const offered = [...find("stretch").querySelectorAll("input")].map((input) => input.value);
     if (offered.join() !== names.join()) {
@@ -230,18 +251,30 @@ export class StyleControls extends EventTarget {
   async #picked() { await this.#newBands([...find("bands").querySelectorAll("select")].map((select) => Number(select.value))); }
 
   async #newBands(bands) {
-    Object.assign(this.state, { bands, range: null });
+    this.state.bands = bands;
     if (bands.length > 1) this.state.colors = null;
+    find("mode").value = String(bands.length);
+    this.state.range = null;
     this.#fillBands();
     this.#fillColors();
-    find("mode").value = String(bands.length);
-    await this.#measure();
+    await this.#remeasure();
+  }
+
+  // A range by hand stays for what is still a value of the files.
+  async #select(selection) {
+    const isOther = [this.state.selection, selection].some((each) => COUNTED.includes(each));
+    Object.assign(this.state, { selection, ...(isOther ? { range: null, stretch: null } : {}) });
+    await this.#remeasure();
+  }
+
+  async #remeasure() {
+    await this.measure();
     this.#changed();
   }
 
   #colors(name) {
     if (!this.names.includes(name)) return;
-    this.state.colors = name === usualRamp(this.record, this.#description(this.shown[0])) ? null : name;
+    this.state.colors = name === usualRamp(this.subject, this.#description(this.shown[0])) ? null : name;
     this.#fillColors();
     this.#drawRange();
     this.#changed();

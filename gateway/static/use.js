@@ -1,8 +1,21 @@
-// "Use in …": the lines that bring a dataset, in the style on screen, into other programs.
+// "Use in …": the lines that bring a dataset or a layer, in the style on screen, into other programs.
 
 import { copyButton, find, icon, make, tablist } from "./dom.js";
 import { clock, named } from "./format.js";
 import { CLIENTS, clientsOf, fileName } from "./uselines.js";
+
+// What a dataset is to other programs: where it and its maps are, what mints a token for these, and its file.
+export function ofDataset(record) {
+  const href = (rel) => record.links.find((link) => link.rel === rel)?.href;
+  const maps = { self: href("self"), tilejson: href("tilejson"), wmts: href("wmts"), mint: `/auth/tile-token/${record.id}`, isPublic: record.visibility === "public" };
+  return { ...maps, placed: Boolean(record.bounds), name: fileName(named(record).name), file: { id: record.id, isPublic: record.download === "public" } };
+}
+
+// What a collection as a layer is to them; it has many files, so none.
+export function ofLayer({ id, title, tilejson }, isPublic) {
+  const self = tilejson.slice(0, tilejson.lastIndexOf("/"));
+  return { self, tilejson, wmts: `${self}/WMTSCapabilities.xml`, mint: `/auth/tile-token/collections/${id}`, isPublic, placed: true, name: fileName(title), file: null };
+}
 
 export class UseDialog {
   #chosen = "qgis";
@@ -17,13 +30,13 @@ export class UseDialog {
     find("use-close").addEventListener("click", () => find("use").close());
   }
 
-  // Opens the dialog over a record; `query` are the pairs of the style. Rejects as the API does.
-  async show(record, query) {
-    Object.assign(this, { record, query });
-    const token = record.visibility === "public" ? null : await this.#minted(record.id);
-    if (this.record !== record) return;
+  // Opens the dialog over what `ofDataset` or `ofLayer` tells; `query` are the pairs of the style. Rejects as the API does.
+  async show(subject, query) {
+    Object.assign(this, { subject, query });
+    const token = subject.isPublic ? null : await this.#minted(subject.mint);
+    if (this.subject !== subject) return;
     this.#token = token;
-    const offered = clientsOf({ placed: Boolean(record.bounds) });
+    const offered = clientsOf(subject);
     for (const tab of find("use-clients").children) tab.hidden = !offered.includes(tab.id.slice(4));
     find("use").showModal();
     this.select(`use-${offered.includes(this.#chosen) ? this.#chosen : offered[0]}`);
@@ -31,42 +44,39 @@ export class UseDialog {
 
   // Nothing is to be shown any more, nor what is still asked for.
   drop() {
-    this.record = null;
+    this.subject = null;
     find("use").close();
   }
 
-  async #minted(id) {
+  async #minted(path) {
     const asked = Date.now();
-    const minted = await this.api.post(`/auth/tile-token/${id}`);
+    const minted = await this.api.post(path);
     return { ...minted, until: asked + minted.expires_in * 1000 };
   }
 
   #fill(client) {
     this.#chosen = client;
-    const { record } = this;
-    const self = record.links.find(({ rel }) => rel === "self").href;
+    const { self, placed, name, file } = this.subject;
     const given = {
-      id: record.id,
       self,
-      api: self.slice(0, self.indexOf("/datasets/")),
+      api: self.slice(0, self.search(/\/(datasets|collections)\//)),
       root: new URL(".", location.href.split("#")[0]).href,
-      ...this.#addresses(self),
+      ...this.#addresses(),
       query: this.query,
       signedIn: Boolean(this.api.session.bearer),
       open: this.open,
-      placed: Boolean(record.bounds),
-      isPublic: record.download === "public",
-      name: fileName(named(record).name),
+      placed,
+      file,
+      name,
     };
     find("use-lines").setAttribute("aria-labelledby", `use-${client}`);
     find("use-lines").replaceChildren(...CLIENTS[client].lines(given).map((each) => this.#snippet(each)));
   }
 
   // Of maps: as they were handed out with the token, or those of everybody.
-  #addresses(self) {
-    const { record } = this;
-    const href = (rel) => record.links.find((link) => link.rel === rel).href;
-    if (!this.#token) return { tilejson: href("tilejson"), wmts: href("wmts"), tiles: `${self}/tiles/{z}/{x}/{y}.png`, preview: `${self}/preview.png` };
+  #addresses() {
+    const { self, ...maps } = this.subject;
+    if (!this.#token) return { tilejson: maps.tilejson, wmts: maps.wmts, tiles: `${self}/tiles/{z}/{x}/{y}.png`, preview: `${self}/preview.png` };
     const { tilejson, wmts, tiles, token } = this.#token;
     return { tilejson, wmts, tiles: [tiles].flat()[0], preview: `${self}/preview.png?${new URLSearchParams({ token })}` };
   }

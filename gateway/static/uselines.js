@@ -1,11 +1,12 @@
-// The lines that use a dataset in other programs, for the style that is on screen. Text in, text out.
+// The lines that use a dataset or a layer in other programs, for the style that is on screen. Text in, text out.
 
 const VENDOR = { leaflet: "static/vendor/leaflet-1.9.4", maplibre: "static/vendor/maplibre-gl-6.17.0", openlayers: "static/vendor/ol-10.11.0" };
 const FULL = "<style>html, body, #map { height: 100%; margin: 0; }</style>\n<div id=\"map\"></div>";
 const TOKEN_LINE = "# TOKEN is your access token: ask your administrator, or run cog-gateway token --sub NAME";
 
 // `given` has the addresses self, api, root, tilejson, wmts, tiles and preview, those of maps with a tile token where one
-// is needed; placed (whether it lies on the map), query (the style), signedIn, open (whether public files need no token), isPublic and name (for a file).
+// is needed; placed (whether it lies on the map), query (the style), signedIn, open (whether public files need no token), name (for a
+// file that is made), and file, null for a layer: the dataset's id, and whether everybody may have it, isPublic.
 // Each client gives titled lines.
 export const CLIENTS = {
   qgis: { title: "QGIS", lines: qgis },
@@ -17,8 +18,8 @@ export const CLIENTS = {
   curl: { title: "curl", lines: curl },
 };
 
-// Programs that only draw maps have nothing to do with a file without a place.
-export const clientsOf = ({ placed }) => Object.keys(CLIENTS).filter((name) => placed || ["gdal", "python", "curl"].includes(name));
+// Programs that only draw maps have nothing to do with a file without a place, and those that read files nothing with a layer.
+export const clientsOf = ({ placed, file }) => Object.keys(CLIENTS).filter((name) => (file || name !== "python") && (placed || ["gdal", "python", "curl"].includes(name)));
 
 const page = (title, text) => ({ title, text, kind: "style" });
 
@@ -33,7 +34,7 @@ function qgis(given) {
   return [
     { title: "WMTS", where: "Layer › Add Layer › Add WMS/WMTS Layer › New: paste it as URL.", text: styled(given, given.wmts), kind: "style" },
     { title: "XYZ tiles", where: "Browser › XYZ Tiles › New Connection: paste it as URL. They have no extent: zoom to the place yourself.", text: styled(given, given.tiles), kind: "style" },
-    ...(given.open && given.isPublic ? [{ title: "The values", where: "Data Source Manager › Raster › Protocol HTTP(S): paste it as URI.", text: file(given), kind: "file" }] : []),
+    ...(given.open && given.file?.isPublic ? [{ title: "The values", where: "Data Source Manager › Raster › Protocol HTTP(S): paste it as URI.", text: address(given), kind: "file" }] : []),
   ];
 }
 
@@ -95,21 +96,23 @@ ${FULL}
 const NAME_LENGTH = 100;
 export const fileName = (text) => text.normalize("NFKD").replace(/[^A-Za-z0-9._-]+/g, "_").replace(/^[-._]+/, "").slice(0, NAME_LENGTH).replace(/[-._]+$/, "") || "dataset";
 
-const file = ({ self, name }) => `${self}/download/${name}.tif`;
+const address = ({ self, name }) => `${self}/download/${name}.tif`;
 
 // Whether the file wants the access token, a download token that everybody may have, or nothing.
-const way = ({ isPublic, open, signedIn }) => (isPublic && open ? "plain" : isPublic && !signedIn ? "minted" : "bearer");
+const way = ({ file: { isPublic }, open, signedIn }) => (isPublic && open ? "plain" : isPublic && !signedIn ? "minted" : "bearer");
 
-const minting = ({ api, id }) => `T=$(curl -sf -X POST "${api}/auth/download-token/${id}" | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')`;
+const minting = ({ api, file: { id } }) => `T=$(curl -sf -X POST "${api}/auth/download-token/${id}" | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')`;
 
 function gdal(given) {
+  const picture = { title: "A picture of the map, in this style", text: `gdal_translate -outsize 1024 0 "WMTS:${styled(given, given.wmts)}" ${given.name}-map.tif`, kind: "style" };
+  return [given.file && values(given), given.placed && picture].filter(Boolean);
+}
+
+function values(given) {
   const how = way(given);
   const lines = { plain: [], minted: [minting(given)], bearer: [TOKEN_LINE, 'export GDAL_HTTP_HEADERS="Authorization: Bearer $TOKEN"'] }[how];
-  const path = `/vsicurl/${file(given)}${how === "minted" ? "?token=$T" : ""}`;
-  return [
-    { title: "The values of the file", text: [...lines, "export GDAL_DISABLE_READDIR_ON_OPEN=EMPTY_DIR", `gdalinfo "${path}"`].join("\n"), kind: how === "minted" ? "minted" : "file" },
-    given.placed && { title: "A picture of the map, in this style", text: `gdal_translate -outsize 1024 0 "WMTS:${styled(given, given.wmts)}" ${given.name}-map.tif`, kind: "style" },
-  ].filter(Boolean);
+  const path = `/vsicurl/${address(given)}${how === "minted" ? "?token=$T" : ""}`;
+  return { title: "The values of the file", text: [...lines, "export GDAL_DISABLE_READDIR_ON_OPEN=EMPTY_DIR", `gdalinfo "${path}"`].join("\n"), kind: how === "minted" ? "minted" : "file" };
 }
 
 function python(given) {
@@ -117,24 +120,26 @@ function python(given) {
   const head = { plain: ["import rasterio"], minted: ["import json", "from urllib.request import Request, urlopen", "", "import rasterio"], bearer: ["import os", "", "import rasterio"] }[how];
   const options = ['GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"'];
   const before = [];
-  let url = `"/vsicurl/${file(given)}"`;
+  let url = `"/vsicurl/${address(given)}"`;
   if (how === "bearer") {
     before.push(TOKEN_LINE);
     options.push("GDAL_HTTP_HEADERS=f\"Authorization: Bearer {os.environ['TOKEN']}\"");
   }
   if (how === "minted") {
-    before.push(`mint = Request("${given.api}/auth/download-token/${given.id}", method="POST")`, 'token = json.load(urlopen(mint))["token"]');
-    url = `f"/vsicurl/${file(given)}?token={token}"`;
+    before.push(`mint = Request("${given.api}/auth/download-token/${given.file.id}", method="POST")`, 'token = json.load(urlopen(mint))["token"]');
+    url = `f"/vsicurl/${address(given)}?token={token}"`;
   }
   return [...head, "", ...before, `with rasterio.Env(${options.join(", ")}), rasterio.open(${url}) as raster:`, "    print(raster.profile)", "    values = raster.read(1)"].join("\n");
 }
 
 function curl(given) {
+  const picture = { title: "A picture, in this style", text: `curl -o ${given.name}.png "${styled(given, given.preview)}"`, kind: "style" };
+  return [given.file && whole(given), picture].filter(Boolean);
+}
+
+function whole(given) {
   const how = way(given);
   const url = `${given.self}/download/cog`;
   const download = { plain: [`curl -OJ "${url}"`], minted: [minting(given), `curl -OJ "${url}?token=$T"`], bearer: [TOKEN_LINE, `curl -OJL -H "Authorization: Bearer $TOKEN" "${url}"`] }[how];
-  return [
-    { title: "The file, under its own name", text: download.join("\n").replace("-OJ \"", "-OJL \""), kind: how === "minted" ? "minted" : "file" },
-    { title: "A picture, in this style", text: `curl -o ${given.name}.png "${styled(given, given.preview)}"`, kind: "style" },
-  ];
+  return { title: "The file, under its own name", text: download.join("\n").replace("-OJ \"", "-OJL \""), kind: how === "minted" ? "minted" : "file" };
 }

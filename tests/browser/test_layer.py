@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from rasterio.transform import from_origin
 
-from tests.browser.conftest import REFUSED, middle
+from tests.browser.conftest import REFUSED, middle, sign_in
 from tests.browsing import opened_page
 from tests.clients.test_browsers import pixels
 from tests.handlers.layerscenes import PIXEL, make_scenes
 from tests.rasters import write_cog_of
 from tests.stac.conftest import dated
 
-# Scenes of one grey each.
-WEST, EAST = 50, 100
+# Scenes of one grey each, and what is brightest.
+WEST, EAST, WHITE = 50, 100, 255
 SMALL = {"width": 640, "height": 460}
 
 
@@ -23,7 +23,18 @@ async def painted(page) -> set[int]:
     """Return of which scenes the middle of the map has much once all is drawn, by their greys."""
     await page.wait_for_selector("#map[aria-busy=false]")
     seen = await middle(page, "#map")
-    return {grey for grey in (WEST, EAST) if (seen == grey).all(axis=2).mean() > 0.05}
+    return {grey for grey in (WEST, EAST, WHITE) if (seen == grey).all(axis=2).mean() > 0.05}
+
+
+async def lengths(page) -> list[str]:
+    """Return what the page tells of the pixels of a raster that is turned by 45 degrees, in a list and in its head."""
+    record = {"bounds": [9, 47, 9.5, 47.38112], "width": 300, "height": 300, "crs": "EPSG:32632"}
+    record["transform"] = [70.71068, 70.71068, 6e5, 70.71068, -70.71068, 53e5]
+    info = {"bounds": [6e5, 5.27e6, 642426.4, 5.32e6], "width": 300, "crs_proj": "+proj=utm +zone=32 +units=m"}
+    both = (
+        "([record, info]) => import('./static/format.js').then((m) => [m.about(record), m.resolution(record, info)])"
+    )
+    return await page.evaluate(both, [record, info])
 
 
 @pytest.mark.gen_test
@@ -53,9 +64,74 @@ async def test_a_collection_is_drawn_as_one_layer_of_the_day_on_the_slider(http_
         await page.goto(f"{base_url}/#collection=scenes&day=2026-01-02")
         await page.wait_for_selector("#day-told:text-is('Jan 2, 2026')")
         assert await painted(page) == {EAST}
+        await page.click("#layer-style summary")
+        await page.wait_for_selector("#range:not([hidden])")
+        assert [await page.input_value(each) for each in ("#from", "#to")] == ["0", "255"]
+        async with page.expect_response(re.compile("/tiles/.*rescale=0%2C100")):
+            await page.fill("#to", str(EAST))
+            await page.press("#to", "Enter")
+        assert await painted(page) == {WHITE}
+        await page.select_option("#selection", "lowest")
+        styled = "&day=2026-01-02&range=0,100&pixels=lowest"
+        await page.wait_for_url(lambda url: url.endswith(f"#collection=scenes{styled}"))
+        await page.click("#layer-use")
+        lines = await page.inner_text("#use-lines")
+        assert "/WMTSCapabilities.xml?rescale=0%2C100&pixel_selection=lowest&datetime=2026-01-02T" in lines
+        assert await page.locator("#use-clients [role=tab]:visible").all_inner_texts() == [
+            "QGIS", "Leaflet", "MapLibre", "OpenLayers", "GDAL", "curl",
+        ]  # fmt: skip
+        await page.keyboard.press("Escape")
+        # A dataset has a style of its own, and the way back leads to that of the layer.
+        await page.click("#list .item >> nth=0")
+        await page.wait_for_selector("#how:not([hidden])")
+        assert await page.is_hidden("#selection")
+        await page.go_back()
+        assert await painted(page) == {WHITE}
         await page.click("#layer-on")
-        assert page.url.endswith("#collection=scenes&layer=0&day=2026-01-02")
+        assert page.url.endswith(f"#collection=scenes&layer=0{styled}")
         assert await painted(page) == set()
+        assert await lengths(page) == ["≈ 100 m", "100 m"]
+
+
+@pytest.mark.gen_test
+async def test_all_that_is_listed_is_downloaded_by_a_list_and_a_collection_shared_by_its_administrator(
+    http_server, base_url, world
+):
+    found = make_scenes(world)
+    async with opened_page([REFUSED]) as page:
+        await page.goto(f"{base_url}/#collection=scenes")
+        await page.click("#take-all")
+        await page.click("#all >> text=Sign in")
+        await page.fill("#bearer", world.bearer("ben"))
+        await page.press("#bearer", "Enter")
+        await page.wait_for_selector("#who:not([hidden])")
+        await page.wait_for_selector("#count:text-is('2 datasets')")
+        assert await page.is_hidden("#layer-links")
+        await page.click("#take-all")
+        size = f"1 file, {found['west'].size_bytes} bytes"
+        await page.wait_for_selector(f"#all .size:text-is('{size}')")
+        assert (await page.inner_text("#all .note >> nth=0")).startswith(
+            "1 more is left out: you may not download it"
+        )
+        await page.select_option("#all select", "urls")
+        async with page.expect_download() as saved:
+            await page.click("text=Make the list")
+        (url,) = (await (await saved.value).path()).read_text().split()
+        assert f"/datasets/{found['west'].id}/download/cog?token=" in url
+        assert (await saved.value).suggested_filename in await page.inner_text("#all pre")
+        # Another program reads the same list.
+        await page.select_option("#all select", "fetch")
+        await page.click("text=Make the list")
+        await page.wait_for_selector("#all pre:has-text('cog-gateway fetch')")
+        assert len(world.audit("list.created")) == 1
+        await page.keyboard.press("Escape")
+        await page.click("#account")
+        await sign_in(page, world.bearer("ada", ("admin",)))
+        await page.click("#layer-links")
+        await page.click("text=Make a link")
+        await page.wait_for_selector("#links .made input")
+        assert "/#collection=scenes&link=cgl_" in await page.input_value("#links .made input")
+        await page.wait_for_selector("#links .issued li")
 
 
 @pytest.mark.gen_test

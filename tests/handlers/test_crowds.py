@@ -10,7 +10,7 @@ from gateway.catalogue.layers import LayerKind, LayerName
 from gateway.catalogue.search import MOST_COUNTED
 from gateway.cog import inspect
 from gateway.cog.summary import with_summary
-from gateway.members import Wanted, cover
+from gateway.members import Wanted, cover, degrees_of_pixel
 from gateway.model import Principal, Scale
 from tests.handlers.conftest import act, cog_file
 from tests.handlers.layerscenes import WHOLE, paint, served
@@ -83,6 +83,24 @@ def test_documents_know_of_how_many_datasets_a_tile_is_painted(served, crowd):
     # There are no more pictures than files may be touched.
     assert members.most_painted(layer, Wanted(3), ana) == 3
     assert served.ask("/collections/scenes/tilejson.json?limit_assets=1").code == 200
+
+
+def test_the_range_of_values_that_tiles_have_is_told(served, crowd):
+    paint(served, "deep", 12.0, 5)
+    raster = replace(taken(served, "deep"), dtype="int16", stretch=((2.0, 9.0),), scaling=((0.5, 1.0),))
+    served.register("deep.tif", title="deep", collection="deep", raster=raster)
+    asked = "/collections/deep/tilejson.json"
+    assert served.ask(asked).document["stretch"] == [[2.0, 9.0]]
+    assert served.ask(f"{asked}?unscale=true").document["stretch"] == [[2.0, 5.5]]
+
+
+def test_a_pixel_is_as_long_as_its_side_however_the_raster_lies(crowd):
+    raster = crowd["west"].raster
+    assert degrees_of_pixel(crowd["west"]) == pytest.approx(1 / 80)
+    turned = replace(raster, width=300, height=300, bounds=(9, 47, 9.5, 47.5), transform=(7, 7, 0, 7, -7, 0))
+    assert degrees_of_pixel(replace(crowd["west"], raster=turned)) == pytest.approx(0.5 / 300 / 2**0.5)
+    older = replace(turned, transform=None)
+    assert degrees_of_pixel(replace(crowd["west"], raster=older)) == pytest.approx(0.5 / 300)
 
 
 def test_boxes_that_lie_beside_each_other_cover_a_ground(crowd):

@@ -29,6 +29,7 @@ async def test_the_record_has_its_fields_and_no_place_in_storage(world, fetch):
         "id", "title", "visibility", "download", "owner", "size_bytes", "version", "sha256", "bounds", "crs", "width",
         "height", "count", "dtype", "nodata", "created_at", "updated_at", "links", "downloadable", "shareable",
         "collection", "start_at", "end_at", "dated_by", "properties",
+            "transform",
     }  # fmt: skip
     assert (record["width"], record["height"], record["count"], record["dtype"]) == (900, 700, 1, "uint16")
     assert record["crs"] == "EPSG:32633"

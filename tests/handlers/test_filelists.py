@@ -95,6 +95,31 @@ async def test_a_list_is_read_in_every_format_and_its_files_are_taken_without_si
     assert token not in caplog.text
 
 
+async def test_what_is_listed_is_counted_before_a_list_is_made_of_it(fetch, world, monkeypatch):
+    monkeypatch.setattr("gateway.filelists.PAGE", 2)
+    mine = [world.add(f"{n}.tif", title=f"Alp {n}", visibility=Scale.PRIVATE, owner="ana") for n in range(3)]
+    world.add("v.tif", title="Alp of ben", download=Scale.PRIVATE, owner="ben")
+    world.add("o.tif", title="other", collection="else")
+    world.add("h.tif", title="Alp that is hidden", visibility=Scale.PRIVATE, owner="ben")
+    size = {"count": 3, "bytes": sum(each.size_bytes for each in mine), "left_out": 1}
+    asked = {
+        "datasets": {
+            "q": "alp",
+            "collection": "data",
+            "bbox": "-180,-90,180,90",
+            "datetime": "../2100-01-01T00:00:00Z",
+        }
+    }
+    assert await make(fetch, world.bearer(), 200, **asked, dry_run=True) == size
+    assert world.audit("list.created") == []
+    made = await make(fetch, world.bearer(), **asked)
+    assert {name: made[name] for name in size} == size
+    monkeypatch.undo()
+    told = (await fetch(href(made, "ndjson"))).body.splitlines()
+    assert {json.loads(line)["id"] for line in told} == {each.id for each in mine}
+    await make(fetch, world.bearer("eve"), 404, datasets={"q": "alp", "collection": "nothing"}, dry_run=True)
+
+
 async def test_rights_are_judged_when_a_file_is_taken(fetch, world):
     dataset, other = (world.add(f"{n}.tif", visibility=Scale.PRIVATE, owner="ben") for n in (1, 2))
     for each in (dataset, other):
@@ -127,6 +152,7 @@ async def test_a_list_made_by_a_token_of_ones_own_gives_no_more_and_ends_with_it
     one = await own(scope=["download"], **{"for": f"dataset:{dataset.id}"})
     made = await make(fetch, one["token"], search={"collections": ["data"]})
     assert made["count"] == 1
+    assert (await make(fetch, one["token"], 200, datasets={}, dry_run=True))["count"] == 1
     whole = await make(fetch, world.bearer(), ids=[dataset.id, other.id])
     assert (await fetch(f"/api/downloads/{whole['id']}.urls", token=one["token"])).code == 404
     assert (await fetch(f"/api/downloads/{made['id']}.urls", token=one["token"])).code == 200
@@ -142,7 +168,8 @@ async def test_what_cannot_be_listed_is_said_and_old_lists_go(fetch, world, monk
     dataset = world.add()
     bearer = world.bearer()
     for body in ({}, [], {"ids": []}, {"ids": ["x"]}, {"ids": [1]}, {"collection": "a/b"}, {"search": 1},
-                 {"ids": [dataset.id], "collection": "data"}, {"search": {"bbox": [1]}}):  # fmt: skip
+                 {"ids": [dataset.id], "collection": "data"}, {"search": {"bbox": [1]}}, {"datasets": ["q"]},
+                 {"datasets": {"bbox": "1"}}, {"datasets": {"limit": "1"}}, {"datasets": {}, "dry_run": 1}):  # fmt: skip
         answer = await fetch("/api/downloads", "POST", token=bearer, body=json.dumps(body))
         assert problem(answer)["status"] == 400, body
     for body in ({"ids": [UNKNOWN_ID]}, {"collection": "nothing"}):

@@ -276,7 +276,7 @@ def test_documents_carry_parameters_and_a_token_where_something_is_not_public(se
         "?bidx=1&datetime=..%2F2026-01-02T00%3A00%3A00Z&tilesize=512"
     ]
     assert (plain["bounds"], plain["days"], plain["tileSize"]) == (list(ALL), ["2026-01-02", "2026-01-01"], 512)
-    assert plain["name"] == "Scenes"
+    assert (plain["name"], plain["stretch"]) == ("Scenes", None)
     assert 0 <= plain["minzoom"] <= plain["maxzoom"]
     hers = served.ask(f"{search}/tilejson.json", token=ana)
     assert hers.headers["Cache-Control"] == "private, no-store"

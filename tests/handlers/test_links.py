@@ -157,6 +157,11 @@ async def test_who_may_share_what_and_who_sees_and_ends_it(fetch, world):
         await make(fetch, bearer, code, **body)
     whole = await make(fetch, admin, collection="data", right="download")
     assert "/#collection=data&link=cgl_" in whole["url"]
+    # The page offers a collection's to those alone who may make them.
+    own = await fetch("/api/auth/tokens", "POST", token=admin, body="{}")
+    for bearer, offered in ((admin, True), (world.bearer(), None), (json.loads(own.body)["token"], None)):
+        document = json.loads((await fetch("/api/stac/collections/data", token=bearer)).body)
+        assert document.get("gateway:shareable") is offered
     one = await make(fetch, admin, dataset=dataset.id, right="download")
 
     async def listed(bearer):
