@@ -16,6 +16,8 @@ ENDPOINT = re.compile(
     r"(https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~!$&()*+=:@%/-]*)?)(?:\?[^\s\"'<>#]*)?"
 )
 CHALLENGE = "S256"
+# Every issuer has it, whether it says so or not.
+USUAL_ALGORITHMS = ["RS256"]
 # So old the endpoints are at most, as long as the issuer can be asked.
 STALE_SECONDS = 3600.0
 
@@ -50,12 +52,13 @@ def endpoints_of(found: Document) -> Endpoints:
     if authorization is None or token is None:
         raise ValueError("the issuer has no endpoint to sign in at")
     algorithms = found.get("id_token_signing_alg_values_supported")
+    algorithms = algorithms if isinstance(algorithms, list) and algorithms else USUAL_ALGORITHMS
     return Endpoints(
         issuer,
         authorization,
         token,
         found.get("authorization_response_iss_parameter_supported") is True,
-        tuple(str(each) for each in algorithms) if isinstance(algorithms, list) else (),
+        tuple(str(each) for each in algorithms),
         _address(found, "end_session_endpoint", issuer),
         _address(found, "revocation_endpoint", issuer),
     )

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.browser.conftest import REFUSED, SAMPLES, sign_in
+from tests.browser.conftest import REFUSED, SAMPLES, drawn, sign_in
 from tests.browsing import opened_page
 
 
@@ -79,3 +79,21 @@ async def test_what_cannot_be_had_offers_no_download_and_is_marked_in_the_list(h
         await page.wait_for_selector("#badges:has-text('file is gone')")
         assert await page.inner_text("#download-note") == "The file of this dataset is gone."
         assert await page.is_disabled("#download")
+
+
+@pytest.mark.gen_test
+async def test_a_link_to_a_file_opened_in_a_browser_saves_it_or_tells_who_may(http_server, base_url, samples):
+    shown = samples.to_look_at()
+    async with opened_page() as page:
+        async with page.expect_download() as expected:
+            await page.goto(f"{base_url}/api/datasets/{samples.marble.id}/download/cog", wait_until="commit")
+        assert (await (await expected.value).path()).stat().st_size == samples.marble.size_bytes
+        await page.goto(f"{base_url}/api/datasets/{shown.id}/download/cog")
+        # Without an issuer a token is asked for.
+        await page.fill("#bearer", samples.bearer)
+        await page.press("#bearer", "Enter")
+        await page.wait_for_selector("text=You may look at this dataset, but not download it.")
+        await drawn(page)
+        assert "download" not in page.url
+    [row] = samples.world.audit("download.cog")
+    assert (row.user_id, row.dataset_id) == (None, samples.marble.id)

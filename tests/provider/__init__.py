@@ -21,14 +21,14 @@ class Provider:
 
     issuer: str
 
-    def client(self, *pages: str, name: str = "gateway") -> str:
-        """Return the id of a new public client of these pages; those named `short` and `ending` have short tokens."""
+    def client(self, *pages: str, renewed: bool = True) -> str:
+        """Return the id of a new public client of these pages, of a program without any."""
+        grants = [*(["authorization_code"] if pages else [DEVICE]), *(["refresh_token"] if renewed else [])]
         wanted = {
-            "client_name": name,
             "redirect_uris": list(pages),
             "post_logout_redirect_uris": list(pages),
             "token_endpoint_auth_method": "none",
-            "grant_types": ["authorization_code", "refresh_token", DEVICE] if pages else [DEVICE],
+            "grant_types": grants,
             "response_types": ["code"] if pages else [],
         }
         request = Request(f"{self.issuer}/reg", json.dumps(wanted).encode(), {"Content-Type": "application/json"})

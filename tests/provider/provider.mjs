@@ -6,8 +6,6 @@ import { createServer } from "node:http";
 import Provider from "oidc-provider";
 
 const SECONDS = 600;
-// Of clients with these names; of the second nothing can be renewed.
-const SHORT = { short: 4, ending: 8 };
 const key = () => ({ ...generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ format: "jwk" }), use: "sig", alg: "RS256", kid: randomUUID() });
 
 const server = createServer();
@@ -22,7 +20,7 @@ server.listen(0, "127.0.0.1", () => {
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, name: `${id} of the tests` }) }),
     claims: { openid: ["sub", "name"] },
     conformIdTokenClaims: false,
-    issueRefreshToken: (_, client) => client.grantTypeAllowed("refresh_token") && client.clientName !== "ending",
+    issueRefreshToken: (_, client) => client.grantTypeAllowed("refresh_token"),
     ttl: { Session: 3600, Grant: 3600, Interaction: 600, IdToken: 3600, RefreshToken: 3600 },
     features: {
       devInteractions: { enabled: true },
@@ -34,11 +32,11 @@ server.listen(0, "127.0.0.1", () => {
         enabled: true,
         defaultResource: () => undefined,
         useGrantedResource: () => true,
-        getResourceServerInfo: (_, resource, client) => ({
+        getResourceServerInfo: (_, resource) => ({
           scope: "",
           audience: resource,
           accessTokenFormat: "jwt",
-          accessTokenTTL: SHORT[client.clientName] ?? SECONDS,
+          accessTokenTTL: SECONDS,
           jwt: { sign: { alg: "RS256" } },
         }),
       },

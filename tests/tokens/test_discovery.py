@@ -27,7 +27,12 @@ def test_an_issuer_names_its_endpoints():
     assert (found.end_session, found.revocation) == (told["end_session_endpoint"], told["revocation_endpoint"])
     assert without_query(found.authorization) == "https://login.example/a"
     plain = endpoints_of(SAID)
-    assert (plain.names_itself, plain.algorithms, plain.end_session, plain.revocation) == (False, (), None, None)
+    assert (plain.names_itself, plain.algorithms, plain.end_session, plain.revocation) == (
+        False,
+        ("RS256",),
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
