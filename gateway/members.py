@@ -135,6 +135,14 @@ class Members:
         search = replace(narrowed(layer.search, wanted), under=box, limit=MOST_COUNTED)
         return self._records.small_pictures.of_search(search, reader, degrees)
 
+    def named(self, layer: Layer, wanted: Wanted, ids: Sequence[str], reader: Principal) -> Found:
+        """Return some datasets of a layer that the reader may see, by their ids, in the layer's order."""
+        if not ids:
+            return Found((), 0)
+        search = replace(narrowed(layer.search, wanted), ids=tuple(ids), limit=len(ids))
+        datasets = self._records.search(search, reader).datasets
+        return Found(datasets, len(datasets))
+
     def most_painted(self, layer: Layer, wanted: Wanted, reader: Principal) -> int:
         """Return of how many datasets a tile is painted at most: many more than files are touched, if there are some.
 
@@ -142,7 +150,7 @@ class Members:
         """
         search = replace(narrowed(layer.search, wanted), limit=min(MOST_COUNTED, LOOKED_AT * wanted.limit))
         pictures = self._records.small_pictures.of_search(search, reader, WHOLE_DEGREES)
-        return MOST_COUNTED if len(pictures.ids) > wanted.limit else wanted.limit
+        return MOST_COUNTED if pictures.pictured > wanted.limit else wanted.limit
 
     def _may_download(self, dataset: Dataset, reader: Principal) -> bool:
         standing = self._records.standing(dataset.id, holder_of(reader))
@@ -156,8 +164,8 @@ class Members:
     def sample(self, layer: Layer, reader: Principal) -> tuple[Dataset, ...]:
         """Return datasets that stand for the layer: of the newest that the reader sees those that say most.
 
-        That is the finest one of each number of bands and type, and each whose range of values goes furthest. For a
-        minute it stays the same, so that neighbouring tiles agree.
+        That is the finest one of each number of bands, type and colours, and each whose range of values goes
+        furthest. For a minute it stays the same, so that neighbouring tiles agree.
         """
         key = layer.name, reader.user, reader.roles, reader.stored and reader.stored.target
         known = self._samples.get(key)
@@ -186,7 +194,7 @@ def sampled(datasets: Sequence[Dataset]) -> tuple[Dataset, ...]:
         raster = dataset.raster
         if raster is None or raster.bounds is None:
             continue
-        offer((raster.count, raster.dtype), degrees_of_pixel(dataset), dataset)
+        offer((raster.count, raster.dtype, raster.bands, raster.colours), degrees_of_pixel(dataset), dataset)
         for band, (low, high) in enumerate(raster.stretch or ()):
             scaling = raster.scaling[band] if raster.scaling else None
             offer((band, "low", scaling), low, dataset)

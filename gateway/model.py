@@ -133,7 +133,8 @@ class RasterFacts:
     y = d * column + e * row + f; None where the file has none. `wkt2` is a `crs` without a code (OGC 18-010r7).
     `scaling` is (scale, offset) of each band, None where none has any. `header_bytes` is the offset of the first byte
     that belongs to a block, its leader included: what comes before holds every directory and array. None where no
-    block is stored. Records of older releases have none of these. `small` is what was taken when the
+    block is stored. `bands` are those but for an alpha band, `colours` a digest of the palette of the first one, None
+    without one. Records of older releases have none of these. `small` is what was taken when the
     file was judged; it is not read with a record.
     """
 
@@ -151,6 +152,8 @@ class RasterFacts:
     wkt2: str | None = None
     scaling: tuple[tuple[float, float], ...] | None = None
     header_bytes: int | None = None
+    bands: int | None = None
+    colours: str | None = None
     small: SmallPictures | None = field(default=None, compare=False, repr=False)
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import sys
 import uuid
 import warnings
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
@@ -38,6 +41,7 @@ NO_NETWORK = {"CPL_VSIL_CURL_ALLOWED_FILENAME": "none"}
 # rasterio's own errors, and its ValueError for texts of GDAL that are no UTF-8.
 GDAL_ERRORS = (RasterioError, CPLE_BaseError, ValueError)
 TAGGED = re.compile(r"[0-9]{4}:[0-9]{2}:[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+COLOURS_BYTES = 8
 # Whose items name other files.
 FOREIGN_DOMAINS = ("OVERVIEWS", "ProxyOverviewRequest", "GEOLOCATION")
 
@@ -127,7 +131,22 @@ def facts_of(raster: DatasetReader, crs: str | None, layout: Layout) -> RasterFa
         wkt2=_wkt2(crs),
         scaling=_scaling(raster),
         header_bytes=layout.header_bytes,
+        bands=sum(kind is not ColorInterp.alpha for kind in raster.colorinterp),
+        colours=_colours(raster),
     )
+
+
+def _colours(raster: DatasetReader) -> str | None:
+    """Return a digest of the palette of the first band, None for one without."""
+    if raster.colorinterp[0] is not ColorInterp.palette:
+        return None
+    return digest_of_colours(sorted(raster.colormap(1).items()))
+
+
+def digest_of_colours(colours: Iterable[tuple[Any, Any]]) -> str:
+    """Return what tells colours apart: COLOURS_BYTES in hexadecimal, of values in order, each with its RGBA."""
+    told = repr([(value, tuple(colour)) for value, colour in colours])
+    return hashlib.blake2b(told.encode(), digest_size=COLOURS_BYTES).hexdigest()
 
 
 def _transform(raster: DatasetReader) -> tuple[float, float, float, float, float, float] | None:

@@ -1,8 +1,9 @@
 """Pictures of few pixels of a whole raster, taken when it is judged: far zooms of many are painted from them.
 
 Packed is a head (HEAD: type of the values as numpy names it, bands, rows, cols, cells, whether there is a mask,
-whether there is a nodata value, and that), a net of longitudes and latitudes of (cells + 1, cells + 1) points from
-corner to corner, the values (bands, rows, cols), and the mask (rows, cols). The largest one is compressed.
+whether there is a nodata value, and that, how many bands are no alpha band, and the digest of its colours or zeros),
+a net of longitudes and latitudes of (cells + 1, cells + 1) points from corner to corner, the values (bands, rows,
+cols), and the mask (rows, cols). The largest one is compressed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +26,12 @@ from gateway.cog.raster import GDAL_ERRORS, open_dataset, strict_options
 from gateway.errors import NoPlace
 from gateway.ground.georeference import Georeference, georeference
 from gateway.ground.systems import transform_of
-from gateway.model import ByteSource, Inspection, SmallPictures
+from gateway.model import ByteSource, Inspection, RasterFacts, SmallPictures
 
 Size = tuple[int, int]
 # Of their longer sides in pixels. Where a tile has more files than it may touch, few are as long as the first in it.
 SIDES = (64, 16, 4)
-HEAD = struct.Struct("<8sHHHH??d")
+HEAD = struct.Struct("<8sHHHH??dH8s")
 # Of the values of one picture: of 256 bands of bytes, say. A raster with more has none.
 MOST_BYTES = 1 << 20
 # Of a level that is larger than this, having no overview, no picture is taken.
@@ -52,10 +53,19 @@ def with_small_pictures(source: ByteSource, found: Inspection, levels: Sequence[
     try:
         with warnings.catch_warnings(), rasterio.Env(**options):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            small = _pictures(source, levels)
+            small = _pictures(source, levels, found.raster)
     except (*GDAL_ERRORS, NoPlace):
         return found
     return replace(found, raster=replace(found.raster, small=small))
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is the same in all pictures of one raster."""
+
+    nodata: float | None
+    bands: int
+    colours: bytes
 
 
 def unpacked(body: bytes) -> bytes:
@@ -68,7 +78,7 @@ def level_of(levels: Sequence[Size]) -> int:
     return max((number for number, size in enumerate(levels) if max(size) >= SIDES[0]), default=0)
 
 
-def _pictures(source: ByteSource, levels: Sequence[Size]) -> SmallPictures | None:
+def _pictures(source: ByteSource, levels: Sequence[Size], facts: RasterFacts) -> SmallPictures | None:
     level = level_of(levels)
     with open_dataset(source) as full:
         place = georeference(full)
@@ -79,10 +89,10 @@ def _pictures(source: ByteSource, levels: Sequence[Size]) -> SmallPictures | Non
             return None
     with open_dataset(source, **({"overview_level": level - 1} if level else {})) as raster:
         values, mask = _read(raster, SIDES[0])
-        head = raster.nodata
+        told = _Told(raster.nodata, facts.bands or raster.count, bytes.fromhex(facts.colours or ""))
     longitudes, latitudes = net[..., 0], net[..., 1]
     extent = max(float(np.ptp(longitudes)), float(np.ptp(latitudes)))
-    packed = tuple((side, _packed(place, values, mask, head, side)) for side in SIDES)
+    packed = tuple((side, _packed(place, values, mask, told, side)) for side in SIDES)
     return SmallPictures(extent, packed)
 
 
@@ -110,7 +120,7 @@ def _packed(
     place: Georeference,
     values: npt.NDArray[np.generic],
     mask: npt.NDArray[np.uint8] | None,
-    nodata: float | None,
+    told: _Told,
     side: int,
 ) -> bytes:
     """Return a picture of at most so many pixels a side, taken from a larger one."""
@@ -121,7 +131,7 @@ def _packed(
     cells = 0 if net is None else len(net) - 1
     head = HEAD.pack(
         *(thin.dtype.str.encode(), len(thin), rows, columns, cells),
-        *(mask is not None, nodata is not None, 0.0 if nodata is None else nodata),
+        *(mask is not None, told.nodata is not None, told.nodata or 0.0, told.bands, told.colours),
     )
     parts = [
         head,

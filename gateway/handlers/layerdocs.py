@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from gateway.catalogue.layers import Outline
+from gateway.colour.model import Style, TileFormat
+from gateway.colour.together import Shown, require_alike
 from gateway.errors import BadParameter, CannotBeDrawn, NotFound, ObjectMissing, Unavailable, VersionChanged
 from gateway.ground.bounds import GeographicBounds
 from gateway.handlers.access import METADATA, access
@@ -95,7 +97,8 @@ class LayerDocumentHandler(LayerHandler):
         """Return the parameters of the templates: those of the request, and a token where it is needed."""
         arguments = self.request.query_arguments
         # What tiles would refuse is refused here.
-        parameters.style_of(arguments)
+        wanted = parameters.format_of(parameters.text(arguments, "tile_format"), "parameter tile_format")
+        require_together(parameters.style_of(arguments), wanted, drawn.sample)
         parameters.integer(arguments, "tilesize", 1, parameters.MAX_TILESIZE)
         kept = [(n, v.decode("utf-8", "replace")) for n, values in arguments.items() for v in values]
         token = [] if drawn.outline.public else [("token", await self.layer_token(drawn.layer))]
@@ -228,6 +231,17 @@ class LayerWmtsHandler(KvpHandler, LayerDocumentHandler, LayerTileHandler, Value
         if found is not None:
             self.set_header("Content-Type", kind)
             self.finish(told(found, kind))
+
+
+def require_together(style: Style, format: TileFormat | None, sample: Collection[Dataset]) -> None:
+    """Return where datasets make one layer, by their records; raises BadParameter as its tiles would."""
+    known = [
+        (dataset.id, Shown(raster.bands, raster.colours))
+        for dataset in sample
+        if (raster := dataset.raster) is not None and raster.bands is not None
+    ]
+    for dataset_id, shown in known[1:]:
+        require_alike(style, format, known[0][1], shown, dataset_id)
 
 
 def raster_of(sample: Collection[Dataset]) -> RasterFacts | None:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.catalogue.search import Box
-from gateway.colour.model import TileFormat
+from gateway.colour.model import LayerStyle, TileFormat
 from gateway.errors import BadParameter, NotFound
 from gateway.ground.bounds import check_degrees
 from gateway.handlers.access import METADATA, access
-from gateway.handlers.layerpictures import PictureHandler, longest
+from gateway.handlers.layermembers import Judged
+from gateway.handlers.layerpictures import Crowded, Ground, PictureHandler, longest
 from gateway.handlers.problems import json_bytes
 from gateway.handlers.rasters import DEFAULT_SIDE, Size, numbers, pixels_of, size_of
 from gateway.handlers.tiles import SLOW_COST
@@ -18,6 +19,7 @@ from gateway.members import Layer
 from gateway.tiles import parameters
 
 Systems = tuple[str | None, str | None]
+TURN = 360.0
 NOWHERE = "The layer has no place on a map."
 
 
@@ -48,14 +50,20 @@ class LayerPartsHandler(PictureHandler):
 
         async def send() -> None:
             members = await self.members(layer, chosen.wanted, box)
-            if self.has_picture(members, how, size, where, *what.items()):
+            crowd = await self.crowd(layer, chosen, members, ground_of(box, size), how) if box else None
+            members = members if crowd is None else crowd.members
+            if self.has_picture(members, crowd and crowd.crowd.digest, how, size, where, *what.items()):
                 return
             if not members.datasets:
                 raise NotFound("That lies outside of the data.")
             self.spend(SLOW_COST)
             self.clients.room.expect(longest(members.datasets, pixels_of(size), how))
-            picture = await self.until(self.services.layers.part(members.datasets, where, how, size))
-            self.spend_more(SLOW_COST, picture.used)
+            layers, datasets = self.services.layers, members.datasets
+            if crowd is None:
+                picture = await self.until(layers.part(datasets, where, how, size))
+                self.spend_more(SLOW_COST, picture.used)
+            else:
+                picture = await self.until(layers.crowd_part(datasets, crowd.crowd, where, how, size))
             await self.send_picture(picture, members, layer, how.style, {**what, "size": size})
 
         await self.in_versions(send)
@@ -125,19 +133,46 @@ class LayerStatisticsHandler(LayerPartsHandler):
 
         async def send() -> None:
             members = await self.members(layer, chosen.wanted, box)
-            if self.has_picture(members, "statistics", how, size, where, *options.items()):
+            crowd = await self.crowd(layer, chosen, members, ground_of(box, size), how)
+            members = members if crowd is None else crowd.members
+            digest = crowd and crowd.crowd.digest
+            if self.has_picture(members, "statistics", digest, how, size, where, *options.items()):
                 return
             self.spend(SLOW_COST)
-            found: dict[str, Any] = await self.until(
-                self.services.layers.statistics(members.datasets, where, how, size, options)
-            )
+            found = await self.statistics(members, crowd, where, how, size, options)
+            self.set_header("X-Assets", f"{len(found['used'])}/{members.number}")
+            if found["left_out"]:
+                self.clear_header("ETag")
+                self.set_layer_cache(lasting=False)
             self.set_header("Content-Type", "application/json")
-            self.finish(json_bytes(found))
+            self.finish(json_bytes(found["bands"]))
 
         await self.in_versions(send)
 
     head = get
 
+    async def statistics(
+        self,
+        members: Judged,
+        crowd: Crowded | None,
+        where: tuple[tuple[float, ...], Systems],
+        how: LayerStyle,
+        size: Size,
+        options: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Return what the studio tells of them."""
+        layers, datasets = self.services.layers, members.datasets
+        if crowd is None:
+            return await self.until(layers.statistics(datasets, where, how, size, options))
+        return await self.until(layers.crowd_statistics(datasets, crowd.crowd, where, how, size, options))
+
     def named_format(self) -> str | None:
         """Return None: statistics have no format."""
         return None
+
+
+def ground_of(box: Box, size: Size) -> Ground:
+    """Return the ground of a part of at most that size: max_size, width and height in pixels."""
+    most, width, height = size
+    side = max(width or 0, height or 0) or most or parameters.MAX_SIDE
+    return Ground(box, max((box[2] - box[0]) % TURN or TURN, box[3] - box[1]) / side)

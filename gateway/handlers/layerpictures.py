@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.colour.model import MEDIA_TYPES, LayerStyle, Stretch, Style, TileFormat
+from gateway.catalogue.search import Box
+from gateway.colour.model import MEDIA_TYPES, LayerStyle, PixelSelection, Stretch, Style, TileFormat
 from gateway.errors import (
     CannotBeDrawn,
     Forbidden,
+    GatewayError,
     NotFound,
     ObjectMissing,
     StorageUnavailable,
@@ -24,12 +26,32 @@ from gateway.handlers.layermembers import Judged
 from gateway.handlers.layers import Chosen
 from gateway.handlers.tiles import TRIES, tag_of
 from gateway.handlers.values import bands_told, most_bytes
-from gateway.members import Layer
+from gateway.members import Layer, cover
 from gateway.model import Dataset, ordered
+from gateway.records import Crowd
 from gateway.studio import tasks
 from gateway.studio.layers import layer_stretch
 from gateway.tiles import parameters
 from gateway.tiles.model import LayerPicture
+
+# Of so many files the first one that can be drawn says how.
+STYLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The box of a picture, and how many degrees a pixel of it has."""
+
+    box: Box
+    degrees: float
+
+
+@dataclass(frozen=True, slots=True)
+class Crowded:
+    """A crowd; `members` are files that say how, and those of datasets without a small picture."""
+
+    crowd: Crowd
+    members: Judged
 
 
 class PictureHandler(GroundHandler):
@@ -58,6 +80,35 @@ class PictureHandler(GroundHandler):
                 measured = replace(dataset, raster=replace(raster, stretch=taken.bands if taken else None))
                 return layer_stretch([measured], unscale=unscale)
         return found
+
+    async def crowd(
+        self, layer: Layer, chosen: Chosen, members: Judged, ground: Ground, how: LayerStyle
+    ) -> Crowded | None:
+        """Return what a picture is painted from where more files lie there than it may touch: small pictures.
+
+        None for values that are handed out, for what each file has a scale for, where the boxes of the first files
+        cover the ground and the first value is enough, and where no more datasets than files have a picture.
+        """
+        limit, first = chosen.wanted.limit, how.selection is PixelSelection.FIRST
+        handed_out = parameters.format_of(self.named_format())
+        values = handed_out is not None and handed_out.carries_values
+        fit = not (values or how.style.unscale or (how.style.expression and not first))
+        if not fit or members.number <= limit or not members.datasets:
+            return None
+        if first and cover(members.datasets, ground.box):
+            return None
+        found = self.services.members
+        crowd = await self.searched(found.crowd, layer, chosen.wanted, ground.box, self.reader, ground.degrees)
+        if crowd.pictured <= limit:
+            return None
+        bare = await self.searched(found.named, layer, chosen.wanted, crowd.bare[:limit], self.reader)
+        try:
+            files = await self.judged(bare)
+        except GatewayError as error:
+            files = Judged((), bare.number, error)
+        others = (dataset for dataset in members.datasets[:STYLES] if dataset not in files.datasets)
+        trouble = members.trouble or files.trouble
+        return Crowded(crowd, Judged((*others, *files.datasets), members.number, trouble))
 
     async def in_versions(self, send: Callable[[], Awaitable[None]]) -> None:
         """Let `send` answer, and anew where a file is replaced meanwhile."""

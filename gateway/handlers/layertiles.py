@@ -7,18 +7,14 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 from gateway.catalogue.search import Box
-from gateway.colour.model import LayerStyle, PixelSelection
+from gateway.colour.model import LayerStyle
 from gateway.errors import NotFound
 from gateway.ground.address import TileAddress
 from gateway.handlers.access import METADATA, access
-from gateway.handlers.layermembers import Judged
-from gateway.handlers.layerpictures import PictureHandler, longest
-from gateway.handlers.layers import Chosen
-from gateway.handlers.tiles import DEFAULT_GRID, KEPT_COST, cost_of, place_of, tag_of
-from gateway.handlers.values import most_bytes
-from gateway.members import Layer, cover
+from gateway.handlers.layerpictures import Crowded, Ground, PictureHandler, longest
+from gateway.handlers.tiles import DEFAULT_GRID, KEPT_COST, cost_of, place_of
+from gateway.members import Layer
 from gateway.model import Dataset
-from gateway.records import Crowd
 from gateway.tiles import parameters
 from gateway.tiles.model import LayerPicture
 
@@ -42,8 +38,9 @@ class LayerTileHandler(PictureHandler):
 
         async def send() -> None:
             members = await self.members(layer, chosen.wanted, box)
-            if box and (crowd := await self.crowd(layer, chosen, members, box, address, how)):
-                await self.send_crowd(crowd, members, layer, address, how, empty)
+            crowd = await self.crowd(layer, chosen, members, ground_of(box, address), how) if box else None
+            if crowd is not None:
+                await self.send_crowd(crowd, layer, address, how, empty)
                 return
             metrics, kind = self.services.metrics, wanted or "auto"
             if self.has_picture(members, address, how, *((empty,) if empty else ())):
@@ -58,37 +55,20 @@ class LayerTileHandler(PictureHandler):
 
     head = get
 
-    async def crowd(
-        self, layer: Layer, chosen: Chosen, members: Judged, box: Box, address: TileAddress, how: LayerStyle
-    ) -> Crowd | None:
-        """Return the small pictures that the tile is painted from: where more files lie there than it may touch.
-
-        None where these cover it as far as their boxes tell, and where no more datasets than that have a picture.
-        """
-        limit, values = chosen.wanted.limit, how.format is not None and how.format.carries_values
-        plain = how.selection is PixelSelection.FIRST and not (values or self.gives_file or how.style.unscale)
-        if not plain or members.number <= limit or not members.datasets or cover(members.datasets, box):
-            return None
-        degrees = min((box[2] - box[0]) % TURN or TURN, box[3] - box[1]) / address.size
-        work = self.services.members.crowd
-        crowd = await self.searched(work, layer, chosen.wanted, box, self.reader, degrees)
-        return crowd if len(crowd.ids) > limit else None
-
     async def send_crowd(
-        self, crowd: Crowd, members: Judged, layer: Layer, address: TileAddress, how: LayerStyle, empty: str | None
+        self, found: Crowded, layer: Layer, address: TileAddress, how: LayerStyle, empty: str | None
     ) -> None:
-        """Send a tile that is painted from small pictures; the first dataset says how."""
-        self.set_layer_cache(lasting=members.trouble is None)
-        first, metrics = members.datasets[0], self.services.metrics
-        told = (empty,) if empty else ()
-        if self.has_it(tag_of("crowd", crowd.digest, first.id, first.version, address, how, *told)):
+        """Send a tile that is painted from small pictures."""
+        members, metrics = found.members, self.services.metrics
+        if self.has_picture(members, "crowd", found.crowd.digest, address, how, *((empty,) if empty else ())):
             metrics.tiles.add("not-modified", how.format or "auto")
             return
         self.spend(cost_of(address, how.style, how.format))
         began = time.monotonic()
-        most = most_bytes(address.pixels, how.format, how.style, first)
-        layers = self.services.layers
-        picture = await self.waited(first, lambda _: layers.crowd_tile(first, crowd, address, how), most)
+        self.clients.room.expect(longest(members.datasets, address.pixels, how))
+        picture: LayerPicture = await self.until(
+            self.services.layers.crowd_tile(members.datasets, found.crowd, address, how)
+        )
         metrics.tile_seconds.observe(time.monotonic() - began, picture.encoded.way)
         metrics.tiles.add(picture.encoded.way, picture.encoded.format)
         if not picture.used and self.told_empty(empty):
@@ -125,3 +105,8 @@ class LayerTileHandler(PictureHandler):
             self.set_status(HTTPStatus.NO_CONTENT)
             self.finish()
         return empty == "204"
+
+
+def ground_of(box: Box, address: TileAddress) -> Ground:
+    """Return the ground of a tile whose box is known."""
+    return Ground(box, min((box[2] - box[0]) % TURN or TURN, box[3] - box[1]) / address.size)

@@ -11,6 +11,7 @@ from affine import Affine
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 
+from gateway.cog.raster import digest_of_colours
 from gateway.errors import NoPlace
 from gateway.ground.georeference import Georeference, georeference
 from gateway.reading.colormap import Colormap
@@ -72,6 +73,11 @@ class View:
         if self.place is None:
             raise NoPlace
         return self.place
+
+    @cached_property
+    def colours(self) -> str | None:
+        """Return a digest of the colours of its own, as `RasterFacts` has it."""
+        return None if self.colormap is None else digest_of_colours(self.colormap)
 
     @cached_property
     def transforms(self) -> tuple[Affine, ...]:

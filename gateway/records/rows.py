@@ -29,7 +29,7 @@ AUDIT_COLUMNS = (
 
 # Of rasters; those that older releases did not store.
 PAIRS = ("stretch", "scaling")
-LATE_FACTS = ("transform", "wkt2", "scaling", "header_bytes")
+LATE_FACTS = ("transform", "wkt2", "scaling", "header_bytes", "bands", "colours")
 
 
 def fold(text: str) -> str:

@@ -13,8 +13,11 @@ from gateway.model import Dataset, Principal
 COLUMNS = ("dataset_id", "side", "version", "extent_degrees", "body")
 # Rows that are copied at once.
 PAGE = 500
+# Of so many the largest pictures are read: of more they would be gigabytes, of a raster with many bands.
+MOST_LARGE = 1000
 # The least picture that has as many pixels as the map has there, else the largest one.
-SIDE = """CASE WHEN p.extent_degrees <= {few} THEN 4 WHEN p.extent_degrees <= {more} THEN 16 ELSE 64 END"""
+SIDE = f"""CASE WHEN p.extent_degrees <= {{few}} THEN 4
+    WHEN p.extent_degrees <= {{more}} OR {{number}} > {MOST_LARGE} THEN 16 ELSE 64 END"""
 
 
 class SmallPicture(NamedTuple):
@@ -34,14 +37,24 @@ class SmallPicture(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """The datasets of a search that have a picture, in its order: their ids, and the packed values of each.
+    """The true COGs of a search in its order: their ids, and the packed picture of each, None where there is none.
 
     `digest` is of ids and versions: of another crowd it is another one.
     """
 
     ids: tuple[str, ...]
-    bodies: tuple[bytes, ...]
+    bodies: tuple[bytes | None, ...]
     digest: str
+
+    @property
+    def pictured(self) -> int:
+        """Return how many of them have a picture."""
+        return len(self.bodies) - self.bodies.count(None)
+
+    @property
+    def bare(self) -> tuple[str, ...]:
+        """Return the ids of those that have none."""
+        return tuple(id for id, body in zip(self.ids, self.bodies, strict=True) if body is None)
 
 
 class SmallPictureRecords(Protocol):

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.colour.model import LayerStyle, PixelSelection, Stretch, Style
 from gateway.ground.address import TileAddress
@@ -19,7 +19,8 @@ from gateway.studio.pictures import Pictures
 from gateway.studio.rounds import GROUP, Round, Rounds, Run
 from gateway.tiles.model import LayerPicture
 
-Where = tuple[tasks.Bounds, tuple[str | None, str | None]]
+T = TypeVar("T")
+Where = tasks.Where
 BYTE_RANGE = (0.0, 255.0)
 
 
@@ -61,17 +62,53 @@ class Layers:
         made.add_done_callback(lambda tile: self._learn(members, address.tms, tile))
         return made
 
-    def crowd_tile(self, first: Dataset, crowd: Crowd, address: TileAddress, how: LayerStyle) -> Future[LayerPicture]:
-        """Return the future of a tile of a crowd by its small pictures, in the style that the `first` dataset has."""
-        key = "crowd", crowd.digest, first.id, first.version, address, how
+    def crowd_tile(
+        self, members: Sequence[Dataset], crowd: Crowd, address: TileAddress, how: LayerStyle
+    ) -> Future[LayerPicture]:
+        """Return the future of a tile of a crowd.
+
+        Of the `members` the first one that can be drawn says how; those that have no small picture are painted.
+        """
         made: Future[LayerPicture] = self._pictures.cache.get_or_make(
-            key,
-            lambda: self._pictures.submit(
-                first, lambda source: tasks.crowd_tile(source, address, crowd.ids, crowd.bodies, how)
+            ("crowd", crowd.digest, *_key(members, address, how)),
+            lambda: self._of_crowd(
+                members, crowd, lambda sources, told: tasks.crowd_tile(sources, address, told, how)
             ),
             _lasts,
         )
         return made
+
+    def crowd_part(
+        self, members: Sequence[Dataset], crowd: Crowd, where: Where, how: LayerStyle, size: tasks.Size
+    ) -> Future[LayerPicture]:
+        """Return the future of a picture of bounds, as `part`, painted as `crowd_tile`."""
+        return self._of_crowd(members, crowd, lambda sources, told: tasks.crowd_part(sources, where, told, how, size))
+
+    def crowd_statistics(
+        self,
+        members: Sequence[Dataset],
+        crowd: Crowd,
+        where: Where,
+        how: LayerStyle,
+        size: tasks.Size,
+        options: Mapping[str, Any],
+    ) -> Future[dict[str, Any]]:
+        """Return the future of the statistics of a part, as `statistics`, painted as `crowd_tile`."""
+        given = dict(options)
+        return self._of_crowd(
+            members,
+            crowd,
+            lambda sources, told: tasks.crowd_statistics(sources, (where, size), told, how, given),
+        )
+
+    def _of_crowd(
+        self,
+        members: Sequence[Dataset],
+        crowd: Crowd,
+        make: Callable[[tuple[tasks.Source, ...], tasks.Pictured], tasks.Task[T]],
+    ) -> Future[T]:
+        told = crowd.ids, crowd.bodies
+        return self._rounds.begin(members, Round(lambda sources, _: make(sources, told), ids=crowd.ids))
 
     def part(
         self, members: Sequence[Dataset], where: Where, how: LayerStyle, size: tasks.Size
@@ -101,7 +138,10 @@ class Layers:
         size: tasks.Size,
         options: Mapping[str, Any],
     ) -> Future[dict[str, Any]]:
-        """Return the future of the statistics of each band of a part; raises NotFound where there is no value."""
+        """Return the future of the statistics of a part: `bands` by name, and the ids of those `used` and `left_out`.
+
+        Raises NotFound where there is no value.
+        """
         told = dict(options)
         return self._rounds.begin(
             members, Round(lambda sources, _: tasks.layer_statistics(sources, where, how, size, told))

@@ -32,7 +32,7 @@ RETURNS: Mapping[str, Any] = {
     "feature": dict[str, Any],
     "statistics": dict[str, Any],
     "layer_tile": None,
-    "crowd_tile": None,
+    "crowd_statistics": dict[str, Any],
     "layer_statistics": dict[str, Any],
     "layer_point": dict[str, Any],
     "default_range": Stretch | None,

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -41,11 +41,13 @@ TOGETHER = "These files together have ended what draws them; ask for fewer (limi
 class Round(Generic[T]):
     """What is asked of several datasets: `make` returns the task for some of them, told whether these are all.
 
-    A `lazy` one may come to None for some of them, and is then asked anew for all.
+    A `lazy` one may come to None for some of them, and is then asked anew for all. `ids` are those of all datasets
+    that an answer may have used, in order, where there are others than the members.
     """
 
     make: Callable[[tuple[Source, ...], bool], Task[T | None]]
     lazy: bool = False
+    ids: Sequence[str] | None = None
 
 
 class Room:
@@ -221,12 +223,17 @@ class Work(Generic[T]):
         """Return an answer that tells of all datasets that were left out, and of none that was not asked about."""
         if isinstance(result, LayerPicture):
             gone = {*result.left_out, *self.left_out}
-            used = tuple(member.id for member in self._members if member.id in result.used)
-            picture: Any = replace(result, used=used, left_out=self._in_order(gone))
+            picture: Any = replace(result, used=self._used(result.used), left_out=self._in_order(gone))
             return picture  # type: ignore[no-any-return]
         if isinstance(result, dict) and "left_out" in result:
             result["left_out"] = list(self._in_order({*result["left_out"], *self.left_out}))
+        if isinstance(result, dict) and "used" in result:
+            result["used"] = list(self._used(result["used"]))
         return result
+
+    def _used(self, told: Iterable[str]) -> tuple[str, ...]:
+        known, used = self._asked.ids, set(told)
+        return tuple(id for id in (known or [member.id for member in self._members]) if id in used)
 
     def _in_order(self, ids: set[str]) -> tuple[str, ...]:
         return tuple(member.id for member in self._members if member.id in ids)

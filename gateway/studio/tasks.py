@@ -18,6 +18,10 @@ T_co = TypeVar("T_co", covariant=True)
 Size = tuple[int | None, int | None, int | None]
 Bounds = tuple[float, ...]
 MOST_BYTES = 256 << 20
+# Bounds, and the names of their CRS and of that of the picture.
+Where = tuple[Bounds, tuple[str | None, str | None]]
+# Ids of datasets in their order, and the packed small picture of each, None where there is none.
+Pictured = tuple[Sequence[str], Sequence[bytes | None]]
 
 
 class Lane(StrEnum):
@@ -157,11 +161,27 @@ def layer_tile(
 
 
 def crowd_tile(
-    first: Source, address: TileAddress, ids: Sequence[str], bodies: Sequence[bytes], how: LayerStyle
+    sources: tuple[Source, ...], address: TileAddress, crowd: Pictured, how: LayerStyle
 ) -> Task[LayerPicture]:
-    """Return the task to draw one tile of datasets by their packed small pictures, in the style of the first one."""
-    # Each tile has others: that is told first.
-    return _of(first, "crowd_tile", (address, ids, bodies), how)
+    """Return the task to draw one tile of the datasets of a crowd.
+
+    `sources` are those whose files say how, the first one that can be drawn, and those that have no small picture.
+    """
+    return _of_all(sources, "crowd_tile", address, crowd, how)
+
+
+def crowd_part(
+    sources: tuple[Source, ...], where: Where, crowd: Pictured, how: LayerStyle, size: Size
+) -> Task[LayerPicture]:
+    """Return the task to draw a part of the datasets of a crowd, as `crowd_tile`."""
+    return _of_all(sources, "crowd_part", where, crowd, how, size)
+
+
+def crowd_statistics(
+    sources: tuple[Source, ...], part: tuple[Where, Size], crowd: Pictured, how: LayerStyle, options: dict[str, Any]
+) -> Task[dict[str, Any]]:
+    """Return the task to work out the statistics of what a part of a crowd shows, as `crowd_tile`."""
+    return _of_all(sources, "crowd_statistics", part, crowd, how, options)
 
 
 def layer_part(

@@ -78,10 +78,11 @@ def _layer(name: str, engine: TileEngine, *given: Any) -> Any:
     return getattr(layers, name)(engine, sources, *given[len(sources) :])
 
 
-def _crowd_tile(engine: TileEngine, *given: Any) -> Any:
-    from gateway.tiles.crowd import crowd_tile  # noqa: PLC0415
+def _crowd(name: str, engine: TileEngine, *given: Any) -> Any:
+    from gateway.tiles import crowd  # noqa: PLC0415 - most painters need none of it
 
-    return crowd_tile(engine, *given)
+    sources = [each for each in given if isinstance(each, Source)]
+    return getattr(crowd, name)(engine, sources, *given[len(sources) :])
 
 
 def _default_range(engine: TileEngine, source: Source) -> Any:
@@ -141,7 +142,9 @@ WORKS: Mapping[str, Work] = {
     "on_map": partial(_facts, "on_map"),
     "statistics": _statistics,
     "layer_tile": partial(_layer, "layer_tile"),
-    "crowd_tile": _crowd_tile,
+    "crowd_tile": partial(_crowd, "crowd_tile"),
+    "crowd_part": partial(_crowd, "crowd_part"),
+    "crowd_statistics": partial(_crowd, "crowd_statistics"),
     "layer_part": partial(_layer, "layer_part"),
     "layer_statistics": partial(_layer, "layer_statistics"),
     "layer_point": partial(_layer, "layer_point"),

@@ -71,12 +71,17 @@ class Canvas:
         return False
 
     @property
+    def lacking(self) -> Valid:
+        """Return which pixels of the ground lack a value in some band, (rows, cols)."""
+        return np.asarray(~self.valid.all(axis=0))
+
+    @property
     def missing(self) -> Part | None:
         """Return the part of the ground that something added might change, or None: all of it."""
         return None
 
-    def add(self, more: Contribution) -> bool:
-        """Return whether a pixel was taken from what is added."""
+    def add(self, more: Contribution) -> Valid:
+        """Return which valid pixels of the part were taken from what is added, (1 or bands, rows, cols)."""
         if self.pixels is None:
             self.pixels = np.full((len(more.pixels), *self.shape), self.fill, more.pixels.dtype)
         elif self.pixels.dtype != more.pixels.dtype:
@@ -88,7 +93,7 @@ class Canvas:
         if more.valid is not None:
             taken = taken & more.valid
         np.logical_or(valid, taken, out=valid)
-        return bool(taken.any())
+        return taken
 
     def taken(self, more: Contribution, _: Pixels, valid: Valid) -> Valid:
         """Return which pixels are taken from what is added, valid or not, where `valid` are there already."""
@@ -115,19 +120,19 @@ class First(Canvas):
     @property
     def missing(self) -> Part | None:
         """Return the part in which the pixels lie that have no value yet."""
-        lacking = np.asarray(~self.valid.all(axis=0))
+        lacking = self.lacking
         rows, columns = np.flatnonzero(lacking.any(axis=1)), np.flatnonzero(lacking.any(axis=0))
         if not rows.size:
             return Part(0, 0, 0, 0)
         return Part(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
-    def add(self, more: Contribution) -> bool:
-        """Return whether a pixel was taken; what covers all of an empty ground is kept as it is."""
+    def add(self, more: Contribution) -> Valid:
+        """Return which pixels were taken; what covers all of an empty ground is kept as it is."""
         if self.pixels is not None or more.valid is not None or more.pixels.shape[1:] != self.shape:
             return super().add(more)
         self.pixels = more.pixels
         self.valid = np.ones((1, *self.shape), bool)
-        return True
+        return self.valid
 
 
 class Compared(Canvas):
@@ -171,8 +176,8 @@ class Summed(Canvas):
         self._counts: Pixels = np.zeros(0)
         self._dtype: np.dtype[Any] = np.dtype(np.uint8)
 
-    def add(self, more: Contribution) -> bool:
-        """Return whether there was a value."""
+    def add(self, more: Contribution) -> Valid:
+        """Return where there was a value."""
         bands = len(more.pixels)
         if self.pixels is None:
             self._dtype = more.pixels.dtype
@@ -184,13 +189,12 @@ class Summed(Canvas):
         means, counts = self._means[more.place], self._counts[more.place]
         counts += known
         if not self._spread:
-            # Sums of whole numbers are exact.
-            np.add(means, more.pixels, out=means, where=known, casting="unsafe")
-            return bool(known.any())
+            np.add(means, more.pixels, out=means, where=known, casting="unsafe")  # Sums of whole numbers are exact.
+            return known
         off = np.where(known, more.pixels - means, 0.0)
         means += off / np.maximum(counts, 1)
         self._squares[more.place] += off * np.where(known, more.pixels - means, 0.0)
-        return bool(known.any())
+        return known
 
     def drawn(self) -> Drawn | None:
         """Return the means in the type of the values, or the standard deviations as floating-point numbers."""
@@ -199,22 +203,20 @@ class Summed(Canvas):
         counts = np.maximum(self._counts, 1)
         if self._spread:
             exact = self._dtype if self._dtype.kind == "f" else np.dtype(np.float64)
-            found = np.sqrt(self._squares / counts).astype(exact)
-        else:
-            found = (self._means / counts).astype(self._dtype)
-        return _drawn(found, self._counts > 0)
+            return _drawn(np.sqrt(self._squares / counts).astype(exact), self._counts > 0)
+        return _drawn((self._means / counts).astype(self._dtype), self._counts > 0)
 
 
 class Counted(Canvas):
     """How many rasters have a value, one band; where none has one, that is 0 and as valid."""
 
-    def add(self, more: Contribution) -> bool:
-        """Return whether there was a value."""
+    def add(self, more: Contribution) -> Valid:
+        """Return where there was a value."""
         if self.pixels is None:
             self.pixels = np.zeros((1, *self.shape), np.uint16)
         known = more.known[:1]
         self.pixels[more.place] += known
-        return bool(known.any())
+        return known
 
     def drawn(self) -> Drawn | None:
         """Return the numbers, as bytes where these hold them."""
@@ -231,15 +233,15 @@ class Stacked(Canvas):
         self._stack: list[Contribution] = []
         self._bytes = 0
 
-    def add(self, more: Contribution) -> bool:
-        """Return whether there was a value; raises BadParameter for more than are held at once."""
+    def add(self, more: Contribution) -> Valid:
+        """Return where there was a value; raises BadParameter for more than are held at once."""
         self._bytes += more.pixels.nbytes + (0 if more.valid is None else more.valid.nbytes)
         if self._bytes > MAX_STACK_BYTES:
             raise BadParameter(
                 "pixel_selection, limit_assets: the median of so many files takes more memory than a picture has."
             )
         self._stack.append(more)
-        return more.valid is None or bool(more.valid.any())
+        return more.known
 
     def drawn(self) -> Drawn | None:
         """Return the medians in the type of the values, cut off as rio-tiler does it."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +15,12 @@ from gateway.ground.grid import Frame
 from gateway.reading.handles import Handle, Version
 from gateway.tiles.drawing import bands_read, check_values
 from gateway.tiles.engine import TileEngine
+from gateway.tiles.members import each_of, first_of
 from gateway.tiles.model import LayerPicture
-from gateway.tiles.painting import Blocks, Painting, each_of
+from gateway.tiles.painting import Blocks, Painting
 from gateway.tiles.pictures import Size, Where, ground_of
 from gateway.tiles.warp import placed
 
-T = TypeVar("T")
 # A ground is looked at in so many cells a side.
 CELLS = 16
 
@@ -59,7 +59,7 @@ def layer_part(
     `where` are the bounds (west, south, east, north), and the names of their CRS and of that of the picture. Raises
     NotFound where no dataset can be drawn, and what `Painting.paint` raises.
     """
-    frame = _first_of(engine, sources, lambda handle: ground_of(handle, *where, size))
+    frame = first_of(engine, sources, lambda _, handle: ground_of(handle, *where, size))
     if how.format is not None and how.format.carries_values:
         check_values(frame.shape[0] * frame.shape[1], 1)
     painting = Painting(frame, how)
@@ -70,22 +70,33 @@ def layer_part(
 def layer_statistics(
     engine: TileEngine, sources: Sequence[Version], where: Where, how: LayerStyle, size: Size, options: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the statistics of each band of what a part shows, before colours; `options` are rio-tiler's.
+    """Return the statistics of what a part shows, before colours, as `statistics_of`; `options` are rio-tiler's.
 
     Raises NotFound where there is no value at all, and what `layer_part` raises.
     """
     from gateway.tiles import facts  # noqa: PLC0415 - rio-tiler takes long to import
 
-    def ground(handle: Handle) -> Frame:
+    def ground(_: Version, handle: Handle) -> Frame:
         return ground_of(handle, *where, facts.counted_size(size, len(bands_read(how.style, handle.view))))
 
-    painting = Painting(_first_of(engine, sources, ground), replace(how, format=TileFormat.NPY))
+    painting = Painting(first_of(engine, sources, ground), replace(how, format=TileFormat.NPY))
     painting.paint(engine, sources)
+    return statistics_of(painting, options)
+
+
+def statistics_of(painting: Painting, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the statistics of what is painted: `bands` by name, and the ids of those `used` and `left_out`.
+
+    Raises NotFound where there is no value at all.
+    """
+    from gateway.tiles import facts  # noqa: PLC0415 - rio-tiler takes long to import
+
     values = painting.values()
     if values is None:
         raise NotFound("That lies outside of the data.")
     found, view, style = values
-    return facts.statistics_of(found, view, style, painting.frame, options)
+    bands = facts.statistics_of(found, view, style, painting.frame, options)
+    return {"bands": bands, "used": list(painting.used), "left_out": list(painting.left_out)}
 
 
 def layer_point(
@@ -103,11 +114,3 @@ def layer_point(
         if told is not None:
             found.append({"name": source.id} | {name: told[name] for name in told if name != "coordinates"})
     return {"coordinates": list(place), "assets": found, "left_out": left_out}
-
-
-def _first_of(engine: TileEngine, sources: Sequence[Version], work: Callable[[Handle], T]) -> T:
-    """Return what `work` makes of the first dataset that can be drawn; raises NotFound."""
-    for source in sources:
-        if (found := each_of(engine, source, work, [])) is not None:
-            return found
-    raise NotFound("None of these datasets can be drawn.")

@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 
 from gateway.colour.model import Encoded, LayerStyle, PixelSelection, Style
 from gateway.colour.paint import PICTURES, resolved
 from gateway.colour.stretch import stretch_of
-from gateway.errors import BadParameter, CannotBeDrawn, NoPlace, ObjectMissing, Unavailable, VersionChanged
+from gateway.colour.together import Shown, require_alike
+from gateway.errors import BadParameter, CannotBeDrawn, Unavailable
 from gateway.ground.address import TileAddress
 from gateway.ground.grid import Frame, Grids
 from gateway.ground.mapping import Part
 from gateway.reading.handles import Handle, Version
 from gateway.reading.source import OPAQUE, Drawn, Mask, kept_nodata
 from gateway.reading.view import PICTURE_BANDS, View
-from gateway.tiles.composite import Canvas, Contribution, canvas_of, contribution
+from gateway.tiles.composite import Canvas, Contribution, Valid, canvas_of, contribution
 from gateway.tiles.drawing import MAX_VALUES, blank, check_amount, finished, read, request_of
 from gateway.tiles.engine import TileEngine
+from gateway.tiles.members import each_of
 from gateway.tiles.model import LayerPicture
 from gateway.tiles.passthrough import stored_tile, tile_of_blocks
 from gateway.tiles.small import draw_small, fits
 from gateway.tiles.warp import placed
 
-T = TypeVar("T")
-
-# Of these there is no picture, and the others of the layer have nothing to do with it.
-LEFT_OUT = (CannotBeDrawn, ObjectMissing, NoPlace)
 BY_LAST_BAND = (PixelSelection.LASTBANDLOW, PixelSelection.LASTBANDHIGH)
 # These hold sums beside the pixels, or all of them.
 SUMMED = (PixelSelection.MEAN, PixelSelection.MEDIAN, PixelSelection.STDEV)
@@ -89,6 +86,29 @@ class Painting:
         """Return the style as the first dataset has it."""
         self._check(id, handle.view, handle)
         return self.style
+
+    def lay(self, more: Contribution) -> Valid:
+        """Return which pixels were taken of values in the bands that are read for the style; raises BadParameter."""
+        assert self.view is not None  # noqa: S101 - the style was taken
+        style = self.style
+        if style.expression:
+            known = more.known
+            seen = np.where(known.any(axis=0), np.uint8(OPAQUE), np.uint8(0))
+            lacking = ~known if len(known) > 1 else None
+            part = more.at
+            frame = self.frame.cut(part.left, part.top, part.right, part.bottom)
+            more = self._worked(Drawn(more.pixels, seen, lacking), self.view, frame, part)
+        else:
+            self._name(self.view, request_of(self.view, style).bands)
+        return self._laid(self.view, more)
+
+    def _laid(self, view: View, more: Contribution) -> Valid:
+        if self.canvas is None:
+            self.canvas = self._new_canvas(view, more)
+        return self.canvas.add(more)
+
+    def _name(self, view: View, bands: Sequence[int]) -> None:
+        self._names = self._names or tuple(view.descriptions[band - 1] for band in bands)
 
     def picture(self) -> LayerPicture:
         """Return what is painted, by the style."""
@@ -160,9 +180,7 @@ class Painting:
             return
         if found.pixels.dtype.kind == "c" and self._how.selection is not PixelSelection.FIRST:
             raise CannotBeDrawn("The values are complex numbers, which have no order.")
-        if self.canvas is None:
-            self.canvas = self._new_canvas(view, found)
-        if self.canvas.add(found):
+        if self._laid(view, found).any():
             self.used.append(id)
 
     def _new_canvas(self, view: View, found: Contribution) -> Canvas:
@@ -193,18 +211,13 @@ class Painting:
             self.view = view
             self.style = self._resolved(view, handle)
             return
-        if not (self._how.style.bidx or self._how.style.expression) and len(view.bands) != len(self.view.bands):
-            raise BadParameter(
-                f"bidx: dataset {id} has {len(view.bands)} bands, another one of the layer {len(self.view.bands)}: "
-                "name the bands that are to be shown."
-            )
-        style = self.style
-        own = self._coloured and not (style.colormap or style.colormap_name or style.expression or style.algorithm)
-        if own and len(style.bidx) == 1 and view.colormap != self.view.colormap:
-            raise BadParameter(
-                f"colormap: dataset {id} has other colours of its own than another one of the layer: "
-                "say which ones are to be shown."
-            )
+        self.require_alike(id, Shown(len(view.bands), view.colours))
+
+    def require_alike(self, id: str, other: Shown) -> None:
+        """Return where a dataset goes with the first one; raises BadParameter."""
+        assert self.view is not None  # noqa: S101 - the style was taken
+        first = Shown(len(self.view.bands), self.view.colours)
+        require_alike(self._how.style, self._how.format, first, other, id)
 
     def _resolved(self, view: View, handle: Handle) -> Style:
         """Return the style with bands and ranges filled in, those of the layer where it has some."""
@@ -253,7 +266,7 @@ class Painting:
             return None
         if not (style.expression or (style.unscale and view.scaled)):
             request = request_of(view, style)
-            self._names = self._names or tuple(view.descriptions[band - 1] for band in request.bands)
+            self._name(view, request.bands)
             return contribution(drawn, request.nodata, part)
         return self._worked(drawn, view, frame, part)
 
@@ -277,20 +290,6 @@ class Painting:
         if pixels.dtype.kind == "f":
             valid &= ~np.isnan(pixels)
         return Contribution(pixels, None if valid.all() else valid, part)
-
-
-def each_of(engine: TileEngine, source: Version, work: Callable[[Handle], T], left_out: list[str]) -> T | None:
-    """Return what `work` makes of a dataset of a layer; None, and its id is noted, for one that cannot be drawn.
-
-    Raises VersionChanged with the dataset's id.
-    """
-    try:
-        return engine.lend(source, work)
-    except LEFT_OUT:
-        left_out.append(source.id)
-    except VersionChanged as error:
-        raise VersionChanged(error.detail, members={"dataset": source.id}) from error
-    return None
 
 
 def _opaque(mask: Mask) -> Mask:

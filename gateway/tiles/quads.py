@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.cog.smallpictures import HEAD, unpacked
+from gateway.colour.together import Shown
 from gateway.errors import BadParameter
 from gateway.ground.grid import Frame
 from gateway.ground.systems import circle, transform_of
-from gateway.reading.source import Pixels, held
+from gateway.reading.source import Pixels, held_by_band
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.intp]
@@ -24,8 +25,8 @@ TURN = 360.0
 class Group:
     """Pictures of one form: `order` are their numbers in the layer, `values` (pictures, bands, rows * cols).
 
-    `valid` is (pictures, rows * cols), None where all are; `net` (pictures, cells + 1, cells + 1, 2) is longitudes
-    and latitudes; `shape` is rows and columns.
+    `valid` is (pictures, 1 or bands, rows * cols), None where all are; `net` (pictures, cells + 1, cells + 1, 2) is
+    longitudes and latitudes; `shape` is rows and columns.
     """
 
     order: Counts
@@ -56,20 +57,35 @@ class Quads:
         return Quads(*(getattr(self, each.name)[at] for each in fields(self)))
 
 
-def groups_of(bodies: Sequence[bytes], bands: Sequence[int], nodata: float | None) -> list[Group]:
-    """Return some bands, counted from 1, of packed pictures; `nodata` takes the place of that of each of them.
+def groups_of(
+    bodies: Sequence[bytes | None],
+    bands: Sequence[int],
+    nodata: float | None,
+    check: Callable[[int, Shown], None],
+) -> list[Group]:
+    """Return some bands, counted from 1, of packed pictures, those that are None left out.
 
-    Raises BadParameter for a picture that has them not.
+    `nodata` takes the place of that of each of them. `check` is told the number of a picture of each kind, and what
+    that shows when nothing is said. Raises BadParameter for a picture that has not these bands.
     """
     kinds: dict[bytes, list[tuple[int, bytes]]] = {}
     for number, body in enumerate(bodies):
+        if body is None:
+            continue
         plain = unpacked(body)
         kinds.setdefault(plain[: HEAD.size], []).append((number, plain))
+    for head, found in kinds.items():
+        check(found[0][0], _shown(head))
     return [_group(head, found, bands, nodata) for head, found in kinds.items()]
 
 
+def _shown(head: bytes) -> Shown:
+    *_, bands, colours = HEAD.unpack(head)
+    return Shown(bands, colours.hex() if any(colours) else None)
+
+
 def _group(head: bytes, found: list[tuple[int, bytes]], bands: Sequence[int], nodata: float | None) -> Group:
-    name, count, rows, columns, cells, masked, has_nodata, own = HEAD.unpack(head)
+    name, count, rows, columns, cells, masked, has_nodata, own, *_ = HEAD.unpack(head)
     if max(bands) > count:
         raise BadParameter(f"bidx: a dataset of the layer has {count} bands: name those that are to be shown.")
     dtype, points = np.dtype(name.rstrip(b"\0").decode()), (cells + 1) ** 2 * 2
@@ -80,11 +96,10 @@ def _group(head: bytes, found: list[tuple[int, bytes]], bands: Sequence[int], no
         for start, end, kind in ((ends[0], ends[1], np.dtype("<f8")), (ends[1], ends[2], dtype))
     )
     pixels = values.reshape(len(found), count, -1)[:, [band - 1 for band in bands]]
-    valid = whole[:, ends[2] :] > 0 if masked else None
-    if nodata is None and has_nodata:
-        nodata = own
-    if (seen := held(pixels.transpose(1, 0, 2), nodata)) is not None:
-        valid = seen > 0 if valid is None else valid & (seen > 0)
+    valid = whole[:, None, ends[2] :] > 0 if masked else None
+    if (seen := held_by_band(pixels, own if nodata is None and has_nodata else nodata)) is not None:
+        seen = seen[:, :1] if bool((seen == seen[:, :1]).all()) else seen
+        valid = seen if valid is None else valid & seen
     order = np.array([number for number, _ in found])
     return Group(order, (rows, columns), pixels, valid, net.reshape(-1, cells + 1, cells + 1, 2))
 

@@ -27,7 +27,7 @@ def small_of(tmp_path, pixels, **profile):
 def parts(body):
     """Return values, net and mask of a packed picture."""
     plain = unpacked(body)
-    name, bands, rows, columns, cells, masked, _, _ = HEAD.unpack_from(plain)
+    name, bands, rows, columns, cells, masked, *_ = HEAD.unpack_from(plain)
     points, dtype = (cells + 1) ** 2 * 2, np.dtype(name.rstrip(b"\0").decode())
     net = np.frombuffer(plain, "<f8", points, HEAD.size).reshape(cells + 1, cells + 1, 2)
     values = np.frombuffer(plain, dtype, bands * rows * columns, HEAD.size + net.nbytes)
@@ -55,7 +55,7 @@ def test_a_mask_stays_beside_the_values(tmp_path):
     pixels[:, :20] = 0
     small = small_of(tmp_path, pixels, crs="EPSG:4326", transform=DEGREE * Affine.scale(0.1), nodata=0)
     assert [parts(body)[2] for _, body in small.packed] == [b""] * 3
-    assert HEAD.unpack_from(small.packed[-1][1])[-2:] == (True, 0.0)
+    assert HEAD.unpack_from(small.packed[-1][1])[6:9] == (True, 0.0, 1)
 
 
 def test_what_has_no_net_of_straight_lines_or_too_many_bands_has_none(tmp_path):

@@ -57,7 +57,7 @@ async def layer_table(world: World, fetch) -> list[str]:
 def described(path: str, answer) -> Iterator[str]:
     """Yield the status of an answer, and how much of the layer it shows."""
     yield str(answer.code)
-    if "X-Assets" in answer.headers and not path.startswith("point"):
+    if "X-Assets" in answer.headers and not path.startswith(("point", "statistics")):
         yield answer.headers["X-Assets"]
 
 

@@ -1,9 +1,11 @@
 """Tiles of more datasets than a picture may touch files: painted from what was taken when they were judged."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from rasterio.transform import from_origin
 
 from gateway.catalogue.collections import Collection
 from gateway.catalogue.layers import LayerKind, LayerName
@@ -15,6 +17,7 @@ from gateway.model import Principal, Scale
 from tests.handlers.conftest import act, cog_file
 from tests.handlers.layerscenes import WHOLE, paint, served
 from tests.handlers.test_layers import pixels
+from tests.rasters import write_cog_of
 from tests.stac.conftest import START, dated
 
 __all__ = ["cog_file", "served"]
@@ -31,7 +34,7 @@ def taken(world, name):
 
 @pytest.fixture(scope="module")
 def crowd(served):
-    """Three scenes, of which one is ana's and one has no small picture."""
+    """Four scenes, of which one is ana's and one has no small picture."""
     served.services.records.create_collection(Collection("scenes", "Scenes", START, START), act())
     found = {}
     for number, (name, west) in enumerate({"west": 10.0, "east": 10.5, "over": 10.25, "late": 9.5}.items()):
@@ -47,25 +50,77 @@ def crowd(served):
 
 def test_all_that_the_reader_may_see_is_painted_though_one_file_may_be_touched(served, crowd):
     answer = served.ask(TILE)
-    assert answer.headers["X-Assets"] == "2/3"
-    assert set(np.unique(pixels(answer)[0])) == {0, 50, 100}
+    # Of the one that has no picture the file is.
+    assert answer.headers["X-Assets"] == "3/3"
+    assert set(np.unique(pixels(answer)[0])) == {0, 50, 100, 250}
     again = served.ask(TILE, headers={"If-None-Match": answer.headers["Etag"]})
     assert again.code == 304
     own = served.ask(TILE, token=served.bearer("ana"))
-    assert own.headers["X-Assets"] == "3/4"
-    assert set(np.unique(pixels(own)[0])) == {0, 50, 100, 200}
+    assert own.headers["X-Assets"] == "4/4"
+    assert set(np.unique(pixels(own)[0])) == {0, 50, 100, 200, 250}
     assert own.headers["Etag"] != answer.headers["Etag"]
 
 
-def test_values_other_selections_and_covered_ground_come_from_files(served, crowd):
+def test_values_and_covered_ground_come_from_files(served, crowd):
     # All of it lies in the newest of them.
     assert served.ask("/collections/scenes/tiles/11/1079/715.png?limit_assets=1").headers["X-Assets"] == "1/1"
-    for more in ("&pixel_selection=highest", "&unscale=true"):
+    for more in ("&unscale=true", "&pixel_selection=mean&expression=b1*2"):
         assert served.ask(TILE + more).headers["X-Assets"] == "1/3"
     values = served.ask(TILE.replace("png", "npy"), token=served.bearer("ana"))
     assert values.headers["X-Assets"] == "1/4"
     # Of no more than two there is a picture.
     assert served.ask(TILE.replace("=1", "=2")).headers["X-Assets"] == "2/3"
+
+
+def test_parts_statistics_kvp_and_other_selections_are_painted_so_too(served, crowd):
+    base, ana = "/collections/scenes", served.bearer("ana")
+    kvp = "WMTSCapabilities.xml?REQUEST=GetTile&TILEMATRIX=7&TILECOL=67&TILEROW=44&FORMAT=image/png"
+    for path in (
+        "preview.png?max_size=128", "bbox/9.4,47.4,11.1,48.1/128x64.png?", kvp, f"tiles/{WHOLE}.png?expression=b1&rescale=0,255",
+        f"tiles/{WHOLE}.png?pixel_selection=highest",
+    ):  # fmt: skip
+        answer = served.ask(f"{base}/{path}&limit_assets=1", token=ana)
+        assert answer.headers["X-Assets"] == "4/4", path
+        assert {200, 250} <= set(np.unique(pixels(answer)[0])), path
+        again = served.ask(
+            f"{base}/{path}&limit_assets=1", token=ana, headers={"If-None-Match": answer.headers["Etag"]}
+        )
+        assert again.code == 304, path
+    counted = served.ask(f"{base}/statistics?limit_assets=1&max_size=128", token=ana)
+    whole = served.ask(f"{base}/statistics?max_size=128", token=ana)
+    assert (counted.headers["X-Assets"], whole.headers["X-Assets"]) == ("4/4", "4/4")
+    for name in ("min", "max", "mean"):
+        assert counted.document["b1"][name] == pytest.approx(whole.document["b1"][name], rel=0.02)
+    plain = served.ask(f"{base}/tiles/{WHOLE}.png?expression=b1*2", token=ana)
+    assert set(np.unique(pixels(plain)[0])) == set(
+        np.unique(pixels(served.ask(f"{base}/tiles/{WHOLE}.png?expression=b1*2&limit_assets=1", token=ana))[0])
+    )
+    least = served.ask(f"{base}/tiles/{WHOLE}.png?limit_assets=1&pixel_selection=lowest", token=ana)
+    assert 200 not in pixels(least)[0]
+
+
+def test_what_makes_no_one_picture_is_told_by_documents_and_by_crowds_in_one_sentence(served, crowd):
+    served.services.records.create_collection(Collection("mixed", "Mixed", START, START), act())
+    for number, bands in enumerate((3, 1, 1)):
+        place = from_origin(10 + number / 10, 48.0, 1 / 80, 1 / 80)
+        values = np.full((bands, 40, 40), 90, "uint8")
+        write_cog_of(served.folder / f"mixed{number}.tif", values, crs="EPSG:4326", transform=place)
+        raster = taken(served, f"mixed{number}")
+        served.register(f"mixed{number}.tif", collection="mixed", dates=dated(number), raster=raster)
+    base, refused = "/collections/mixed", set()
+    for path in (
+        f"tiles/{WHOLE}.png?limit_assets=1",
+        "tilejson.json",
+        "WMTSCapabilities.xml",
+        "preview?limit_assets=1",
+    ):
+        answer = served.ask(f"{base}/{path}")
+        assert answer.code == 400, path
+        refused.add(re.sub("dataset [-0-9a-f]+", "dataset X", answer.document["detail"]))
+        assert served.ask(f"{base}/{path}{'&' if '?' in path else '?'}bidx=1").code == 200, path
+    assert refused == {
+        "bidx: dataset X has 3 bands, another one of the layer 1: name the bands that are to be shown."
+    }
 
 
 def test_nothing_in_the_tile_is_told(served, crowd):

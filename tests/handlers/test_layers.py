@@ -93,7 +93,7 @@ ROUTES = {
     "preview/64x32.png": ("2/2", "3/3"),
     "bbox/10,47.5,11,48/64x32.png": ("2/2", "3/3"),
     "bbox/1113195,6024000,1224514,6106000.png?coord_crs=EPSG:3857&max_size=64": ("2/2", "3/3"),
-    "statistics?max_size=64": (None, None),
+    "statistics?max_size=64": ("2/2", "3/3"),
     "tilejson.json": (None, None),
     "WorldCRS84Quad/tilejson.json": (None, None),
     "WMTSCapabilities.xml": (None, None),

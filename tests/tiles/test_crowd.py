@@ -9,15 +9,15 @@ import pytest
 from gateway.cog import inspect
 from gateway.cog.smallpictures import SIDES
 from gateway.cog.summary import with_summary
-from gateway.colour.model import LayerStyle, Style, TileFormat
-from gateway.errors import BadParameter, Unavailable
+from gateway.colour.model import LayerStyle, PixelSelection, Style, TileFormat
+from gateway.errors import BadParameter, NotFound, Unavailable
 from gateway.files import open_file
 from gateway.ground.address import TileAddress
 from gateway.ground.systems import transform_of
 from gateway.tiles import crowd
-from gateway.tiles.crowd import crowd_tile
+from gateway.tiles.crowd import crowd_part, crowd_statistics, crowd_tile
 from gateway.tiles.engine import TileEngine
-from gateway.tiles.layers import layer_tile
+from gateway.tiles.layers import layer_part, layer_statistics, layer_tile
 from tests.tiles.rasters import dataset, landscape, opener, utm, write
 
 # Scenes of so many pixels and metres a pixel, and a tile that holds them in a few pixels less.
@@ -48,15 +48,15 @@ def scenes(tmp_path_factory):
     engine.close()
 
 
-def both(scenes, side, address=TILE, **style):
-    """Return a tile by the files and by the pictures, and what these have used."""
+def both(scenes, side, address=TILE, selection=PixelSelection.FIRST, bare=(), **style):
+    """Return a tile by the files and by the pictures, and what these have used; of `bare` ones there is no picture."""
     engine, found = scenes
-    how = LayerStyle(Style(**style), TileFormat.NPY)
+    how = LayerStyle(Style(**style), TileFormat.NPY, selection)
     members = [record for record, _ in found]
     files = layer_tile(engine, members, address, how, True)
-    pictures = crowd_tile(
-        engine, members[0], (address, [record.id for record in members], [packed[side] for _, packed in found]), how
-    )
+    bodies = [None if number in bare else packed[side] for number, (_, packed) in enumerate(found)]
+    crowd = [record.id for record in members], bodies
+    pictures = crowd_tile(engine, [members[0], *(members[number] for number in bare)], address, crowd, how)
     return *(np.load(io.BytesIO(each.body)) for each in (files, pictures)), files.used, pictures.used
 
 
@@ -102,12 +102,78 @@ def test_in_parts_it_is_the_same(scenes, monkeypatch):
 def test_nothing_there_is_an_empty_tile_and_troubles_are_told(scenes, monkeypatch):
     engine, [(first, packed), *_] = scenes
     beside, how = replace(TILE, x=3), LayerStyle(Style(), TileFormat.PNG)
-    for bodies in ([packed[64]], []):
-        empty = crowd_tile(engine, first, (beside, ["a"], bodies), how)
+    for told in ((["a"], [packed[64]]), ([], [])):
+        empty = crowd_tile(engine, [first], beside, told, how)
         assert (empty.used, empty.encoded.way) == ((), "empty")
-    eight = packed[4][:8] + b"\1\0" + packed[4][10:]
+    one = packed[4][:8] + b"\1\0" + packed[4][10:]
     with pytest.raises(BadParameter, match="has 1 bands"):
-        crowd_tile(engine, first, (TILE, ["a"], [eight]), how)
+        crowd_tile(engine, [first], TILE, (["a"], [one]), how)
+    with pytest.raises(NotFound):
+        crowd_tile(engine, [], TILE, (["a"], [packed[64]]), how)
     monkeypatch.setattr(crowd, "MAX_SECONDS", -1)
     with pytest.raises(Unavailable):
-        crowd_tile(engine, first, (TILE, ["a"], [packed[64]]), how)
+        crowd_tile(engine, [first], TILE, (["a"], [packed[64]]), how)
+
+
+@pytest.mark.parametrize("selection", PixelSelection)
+def test_every_selection_has_the_values_that_it_has_of_the_files(scenes, selection, monkeypatch):
+    monkeypatch.setattr(crowd, "TOGETHER", 5000)
+    files, pictures, *_ = both(scenes, SIDES[0], selection=selection)
+    assert files.dtype == pictures.dtype
+    assert alike(files[-1:], pictures[-1:]) > 0.99
+    there = (files[-1] > 0) & (pictures[-1] > 0)
+    assert np.isclose(files[:-1], pictures[:-1], rtol=1e-4).all(axis=0)[there].mean() > 0.94
+
+
+def test_datasets_without_a_picture_are_painted_from_their_files_in_their_place(scenes):
+    files, pictures, used, seen = both(scenes, SIDES[0], bare=(0, 3, 10))
+    assert seen == used
+    assert alike(files, pictures) > 0.95
+    # Of one that is in the crowd and in no file there is a hole.
+    engine, found = scenes
+    bodies = [None, *(packed[64] for _, packed in found[1:])]
+    told = [record.id for record, _ in found], bodies
+    how = LayerStyle(Style(), TileFormat.NPY)
+    holed = crowd_tile(engine, [found[1][0]], TILE, told, how)
+    assert "0" not in holed.used
+
+
+def test_where_all_values_count_those_are_looked_at_that_come_first(scenes, monkeypatch):
+    monkeypatch.setattr(crowd, "TOGETHER", 100)
+    monkeypatch.setattr(crowd, "MOST_LOOKED_AT", 1500)
+    *_, used = both(scenes, SIDES[0], selection=PixelSelection.MEAN)
+    assert used == tuple(map(str, range(len(used))))
+    assert 0 < len(used) < 8
+
+
+def test_pictures_of_other_bands_and_colours_are_refused_as_files_are(scenes, tmp_path):
+    engine, [(first, packed), *_] = scenes
+    gray = write(
+        tmp_path / "gray.tif", landscape(1, SIDE, SIDE, "uint8", 1), utm(470_000, 5_400_000, METRES), "EPSG:32632"
+    )
+    with open_file(gray) as opened:
+        small = dict(with_summary(opened, inspect(opened)).raster.small.packed)
+    told, how = (["a", "b"], [packed[64], small[64]]), LayerStyle(Style(), TileFormat.PNG)
+    with pytest.raises(BadParameter, match="dataset b has 1 bands, another one of the layer 3"):
+        crowd_tile(engine, [first], TILE, told, how)
+    assert crowd_tile(engine, [first], TILE, told, replace(how, style=Style(bidx=(1,)))).used
+
+
+def test_parts_and_statistics_are_those_of_the_files(scenes):
+    engine, found = scenes
+    members = [record for record, _ in found]
+    told = [record.id for record in members], [packed[64] for _, packed in found]
+    where, size = ((8.6, 47.6, 10.2, 48.6), (None, None)), (200, None, None)
+    how = LayerStyle(Style(), TileFormat.NPY)
+    files, pictures = (
+        layer_part(engine, members, where, how, size),
+        crowd_part(engine, members[:1], where, told, how, size),
+    )
+    assert files.used == pictures.used
+    assert alike(*(np.load(io.BytesIO(each.body)) for each in (files, pictures))) > 0.9
+    options = {"categorical": False, "percentiles": [50]}
+    counted = layer_statistics(engine, members, where, how, size, options)
+    same = crowd_statistics(engine, members[:1], (where, size), told, how, options)
+    assert same["used"] == counted["used"]
+    for name, band in counted["bands"].items():
+        assert same["bands"][name]["mean"] == pytest.approx(band["mean"], rel=0.02)

@@ -317,7 +317,7 @@ def test_a_part_a_point_and_statistics_of_a_layer(warped):
     part, tile = (np.load(io.BytesIO(each.encoded.body)) for each in (found, warped.tile(how)))
     np.testing.assert_array_equal(part, tile)
     counted = layer_statistics(warped.engine, warped.members, where, LayerStyle(Style()), (128, None, None), {})
-    assert counted["b1"]["mean"] == pytest.approx(part[0].mean(), abs=1)
+    assert counted["bands"]["b1"]["mean"] == pytest.approx(part[0].mean(), abs=1)
     place = (bounds[0] + 900, bounds[1] + 900)
     told = layer_point(warped.engine, warped.members, place, MERCATOR, Style())
     assert [asset["name"] for asset in told["assets"]] == ["2"]

@@ -193,6 +193,7 @@ STEPS = {
     "11-cells-index": Step(indexes=cells.INDEX),
     "12-lists": Step(lists.LISTS),
     "13-small-pictures": Step((smallpictures.TABLE,)),
+    "14-small-pictures-anew": Step((smallpictures.CLEARED,)),
 }
 TABLES = (
     "datasets", "grants", "users", "audit", "revision", "collections", "dataset_audiences", "searches",

@@ -30,6 +30,8 @@ TABLE = """CREATE TABLE small_pictures (
     body bytea NOT NULL,
     PRIMARY KEY (dataset_id, side)
 )"""
+# Of pictures whose head is another one: `datasets recheck` takes them anew.
+CLEARED = "TRUNCATE small_pictures"
 NAMES = ", ".join(COLUMNS)
 INSERT = f"""INSERT INTO small_pictures ({NAMES}) VALUES (%s, %s, %s, %s, %s) ON CONFLICT (dataset_id, side)
     DO UPDATE SET version = excluded.version, extent_degrees = excluded.extent_degrees,
@@ -38,8 +40,8 @@ AFTER = f"""SELECT {NAMES} FROM small_pictures WHERE (dataset_id, side) > (%s, %
     ORDER BY dataset_id, side LIMIT %s"""  # noqa: S608 - no text of others
 OF_IDS = f"""SELECT d.id, d.version, p.body FROM unnest(%(ids)s::text[]) WITH ORDINALITY AS i (id, number)
     JOIN datasets AS d ON d.id = i.id
-    JOIN small_pictures AS p ON p.dataset_id = d.id AND p.version = d.version
-        AND p.side = {SIDE.format(few="%(few)s", more="%(more)s")}
+    LEFT JOIN small_pictures AS p ON p.dataset_id = d.id AND p.version = d.version
+        AND p.side = {SIDE.format(few="%(few)s", more="%(more)s", number="i.number")}
     WHERE d.raster IS NOT NULL ORDER BY i.number"""  # noqa: S608 - no text of others
 
 

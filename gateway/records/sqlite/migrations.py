@@ -202,6 +202,7 @@ STEPS = {
     "12-tokens": TOKENS,
     "13-lists": LISTS,
     "14-small-pictures": (smallpictures.TABLE,),
+    "15-small-pictures-anew": (smallpictures.CLEARED,),
 }
 
 

@@ -32,14 +32,16 @@ TABLE = """CREATE TABLE small_pictures (
     body BLOB NOT NULL,
     PRIMARY KEY (dataset_id, side)
 )"""
+# Of pictures whose head is another one: `datasets recheck` takes them anew.
+CLEARED = "DELETE FROM small_pictures"
 NAMES = ", ".join(COLUMNS)
 INSERT = f"INSERT OR REPLACE INTO small_pictures ({NAMES}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 - no text of others
 AFTER = f"""SELECT {NAMES} FROM small_pictures WHERE (dataset_id, side) > (:id, :side)
     ORDER BY dataset_id, side LIMIT :limit"""  # noqa: S608 - no text of others
 OF_IDS = f"""SELECT d.id AS id, d.version AS version, p.body AS body FROM json_each(:ids) AS i
     CROSS JOIN datasets AS d ON d.id = i.value
-    CROSS JOIN small_pictures AS p ON p.dataset_id = d.id AND p.version = d.version
-        AND p.side = {SIDE.format(few=":few", more=":more")}
+    LEFT JOIN small_pictures AS p ON p.dataset_id = d.id AND p.version = d.version
+        AND p.side = {SIDE.format(few=":few", more=":more", number="i.key")}
     WHERE d.raster IS NOT NULL ORDER BY i.key"""  # noqa: S608 - no text of others
 
 
