@@ -26,6 +26,7 @@ from gateway.handlers.cutting import PartCutter
 from gateway.handlers.deciding import Decisions
 from gateway.handlers.handed import HandedOut
 from gateway.handlers.health import Parts
+from gateway.handlers.jobrunning import JobRunner
 from gateway.handlers.layermembers import Vouched
 from gateway.handlers.load import Load
 from gateway.handlers.problems import json_bytes, whole_answer
@@ -57,6 +58,7 @@ class UnsafeRouteError(Exception):
 def make_app(services: Services) -> Application:
     """Return the application over open services; raises UnsafeRouteError."""
     settings, results = services.settings, ThreadResults()
+    cutter = PartCutter(services, results)
     shared = {"services": services, "proxies": Proxies(settings.trusted_proxies)}
     routes = all_routes(settings.prefix)
     refuse_unsafe([handler for _, handler in routes] + [UnknownRoute])
@@ -76,7 +78,8 @@ def make_app(services: Services) -> Application:
         vouched=Vouched(),
         results=results,
         decisions=Decisions(services, results),
-        cutter=PartCutter(services, results),
+        cutter=cutter,
+        runner=JobRunner(services, results, cutter),
         parts=Parts(),
         assets=Assets(STATIC_FOLDER),
         templates=templates(),

@@ -11,6 +11,7 @@ from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, Validatio
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.filelists import FileListHandler, FileListsHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
+from gateway.handlers.jobs import JobHandler, JobResultHandler
 from gateway.handlers.layerassets import PointAssetsHandler, TileAssetsHandler
 from gateway.handlers.layerdocs import LayerTileJsonHandler, LayerWmtsHandler
 from gateway.handlers.layerparts import LayerPartHandler, LayerPreviewHandler, LayerStatisticsHandler
@@ -108,6 +109,8 @@ API_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/stac/collections/{collection}/queryables", QueryablesHandler),
     ("/stac/collections/{collection}/items", CollectionItemsHandler),
     ("/stac/collections/{collection}/items/{item}", ItemHandler),
+    ("/jobs/{job}", JobHandler),
+    ("/jobs/{job}/result.tif", JobResultHandler),
     ("/openapi.json", OpenApiHandler),
     ("/docs", ApiDocsHandler),
 )
@@ -128,7 +131,7 @@ FORMAT = r"(?:\.([a-z]{2,}[0-9]*))?"
 NUMBER = r"([-+0-9.eE]+?)"
 PARTS = {
     "{collection}": "([^/]+)", "{search}": "([^/]+)", "{item}": "([^/]+)", "{stored}": "([^/]+)",
-    "{list}": "([^/.]+)", "{listformat}": "(metalink|aria2|curl|urls|ndjson)",
+    "{list}": "([^/.]+)", "{job}": "([^/]+)", "{listformat}": "(metalink|aria2|curl|urls|ndjson)",
     "{id}": "([^/]+)", "{asset}": "([A-Za-z0-9._/-]+)", "{example}": "([a-z.]+)", "{name}": "[^/]+",
     "{tms}": r"(\w+)", "{map}": r"(\w+)", "{tms?}": r"(?:(\w+)/)?", "{z}": "([0-9]{1,9})",
     "{x}": "([0-9]{1,9})", "{y}": "([0-9]{1,9})", "{@scale}": "(?:@([0-9]{1,3})x)?", "{.format}": FORMAT,

@@ -61,6 +61,7 @@ def part(*query: str) -> Operation:
     """Return the operation of a part: a picture, values, or with `native` the pixels of the file itself."""
     answers = {
         200: (f"The picture, or the part. {VALUES}", PICTURE),
+        202: ("A job makes the part: more than PART_ASYNC_MB with `native`.", json("Job")),
         206: ("One range of a part with `native`.", {"image/tiff": {}}),
         **NOT_MODIFIED,
     }
@@ -69,6 +70,20 @@ def part(*query: str) -> Operation:
         (400, 403, 412, 413, 416, 422, 429, 503), (*CACHED, "Accept-Ranges", "Content-Disposition", "Repr-Digest"),
         values=True,
     )  # fmt: skip
+
+
+JOB = Operation(
+    "downloads",
+    {200: ("The job.", json("Job")), 204: ("It is cancelled, or its result given up.", None)},
+    errors=(404,),
+)
+JOB_RESULT = Operation(
+    "downloads",
+    {200: ("The whole part.", {"image/tiff": {}}), 206: ("One range of it.", {"image/tiff": {}}), **NOT_MODIFIED},
+    headers=("Range", "If-Range", "If-Match", "If-None-Match"),
+    errors=(403, 404, 412, 416, 422, 503),
+    answer_headers=("ETag", "Content-Disposition", "Accept-Ranges", "Repr-Digest"),
+)
 
 
 def plain(tag: str, name: str, *query: str, errors: tuple[int, ...] = ()) -> Operation:

@@ -11,6 +11,8 @@ from gateway.apidocs.operation import (
     CACHED,
     GEOJSON,
     HTML,
+    JOB,
+    JOB_RESULT,
     NOT_MODIFIED,
     PICTURE,
     REVOKED,
@@ -31,6 +33,7 @@ from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, Validatio
 from gateway.handlers.downloads import DownloadHandler
 from gateway.handlers.filelists import FileListHandler, FileListsHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
+from gateway.handlers.jobs import JobHandler, JobResultHandler
 from gateway.handlers.links import LinkHandler, LinksHandler, LinkTokenHandler
 from gateway.handlers.maps import ColormapsHandler, GridsHandler, TileJsonHandler
 from gateway.handlers.owntokens import OwnTokenHandler, OwnTokensHandler
@@ -154,6 +157,8 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     CollectionItemsHandler: stac("StacItems", *IN_COLLECTION, kind=GEOJSON),
     ItemHandler: stac("StacItem", kind=GEOJSON),
     SearchHandler: stac("StacItems", *IN_COLLECTION, kind=GEOJSON, body="StacSearch"),
+    JobHandler: JOB,
+    JobResultHandler: JOB_RESULT,
     OpenApiHandler: plain("about", "Document"),
     ApiDocsHandler: Operation("about", {200: ("The page.", HTML), **NOT_MODIFIED}),
     SignInHandler: plain("about", "SignIn"),

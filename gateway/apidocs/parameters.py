@@ -63,6 +63,7 @@ PATH: Mapping[str, tuple[str, Schema]] = {
     "collection": ("Id of a collection.", TEXT),
     "stored": ("Id of a token on record.", {"type": "string", "format": "uuid"}),
     "list": ("Id of a list of files.", {"type": "string", "format": "uuid"}),
+    "job": ("Id of a job.", {"type": "string", "format": "uuid"}),
     "listformat": ("The program that reads it.", {"type": "string", "enum": [each.value for each in ListFormat]}),
     "search": ("Id of a stored search.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}),
     "item": ("Id of an item: that of its dataset.", TEXT),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.apidocs.schemas import COUNT, MOMENT, TEXT, Schema, listed, made, or_null, ref
+from gateway.records import JobStatus
 
 URI: Schema = {"type": "string", "format": "uri"}
 PARAMETERS: Schema = {"type": "object", "additionalProperties": TEXT}
@@ -81,6 +82,22 @@ TOKEN_SCHEMAS: Mapping[str, Schema] = {
             "links": listed(made({"rel": TEXT, "href": {"type": "string", "format": "uri"}, "type": TEXT})),
         },
         description="`rel` is the format.",
+    ),
+    "Job": made(
+        {
+            "id": TEXT,
+            "status": {"type": "string", "enum": [each.value for each in JobStatus]},
+            "dataset": TEXT,
+            "result": or_null("string", format="uri"),
+            "reason": or_null("string"),
+            "bytes": or_null("integer"),
+            "decoded_bytes": COUNT,
+            "created_at": MOMENT,
+            "ended_at": or_null("string", format="date-time"),
+            "expires_at": MOMENT,
+            "links": listed(made({"rel": TEXT, "href": {"type": "string", "format": "uri"}, "type": TEXT})),
+        },
+        description="`result` is there when it is done; `reason` says why it failed.",
     ),
     "LinkToken": made(
         {

@@ -68,6 +68,9 @@ DOWNLOAD = AccessRule(tokens=frozenset({TokenKind.DOWNLOAD}), anonymous=Anonymou
 # Values are parts of the file. A tile token may come in: what it may not have is 403 and no bad credential.
 VALUES = AccessRule(tokens=frozenset(TokenKind), anonymous=Anonymous.IF_OPEN)
 OPEN_VALUES = AccessRule(tokens=frozenset(TokenKind))
+# Who makes them has shown one of these.
+JOB = AccessRule(tokens=frozenset({TokenKind.DOWNLOAD}), anonymous=Anonymous.IF_OPEN)
+OPEN_JOB = AccessRule(tokens=frozenset({TokenKind.DOWNLOAD}))
 
 
 def access(rule: AccessRule) -> Callable[[F], F]:

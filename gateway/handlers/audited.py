@@ -34,6 +34,11 @@ class AuditedHandler(BaseHandler):
         """Return whether what is asked for is the file or a part of it, so that its refusal goes on record."""
         return False
 
+    @property
+    def refused_id(self) -> str | None:
+        """Return the id of the dataset that a refusal is about, None where the request names none."""
+        return dataset_uuid(self.path_args[0]) if self.path_args else None
+
     def refused(self, error: GatewayError) -> None:
         """Note a refused GET of the file; whether there is such a dataset is looked up after its answer.
 
@@ -42,7 +47,7 @@ class AuditedHandler(BaseHandler):
         # The method first: what Tornado refuses by its method alone has no path yet.
         if self.request.method != "GET" or not self.gives_file or error.status not in REFUSALS:
             return
-        named = dataset_uuid(self.path_args[0]) if self.path_args else None
+        named = self.refused_id
         if named is None:
             return
         range_header, detail = self.trace.range_header, {"reason": error.detail}

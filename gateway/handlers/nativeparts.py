@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from gateway.cog.parts import PartTooLarge, PlannedPart
+from gateway.cog.parts import PartTooLarge
 from gateway.download import HeadersOnly, Representation, etag_of, repr_digest
 from gateway.errors import ClientLeft, StorageUnavailable
 from gateway.files import FileSource
 from gateway.handlers.cutting import PartCutter
 from gateway.handlers.delivery import Granted
+from gateway.handlers.jobanswers import JobAnswers
 from gateway.handlers.streaming import FileTransfer
 from gateway.handlers.tiles import SLOW_COST, MapHandler
+from gateway.jobs import WantedPart
 from gateway.model import Dataset
 from gateway.partfiles import KeptPart
 from gateway.ranges import conditions_of, content_disposition
@@ -27,16 +29,7 @@ DIGITS = 16
 TRIES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class WantedPart:
-    """A part of a dataset that a client wants; `told` says for the audit which one it is."""
-
-    dataset: Dataset
-    planned: PlannedPart
-    told: Mapping[str, object]
-
-
-class NativePartHandler(MapHandler):
+class NativePartHandler(MapHandler, JobAnswers):
     """A resource that gives parts of a file on its own grid."""
 
     @property
@@ -46,12 +39,16 @@ class NativePartHandler(MapHandler):
         return cutter
 
     async def send_native(self, wanted: WantedPart) -> None:
-        """Send a part; raises PartTooLarge for more than PART_MB."""
-        asked, limit = wanted.planned.decoded_bytes, self.services.settings.part_mb << 20
-        if asked > limit:
-            raise PartTooLarge(asked, limit)
+        """Send a part, or for more than PART_ASYNC_MB the job that makes it; raises PartTooLarge beyond PART_MB."""
+        asked, settings = wanted.planned.decoded_bytes, self.services.settings
+        if asked > settings.part_mb << 20:
+            raise PartTooLarge(asked, settings.part_mb << 20)
         self.spend(SLOW_COST)
-        await self.send_made(wanted)
+        large = asked > settings.part_async_mb << 20
+        if large and await self.cutter.ready(wanted.dataset, wanted.planned.part) is None:
+            await self.send_later(wanted)
+        else:
+            await self.send_made(wanted)
 
     async def send_made(self, wanted: WantedPart) -> None:
         """Send a part of any size, made unless it lies ready."""

@@ -10,10 +10,11 @@ from gateway.colour.model import Encoded, Style, TileFormat
 from gateway.errors import BadParameter, NoPlace
 from gateway.ground.bounds import MAX_COORDINATE, GeographicBounds, check_degrees
 from gateway.handlers.access import METADATA, access
-from gateway.handlers.nativeparts import NativePartHandler, WantedPart
+from gateway.handlers.nativeparts import NativePartHandler
 from gateway.handlers.problems import json_bytes
 from gateway.handlers.tiles import DEFAULT_GRID, SLOW_COST, MapHandler, tag_of
 from gateway.handlers.values import bands_told, most_bytes
+from gateway.jobs import WantedPart
 from gateway.model import Dataset
 from gateway.studio import Source, Task, tasks
 from gateway.tiles import parameters

@@ -24,6 +24,7 @@ from gateway.records.base import (
     UserState,
 )
 from gateway.records.changes import Change, Verdict
+from gateway.records.jobs import Job, JobStatus
 from gateway.records.lists import FileList
 from gateway.records.rows import collection_row, dataset_row, search_row, values_of
 from gateway.records.smallpictures import Crowd, SmallPicture
@@ -126,6 +127,8 @@ __all__ = [
     "DownloadSummary",
     "FileList",
     "Holder",
+    "Job",
+    "JobStatus",
     "LinkUse",
     "NotRemembered",
     "Records",

@@ -8,4 +8,5 @@ ACTIONS = (
     "grant.removed", "user.disabled", "user.enabled", "collection.created", "collection.updated",
     "collection.removed", "collection.exported", "search.stored", "catalogue.copied", "audit.pruned",
     "token.created", "token.revoked", "link.created", "link.used", "link.revoked", "list.created",
+    "job.created", "job.cancelled",
 )  # fmt: skip

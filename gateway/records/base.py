@@ -12,6 +12,7 @@ from gateway.catalogue.search import Interval
 from gateway.model import AuditRow, Dataset, Grant, Principal, Scale
 from gateway.records.archive import ArchiveRecords
 from gateway.records.changes import NO_CHANGE, Change, Verdict
+from gateway.records.jobs import JobRecords
 from gateway.records.lists import ListRecords
 from gateway.records.smallpictures import SmallPictureRecords
 from gateway.records.standing import Holder, Remembering, Standing
@@ -212,6 +213,10 @@ class Records(ArchiveRecords, Protocol):
     @property
     def lists(self) -> ListRecords:
         """Return the lists of files on record."""
+
+    @property
+    def jobs(self) -> JobRecords:
+        """Return the jobs on record."""
 
     @property
     def small_pictures(self) -> SmallPictureRecords:

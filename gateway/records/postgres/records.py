@@ -39,6 +39,7 @@ from gateway.records.postgres import (
 from gateway.records.postgres.appending import Appender
 from gateway.records.postgres.beacon import Beacon
 from gateway.records.postgres.connection import Bounded, connect
+from gateway.records.postgres.jobs import PostgresJobs
 from gateway.records.postgres.lists import PostgresLists
 from gateway.records.postgres.migrations import prepare, require_catalogue
 from gateway.records.postgres.partitions import make, month_of, months
@@ -64,7 +65,7 @@ class PostgresRecords:
         self._url, self._owner_url, self._read_only = url, owner_url or url, read_only
         self._pool = Pool(url, read_only=read_only)
         self.tokens, self.lists = PostgresTokens(self._pool), PostgresLists(self._pool)
-        self.small_pictures = PostgresSmallPictures(self._pool)
+        self.small_pictures, self.jobs = PostgresSmallPictures(self._pool), PostgresJobs(self._pool)
         self._appender, self._beacon = Appender(url, read_only=read_only), Beacon(url, read_only=read_only)
         self.remembering = FollowedStandings(self._beacon, self._read_standing)
         self._upkeep = Upkeep(self._owner_url, there)
@@ -250,8 +251,7 @@ class PostgresRecords:
         self._pool.run(copying.copy_collections_in, collections)
 
     def copy_in(self, datasets: Sequence[Dataset], grants: Sequence[Grant], users: Sequence[UserState]) -> None:
-        """Store what another database holds, as it is there."""
-        # All of it may be done again.
+        """Store what another database holds, as it is there; all of it may be done again."""
         self._pool.run(copying.copy_in, datasets, grants, users)
 
     def make_room(self, first: datetime, last: datetime) -> None:

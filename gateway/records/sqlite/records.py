@@ -35,6 +35,7 @@ from gateway.records.sqlite import (
     standing,
 )
 from gateway.records.sqlite.connection import Connections
+from gateway.records.sqlite.jobs import SqliteJobs
 from gateway.records.sqlite.library import Database
 from gateway.records.sqlite.lists import SqliteLists
 from gateway.records.sqlite.migrations import prepare, require_catalogue
@@ -44,7 +45,7 @@ from gateway.records.standing import Holder, Standing, Standings
 
 TABLES = (
     "datasets", "collections", "dataset_audiences", "dataset_boxes", "grants", "users", "audit", "searches",
-    "stored_tokens", "link_uses", "download_lists", "small_pictures",
+    "stored_tokens", "link_uses", "download_lists", "small_pictures", "jobs",
 )  # fmt: skip
 
 
@@ -64,6 +65,7 @@ class SqliteRecords:
         self.tokens = SqliteTokens(self._connections)
         self.lists = SqliteLists(self._connections)
         self.small_pictures = SqliteSmallPictures(self._connections)
+        self.jobs = SqliteJobs(self._connections)
 
     def dataset(self, dataset_id: str) -> Dataset | None:
         """Return the dataset with this id, or None."""
