@@ -140,9 +140,7 @@ class FileListHandler(AuditedHandler):
     def page(self, owner: Principal, ids: Sequence[str]) -> list[Dataset]:
         """Return what of a page of the list its maker may download still."""
         records = self.services.records
-        return [
-            each for each in filelists.by_ids(records, owner, ids) if filelists.may_download(records, owner, each)
-        ]
+        return filelists.downloadable(records, owner, filelists.by_ids(records, owner, ids))
 
 
 def _refuse(constant: str) -> Any:

@@ -192,8 +192,8 @@ class Records(ArchiveRecords, Protocol):
         What is written meanwhile is among them where its place is still to come.
         """
 
-    def grants(self, dataset_id: str) -> tuple[Grant, ...]:
-        """Return the grants on the dataset, users first, by name."""
+    def grants(self, *dataset_ids: str) -> tuple[Grant, ...]:
+        """Return the grants on datasets, by id, users first, by name; one query for all of them, none for none."""
 
     def add_grant(self, grant: Grant, row: AuditRow) -> None:
         """Store the grant; one for the same user or role gets the new level.

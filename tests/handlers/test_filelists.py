@@ -143,6 +143,20 @@ async def test_rights_are_judged_when_a_file_is_taken(fetch, world):
     assert {row.token_id for row in refused} == {made["id"]}
 
 
+async def test_the_grants_on_what_is_listed_are_read_by_pages_and_not_one_by_one(fetch, world, monkeypatch):
+    private = {"visibility": Scale.PRIVATE, "download": Scale.PRIVATE, "owner": "ben"}
+    listed = [world.add(f"{number}.tif", **private) for number in range(5)]
+    for dataset in listed:
+        grant(world, dataset, Level.DOWNLOAD if dataset is not listed[2] else Level.VIEW, user="ana")
+    monkeypatch.setattr(filelists, "PAGE", 3)
+    read, asked = type(world.services.records).grants, []
+    monkeypatch.setattr(
+        type(world.services.records), "grants", lambda self, *ids: asked.append(ids) or read(self, *ids)
+    )
+    made = await make(fetch, world.bearer("ana"), ids=[each.id for each in listed])
+    assert (made["count"], [len(ids) for ids in asked]) == (4, [3, 2])
+
+
 async def test_a_list_made_by_a_token_of_ones_own_gives_no_more_and_ends_with_it(fetch, world):
     dataset, other = (world.add(f"{n}.tif", visibility=Scale.PRIVATE, owner="ana") for n in (1, 2))
 

@@ -23,7 +23,16 @@ def test_grants_come_users_first_and_by_name(granted):
     for grant in grants:
         granted.add_grant(grant, act())
     assert granted.grants(ID) == (grants[2], grants[1], grants[0])
-    assert granted.grants(dataset(2).id) == ()
+    assert granted.grants(dataset(2).id) == granted.grants() == ()
+
+
+def test_grants_on_several_datasets_are_read_at_once(granted):
+    register(granted, dataset(2))
+    register(granted, dataset(3))
+    grants = [Grant(dataset(number).id, Level.VIEW, user=name) for number in (1, 2, 3) for name in ("ana", "ben")]
+    for grant in reversed(grants):
+        granted.add_grant(grant, act())
+    assert granted.grants(dataset(3).id, ID, dataset(9).id) == (*grants[:2], *grants[4:])
 
 
 def test_a_grant_for_the_same_grantee_gets_the_new_level(granted):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway.errors import NotFound
 from gateway.model import AuditRow, Grant, Level
 from gateway.records.base import UserState
@@ -12,7 +14,8 @@ from gateway.records.postgres.datasets import COLUMNS, of_row
 from gateway.records.rows import grantee
 from gateway.records.standing import Holder, Standing
 
-GRANTS = "SELECT kind, name, level FROM grants WHERE dataset_id = %s ORDER BY kind DESC, name"
+GRANTS = """SELECT dataset_id, kind, name, level FROM grants WHERE dataset_id = ANY(%s)
+    ORDER BY dataset_id, kind DESC, name"""
 ADD_GRANT = """INSERT INTO grants (dataset_id, kind, name, level) VALUES (%s, %s, %s, %s)
     ON CONFLICT (dataset_id, kind, name) DO UPDATE SET level = excluded.level"""
 SET_DISABLED = """INSERT INTO users (name, disabled) VALUES (%s, %s)
@@ -46,9 +49,9 @@ def _grant(dataset_id: str, kind: str, name: str, level: str) -> Grant:
     return Grant(dataset_id, Level(level), **{kind: name})
 
 
-def grants(connection: Bounded, dataset_id: str) -> tuple[Grant, ...]:
-    """Return the grants on a dataset, users first, by name."""
-    return tuple(_grant(dataset_id, **row) for row in connection.execute(GRANTS, [dataset_id]))
+def grants(connection: Bounded, dataset_ids: Sequence[str]) -> tuple[Grant, ...]:
+    """Return the grants on datasets, by id, users first, by name."""
+    return tuple(_grant(**row) for row in connection.execute(GRANTS, [list(dataset_ids)]))
 
 
 def add_grant(connection: Bounded, grant: Grant, row: AuditRow) -> None:

@@ -184,9 +184,9 @@ class PostgresRecords:
         """Return whether there was such a collection. Raises BadParameter for one that is not empty."""
         return self._pool.write([row], collections.remove, collection_id, row)
 
-    def grants(self, dataset_id: str) -> tuple[Grant, ...]:
-        """Return the grants on the dataset, users first, by name."""
-        return self._pool.run(people.grants, dataset_id)
+    def grants(self, *dataset_ids: str) -> tuple[Grant, ...]:
+        """Return the grants on datasets, by id, users first, by name."""
+        return self._pool.run(people.grants, dataset_ids) if dataset_ids else ()
 
     def add_grant(self, grant: Grant, row: AuditRow) -> None:
         """Store the grant. Raises NotFound for an unknown dataset, BadParameter for a wrong grantee."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 from gateway.errors import NotFound
 from gateway.model import AuditRow, Grant, Level
 from gateway.records.base import UserState
@@ -12,12 +15,13 @@ from gateway.records.sqlite.library import Database
 from gateway.records.standing import Holder
 
 
-def grants(database: Database, dataset_id: str) -> tuple[Grant, ...]:
-    """Return the grants on a dataset, users first, by name."""
-    sql = "SELECT * FROM grants WHERE dataset_id = :id ORDER BY kind DESC, name"
+def grants(database: Database, dataset_ids: Sequence[str]) -> tuple[Grant, ...]:
+    """Return the grants on datasets, by id, users first, by name."""
+    sql = """SELECT dataset_id, kind, name, level FROM grants
+        WHERE dataset_id IN (SELECT value FROM json_each(:ids)) ORDER BY dataset_id, kind DESC, name"""
     return tuple(
-        Grant(dataset_id, Level(row["level"]), **{row["kind"]: row["name"]})
-        for row in rows_of(database, sql, {"id": dataset_id})
+        Grant(row["dataset_id"], Level(row["level"]), **{row["kind"]: row["name"]})
+        for row in rows_of(database, sql, {"ids": json.dumps(list(dataset_ids))})
     )
 
 

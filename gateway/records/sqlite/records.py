@@ -178,9 +178,9 @@ class SqliteRecords:
         """Return whether there was such a collection. Raises BadParameter for one that is not empty."""
         return self._connections.write(collections.remove, collection_id, row)
 
-    def grants(self, dataset_id: str) -> tuple[Grant, ...]:
-        """Return the grants on the dataset, users first, by name."""
-        return self._connections.run(people.grants, dataset_id)
+    def grants(self, *dataset_ids: str) -> tuple[Grant, ...]:
+        """Return the grants on datasets, by id, users first, by name."""
+        return self._connections.run(people.grants, dataset_ids) if dataset_ids else ()
 
     def add_grant(self, grant: Grant, row: AuditRow) -> None:
         """Store the grant. Raises NotFound for an unknown dataset, BadParameter for a wrong grantee."""

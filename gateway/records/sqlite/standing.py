@@ -19,7 +19,7 @@ def read(database: Database, generation: int, standings: Standings, dataset_id: 
         return known
     standing = Standing(
         dataset=datasets.by_id(database, dataset_id),
-        grants=people.grants(database, dataset_id),
+        grants=people.grants(database, [dataset_id]),
         refused=holder != NOBODY
         and (people.is_refused(database, holder) or lists.leaves_out(database, holder.token_id, dataset_id)),
     )
