@@ -65,10 +65,11 @@ def _object(body: bytes) -> Mapping[str, Any]:
     return found
 
 
-def device_token(issuer: str, client_id: str, show: Show, sleep: Sleep) -> str:
+def device_token(issuer: str, asked: Mapping[str, str], show: Show, sleep: Sleep) -> str:
     """Return an access token after somebody has entered the code that `show` tells, with the address for it.
 
-    Raises SettingsError where the issuer knows no such flow, or the code was refused or not entered in time.
+    `asked` are the client, its scope, and how the issuer is asked for an audience (RFC 8707). Raises SettingsError
+    where the issuer knows no such flow, or the code was refused or not entered in time.
     """
     try:
         found = answer(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
@@ -76,12 +77,12 @@ def device_token(issuer: str, client_id: str, show: Show, sleep: Sleep) -> str:
             raise SettingsError("the issuer's configuration is not the issuer's")
         if "device_authorization_endpoint" not in found:
             raise SettingsError(f"{issuer} lets nobody sign in from a command: use --with-token")
-        asked = urlencode({"client_id": client_id, "scope": "openid"}).encode()
-        begun = answer(str(found["device_authorization_endpoint"]), asked)
+        begun = answer(str(found["device_authorization_endpoint"]), urlencode(asked).encode())
         show(
             str(begun.get("verification_uri_complete") or begun.get("verification_uri")), str(begun.get("user_code"))
         )
-        fields = {"grant_type": GRANT, "device_code": str(begun.get("device_code")), "client_id": client_id}
+        fields = {**asked, "grant_type": GRANT, "device_code": str(begun.get("device_code"))}
+        fields.pop("scope", None)
         return _entered(str(found.get("token_endpoint")), fields, begun, sleep)
     except Refused as refused:
         told = refused.told.get("error_description") or refused.told.get("error") or refused.status

@@ -6,6 +6,8 @@ import json
 import platform
 import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -16,6 +18,7 @@ from gateway.cli.shared import printable
 from gateway.errors import SettingsError
 
 METADATA = "/.well-known/oauth-protected-resource"
+AUDIENCE_PARAMETERS = ("resource", "audience")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -46,12 +49,24 @@ def login(url: str, with_token: bool, scope: str) -> None:
     if with_token:
         bearer = sys.stdin.readline().strip()
     elif isinstance(issuers, list) and issuers and isinstance(client, str):
-        bearer = device_token(str(issuers[0]), client, tell, time.sleep)
+        bearer = device_token(str(issuers[0]), {"client_id": client, **asked_for(found)}, tell, time.sleep)
     else:
         raise SettingsError("the gateway has no issuer with a client for people: use --with-token")
     made = own_token(api, bearer, scope)
     path = keep(made)
     click.echo(printable(f"signed in to {api} until {made.expires_at}: {path}"))
+
+
+def asked_for(found: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return what the gateway says that its issuer is asked for: a scope, and the audience.
+
+    What lives on while nobody is there (`offline_access`) is not: a token of one's own takes the place of this one.
+    """
+    scopes, parameters = found.get("scopes_supported"), found.get("parameters")
+    words = [str(each) for each in scopes] if isinstance(scopes, list) else ["openid"]
+    more = parameters.items() if isinstance(parameters, dict) else ()
+    scope = " ".join(word for word in words if word != "offline_access")
+    return {"scope": scope, **{name: str(value) for name, value in more if name in AUDIENCE_PARAMETERS}}
 
 
 def tell(address: str, code: str) -> None:

@@ -11,6 +11,7 @@ export class Account {
     Object.assign(this, { api, issuer, place, tell });
     const { session } = api;
     find("account").addEventListener("click", () => this.#turn());
+    find("signin-cancel").append(icon("close"));
     find("signin-cancel").addEventListener("click", () => find("signin").close());
     find("signin").addEventListener("close", () => { find("bearer").value = ""; });
     find("signin-form").addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); });

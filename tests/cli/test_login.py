@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import re
 from contextlib import closing
 from types import SimpleNamespace
 from unittest.mock import patch
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode, urljoin
+from urllib.request import HTTPCookieProcessor, build_opener
 
+import jwt
 import pytest
 from click.testing import CliRunner
 
@@ -16,6 +19,7 @@ from gateway.errors import SettingsError
 from gateway.model import Scale
 from tests.handlers.conftest import app, cog_file, fetch, http_server, second, settings, shared, world
 from tests.issuer import AUDIENCE, Issuer
+from tests.provider import running_provider
 
 __all__ = ["app", "cog_file", "fetch", "http_server", "second", "settings", "shared", "world"]
 
@@ -37,7 +41,10 @@ class DeviceIssuer(Issuer):
     def posted(self, handler) -> None:
         sent = parse_qs(handler.rfile.read(int(handler.headers["Content-Length"])).decode())
         assert sent["client_id"] == ["people"]
+        # With the code as well, where it says which token is wanted (RFC 8707 section 2.2).
+        assert sent["resource"] == ["https://maps.example/api"]
         if handler.path == "/device":
+            assert sent["scope"] == ["openid maps"]
             told = {
                 "device_code": "secret",
                 "user_code": "ABCD",
@@ -86,7 +93,12 @@ async def test_signing_in_on_another_device_leaves_a_token_that_opens_files(worl
             return CliRunner().invoke(cli, ["login", url, *arguments], input=stdin)
 
     # As the settings of a server would have them; it still takes tokens of its own keys, which this issuer gives out.
-    vars(world.services.settings).update(oidc_issuer=issuer.url, oidc_client_id="people")
+    vars(world.services.settings).update(
+        oidc_issuer=issuer.url,
+        oidc_client_id="people",
+        oidc_scope="openid offline_access maps",
+        oidc_audience="https://maps.example/api",
+    )
     issuer.token = lambda: world.bearer("ana")
     result = await asyncio.to_thread(run)
     assert result.exit_code == 0, result.output
@@ -128,8 +140,9 @@ async def test_signing_in_on_another_device_leaves_a_token_that_opens_files(worl
 )
 def test_an_issuer_that_does_not_is_one_sentence(issuer, change, told):
     vars(issuer).update(change)
+    asked = {"client_id": "people", "scope": "openid maps", "resource": "https://maps.example/api"}
     with pytest.raises(SettingsError, match=told):
-        deviceflow.device_token(issuer.url, "people", lambda *_: None, lambda _: None)
+        deviceflow.device_token(issuer.url, asked, lambda *_: None, lambda _: None)
 
 
 @pytest.mark.parametrize("url", ["ftp://x", "maps", "http://127.0.0.1:1"])
@@ -139,3 +152,24 @@ def test_what_is_no_gateway_is_one_line(url, kept):
     assert len(result.stderr.splitlines()) == 1
     assert AUDIENCE not in result.output
     assert not kept.exists()
+
+
+def test_a_certified_provider_gives_a_token_for_the_gateway():
+    browser = build_opener(HTTPCookieProcessor())
+
+    def submitted(page, **fields):
+        text = page.read().decode()
+        hidden = dict(re.findall(r'name="(xsrf|user_code|prompt)" value="?([^">]+)', text))
+        action = urljoin(page.geturl(), re.findall(r'action="([^"]+)"', text)[-1])
+        return browser.open(action, urlencode(hidden | fields).encode())
+
+    def enter(address, _):
+        # The code, that it is the one on the other screen, who it is, and that the gateway may know.
+        page = submitted(submitted(browser.open(address)), confirm="yes")
+        assert b"Success" in submitted(submitted(page, login="ana", password="any")).read()
+
+    with running_provider() as provider:
+        asked = {"client_id": provider.client(), "scope": "openid", "resource": "https://maps.example.org/api"}
+        token = deviceflow.device_token(provider.issuer, asked, enter, lambda _: None)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["iss"], claims["aud"], claims["sub"]) == (provider.issuer, asked["resource"], "ana")
