@@ -44,7 +44,7 @@ FLOORS = (
         "allocator",
     ),
     ("model", "errors"),
-    ("shell", "dates", "ids", "principal"),
+    ("shell", "dates", "ids", "principal", "imports"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -22,11 +22,12 @@ from gateway.reading.blockmemory import BlockMemory
 from gateway.studio import painter
 from gateway.studio.confinement import die_with, named
 from gateway.studio.forks import REQUEST, SERVERS, TOLD
+from gateway.tiles.loading import load_rio_tiler
 
-# All that some task needs.
+# All that some task needs, besides rio-tiler.
 LOADED = (
-    "rio_tiler.io", "gateway.studio.works", "gateway.tiles.facts", "gateway.colour.legends",
-    "gateway.tiles.resampled", "gateway.colour.values", "gateway.tiles.wmts",
+    "gateway.studio.works", "gateway.tiles.facts", "gateway.colour.legends", "gateway.tiles.resampled",
+    "gateway.colour.values", "gateway.tiles.wmts",
 )  # fmt: skip
 # The descriptors of a request.
 EACH = 2
@@ -147,6 +148,7 @@ def main(descriptor: int, parent: int, blocks_mb: int = 0) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     named("cog-loaded")
     give_large_blocks_back()
+    load_rio_tiler()
     for name in LOADED:
         import_module(name)
     gc.collect()
