@@ -9,7 +9,7 @@ from gateway.imports import hidden
 
 def test_a_hidden_module_is_missing_in_the_block_and_the_same_one_afterwards(tmp_path, monkeypatch):
     (tmp_path / "of_no_room.py").touch()
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     before = sys.modules["json"]
     with hidden("json", "of_no_room"):
         for name in ("json", "of_no_room"):
