@@ -21,6 +21,7 @@ from gateway.records import (
     Records,
     collection_row,
     dataset_row,
+    overview_row,
     search_row,
     token_row,
     values_of,
@@ -33,7 +34,8 @@ ROWS = 1000
 COPIED = "catalogue.copied"
 # Rows that are written meanwhile are no older, by clocks that differ less than those of nodes may.
 RECENT = timedelta(minutes=10)
-KINDS = ("collections", "datasets", "grants", "users", "tokens", "searches", "small_pictures", "rows")
+KINDS = ("collections", "datasets", "grants", "users", "tokens", "searches", "small_pictures", "overviews",
+         "rows")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Contents:
     tokens: Digest = Digest()
     searches: Digest = Digest()
     small_pictures: Digest = Digest()
+    overviews: Digest = Digest()
     rows: Digest = Digest()
 
 
@@ -79,7 +82,7 @@ def copy_records(source: Records, target: Records, name: str) -> Contents:
     before = {stored.row.row_id for stored in source.audit_rows(recent)}
     _require_part_of(source, target)
     catalogue = _copy_catalogue(source, target)
-    others = _copy_searches(source, target), _copy_small_pictures(source, target)
+    others = _copy_searches(source, target), _copy_small_pictures(source, target), _copy_overviews(source, target)
     found = Contents(*catalogue, *others, _copy_rows(source, target))
     made = {stored.row.row_id for stored in source.audit_rows(AuditQuery(action=COPIED))}
     there = contents(target, made)
@@ -115,11 +118,12 @@ def contents(records: Records, copied: Iterable[str] = ()) -> Contents:
     pictures = Digest()
     for picture in records.small_pictures.every():
         pictures = pictures.plus(picture.told)
+    overviews = _digest_of_overviews(records)
     rows = Digest()
     for stored in records.audit_rows(AuditQuery()):
         if stored.row.action != COPIED or stored.row.row_id in known:
             rows = rows.plus(values_of(stored.row))
-    return Contents(collections, datasets, grants, users, tokens, searches, pictures, rows)
+    return Contents(collections, datasets, grants, users, tokens, searches, pictures, overviews, rows)
 
 
 def every_collection(records: Records) -> Iterator[Collection]:
@@ -208,6 +212,19 @@ def _copy_small_pictures(source: Records, target: Records) -> Digest:
         for picture in batch:
             pictures = pictures.plus(picture.told)
     return pictures
+
+
+def _copy_overviews(source: Records, target: Records) -> Digest:
+    """Return what both hold: after the datasets, the copying of which is a change of members."""
+    target.overviews.copy_in(source.overviews.every())
+    return _digest_of_overviews(source)
+
+
+def _digest_of_overviews(records: Records) -> Digest:
+    overviews = Digest()
+    for overview in records.overviews.every():
+        overviews = overviews.plus(overview_row(overview))
+    return overviews
 
 
 def _copy_rows(source: Records, target: Records) -> Digest:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from gateway.buckets import BucketSource
+from gateway.catalogue.overviews import is_overview
 from gateway.ingest_options import IngestOptions
 from gateway.ingest_outcome import CannotIngest, OutsideRoots
 from gateway.judging import Reading, Task, key_in, key_of_copy, reading_of
@@ -30,6 +31,8 @@ def task_of(
     # The shortest key is that of the longest root.
     for root, key in sorted(((r, k) for r, k in homes if k is not None), key=lambda home: len(home[1])):
         if options.copy_to in (None, root):
+            if is_overview(key):
+                raise CannotIngest("is the overview of a collection, which is no dataset")
             beside = source.beside if isinstance(source, BucketSource) else None
             reading = Reading(storages[root], key, allow_missing_overviews, options.depth, beside)
             return Task(source, reading, root, key, in_place=True)

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.catalogue.layers import LayerKind, LayerName, Outline, StoredSearch, Style
+from gateway.catalogue.overviews import Overview
 from gateway.catalogue.search import LIMIT_MOST, MOST_COUNTED, Box, Condition, Interval, Property, Search, Sort
 from gateway.errors import NotFound
 from gateway.gatekeeper import ADMIN, Action, holder_of, roles_needed
 from gateway.model import Dataset, Principal
-from gateway.records import Crowd, Records
+from gateway.records import Crowd, Records, audiences_of
 from gateway.remembered import Remembered
 from gateway.stac.requests import asked_of
 
@@ -67,6 +68,7 @@ class Members:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._searches: Remembered[str, tuple[StoredSearch, Search]] = Remembered(REMEMBERED)
+        self._overviews: Remembered[object, tuple[Overview | None]] = Remembered(REMEMBERED)
         self._samples: Remembered[object, tuple[Dataset, ...]] = Remembered(SAMPLES, SAMPLE_SECONDS)
 
     def layer(self, name: LayerName) -> Layer:
@@ -142,6 +144,26 @@ class Members:
         search = replace(narrowed(layer.search, wanted), ids=tuple(ids), limit=len(ids))
         datasets = self._records.search(search, reader).datasets
         return Found(datasets, len(datasets))
+
+    def overview(self, layer: Layer, wanted: Wanted, reader: Principal) -> Overview | None:
+        """Return the overview of the layer, where it is true of what is wanted and the reader sees all of it.
+
+        That it holds is asked of the records each time; while it does, nobody sees more or less of its members.
+        """
+        if layer.name.kind is not LayerKind.COLLECTION or wanted.datetime is not None or wanted.sortby is not None:
+            return None
+        holding = self._records.overviews.holding(layer.name.id)
+        if holding is None:
+            return None
+        key = holding, audiences_of(reader), reader.stored and reader.stored.target
+        known = self._overviews.get(key)
+        if known is None:
+            found = self._records.overviews.for_reader(layer.name.id, reader)
+            if found is not None and found.id != holding:
+                return found
+            known = (found,)
+            self._overviews.keep(key, known)
+        return known[0]
 
     def most_painted(self, layer: Layer, wanted: Wanted, reader: Principal) -> int:
         """Return of how many datasets a tile is painted at most: many more than files are touched, if there are some.

@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
+from gateway.catalogue.overviews import FOLDER
 from gateway.digests import Digests
 from gateway.errors import GatewayError
 from gateway.files import SIDECAR_SUFFIXES, open_file
@@ -76,6 +77,8 @@ class Hidden:
     def without(self, folder: Path, names: Iterable[str]) -> Iterator[str]:
         """Yield the names in a folder that are not hidden."""
         for name in names:
+            if name == FOLDER:
+                continue
             if name.startswith("."):
                 self.first = self.first or str(folder / name)
                 self.count += 1

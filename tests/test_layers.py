@@ -19,6 +19,7 @@ FLOORS = (
     ("download", "deep", "issuing", "members", "filelists", "jobs"),
     ("partfiles",),
     ("gatekeeper", "ingest", "rechecking", "refusals", "shown", "state", "copying", "export", "reconciling"),
+    ("overviews",),
     ("ingest_records", "ingest_known", "ingest_tasks"),
     ("ingest_options", "ingest_outcome", "judging", "inventory"),
     ("studio", "buckets"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,10 +18,12 @@ from gateway.catalogue.jsontext import require_unicode, value_of
 from gateway.cli.administration import NoSuch, records_of
 from gateway.cli.describing import COLLECTION, Told, of_file
 from gateway.cli.exporting import export
+from gateway.cli.overview import facts_of, overview, sweep
 from gateway.cli.shared import as_json, print_json, print_table, printable, settings_of
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, utc_text
 from gateway.records import Records
+from gateway.services import storages_of
 from gateway.state import new_state
 
 
@@ -78,7 +80,8 @@ def list_(context: click.Context, /, as_json: bool) -> None:
 def show(context: click.Context, /, collection_id: str, as_json: bool) -> None:
     """Show one collection."""
     with records_of(context) as records:
-        present(found_or_exit(records, collection_id), as_json=as_json)
+        found, known = found_or_exit(records, collection_id), records.overviews.of_collection(collection_id)
+    present(found, as_json=as_json, overview=facts_of(known) if known else None)
 
 
 @collections.command()
@@ -120,14 +123,17 @@ def update(context: click.Context, /, collection_id: str, as_json: bool, **wishe
 @as_json
 @click.pass_context
 def remove(context: click.Context, /, collection_id: str, as_json: bool) -> None:
-    """Remove an empty collection."""
-    with records_of(context, write=True) as records:
+    """Remove an empty collection, with the file of its overview."""
+    with records_of(context, write=True) as records, ExitStack() as stack:
         row = AuditRow("collection.removed", detail={"collection": collection_id})
         try:
             removed = records.remove_collection(collection_id, row)
         except BadParameter as error:
             told = f"{str(error).rstrip('.')}: cog-gateway datasets list --collection {collection_id}"
             raise NoSuch(told) from None
+        if removed and records.overviews.left(collection_id, row.at):
+            storages = {name: stack.enter_context(closing(each)) for name, each in storages_of(settings_of(context))}
+            sweep(records, storages, collection_id)
     if not removed:
         raise NoSuch(f"there is no collection {printable(collection_id)}")
     if as_json:
@@ -137,6 +143,7 @@ def remove(context: click.Context, /, collection_id: str, as_json: bool) -> None
 
 
 collections.add_command(export)
+collections.add_command(overview)
 
 
 def every(records: Records) -> Any:
@@ -190,9 +197,9 @@ def line(found: SeenCollection) -> tuple[object, ...]:
     return (found.collection.id, found.extent.count, *days, found.collection.title)
 
 
-def present(found: SeenCollection, *, as_json: bool) -> None:
-    """Print one collection."""
-    facts = told(found)
+def present(found: SeenCollection, *, as_json: bool, overview: dict[str, Any] | None = None) -> None:
+    """Print one collection, with its overview."""
+    facts = {**told(found), "overview": overview}
     if as_json:
         print_json(facts)
     else:

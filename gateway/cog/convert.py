@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from glob import escape
 from math import ceil
 from pathlib import Path
@@ -48,13 +49,28 @@ def convert(source: ByteSource, target_path: Path, options: Mapping[str, str] | 
     written then, but nothing is left beside it.
     """
     layout = _safe_layout(source)
-    _require_room(source, layout, target_path.parent)
-    configured = {**strict_options(source.gdal_path), "GDAL_CACHEMAX": CACHE_BYTES}
+    require_room(needed_bytes(source, layout), target_path.parent)
+    with _converting(target_path, source.gdal_path), open_dataset(source) as raster:
+        _copy(raster, layout, target_path, options or creation(layout))
+
+
+def lay_out(path: Path, target_path: Path, options: Mapping[str, str]) -> None:
+    """Write a COG of a GeoTIFF of our own making, with these creation options of the COG driver.
+
+    Raises CannotConvert and NoRoom as `convert` does.
+    """
+    with _converting(target_path, str(path)), rasterio.open(path, driver="GTiff") as raster:
+        copy(raster, target_path, driver="COG", **options)
+
+
+@contextmanager
+def _converting(target_path: Path, gdal_path: str) -> Iterator[None]:
+    """Let GDAL write a file; what it makes beside that on its way is removed. Raises CannotConvert and NoRoom."""
+    configured = {**strict_options(gdal_path), "GDAL_CACHEMAX": CACHE_BYTES}
     try:
         with warnings.catch_warnings(), rasterio.Env(**configured):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with open_dataset(source) as raster:
-                _copy(raster, layout, target_path, options or creation(layout))
+            yield
     except GDAL_ERRORS as error:
         if _free_bytes(target_path.parent) < FULL_BYTES:
             raise NoRoom("The target folder has no room left for the conversion.") from error
@@ -84,8 +100,9 @@ def needed_bytes(source: ByteSource, layout: Layout) -> int:
     return max(ceil(full * (1 + PYRAMIDS)), source.size_bytes)
 
 
-def _require_room(source: ByteSource, layout: Layout, folder: Path) -> None:
-    needed, free = needed_bytes(source, layout), _free_bytes(folder)
+def require_room(needed: int, folder: Path) -> None:
+    """Return where a folder has room for so many bytes; raises NoRoom."""
+    free = _free_bytes(folder)
     if needed > free:
         raise NoRoom(
             f"The conversion may need {needed / 1e6:.1f} MB, and the target folder has {free / 1e6:.1f} MB free."

@@ -10,6 +10,8 @@ from gateway.ground.address import TileAddress
 NAME = "WebMercatorQuad"
 # OGC 17-083r4 annex D.1.
 MAX_ZOOM = 24
+# A dataset that reaches less far into a tile, of whatever grid, has the middle of none of its pixels.
+EDGE_PIXELS = 0.4
 
 
 def tile_box(address: TileAddress, widened_pixels: float) -> tuple[float, float, float, float]:
@@ -35,6 +37,16 @@ def place_of(address: TileAddress, pixel: tuple[int, int]) -> tuple[float, float
         (tile + (at + 0.5) / address.size) / count for tile, at in zip((address.x, address.y), pixel, strict=True)
     )
     return _longitude(x), _latitude(y)
+
+
+def turns_of(longitude: float, latitude: float) -> tuple[float, float]:
+    """Return how far a place lies from the western and the northern edge of the map, in its whole width or height.
+
+    What lies beyond the map in the north or south is on its edge.
+    """
+    sine = math.sin(math.radians(max(-90.0, min(90.0, latitude))))
+    y = 0.5 - math.atanh(sine) / (2 * math.pi) if abs(sine) < 1 else (1 - math.copysign(1, sine)) / 2
+    return (longitude + 180) / 360, max(0.0, min(1.0, y))
 
 
 def _longitude(turns: float) -> float:

@@ -57,9 +57,19 @@ class LayerDocumentHandler(LayerHandler):
             raise NotFound(NOWHERE)
         sample = await self.searched(members.sample, layer, self.reader)
         bounds = GeographicBounds(*outline.extent.bbox)
-        most = await self.searched(members.most_painted, layer, wanted, self.reader)
-        lies = await self.zooms(bounds, tms, sample, outline.extent.count / most)
+        crowded = await self.crowded(layer, outline.extent.count)
+        lies = await self.zooms(bounds, tms, sample, crowded)
         return Drawn(layer, title, outline, lies, sample)
+
+    async def crowded(self, layer: Layer, count: int) -> float:
+        """Return how many times as many datasets the layer has as a tile is painted of; 1 where all of them are.
+
+        They are where there is an overview of them.
+        """
+        chosen, style = self.chosen(), parameters.style_of(self.request.query_arguments)
+        if await self.overview(layer, chosen, style) is not None:
+            return 1.0
+        return count / await self.searched(self.services.members.most_painted, layer, chosen.wanted, self.reader)
 
     async def zooms(self, bounds: GeographicBounds, tms: str, sample: Collection[Dataset], crowded: float) -> OnMap:
         """Return where the layer lies, with the zoom levels that the query names or else those that fit it.

@@ -16,9 +16,6 @@ from gateway.studio import tasks
 from gateway.studio.tasks import Task
 from gateway.tiles import parameters
 
-# A dataset that reaches less far into a tile has the middle of none of its pixels.
-EDGE_PIXELS = 0.4
-
 
 class GroundHandler(MembersHandler):
     """A resource of the datasets at a place, under a tile or in a part of a layer."""
@@ -33,7 +30,7 @@ class GroundHandler(MembersHandler):
 
     async def box_of(self, address: TileAddress) -> Box | None:
         """Return the ground of a tile in degrees; raises TileOutsideGrid, and NotFound for an unknown grid."""
-        wider = address.buffer - EDGE_PIXELS if address.buffer else -EDGE_PIXELS
+        wider = address.buffer - mercator.EDGE_PIXELS if address.buffer else -mercator.EDGE_PIXELS
         if address.tms == mercator.NAME:
             return mercator.tile_box(address, wider)
         return await self.in_degrees(tasks.tile_box(address, wider))

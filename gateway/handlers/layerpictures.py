@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any
 
 from gateway.catalogue.search import Box
@@ -153,6 +154,15 @@ class PictureHandler(GroundHandler):
         )
         async with self.delivery(granted) as delivery:
             await self.send_at_once(delivery, drawn.body)
+
+    def told_empty(self, empty: str | None) -> bool:
+        """Return whether a client that wants to be told has been: of a tile outside of the data."""
+        if empty == "404":
+            raise NotFound("The tile lies outside of the data.")
+        if empty == "204":
+            self.set_status(HTTPStatus.NO_CONTENT)
+            self.finish()
+        return empty == "204"
 
     def spend_more(self, cost: int, used: Sequence[str]) -> None:
         """Count what each further dataset has cost: known only now, and no reason to keep the answer back."""

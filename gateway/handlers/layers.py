@@ -13,8 +13,10 @@ from typing import ParamSpec, TypeVar
 from gateway.catalogue.layers import PLACES, LayerName
 from gateway.catalogue.layers import Style as Parameters
 from gateway.catalogue.moments import interval_of
+from gateway.catalogue.overviews import Overview
 from gateway.catalogue.search import LIMIT_MOST, Interval
 from gateway.colour.model import PixelSelection
+from gateway.colour.model import Style as PictureStyle
 from gateway.errors import BadParameter, GatewayError
 from gateway.handlers.handed import HandingHandler
 from gateway.handlers.maps import StudioHandler
@@ -104,6 +106,15 @@ class LayerHandler(MapHandler, HandingHandler, StudioHandler):
         selection = parameters.choice(arguments, "pixel_selection", tuple(PixelSelection)) or PixelSelection.FIRST
         wanted = Wanted(limit, when, search.sortby if given["sortby"] else None)
         return Chosen(wanted, PixelSelection(selection))
+
+    async def overview(self, layer: Layer, chosen: Chosen, style: PictureStyle) -> Overview | None:
+        """Return what far zooms are painted from, where that has the pixels that are asked for; else None.
+
+        Values of an overview are as they are stored, and where there are none is said by the datasets themselves.
+        """
+        if chosen.selection is not PixelSelection.FIRST or style.unscale or style.nodata is not None:
+            return None
+        return await self.in_thread(self.services.members.overview, layer, chosen.wanted, self.reader)
 
     def set_layer_cache(self, *, lasting: bool = True) -> None:
         """Say who may keep an answer: shared caches only what nobody signed in for, and that for nobody else.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from http import HTTPStatus
 
 from gateway.catalogue.search import Box
 from gateway.colour.model import LayerStyle
-from gateway.errors import NotFound
 from gateway.ground.address import TileAddress
 from gateway.handlers.access import METADATA, access
-from gateway.handlers.layerpictures import Crowded, Ground, PictureHandler, longest
+from gateway.handlers.layeroverviews import OverviewHandler
+from gateway.handlers.layerpictures import Crowded, Ground, longest
 from gateway.handlers.tiles import DEFAULT_GRID, KEPT_COST, cost_of, place_of
 from gateway.members import Layer
 from gateway.model import Dataset
@@ -21,7 +20,7 @@ from gateway.tiles.model import LayerPicture
 TURN = 360.0
 
 
-class LayerTileHandler(PictureHandler):
+class LayerTileHandler(OverviewHandler):
     """One tile of a layer."""
 
     @access(METADATA)
@@ -37,6 +36,8 @@ class LayerTileHandler(PictureHandler):
         box = await self.box_of(address)
 
         async def send() -> None:
+            if box and await self.send_overviewed(layer, chosen, how, address, box, empty):
+                return
             members = await self.members(layer, chosen.wanted, box)
             crowd = await self.crowd(layer, chosen, members, ground_of(box, address), how) if box else None
             if crowd is not None:
@@ -96,15 +97,6 @@ class LayerTileHandler(PictureHandler):
     def named_format(self) -> str | None:
         """Return the format in the path."""
         return self.path_args[-1]
-
-    def told_empty(self, empty: str | None) -> bool:
-        """Return whether a client that wants to be told has been: of a tile outside of the data."""
-        if empty == "404":
-            raise NotFound("The tile lies outside of the data.")
-        if empty == "204":
-            self.set_status(HTTPStatus.NO_CONTENT)
-            self.finish()
-        return empty == "204"
 
 
 def ground_of(box: Box, address: TileAddress) -> Ground:

@@ -22,7 +22,7 @@ NOT_READY = ("GET", "/readyz", "503")
 BACKENDS = ("local", "s3")
 OUTCOMES = (*product(BACKENDS, ("completed", "aborted")), ("s3", "redirected"))
 # How a tile comes about; the last three draw none.
-DRAWN_WAYS = ("hot", "rio-tiler", "passthrough", "empty")
+DRAWN_WAYS = ("hot", "rio-tiler", "overview", "passthrough", "empty")
 WAYS = (*DRAWN_WAYS, "cached")
 FORMATS = ("png", "jpeg", "webp")
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from gateway.errors import SettingsError
 from gateway.records.actions import ACTIONS
+from gateway.records.audiences import audiences_of
 from gateway.records.base import (
     LEAST_MONTHS_AHEAD,
     SORTINGS,
@@ -26,7 +27,7 @@ from gateway.records.base import (
 from gateway.records.changes import Change, Verdict
 from gateway.records.jobs import Job, JobStatus
 from gateway.records.lists import FileList
-from gateway.records.rows import collection_row, dataset_row, search_row, values_of
+from gateway.records.rows import collection_row, dataset_row, overview_row, search_row, values_of
 from gateway.records.smallpictures import Crowd, SmallPicture
 from gateway.records.sqlite import old_library, open_sqlite
 from gateway.records.standing import NOBODY, Holder, NotRemembered, Remembering, Revision, Standing
@@ -140,6 +141,7 @@ __all__ = [
     "TokenQuery",
     "UserState",
     "Verdict",
+    "audiences_of",
     "collection_row",
     "dataset_row",
     "file_of",
@@ -148,6 +150,7 @@ __all__ = [
     "old_library",
     "open_records",
     "open_sqlite",
+    "overview_row",
     "search_row",
     "sqlite_url",
     "token_row",

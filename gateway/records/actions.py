@@ -9,4 +9,5 @@ ACTIONS = (
     "collection.removed", "collection.exported", "search.stored", "catalogue.copied", "audit.pruned",
     "token.created", "token.revoked", "link.created", "link.used", "link.revoked", "list.created",
     "job.created", "job.cancelled",
+    "overview.made", "overview.removed",
 )  # fmt: skip

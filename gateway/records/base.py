@@ -14,6 +14,7 @@ from gateway.records.archive import ArchiveRecords
 from gateway.records.changes import NO_CHANGE, Change, Verdict
 from gateway.records.jobs import JobRecords
 from gateway.records.lists import ListRecords
+from gateway.records.overviews import OverviewRecords
 from gateway.records.smallpictures import SmallPictureRecords
 from gateway.records.standing import Holder, Remembering, Standing
 from gateway.records.tokens import TokenRecords
@@ -221,6 +222,10 @@ class Records(ArchiveRecords, Protocol):
     @property
     def small_pictures(self) -> SmallPictureRecords:
         """Return the small pictures on record."""
+
+    @property
+    def overviews(self) -> OverviewRecords:
+        """Return the overviews of collections on record."""
 
     def is_refused(self, holder: Holder) -> bool:
         """Return whether the user's tokens are refused, or the token on record is there no longer."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.catalogue.collections import Collection, collection_of_root, providers_of
 from gateway.catalogue.layers import StoredSearch
+from gateway.catalogue.overviews import Overview, OverviewState
 from gateway.dates import DatedBy, Dates
 from gateway.errors import BadParameter
 from gateway.model import AuditRow, Dataset, RasterFacts, Report, Scale, utc_moment, utc_text
@@ -30,6 +31,8 @@ AUDIT_COLUMNS = (
 # Of rasters; those that older releases did not store.
 PAIRS = ("stretch", "scaling")
 LATE_FACTS = ("transform", "wkt2", "scaling", "header_bytes", "bands", "colours")
+# Of overviews, the columns that are what they hold.
+OVERVIEW_PLAIN = ("id", "collection", "root", "key", "zoom", "members", "version", "size_bytes", "sha256")
 
 
 def fold(text: str) -> str:
@@ -177,6 +180,32 @@ def stored_search_of(row: Row) -> StoredSearch:
     style = {name: tuple(values) for name, values in json.loads(row["style"]).items()}
     body = json.loads(row["body"])
     return StoredSearch(body, row["title"], style, row["owner"], utc_moment(row["created_at"]))
+
+
+def overview_row(overview: Overview) -> Row:
+    """Return the columns of an overview."""
+    return {
+        **{name: getattr(overview, name) for name in OVERVIEW_PLAIN},
+        "begun_at": utc_text(overview.begun_at),
+        "made_at": utc_text(overview.made_at) if overview.made_at else None,
+        "state": overview.state.value,
+        "holds": overview.holds,
+        "report": json.dumps(_report_json(overview.report)) if overview.report else None,
+        "raster": json.dumps(_plain(overview.raster)) if overview.raster else None,
+    }
+
+
+def overview_of(row: Row) -> Overview:
+    """Return the overview of a row."""
+    return Overview(
+        **{name: row[name] for name in OVERVIEW_PLAIN},
+        begun_at=utc_moment(row["begun_at"]),
+        made_at=utc_moment(row["made_at"]) if row["made_at"] else None,
+        state=OverviewState(row["state"]),
+        holds=bool(row["holds"]),
+        report=Report.from_json(json.loads(row["report"])) if row["report"] else None,
+        raster=raster_of(row["raster"]),
+    )
 
 
 def storable(text: str | None) -> str | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from gateway.errors import ObjectMissing
 from gateway.files import FileSource
 from gateway.model import ByteSource, ObjectStat
 
@@ -90,6 +91,22 @@ class Placed:
     name: str
     uri: str
 
+    def stat(self, key: str) -> ObjectStat:
+        """Return version, size and time of the object as it is now."""
+        raise NotImplementedError
+
+    def delete(self, key: str) -> None:
+        """Remove the object under a key; raises ObjectMissing where nothing is."""
+        raise NotImplementedError
+
+    def remove(self, key: str, version: str | None = None) -> bool:
+        """Return whether the object is gone: of another version than the given one it stays."""
+        with suppress(ObjectMissing):
+            if version is not None and self.stat(key).version != version:
+                return False
+            self.delete(key)
+        return True
+
 
 class Storage(Protocol):
     """One storage root. Keys are relative names with / between their parts.
@@ -150,6 +167,12 @@ class Storage(Protocol):
         """Yield a local path to be written; the object appears under `key` at once and whole afterwards.
 
         Nothing appears when the block raises. The folders of the key are made as needed.
+        """
+
+    def remove(self, key: str, version: str | None = None) -> bool:
+        """Return whether the object is gone, or was not there: of another version than the given one it stays.
+
+        Only for what the gateway itself has made, and what is no dataset.
         """
 
     def sweep(self, key: str) -> None:

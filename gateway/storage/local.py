@@ -147,6 +147,13 @@ class LocalStorage(Placed):
                 os.rename(parts[-1], parts[-1], src_dir_fd=part, dst_dir_fd=folder)
                 os.fsync(folder)
 
+    def delete(self, key: str) -> None:
+        """Remove the file; who has it open reads on."""
+        parts = parts_of(key)
+        with self._mapped(), _target(), folder_beneath(self.path, parts[:-1]) as folder:
+            os.unlink(parts[-1], dir_fd=folder)
+            os.fsync(folder)
+
     def sweep(self, key: str) -> None:
         """Remove the parts that nobody writes any more in the folder of a key; what cannot be is left."""
         with suppress(OSError), folder_beneath(self.path, parts_of(key)[:-1]) as folder:

@@ -56,8 +56,7 @@ class S3Storage(Placed):
     remote = True
 
     def __init__(self, name: str, root: RootSettings, presign_seconds: int = 3600) -> None:
-        self.name = name
-        self.uri = root.uri
+        self.name, self.uri = name, root.uri
         self._root = root
         self._presign_seconds = presign_seconds
         parts = urlsplit(root.uri)
@@ -227,6 +226,10 @@ class S3Storage(Placed):
             yield path
             extra = {"ContentType": CONTENT_TYPE, **self._payer}
             self._call(lambda: self._bytes.upload_file(str(path), ExtraArgs=extra, Config=UPLOAD, **address))
+
+    def delete(self, key: str) -> None:
+        """Remove the object; a bucket that keeps old versions keeps it as one of these."""
+        self._call(lambda: self._facts.delete_object(**self._address(key), **self._payer))
 
     def sweep(self, key: str) -> None:
         """Do nothing: an object appears whole, and a store ends uploads that are not by its own rules."""

@@ -80,7 +80,7 @@ class Painting:
                 return
             if time.monotonic() > until:
                 raise Unavailable("The picture takes too long: ask for fewer files (limit_assets).")
-            each_of(engine, source, partial(self._add, source.id), self.left_out)
+            each_of(engine, source, partial(self.add, source.id), self.left_out)
 
     def take_style(self, id: str, handle: Handle) -> Style:
         """Return the style as the first dataset has it."""
@@ -164,8 +164,8 @@ class Painting:
             descriptions=names[: len(bands)],
         )
 
-    def _add(self, id: str, handle: Handle) -> None:
-        """Paint one dataset, where it has pixels that count."""
+    def add(self, id: str, handle: Handle) -> None:
+        """Paint one dataset, where it has pixels that count; raises BadParameter as `paint` does."""
         part = placed(handle, self.frame.crs).part(self.frame)
         if part is None:
             return

@@ -160,6 +160,18 @@ def test_staging_in_a_folder_that_takes_no_file_says_so_and_yields_nothing(stora
     assert sorted(os.listdir(root)) == ["a.tif", "deep"]
 
 
+def test_an_object_is_removed_unless_it_is_another_version(storage, root):
+    version = storage.stat("deep/er/b.tif").version
+    assert not storage.remove("deep/er/b.tif", version + "0")
+    assert storage.remove("deep/er/b.tif", version)
+    # What is gone is gone.
+    assert storage.remove("deep/er/b.tif", version)
+    assert storage.remove("nowhere/b.tif")
+    assert sorted(path.name for path in root.rglob("*.tif")) == ["a.tif"]
+    with pytest.raises(StorageUnavailable):
+        storage.remove("deep")
+
+
 def test_staging_follows_no_link(storage, root):
     (root / "linked").symlink_to(root.parent)
     with pytest.raises(ObjectMissing), storage.staging("linked/x.tif"):

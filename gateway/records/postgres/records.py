@@ -42,6 +42,7 @@ from gateway.records.postgres.connection import Bounded, connect
 from gateway.records.postgres.jobs import PostgresJobs
 from gateway.records.postgres.lists import PostgresLists
 from gateway.records.postgres.migrations import prepare, require_catalogue
+from gateway.records.postgres.overviews import PostgresOverviews
 from gateway.records.postgres.partitions import make, month_of, months
 from gateway.records.postgres.pool import Pool
 from gateway.records.postgres.smallpictures import PostgresSmallPictures
@@ -61,11 +62,11 @@ class PostgresRecords:
 
     def __init__(self, url: str, owner_url: str | None = None, *, read_only: bool = False) -> None:
         there = require_catalogue(url) if read_only else prepare(url, owner_url)
-        self._roomy = set(there)
         self._url, self._owner_url, self._read_only = url, owner_url or url, read_only
-        self._pool = Pool(url, read_only=read_only)
+        self._pool, self._roomy = Pool(url, read_only=read_only), set(there)
         self.tokens, self.lists = PostgresTokens(self._pool), PostgresLists(self._pool)
         self.small_pictures, self.jobs = PostgresSmallPictures(self._pool), PostgresJobs(self._pool)
+        self.overviews = PostgresOverviews(self._pool)
         self._appender, self._beacon = Appender(url, read_only=read_only), Beacon(url, read_only=read_only)
         self.remembering = FollowedStandings(self._beacon, self._read_standing)
         self._upkeep = Upkeep(self._owner_url, there)
@@ -293,8 +294,5 @@ class PostgresRecords:
 
 
 def open_postgres(url: str, owner_url: str | None = None, *, read_only: bool = False) -> PostgresRecords:
-    """Return the records in the database at a URL.
-
-    Raises RecordsUnavailable, and SettingsError for a server on which a row of the audit could be lost.
-    """
+    """Return the records at a URL; raises RecordsUnavailable, and SettingsError for a server that may lose a row."""
     return PostgresRecords(url, owner_url, read_only=read_only)

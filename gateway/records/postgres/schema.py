@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.records.postgres import cells, jobs, lists, smallpictures
+from gateway.records.postgres import cells, jobs, lists, overviews, smallpictures
 from gateway.records.postgres.searchable import COLLECTIONS, FILL, FILLED, LATER
 
 # Names and keys sort by their code points, as they do in SQLite. What is sorted or looked for in any case is folded
@@ -195,16 +195,17 @@ STEPS = {
     "13-small-pictures": Step((smallpictures.TABLE,)),
     "14-small-pictures-anew": Step((smallpictures.CLEARED,)),
     "15-jobs": Step(jobs.JOBS),
+    "16-overviews": Step(overviews.OVERVIEWS),
 }
 TABLES = (
     "datasets", "grants", "users", "audit", "revision", "collections", "dataset_audiences", "searches",
     "stored_tokens", "link_uses", "collection_cells", "download_lists",
-    "small_pictures", "jobs",
+    "small_pictures", "jobs", "overviews",
 )  # fmt: skip
 # What the server's role needs where another one owns the tables; the audit it may read and add to.
 RIGHTS = (
     "GRANT SELECT, INSERT, UPDATE, DELETE ON datasets, grants, users, collections, dataset_audiences, stored_tokens, "
-    "link_uses, collection_cells, download_lists, small_pictures, jobs TO {role}",
+    "link_uses, collection_cells, download_lists, small_pictures, jobs, overviews TO {role}",
     "GRANT SELECT, INSERT ON searches TO {role}",
     "GRANT SELECT, UPDATE ON revision TO {role}",
     "GRANT SELECT, INSERT ON audit TO {role}",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.errors import RecordsUnavailable
-from gateway.records.sqlite import jobs, lists, searches, smallpictures
+from gateway.records.sqlite import jobs, lists, overviews, searches, smallpictures
 from gateway.records.sqlite.audiences import AUDIENCES
 from gateway.records.sqlite.cells import CELLS
 from gateway.records.sqlite.connection import Connections, connect, connect_to_read, transaction
@@ -204,6 +204,7 @@ STEPS = {
     "14-small-pictures": (smallpictures.TABLE,),
     "15-small-pictures-anew": (smallpictures.CLEARED,),
     "16-jobs": (jobs.TABLE, *jobs.INDEXES),
+    "17-overviews": overviews.OVERVIEWS,
 }
 
 

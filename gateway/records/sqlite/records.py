@@ -39,13 +39,14 @@ from gateway.records.sqlite.jobs import SqliteJobs
 from gateway.records.sqlite.library import Database
 from gateway.records.sqlite.lists import SqliteLists
 from gateway.records.sqlite.migrations import prepare, require_catalogue
+from gateway.records.sqlite.overviews import SqliteOverviews
 from gateway.records.sqlite.smallpictures import SqliteSmallPictures
 from gateway.records.sqlite.tokens import SqliteTokens
 from gateway.records.standing import Holder, Standing, Standings
 
 TABLES = (
     "datasets", "collections", "dataset_audiences", "dataset_boxes", "grants", "users", "audit", "searches",
-    "stored_tokens", "link_uses", "download_lists", "small_pictures", "jobs",
+    "stored_tokens", "link_uses", "download_lists", "small_pictures", "jobs", "overviews",
 )  # fmt: skip
 
 
@@ -66,6 +67,7 @@ class SqliteRecords:
         self.lists = SqliteLists(self._connections)
         self.small_pictures = SqliteSmallPictures(self._connections)
         self.jobs = SqliteJobs(self._connections)
+        self.overviews = SqliteOverviews(self._connections)
 
     def dataset(self, dataset_id: str) -> Dataset | None:
         """Return the dataset with this id, or None."""
