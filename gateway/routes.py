@@ -9,6 +9,7 @@ from tornado.web import RequestHandler
 from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
+from gateway.handlers.features import FeatureHandler
 from gateway.handlers.filelists import FileListHandler, FileListsHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
 from gateway.handlers.jobs import JobHandler, JobResultHandler
@@ -28,7 +29,6 @@ from gateway.handlers.rasters import (
     PartHandler,
     PointHandler,
     PreviewHandler,
-    StatisticsHandler,
 )
 from gateway.handlers.searches import SearchesHandler, StoredSearchHandler
 from gateway.handlers.signin import IssuerHandler, SignInHandler
@@ -40,6 +40,7 @@ from gateway.handlers.stac import (
     QueryablesHandler,
 )
 from gateway.handlers.stacitems import CollectionItemsHandler, ItemHandler, SearchHandler
+from gateway.handlers.statistics import StatisticsHandler
 from gateway.handlers.tiles import TileHandler
 from gateway.handlers.tokens import DownloadTokenHandler, TileTokenHandler
 from gateway.handlers.watching import MetricsHandler
@@ -76,6 +77,7 @@ API_ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/datasets/{id}/point/{lon},{lat}", PointHandler),
     ("/datasets/{id}/preview{/size}{.format}", PreviewHandler),
     ("/datasets/{id}/bbox/{minx},{miny},{maxx},{maxy}{/size}{.format}", PartHandler),
+    ("/datasets/{id}/feature{/size}{.format}", FeatureHandler),
     ("/WMTSCapabilities.xml", CatalogueWmtsHandler),
     ("/tileMatrixSets", GridsHandler),
     ("/tileMatrixSets/{tms}", GridsHandler),

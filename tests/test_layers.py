@@ -60,7 +60,7 @@ HOMES = {
     "isal": {"colour", "tiles"},
     "pyproj": {"ground"},
     "cql2": {"catalogue"},
-    "shapely": {"catalogue"},
+    "shapely": {"catalogue", "ground"},
     "pyarrow": {"export"},
     "sqlite_utils": {"records"},
     "sqlite3": set(),

@@ -104,6 +104,7 @@ def path_parameters(path: str) -> list[dict[str, Any]]:
 def operation(path: str, verb: str, handler: type[RequestHandler], settings: Settings) -> dict[str, Any]:
     """Return the operation of one verb at one path."""
     known, rule = OPERATIONS[handler], getattr(handler, verb).access_rule
+    known = known.post or known if verb == "post" else known
     if known.values:
         rule = replace(rule, tokens=rule.tokens | {TokenKind.DOWNLOAD})
     summary = (inspect.getdoc(handler) or "").splitlines()[0]
@@ -115,9 +116,10 @@ def operation(path: str, verb: str, handler: type[RequestHandler], settings: Set
         "summary": summary,
         "description": described,
         "security": security(rule, settings),
-        **({"requestBody": {"content": dict(sent), "required": False}} if sent else {}),
+        **({"requestBody": {"content": dict(sent), "required": known.beside_query}} if sent else {}),
         "parameters": [
-            _parameter(name.removeprefix(STAC), "query", *KNOWN[name]) for name in (() if sent else known.query)
+            _parameter(name.removeprefix(STAC), "query", *KNOWN[name])
+            for name in (known.query if known.beside_query or not sent else ())
         ]
         + [_parameter(name, "header", *HEADERS[name]) for name in known.headers],
         "responses": responses(path, verb, _of_verb(known, verb, handler), rule),

@@ -14,6 +14,7 @@ Content = Mapping[str, Any]
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "application/x-binary")
 PICTURE: Content = {kind: {} for kind in PICTURES}
 TOLD: Content = {kind: {} for kind in INFO_FORMATS}
+GEOJSON = "application/geo+json"
 HTML: Content = {"text/html; charset=utf-8": {}}
 
 
@@ -33,8 +34,11 @@ class Operation:
     errors: tuple[int, ...] = ()
     # Of answers with a body.
     answer_headers: tuple[str, ...] = field(default=())
-    # Of POST, which takes no query then.
+    # Of POST, which takes no query then, unless the body is of another kind and has to be there.
     body: Content | None = None
+    beside_query: bool = False
+    # What POST is, where it is another operation.
+    post: Operation | None = None
     # Whether some of its formats carry values, which have the rules of the file.
     values: bool = False
 
@@ -55,6 +59,16 @@ def drawn(*query: str, more: Mapping[int, tuple[str, Content | None]] | None = N
     answers = {200: (f"The picture. {VALUES}", PICTURE), **NOT_MODIFIED, **(more or {})}
     errors = (400, 403, 422, 429, 503)
     return Operation("maps", answers, (*STYLE, *query, "v"), ("If-None-Match",), errors, CACHED, values=True)
+
+
+def under_polygons(
+    answers: Mapping[int, tuple[str, Content | None]], *query: str, body: str, values: bool = False
+) -> Operation:
+    """Return the operation of POST by GeoJSON in the body, and by a query beside it."""
+    names, errors = (*STYLE, *query, "coord_crs", "dst_crs"), (400, 403, 413, 422, 429, 503)
+    return Operation(
+        "maps", answers, names, errors=errors, body=json(body, GEOJSON), beside_query=True, values=values
+    )
 
 
 def part(*query: str) -> Operation:
@@ -105,6 +119,3 @@ def stac(name: str, *query: str, kind: str = "application/json", body: str | Non
     answers = {200: ("The document.", json(name, kind)), **NOT_MODIFIED}
     sent, errors = json(body) if body else None, (400,) if query else ()
     return Operation("stac", answers, query, ("If-None-Match",), errors, CACHED, body=sent)
-
-
-GEOJSON = "application/geo+json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tornado.web import RequestHandler
 
@@ -26,11 +27,13 @@ from gateway.apidocs.operation import (
     part,
     plain,
     stac,
+    under_polygons,
 )  # fmt: skip
 from gateway.apidocs.parameters import STYLE
 from gateway.handlers.apidocs import ApiDocsHandler, OpenApiHandler
 from gateway.handlers.datasets import DatasetHandler, DatasetsHandler, ValidationHandler
 from gateway.handlers.downloads import DownloadHandler
+from gateway.handlers.features import FeatureHandler
 from gateway.handlers.filelists import FileListHandler, FileListsHandler
 from gateway.handlers.health import LiveHandler, ReadyHandler
 from gateway.handlers.jobs import JobHandler, JobResultHandler
@@ -44,7 +47,6 @@ from gateway.handlers.rasters import (
     PartHandler,
     PointHandler,
     PreviewHandler,
-    StatisticsHandler,
 )
 from gateway.handlers.signin import IssuerHandler, SignInHandler
 from gateway.handlers.stac import (
@@ -55,6 +57,7 @@ from gateway.handlers.stac import (
     QueryablesHandler,
 )
 from gateway.handlers.stacitems import CollectionItemsHandler, ItemHandler, SearchHandler
+from gateway.handlers.statistics import StatisticsHandler
 from gateway.handlers.tiles import TileHandler
 from gateway.handlers.tokens import DownloadTokenHandler, TileTokenHandler
 from gateway.handlers.watching import MetricsHandler
@@ -67,6 +70,7 @@ IN_COLLECTION = tuple(
                                 "filter-crs", "limit", "token", "query", "collections")
 )  # fmt: skip
 DOCUMENT = ("tilesize", "minzoom", "maxzoom")
+SIZE, COUNTED = ("max_size", "width", "height"), ("categorical", "c", "p", "histogram_bins", "histogram_range")
 TILE = drawn("tilesize", "buffer", "empty", more={204: ("Nothing is there, and `empty` is 204.", None)})
 OPERATIONS: Mapping[type[RequestHandler], Operation] = {
     **LAYERS,
@@ -117,10 +121,13 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
         "maps", {200: ("The facts.", json("Feature", "application/geo+json")), **NOT_MODIFIED}, ("v",),
         ("If-None-Match",), (422, 429, 503), CACHED,
     ),
-    StatisticsHandler: fact(
-        "Statistics", *STYLE, "max_size", "width", "height", "dst_crs",
-        "categorical", "c", "p", "histogram_bins", "histogram_range"
+    StatisticsHandler: replace(
+        fact("Statistics", *STYLE, *SIZE, "dst_crs", *COUNTED),
+        post=under_polygons(
+            {200: ("The features, with statistics.", json("WithStatistics", GEOJSON))}, *SIZE, *COUNTED, body="Areas"
+        ),
     ),
+    FeatureHandler: under_polygons({200: (f"The picture. {VALUES}", PICTURE)}, *SIZE, body="Area", values=True),
     PointHandler: fact("Point", *STYLE, "coord_crs"),
     PreviewHandler: drawn("max_size", "width", "height", "dst_crs"),
     PartHandler: part("max_size", "width", "height", "coord_crs", "dst_crs"),

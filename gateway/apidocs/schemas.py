@@ -110,6 +110,13 @@ LAYERS: Mapping[str, Schema] = {
     ),
 }  # fmt: skip
 
+AREA = made(
+    {
+        "type": {"const": "Feature"},
+        "geometry": made({"type": {"enum": ["Polygon", "MultiPolygon"]}, "coordinates": {"type": "array"}}),
+    },
+    description="A feature of GeoJSON (RFC 7946) with a polygon, or with several.",
+)
 SCHEMAS: Mapping[str, Schema] = {
     "Problem": made(
         {
@@ -212,6 +219,13 @@ SCHEMAS: Mapping[str, Schema] = {
             | {"histogram": {"type": "array", "items": {"type": "array"}}},
             "required": ["min", "max", "mean", "count", "std", "histogram"],
         },
+    },
+    "Area": AREA,
+    "Areas": {"oneOf": [ref("Area"), made({"type": {"const": "FeatureCollection"}, "features": {"type": "array"}})]},
+    "WithStatistics": {
+        "type": "object",
+        "description": "What was sent, each feature with `statistics` in its properties: an object as GET has it.",
+        "required": ["type"],
     },
     "Point": made(POINT),
     **LAYERS,

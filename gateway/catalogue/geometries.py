@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -14,6 +15,23 @@ from gateway.errors import BadParameter
 MOST_POSITIONS = 10_000
 TYPES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection")
 REFUSED = "`intersects` is no geometry of GeoJSON: "
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """What positions may be: the greatest of x and of y either way, in words too; and what a refusal begins with."""
+
+    limits: tuple[float, float]
+    told: str
+    refused: str
+
+    def has(self, found: list[Any]) -> bool:
+        """Return whether a list of JSON is such a position."""
+        numbers = all(map(is_number, found)) and 2 <= len(found) <= 4
+        return numbers and abs(found[0]) <= self.limits[0] and abs(found[1]) <= self.limits[1]
+
+
+EARTH = Positions((180, 90), "a position is a longitude within 180 and a latitude within 90 degrees.", REFUSED)
 
 
 class Area:
@@ -65,27 +83,23 @@ def _require_geometry(geometry: Any) -> None:
     """Return for an object of GeoJSON with as many positions as may be; raises BadParameter."""
     if not isinstance(geometry, Mapping) or geometry.get("type") not in TYPES:
         raise BadParameter(REFUSED + f"its type is one of {', '.join(TYPES)}.")
-    if len(list(islice(_positions(geometry), MOST_POSITIONS + 1))) > MOST_POSITIONS:
+    if len(list(islice(positions_of(geometry, EARTH), MOST_POSITIONS + 1))) > MOST_POSITIONS:
         raise BadParameter(f"`intersects` has more than {MOST_POSITIONS} positions.")
 
 
-def _positions(geometry: Any, depth: int = 0) -> Iterator[Any]:
-    """Yield the positions of a geometry; raises BadParameter for one that is no place on Earth."""
+def positions_of(geometry: Any, where: Positions, depth: int = 0) -> Iterator[Any]:
+    """Yield the positions of a geometry; raises BadParameter for one that is none of `where`."""
     if depth > 8:
-        raise BadParameter(REFUSED + "it is nested too deep.")
+        raise BadParameter(where.refused + "it is nested too deep.")
     if isinstance(geometry, Mapping):
         parts = geometry.get("geometries", geometry.get("coordinates"))
-        yield from _positions(parts, depth + 1)
+        yield from positions_of(parts, where, depth + 1)
     elif isinstance(geometry, list) and geometry and not isinstance(geometry[0], list | Mapping):
-        if not _is_position(geometry):
-            raise BadParameter(REFUSED + "a position is a longitude within 180 and a latitude within 90 degrees.")
+        if not where.has(geometry):
+            raise BadParameter(where.refused + where.told)
         yield geometry
     elif isinstance(geometry, list):
         for part in geometry:
-            yield from _positions(part, depth + 1)
+            yield from positions_of(part, where, depth + 1)
     else:
-        raise BadParameter(REFUSED + "it has no coordinates.")
-
-
-def _is_position(found: list[Any]) -> bool:
-    return all(map(is_number, found)) and 2 <= len(found) <= 4 and abs(found[0]) <= 180 and abs(found[1]) <= 90
+        raise BadParameter(where.refused + "it has no coordinates.")

@@ -9,7 +9,7 @@ from gateway.errors import NoPlace
 from gateway.ground.bounds import MERCATOR_LATITUDE, TURN, GeographicBounds
 from gateway.ground.extent import SIDE, Ring, net
 from gateway.ground.georeference import Georeference
-from gateway.ground.systems import DEGREES, Bounds, Circle, Floats, Transform, circle, known, transform_of
+from gateway.ground.systems import DEGREES, Bounds, Circle, Floats, Transform, circle, same_ground, transform_of
 
 # Points across a raster of which a part has no place; and how often the edge of that part is halved.
 NET, HALVINGS = 129, 50
@@ -45,7 +45,7 @@ def extent_round_the_globe(place: Georeference, crs: str) -> Bounds | None:
     axis = circle(crs)
     if axis is None:
         return None
-    if known(place.crs).equals(known(crs), ignore_axis_order=True):
+    if same_ground(place.crs, crs):
         return place.bounds
     lies, limit = geographic_bounds(place), 90.0 if axis.latitudes else MERCATOR_LATITUDE
     sides = np.clip([lies.south, lies.north], -limit, limit)

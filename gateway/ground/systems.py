@@ -49,6 +49,12 @@ def known(crs: str) -> CRS:
 
 
 @lru_cache(maxsize=256)
+def same_ground(first: str, second: str) -> bool:
+    """Return whether x and y of two systems (WKT or names) are the same, whichever their axes come first."""
+    return bool(known(first).equals(known(second), ignore_axis_order=True))
+
+
+@lru_cache(maxsize=256)
 def horizontal(crs: str) -> bool:
     """Return whether a CRS has places on a map: none has that is vertical, geocentric or of a building site."""
     found = known(crs)

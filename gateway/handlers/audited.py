@@ -18,6 +18,8 @@ from gateway.handlers.delivery import Delivery, Granted, on_record
 from gateway.ids import dataset_uuid
 from gateway.model import AuditRow, Dataset
 
+# A geometry travels in the body.
+GIVING = ("GET", "POST")
 REFUSALS = {
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
@@ -40,12 +42,12 @@ class AuditedHandler(BaseHandler):
         return dataset_uuid(self.path_args[0]) if self.path_args else None
 
     def refused(self, error: GatewayError) -> None:
-        """Note a refused GET of the file; whether there is such a dataset is looked up after its answer.
+        """Note a refused GET or POST of the file; whether there is such a dataset is looked up after its answer.
 
         The work until then is the same for a dataset that may not be seen and for one that does not exist.
         """
         # The method first: what Tornado refuses by its method alone has no path yet.
-        if self.request.method != "GET" or not self.gives_file or error.status not in REFUSALS:
+        if self.request.method not in GIVING or not self.gives_file or error.status not in REFUSALS:
             return
         named = self.refused_id
         if named is None:

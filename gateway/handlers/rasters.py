@@ -119,25 +119,6 @@ class InfoGeoJsonHandler(RasterHandler):
         return {"type": "Feature", "geometry": geometry, "properties": found, "bbox": bbox}
 
 
-class StatisticsHandler(RasterHandler):
-    """Minimum, maximum, percentiles and histogram of each band."""
-
-    @access(METADATA)
-    async def get(self, dataset_id: str) -> None:
-        """Send the statistics by band."""
-        arguments = self.request.query_arguments
-        style = parameters.style_of(arguments)
-        size, dst_crs = self.size(None, None, DEFAULT_SIDE), parameters.crs(arguments, "dst_crs")
-        options = parameters.statistics_of(arguments)
-        await self.send_facts(
-            dataset_id,
-            (style, size, dst_crs, options),
-            lambda source: tasks.statistics(source, style, size, dst_crs, options),
-        )
-
-    head = get
-
-
 class PointHandler(RasterHandler):
     """The values at one place."""
 

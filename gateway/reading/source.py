@@ -75,6 +75,14 @@ def read_whole(
     return pixels, opaque(least(mask, held(pixels, nodata)))
 
 
+def read_scaled(
+    handle: Handle, window: Window, bands: tuple[int, ...], nodata: float | None, size: tuple[int, int], kernel: str
+) -> Drawn:
+    """Return a window of the full image brought to `size` (width, height) by GDAL, from its best overview."""
+    pixels, mask = _read(handle, 0, window, bands, (size[1], size[0]), Resampling[kernel])
+    return Drawn(pixels, opaque(least(mask, held(pixels, nodata))))
+
+
 def held(pixels: Pixels, nodata: float | None) -> Mask | None:
     """Return 255 where any band holds a value, or None where none can lack one."""
     each = held_by_band(pixels, nodata)

@@ -31,6 +31,7 @@ RETURNS: Mapping[str, Any] = {
     "point": dict[str, Any],
     "feature": dict[str, Any],
     "statistics": dict[str, Any],
+    "zonal_statistics": list[dict[str, Any]],
     "layer_tile": None,
     "crowd_statistics": dict[str, Any],
     "layer_statistics": dict[str, Any],

@@ -68,25 +68,26 @@ def source_of(dataset: Dataset, *, remote: bool) -> Source:
     return Source(dataset.id, dataset.version, dataset.root, dataset.key, remote, dataset.raster)
 
 
-def _of(source: Source, work: str, *told: Any) -> Task[Any]:
+def task_of(source: Source, work: str, *told: Any) -> Task[Any]:
+    """Return the task of some work over one dataset, in the lane of where its file lies."""
     return Task(work, (source,), told, Lane.FAR if source.remote else Lane.PAINT)
 
 
 def tile(source: Source, address: TileAddress, style: Style, format: TileFormat | None) -> Task[Encoded]:
     """Return the task to draw one tile."""
-    return _of(source, "tile", address, style, format)
+    return task_of(source, "tile", address, style, format)
 
 
 def stored(source: Source, tms: str) -> Task[StoredTiles | None]:
     """Return the task to find out which stored blocks are tiles of a tile matrix set."""
-    return _of(source, "stored", tms)
+    return task_of(source, "stored", tms)
 
 
 def preview(
     source: Source, style: Style, size: Size, format: TileFormat | None, dst_crs: str | None = None
 ) -> Task[Encoded]:
     """Return the task to draw the whole; `size` are max_size, width and height in pixels."""
-    return _of(source, "preview", dst_crs, style, size, format)
+    return task_of(source, "preview", dst_crs, style, size, format)
 
 
 def part(
@@ -101,7 +102,7 @@ def part(
 
     Values come to PartTooLarge where they are more than `most_bytes`.
     """
-    return _of(source, "part", where, style, size, format, most_bytes)
+    return task_of(source, "part", where, style, size, format, most_bytes)
 
 
 def native_part(
@@ -115,7 +116,7 @@ def native_part(
 
     `shape` is a geometry of GeoJSON in the CRS of the dataset, outside of which there are to be no data.
     """
-    return _of(source, "native_part", bounds, coord_crs, bands, shape)
+    return task_of(source, "native_part", bounds, coord_crs, bands, shape)
 
 
 def write_part(source: Source, part: Part, folder: str) -> Task[WrittenPart]:
@@ -125,24 +126,24 @@ def write_part(source: Source, part: Part, folder: str) -> Task[WrittenPart]:
 
 def info(source: Source) -> Task[dict[str, Any]]:
     """Return the task to tell what TiTiler's /info has."""
-    return _of(source, "info")
+    return task_of(source, "info")
 
 
 def on_map(source: Source, tms: str) -> Task[OnMap]:
     """Return the task to find where a dataset lies, and the zoom levels of a tile matrix set that fit it."""
-    return _of(source, "on_map", tms)
+    return task_of(source, "on_map", tms)
 
 
 def statistics(
     source: Source, style: Style, size: Size, dst_crs: str | None, options: dict[str, Any]
 ) -> Task[dict[str, Any]]:
     """Return the task to work out the statistics of each band; `options` are rio-tiler's."""
-    return _of(source, "statistics", style, size, dst_crs, options)
+    return task_of(source, "statistics", style, size, dst_crs, options)
 
 
 def point(source: Source, place: tuple[float, ...], coord_crs: str | None, style: Style) -> Task[dict[str, Any]]:
     """Return the task to read the values of each band at x and y."""
-    return _of(source, "point", place, coord_crs, style)
+    return task_of(source, "point", place, coord_crs, style)
 
 
 def _of_all(sources: tuple[Source, ...], work: str, *told: Any) -> Task[Any]:
@@ -215,7 +216,7 @@ def layer_point(
 
 def default_range(source: Source) -> Task[Stretch | None]:
     """Return the task to find the default range of values of a dataset whose record has none; None for bytes."""
-    return _of(source, "default_range")
+    return task_of(source, "default_range")
 
 
 def verdict(source: Source, allow_missing_overviews: bool) -> Task[Inspection]:
@@ -247,7 +248,7 @@ def capabilities(
 
 def feature(source: Source, address: TileAddress, pixel: tuple[int, int], style: Style) -> Task[dict[str, Any]]:
     """Return the task to read the values of each band under a pixel of a tile."""
-    return _of(source, "feature", address, pixel, style)
+    return task_of(source, "feature", address, pixel, style)
 
 
 def tile_box(address: TileAddress, widened_pixels: float) -> Task[Sequence[float] | None]:

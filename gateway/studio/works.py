@@ -58,6 +58,20 @@ def _statistics(engine: TileEngine, source: Source, style: Style, *how: Any) -> 
     return engine.lend(source, lambda handle: facts.statistics(handle, style, size, dst_crs, **options))
 
 
+def _zonal_statistics(engine: TileEngine, source: Source, *how: Any) -> Any:
+    from gateway.tiles import zonal  # noqa: PLC0415 - most painters need none of it
+
+    return engine.lend(source, lambda handle: zonal.zonal_statistics(handle, *how))
+
+
+def _feature_picture(engine: TileEngine, source: Source, where: tuple[Any, Any], *told: Any) -> Encoded:
+    from gateway.tiles.features import feature_picture  # noqa: PLC0415
+
+    (style, size, format), most_bytes = told
+    how = engine.resolved(source, style, format), size, format
+    return engine.lend(source, lambda handle: feature_picture(handle, *where, how, most_bytes))
+
+
 def _verdict(engine: TileEngine, source: Source, allow_missing_overviews: bool) -> Inspection:
     with engine.source(source) as opened:
         found = inspect(opened, allow_missing_overviews=allow_missing_overviews)
@@ -141,6 +155,8 @@ WORKS: Mapping[str, Work] = {
     "feature": _feature,
     "on_map": partial(_facts, "on_map"),
     "statistics": _statistics,
+    "zonal_statistics": _zonal_statistics,
+    "feature_picture": _feature_picture,
     "layer_tile": partial(_layer, "layer_tile"),
     "crowd_tile": partial(_crowd, "crowd_tile"),
     "crowd_part": partial(_crowd, "crowd_part"),

@@ -66,7 +66,7 @@ def ground_of(handle: Handle, bounds: Bounds, systems: tuple[str | None, str | N
     crs = crs_of(systems[0] or DEFAULT_CRS, "coord_crs") or ""
     target = crs_of(systems[1], "dst_crs") or crs
     handle.view.placed  # noqa: B018 - raises NoPlace
-    return _canvas(handle, brought(checked_bounds(bounds, crs), crs, target), target, size)
+    return canvas(handle, brought(checked_bounds(bounds, crs), crs, target), target, size)
 
 
 def whole(handle: Handle, style: Style, size: Size, dst_crs: str | None) -> tuple[Drawn, Frame | None]:
@@ -91,13 +91,13 @@ def _whole_in(handle: Handle, style: Style, size: Size, crs: str) -> tuple[Drawn
     found = placed(handle, crs).extent or extent_round_the_globe(handle.view.placed, crs)
     if found is None:
         raise BadParameter("dst_crs: the dataset cannot be brought into it as a whole.")
-    ground = _canvas(handle, found, crs, size)
+    ground = canvas(handle, found, crs, size)
     check_amount(handle.view, style, *ground.shape)
     drawn, _ = read(handle, ground, style)
     return drawn or nothing(handle, ground, style), ground
 
 
-def _canvas(handle: Handle, bounds: Bounds, crs: str, size: Size) -> Frame:
+def canvas(handle: Handle, bounds: Bounds, crs: str, size: Size) -> Frame:
     """Return the ground of a picture of some bounds, in the raster's own resolution unless `size` is smaller."""
     pixel = placed(handle, crs).pixel
     west, south, east, north = bounds

@@ -29,6 +29,12 @@ PATHS_ONCE = {
     "pictures": [*map(add, PLACES, ("", ".png", ".jpg", ".webp")), KVP + "png"],
     "values": [*map(add, PLACES, (".tif", ".npy", ".npy", ".tif")), KVP + "tif"],
 }
+# What is asked by a polygon in the body.
+POSTED = {"pictures": ["feature/16x16.png"], "facts": ["statistics?max_size=16"], "values": ["feature/16x16.npy"]}
+AREA = {"type": "Polygon", "coordinates": [[[15, 47.7], [15.1, 47.7], [15.1, 47.8], [15, 47.7]]]}
+BODY = json.dumps({"type": "Feature", "properties": {}, "geometry": AREA})
+# Those that transfer something.
+GIVING = ("GET", "POST")
 CALLERS = (
     "anonymous", "tile token", "download token", "bearer, no grant", "bearer, may view", "bearer, may download",
     "bearer, admin",
@@ -71,7 +77,7 @@ class Asked:
 async def all_answers(world: World, fetch, paths: dict[str, list[str]] = PATHS) -> dict[Asked, Answer]:
     """Return what every caller is answered of every path, for a dataset of each pair of scales.
 
-    Refusals are counted one by one here; else they are bounded for each address.
+    By POST, all of `PATHS` only. Refusals are counted one by one here; else they are bounded for each address.
     """
     datasets = {}
     for view, take in SCALES:
@@ -86,7 +92,8 @@ async def all_answers(world: World, fetch, paths: dict[str, list[str]] = PATHS) 
             for asked in requests_of(scales, caller, paths):
                 path = f"/api/datasets/{dataset.id}/{asked.path}".rstrip("/")
                 path += ("&" if "?" in path else "?") + query if query else ""
-                response = await fetch(path, asked.method, token=bearer)
+                told = {"body": BODY} if asked.method == "POST" else {}
+                response = await fetch(path, asked.method, token=bearer, **told)
                 found[asked], ids[asked] = response.code, response.headers["X-Request-ID"]
         noted = world.audit()
     rows: dict[str, Counter[str]] = {}
@@ -103,6 +110,8 @@ def requests_of(scales: tuple[Scale, Scale], caller: str, of_kind: dict[str, lis
             yield Asked(kind, path, "GET", caller, scales)
             if kind == "values":
                 yield Asked(kind, path, "HEAD", caller, scales)
+        for path in POSTED.get(kind, ()) if of_kind is PATHS else ():
+            yield Asked(kind, path, "POST", caller, scales)
 
 
 async def credential_of(world: World, fetch, dataset: Dataset, caller: str) -> tuple[str, str | None]:
@@ -128,7 +137,9 @@ def table(answers: dict[Asked, Answer], kinds: dict[str, tuple[str, ...]]) -> li
                 told = {
                     str(answer)
                     for asked, answer in answers.items()
-                    if (asked.caller, asked.scales, asked.method) == (caller, scales, "GET") and asked.kind in group
+                    if (asked.caller, asked.scales) == (caller, scales)
+                    and asked.method in GIVING
+                    and asked.kind in group
                 }
                 cells.append(" or ".join(sorted(told)))
             lines.append(f"| {' | '.join([caller, name, *cells])} |")

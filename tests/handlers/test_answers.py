@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.model import Scale
-from tests.handlers.answers import PATHS, PATHS_ONCE, Answer, Asked, all_answers, table
+from tests.handlers.answers import GIVING, PATHS, PATHS_ONCE, Answer, Asked, all_answers, table
 from tests.handlers.layeranswers import layer_table
 from tests.handlers.tokenanswers import token_table
 
@@ -35,14 +35,14 @@ def ruled(asked: Asked, settings) -> Answer:
         if asked.caller == "download token" and asked.kind != "values":
             return Answer(401, ())
         return Answer(200 if sees else 404, ())
-    refused = ("download.refused",) if asked.method == "GET" else ()
+    refused = ("download.refused",) if asked.method in GIVING else ()
     if asked.caller == "anonymous" and not settings.open_downloads:
         return Answer(401, refused)
     if not sees:
         return Answer(404, refused)
     if not takes or asked.caller == "tile token":
         return Answer(403, refused)
-    return Answer(200, ON_RECORD if asked.method == "GET" else ())
+    return Answer(200, ON_RECORD if asked.method in GIVING else ())
 
 
 @pytest.mark.gen_test(timeout=300)
