@@ -80,8 +80,7 @@ def list_(context: click.Context, /, as_json: bool) -> None:
 def show(context: click.Context, /, collection_id: str, as_json: bool) -> None:
     """Show one collection."""
     with records_of(context) as records:
-        found, known = found_or_exit(records, collection_id), records.overviews.of_collection(collection_id)
-    present(found, as_json=as_json, overview=facts_of(known) if known else None)
+        present(records, collection_id, as_json=as_json)
 
 
 @collections.command()
@@ -97,7 +96,7 @@ def create(context: click.Context, /, collection_id: str, as_json: bool, **wishe
         row = AuditRow("collection.created", at=now, detail={"collection": collection_id, **detail_of(wishes)})
         if not records.create_collection(new, row):
             raise NoSuch(f"there is a collection {collection_id} already")
-        present(found_or_exit(records, collection_id), as_json=as_json)
+        present(records, collection_id, as_json=as_json)
 
 
 @collections.command()
@@ -115,7 +114,7 @@ def update(context: click.Context, /, collection_id: str, as_json: bool, **wishe
         row = AuditRow("collection.updated", detail={"collection": collection_id, **detail_of(wishes)})
         if records.change_collection(collection_id, change, row) is None:
             raise NoSuch(f"there is no collection {printable(collection_id)}")
-        present(found_or_exit(records, collection_id), as_json=as_json)
+        present(records, collection_id, as_json=as_json)
 
 
 @collections.command()
@@ -197,9 +196,10 @@ def line(found: SeenCollection) -> tuple[object, ...]:
     return (found.collection.id, found.extent.count, *days, found.collection.title)
 
 
-def present(found: SeenCollection, *, as_json: bool, overview: dict[str, Any] | None = None) -> None:
-    """Print one collection, with its overview."""
-    facts = {**told(found), "overview": overview}
+def present(records: Records, collection_id: str, *, as_json: bool) -> None:
+    """Print one collection, with its overview; raises NoSuch."""
+    found, known = found_or_exit(records, collection_id), records.overviews.of_collection(collection_id)
+    facts = {**told(found), "overview": facts_of(known) if known else None}
     if as_json:
         print_json(facts)
     else:

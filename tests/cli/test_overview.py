@@ -8,6 +8,7 @@ def test_it_is_made_told_made_anew_and_removed(gateway):
     (shown,) = gateway.json("collections", "show", "data")
     first = shown["overview"]
     assert (first["holds"], first["datasets"], first["zoom"], first["root"]) == (True, 1, 10, "data")
+    assert gateway.json("collections", "update", "data", "--title", "All")[0]["overview"] == first
     (made,) = gateway.json("collections", "overview", "data", "--zoom", 9, "--copy-to", "data")
     assert (made["status"], made["zoom"], made["width"]) == ("made", 9, 256)
     assert not (gateway.data / first["key"]).exists()
