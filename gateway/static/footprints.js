@@ -111,7 +111,7 @@ export class Footprints extends EventTarget {
       const fill = new ol.style.Fill({ color: feature.kind === "frame" || this.#hollow ? "transparent" : colours.fill });
       return [new ol.style.Style({ stroke: rim, zIndex }), new ol.style.Style({ stroke, fill, zIndex, text: label })];
     }
-    if (feature.kind === "frame") return [];
+    if (feature.kind === "frame" || (this.#hollow && !lit)) return [];
     const dot = new ol.style.Circle({ radius: lit ? 7 : 5, fill: new ol.style.Fill({ color: colours.line }), stroke: new ol.style.Stroke({ color: colours.rim, width: 2 }), declutterMode: "none" });
     return [new ol.style.Style({ image: dot, geometry: new ol.geom.Point(ol.extent.getCenter(extent)), zIndex, text: label })];
   }

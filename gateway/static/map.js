@@ -29,6 +29,8 @@ export class DatasetMap extends EventTarget {
       target: "map",
       view: this.view,
       layers: [],
+      // The map is beside the page's text, not in it: nothing else is to be scrolled there.
+      interactions: ol.interaction.defaults.defaults({ onFocusOnly: false }),
       controls: ol.control.defaults.defaults({ attribution: false, rotate: false, zoom: false }).extend([new ol.control.ScaleLine()]),
     });
     this.map.on("moveend", () => { this.#tell(); this.dispatchEvent(new Event("moved")); });
