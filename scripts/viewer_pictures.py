@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from imagecodecs import png_decode, webp_encode
+from picture_scenes import scenes
 from playwright.async_api import Browser, Page, async_playwright
 
 ROOT = Path(__file__).parent.parent
@@ -33,11 +34,12 @@ SUMMIT = "#dataset={elevation}"
 
 
 class Demo(NamedTuple):
-    """A running demo: its page, a bearer token, and the ids of its datasets by file name."""
+    """A running demo: its page, a bearer token, the ids of its datasets by file name, and the page over scenes."""
 
     url: str
     bearer: str
     ids: dict[str, str]
+    scenes: str = ""
 
 
 @contextlib.contextmanager
@@ -88,6 +90,13 @@ async def show_collection(page: Page, demo: Demo) -> None:
     await sign_in(page, demo)
     await page.click("#collections .item")
     await page.wait_for_selector("#collection-facts span")
+
+
+async def show_layer(page: Page, demo: Demo) -> None:
+    """Show a collection as one layer, with its slider and its style."""
+    await page.goto(f"{demo.scenes}#collection=scenes&colors=viridis")
+    await page.wait_for_selector("#legend img")
+    await page.click("#layer-style summary")
 
 
 async def show_days(page: Page, _: Demo) -> None:
@@ -195,13 +204,14 @@ PICTURES: tuple[tuple[str, Step, dict[str, Any]], ...] = (
     ("values-dark", show_values, {"color_scheme": "dark"}),
     ("use", show_use, {}),
     ("direct", show_direct, {}),
+    ("layer", show_layer, {}),
     ("phone-list", show_list, {"viewport": PHONE}),
     ("phone-values", show_elevation, {"viewport": PHONE}),
     ("phone-dark", show_elevation, {"viewport": PHONE, "color_scheme": "dark"}),
 )
 STATES = (
-    show_list, show_collection, show_days, show_map, show_elevation, show_values, show_use, show_direct, show_about,
-    show_report, show_refused, show_empty, show_signin, show_gone, show_help, show_api, show_examples,
+    show_list, show_collection, show_layer, show_days, show_map, show_elevation, show_values, show_use, show_direct,
+    show_about, show_report, show_refused, show_empty, show_signin, show_gone, show_help, show_api, show_examples,
 )  # fmt: skip
 SIZES = ((1440, 900), (1024, 768), (390, 844))
 
@@ -245,7 +255,8 @@ async def take(browser: Browser, demo: Demo, into: Path, form: str, wanted: Pict
 async def main(into: Path, form: str, wanted: Pictures) -> None:
     """Start demo and browser, and take the pictures."""
     into.mkdir(parents=True, exist_ok=True)
-    with demo() as running:
+    with demo() as samples, scenes(ROOT) as url:
+        running = samples._replace(scenes=url)
         async with chromium() as browser:
             await take(browser, running, into, form, wanted)
 
