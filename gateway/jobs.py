@@ -35,8 +35,8 @@ def job_of(wanted: WantedPart, maker: Principal, ip: str, worker: str, now: date
         "part": asdict(planned.part), "decoded_bytes": planned.decoded_bytes, "told": dict(wanted.told), "via": via,
     }  # fmt: skip
     return Job(
-        id=str(uuid.uuid4()), owner=maker.user, worker=worker, request=request,
-        counted_for=f"user:{maker.user}" if maker.user is not None else f"ip:{ip}",
+        id=str(uuid.uuid4()), owner=maker.person, worker=worker, request=request,
+        counted_for=f"user:{maker.person}" if maker.person is not None else f"ip:{ip}",
         same=f"{key_of(dataset.id, dataset.version, planned.part)} {via or ''}",
         dataset_id=dataset.id, version=dataset.version, created_at=now, seen_at=now, expires_at=now + LIFE,
     )  # fmt: skip
@@ -50,13 +50,16 @@ def wanted_of(job: Job, dataset: Dataset) -> WantedPart:
 
 
 def may_read(reader: Principal, job: Job) -> bool:
-    """Return whether a job is the reader's: made by them, and by this token where it is one of one's own.
+    """Return whether a job is the reader's: made by them, and by this token or link where one is shown.
 
-    That of nobody in particular is theirs who know its id.
+    That of nobody in particular is theirs who know its id, and the link by which it was made.
     """
-    if reader.user != job.owner or reader.is_by_link or reader.dataset_id not in (None, job.dataset_id):
+    if reader.person != job.owner or reader.dataset_id not in (None, job.dataset_id):
         return False
-    return reader.stored is None or reader.stored.id == job.request["via"]
+    via = job.request["via"]
+    if reader.stored is None:
+        return job.owner is not None or via is None
+    return bool(reader.stored.id == via)
 
 
 def told_of(job: Job, result: str) -> dict[str, Any]:

@@ -30,6 +30,8 @@ from gateway.cog.tags import Tag
 from gateway.errors import BadParameter
 from gateway.files import FileSource, open_file
 
+# The library's own; GDAL's is 9.
+ZSTD_LEVEL = "3"
 # Of values in memory at once.
 CHUNK_BYTES = 16 << 20
 CACHE_BYTES = 64 << 20
@@ -72,7 +74,9 @@ def _creation(layout: Layout) -> dict[str, str]:
     main = layout.main
     width, height = (main.number(tag, 0) for tag in (Tag.TILE_WIDTH, Tag.TILE_LENGTH))
     square = width == height and width % 16 == 0 and 0 < width <= MOST_BLOCK
-    return {**creation(layout), "OVERVIEWS": "IGNORE_EXISTING", "BLOCKSIZE": str(width if square else BLOCK)}
+    options = {**creation(layout), "OVERVIEWS": "IGNORE_EXISTING", "BLOCKSIZE": str(width if square else BLOCK)}
+    # Somebody waits: ZSTD's own level takes half the time of GDAL's.
+    return {**options, "LEVEL": ZSTD_LEVEL} if options["COMPRESS"] == "ZSTD" else options
 
 
 def _profile(raster: DatasetReader, part: Part) -> dict[str, Any]:

@@ -6,14 +6,17 @@ import hashlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 import numpy as np
 from rasterio.io import DatasetReader
 
+from gateway.cog.convert import FULL_BYTES, CannotConvert, NoRoom
 from gateway.cog.cut import write_part
 from gateway.cog.parts import Part, PlannedPart, WrittenPart
-from gateway.errors import BadParameter, NotFound
+from gateway.cog.raster import GDAL_ERRORS
+from gateway.errors import BadParameter, NotFound, Unavailable
 from gateway.files import open_file
 from gateway.ground.areas import checked_bounds, crs_of
 from gateway.ground.extent import extent
@@ -65,7 +68,13 @@ def cut(handle: Handle, part: Part, folder: str) -> WrittenPart:
     def write(raster: DatasetReader) -> None:
         write_part(raster, layout, part, path)
 
-    handle.lend(write)
+    try:
+        handle.lend(write)
+    except (NoRoom, CannotConvert, *GDAL_ERRORS) as error:
+        # What cannot be read of the file is told as what it is.
+        if isinstance(error, NoRoom) or disk_usage(folder).free < FULL_BYTES:
+            raise Unavailable("There is no room for parts just now.", retry_after_seconds=30) from error
+        raise
     digest = hashlib.sha256()
     with open_file(path) as made:
         for at in range(0, made.size_bytes, READ_BYTES):

@@ -100,6 +100,19 @@ async def test_a_job_of_a_download_token_without_a_user_is_theirs_who_know_its_i
     assert (await fetch(f"{place}?token={token}", "DELETE")).code == 204
 
 
+async def test_a_job_made_by_a_link_is_that_links_and_not_of_who_made_the_link(fetch, world):
+    dataset = world.add(visibility=Scale.PRIVATE, owner="ana")
+    body = json.dumps({"dataset": dataset.id, "right": "download"})
+    link = json.loads((await fetch("/api/links", "POST", token=world.bearer(), body=body)).body)
+    opened = await fetch("/api/auth/link-token", "POST", token=link["url"].rpartition("=")[2])
+    token = json.loads(opened.body)["token"]
+    place = await begun(fetch, dataset, token)
+    assert (await fetch(place, token=token)).code == 200
+    assert (await fetch(place, token=world.bearer())).code == 404
+    await ended(fetch, place, token)
+    assert [row.user_id for row in world.audit("job.created")] == [None]
+
+
 async def test_rights_are_judged_again_when_the_result_is_taken(fetch, world):
     dataset = world.add(visibility=Scale.PUBLIC, download=Scale.PRIVATE)
     grant(world, dataset, Level.DOWNLOAD, user="ana")

@@ -60,6 +60,7 @@ async def test_every_answer_is_that_of_the_same_local_file(fetch, world, far):
     ]
     paths += [f"tiles/{z - 2}/{x // 4}/{y // 4}@2x.png", "info", "statistics", f"point/{point}", "preview.png"]
     paths += [f"bbox/{west},{south},{(west + east) / 2},{north}/64x64.png", "info.geojson"]
+    paths += [f"bbox/{west},{south},{(west + east) / 2},{north}.tif?native=true"]
     for path in paths:
         expected, found = [await fetch(f"/api/datasets/{each.id}/{path}", token=token) for each in (near, far)]
         assert (expected.code, found.code) == (200, 200), path

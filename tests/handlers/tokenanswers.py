@@ -2,20 +2,25 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
-from gateway.model import Dataset, Level, Scale
-from tests.handlers.conftest import World, grant
+from gateway.cog.parts import Part, PlannedPart
+from gateway.jobs import WantedPart, job_of
+from gateway.model import Dataset, Level, Principal, Scale
+from gateway.records import JobStatus
+from tests.handlers.conftest import World, act, grant
 
+PART = "/api/datasets/{id}/bbox/500000,5299000,501000,5300000.tif{q}&native=true&coord_crs=EPSG:32633"
 # What a column is, and how it is asked for below the dataset, `{id}` its id.
 ROUTES = {
     "record, maps": [("GET", "/api/datasets/{id}{q}"), ("GET", "/api/datasets/{id}/preview/16x16.png{q}"),
                      ("GET", "/api/datasets/{id}/tiles/0/0/0.png{q}"), ("GET", "/api/datasets/{id}/tilejson.json{q}"),
                      ("GET", "/api/datasets/{id}/WMTSCapabilities.xml{q}")],
     "STAC item": [("GET", "/api/stac/collections/data/items/{id}")],
-    "values": [("GET", "/api/datasets/{id}/preview/16x16.tif{q}")],
+    "values": [("GET", "/api/datasets/{id}/preview/16x16.tif{q}"), ("GET", PART)],
     "file": [("GET", "/api/datasets/{id}/download/cog{q}"), ("GET", "/api/datasets/{id}/download/a.tif{q}")],
     "HEAD of it": [("HEAD", "/api/datasets/{id}/download/cog{q}")],
     "tile token": [("POST", "/api/auth/tile-token/{id}")],
@@ -25,6 +30,8 @@ ROUTES = {
     "links": [("GET", "/api/links"), ("POST", "/api/links")],
     "a list of files": [("POST", "/api/downloads")],
     "the list": [("GET", "/api/downloads/{list}.urls{q}")],
+    "a job of the owner": [("GET", "/api/jobs/{job}{q}")],
+    "its result": [("GET", "/api/jobs/{job}/result.tif{q}")],
 }  # fmt: skip
 LETTERS = {
     "download.cog": "D", "download.part": "P", "download.refused": "R", "token.minted": "M", "token.created": "T",
@@ -103,10 +110,13 @@ async def asked_by_all(world: World, fetch, dataset: Dataset, other: Dataset) ->
     found = []
     body = json.dumps({"ids": [dataset.id]})
     listed = json.loads((await fetch("/api/downloads", "POST", token=world.bearer("ana"), body=body)).body)
+    job = made_job(world, dataset, "ana")
     async for caller in callers(world, fetch, dataset, other, listed):
         cells = [
             [
-                await answer(fetch, caller, method, path.replace("{list}", listed["id"]), dataset)
+                await answer(
+                    fetch, caller, method, path.replace("{list}", listed["id"]).replace("{job}", job), dataset
+                )
                 for method, path in routes
             ]
             for routes in ROUTES.values()
@@ -115,10 +125,22 @@ async def asked_by_all(world: World, fetch, dataset: Dataset, other: Dataset) ->
     return found
 
 
+def made_job(world: World, dataset: Dataset, owner: str) -> str:
+    """Return the id of a job that is done."""
+    wanted = WantedPart(dataset, PlannedPart(Part(0, 0, 9, 9, (1,)), 162), {})
+    job = job_of(wanted, Principal(owner), "::1", "worker", datetime.now(UTC))
+    world.services.records.jobs.store(job, 1, act())
+    world.services.records.jobs.end(replace(job, status=JobStatus.DONE), datetime.now(UTC))
+    return job.id
+
+
 async def answer(fetch, caller: Caller, method: str, path: str, dataset: Dataset) -> tuple[int, str]:
     """Return the status of an answer and the id of its request."""
     bodies = {"/api/links": {"dataset": dataset.id}, "/api/downloads": {"ids": [dataset.id]}}
     given = bodies.get(path, {})
     body = {"body": json.dumps(given)} if method == "POST" else {}
-    found = await fetch(path.format(id=dataset.id, q=caller.query), method, token=caller.bearer, **body)
+    asked = path.format(id=dataset.id, q=caller.query)
+    # Whoever has no query has no question mark.
+    asked = asked if "?" in asked else asked.replace("&", "?", 1)
+    found = await fetch(asked, method, token=caller.bearer, **body)
     return found.code, found.headers["X-Request-ID"]
