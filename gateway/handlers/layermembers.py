@@ -36,12 +36,18 @@ JUDGE_SECONDS = 3.0
 class Judged:
     """The datasets that a picture is made of, in the layer's order, and how many lie there in all.
 
-    `trouble` is why one of them is left out that may be back in a moment.
+    `trouble` is why one of them is left out that may be back in a moment. `of_all` tells that the one dataset is the
+    overview of all that lie there.
     """
 
     datasets: tuple[Dataset, ...]
     number: int
     trouble: GatewayError | None = None
+    of_all: bool = False
+
+    def used(self, ids: Sequence[str]) -> str:
+        """Return how many datasets a picture was made of and how many lie there, by the ids of what was painted."""
+        return f"{self.number if self.of_all and ids else len(ids)}/{self.number}"
 
 
 class Vouched:

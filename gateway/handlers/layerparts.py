@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from gateway.catalogue.search import Box
@@ -11,7 +12,9 @@ from gateway.errors import BadParameter, NotFound
 from gateway.ground.bounds import check_degrees
 from gateway.handlers.access import METADATA, access
 from gateway.handlers.layermembers import Judged
-from gateway.handlers.layerpictures import Crowded, Ground, PictureHandler, longest
+from gateway.handlers.layeroverviews import UNREAD, OverviewHandler
+from gateway.handlers.layerpictures import Crowded, Ground, longest
+from gateway.handlers.layers import Chosen
 from gateway.handlers.problems import json_bytes
 from gateway.handlers.rasters import DEFAULT_SIDE, Size, numbers, pixels_of, size_of
 from gateway.handlers.tiles import SLOW_COST
@@ -21,9 +24,11 @@ from gateway.tiles import parameters
 Systems = tuple[str | None, str | None]
 TURN = 360.0
 NOWHERE = "The layer has no place on a map."
+# Where a part lies, its size, and what tells it from others.
+Part = tuple[tuple[tuple[float, ...], Systems], Size, Mapping[str, object]]
 
 
-class LayerPartsHandler(PictureHandler):
+class LayerPartsHandler(OverviewHandler):
     """A resource that is drawn from a part of a layer, or from all of it."""
 
     async def whole(self, layer: Layer) -> Box:
@@ -49,6 +54,9 @@ class LayerPartsHandler(PictureHandler):
         box = await self.box_of_bounds(where[0], where[1][0])
 
         async def send() -> None:
+            overviewed = box and await self.overviewed(layer, chosen, how, box, size)
+            if overviewed and await self.send_reduced(overviewed, layer, how, (where, size, what)):
+                return
             members = await self.members(layer, chosen.wanted, box)
             crowd = await self.crowd(layer, chosen, members, ground_of(box, size), how) if box else None
             members = members if crowd is None else crowd.members
@@ -67,6 +75,27 @@ class LayerPartsHandler(PictureHandler):
             await self.send_picture(picture, members, layer, how.style, {**what, "size": size})
 
         await self.in_versions(send)
+
+    async def overviewed(self, layer: Layer, chosen: Chosen, how: LayerStyle, box: Box, size: Size) -> Judged | None:
+        """Return the overview in place of the datasets under a part, None where that is not painted from it."""
+        overview = await self.overview_for(layer, chosen, how, part_degrees(box, size))
+        return None if overview is None else await self.all_under(layer, chosen, overview, box)
+
+    async def send_reduced(self, members: Judged, layer: Layer, how: LayerStyle, part: Part) -> bool:
+        """Return whether a part was sent that is painted from the overview; not where that cannot be read."""
+        where, size, what = part
+        if self.has_picture(members, how, size, where, *what.items()):
+            return True
+        self.spend(SLOW_COST)
+        self.clients.room.expect(longest(members.datasets, pixels_of(size), how))
+        picture = None
+        with suppress(*UNREAD):
+            picture = await self.until(self.services.layers.part(members.datasets, where, how, size))
+        if picture is None:
+            self.clear_header("ETag")
+            return False
+        await self.send_picture(picture, members, layer, how.style, {})
+        return True
 
     def named_format(self) -> str | None:
         """Return the format in the path."""
@@ -169,6 +198,14 @@ class LayerStatisticsHandler(LayerPartsHandler):
     def named_format(self) -> str | None:
         """Return None: statistics have no format."""
         return None
+
+
+def part_degrees(box: Box, size: Size) -> float:
+    """Return how many degrees a pixel of a part has that is as large as is asked for, 0 for its own resolution."""
+    most, width, height = size
+    wide, high = (box[2] - box[0]) % TURN or TURN, box[3] - box[1]
+    sides = [extent / side for extent, side in ((wide, width), (high, height)) if side]
+    return min(sides) if sides else max(wide, high) / most if most else 0.0
 
 
 def ground_of(box: Box, size: Size) -> Ground:

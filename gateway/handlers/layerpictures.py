@@ -124,14 +124,14 @@ class PictureHandler(GroundHandler):
         """Return whether the client has what would be made of these versions so; what may be kept is said."""
         self.set_layer_cache(lasting=members.trouble is None)
         versions = [(dataset.id, dataset.version) for dataset in members.datasets]
-        return self.has_it(tag_of("layer", versions, *what))
+        return self.has_it(tag_of("overview" if members.of_all else "layer", versions, *what))
 
     async def send_picture(
         self, picture: LayerPicture, members: Judged, layer: Layer, style: Style, place: Mapping[str, Any]
     ) -> None:
         """Finish with a picture, or with values that are on record before."""
         drawn = picture.encoded
-        self.set_header("X-Assets", f"{len(picture.used)}/{members.number}")
+        self.set_header("X-Assets", members.used(picture.used))
         self.set_header("Content-Type", MEDIA_TYPES[drawn.format])
         if picture.left_out:
             self.clear_header("ETag")

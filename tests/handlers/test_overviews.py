@@ -111,6 +111,24 @@ def test_it_is_used_for_the_zooms_that_it_covers_and_for_no_other_question(serve
     assert re.search(r'cog_gateway_tiles_total\{format="png",way="overview"\} [1-9]', told)
 
 
+def test_parts_and_previews_are_made_of_it_where_it_is_fine_enough(served, renewed):
+    layer = "/collections/open"
+    for used in ("preview.png?max_size=64", "preview/32x16.webp", "bbox/10,47.5,11,48/50x25.png"):
+        answer = served.ask(f"{layer}/{used}")
+        assert is_overview(answer), used
+        assert answer.headers["X-Assets"] == "2/2"
+        assert served.ask(f"{layer}/{used}", headers={"If-None-Match": answer.headers["Etag"]}).code == 304
+    # The outermost pixels may be half a pixel of it further in.
+    part, whole = f"{layer}/bbox/10,47.5,11,48/50x25.png", "time=2026-01-01T00:00:00Z/.."
+    ours, files = (pixels(served.ask(address))[0] for address in (part, f"{part}?{whole}"))
+    assert ours.shape == files.shape
+    assert (ours == files).mean() > 0.9
+    for other in ("preview.png?max_size=200", "bbox/10,47.5,11,48/500x25.png", "bbox/10.1,47.6,10.2,47.7.png",
+                  "preview.png?max_size=64&pixel_selection=mean"):  # fmt: skip
+        assert not is_overview(served.ask(f"{layer}/{other}")), other
+    assert not is_overview(served.ask(f"{layer}/preview/8x8.npy", token=served.bearer("ana")))
+
+
 def test_nothing_in_the_tile_is_told(served, renewed):
     beside = OPEN.replace(WHOLE, BESIDE)
     assert served.ask(beside).headers["X-Assets"] == "0/0"
@@ -175,7 +193,9 @@ def test_without_its_file_tiles_are_painted_from_the_files_of_the_datasets(serve
     address = OPEN.replace(WHOLE, "6/33/22")
     answer = served.ask(address)
     assert not is_overview(answer)
+    assert not is_overview(served.ask("/collections/open/preview.png?max_size=64"))
     path.unlink()
+    assert not is_overview(served.ask("/collections/open/preview.png?max_size=64"))
     assert not is_overview(served.ask(f"{address}?colormap_name=viridis"))
     assert answer.headers["X-Assets"] == "2/2"
 
