@@ -137,7 +137,7 @@ def every_collection(records: Records) -> Iterator[Collection]:
 def every_search(records: Records) -> Iterator[StoredSearch]:
     """Yield all stored searches by id."""
     after = ""
-    while found := records.stored_searches(after=after):
+    while found := records.searches.after(after):
         yield from found
         after = found[-1].id
 
@@ -198,8 +198,10 @@ def _copy_tokens(source: Records, target: Records) -> Digest:
 
 def _copy_searches(source: Records, target: Records) -> Digest:
     searches = Digest()
+    # What an earlier copy left and the source has lost since must not be there again.
+    target.searches.clear()
     for batch in batches(every_search(source), 100):
-        target.copy_searches_in(batch)
+        target.searches.copy_in(batch)
         for search in batch:
             searches = searches.plus(search_row(search))
     return searches

@@ -18,8 +18,8 @@ from gateway.remembered import Remembered
 from gateway.stac.requests import asked_of
 
 NO_LAYER = "There is no such layer."
-# Searches never change: their id follows from what they are.
-REMEMBERED = 1024
+# What a search asks for never changes: its id follows from it. It may be deleted, on any node.
+REMEMBERED, REMEMBERED_SECONDS = 1024, 2.0
 # So many of the newest datasets are looked at for what holds for a whole layer, so often for one reader.
 SAMPLED, SAMPLES, SAMPLE_SECONDS = LIMIT_MOST, 128, 60.0
 # Of these one has to be there, so that it is known how fine the layer is.
@@ -67,7 +67,7 @@ class Members:
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._searches: Remembered[str, tuple[StoredSearch, Search]] = Remembered(REMEMBERED)
+        self._searches: Remembered[str, tuple[StoredSearch, Search]] = Remembered(REMEMBERED, REMEMBERED_SECONDS)
         self._overviews: Remembered[object, tuple[Overview | None]] = Remembered(REMEMBERED)
         self._samples: Remembered[object, tuple[Dataset, ...]] = Remembered(SAMPLES, SAMPLE_SECONDS)
 
@@ -83,6 +83,10 @@ class Members:
         stored, search = self._stored(name.id)
         return Layer(name, search, stored.style, stored.title)
 
+    def forget(self, search_id: str) -> None:
+        """Look at a stored search anew when it is asked for the next time."""
+        self._searches.drop(search_id)
+
     def stored(self, search_id: str) -> StoredSearch:
         """Return a stored search; raises NotFound."""
         return self._stored(search_id)[0]
@@ -90,7 +94,7 @@ class Members:
     def _stored(self, search_id: str) -> tuple[StoredSearch, Search]:
         known = self._searches.get(search_id)
         if known is None:
-            found = self._records.stored_search(search_id)
+            found = self._records.searches.by_id(search_id)
             if found is None:
                 raise NotFound(NO_LAYER)
             known = found, asked_of(found.body).search

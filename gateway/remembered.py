@@ -42,6 +42,10 @@ class Remembered(Generic[K, V]):
                 del self._known[next(iter(self._known))]
         self._known[key] = time.monotonic() + self._seconds, value
 
+    def drop(self, key: K) -> None:
+        """Forget what is known by `key`."""
+        self._known.pop(key, None)
+
     def clear(self) -> None:
         """Forget everything."""
         self._known.clear()

@@ -45,7 +45,7 @@ def stock(records):
     records.add_grant(Grant(dataset(1).id, Level.DOWNLOAD, role="survey"), act())
     records.set_disabled("eve", True, act())
     for title in (None, "Zürich"):
-        records.store_search(StoredSearch({"datetime": "../.."}, title, {"bidx": ("1", "2")}, "ana", START), act())
+        records.searches.store(StoredSearch({"datetime": "../.."}, title, {"bidx": ("1", "2")}, "ana", START), act())
     records.set_disabled("ana", False, act())
     past = datetime(2024, 11, 30, 23, 59, 59, 999_000, tzinfo=UTC)
     rows = [

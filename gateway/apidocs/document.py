@@ -142,7 +142,12 @@ def security(rule: AccessRule, settings: Settings) -> list[dict[str, list[str]]]
 
 
 def _of_verb(known: Operation, verb: str, handler: type[RequestHandler]) -> Operation:
-    """Return an operation with the answers of one verb: 201 is of POST alone, and 200 then of GET, if any."""
+    """Return an operation with the answers of one verb: 201 is of POST alone, and 200 then of GET, if any.
+
+    What is deleted is no more.
+    """
+    if verb == "delete" and 204 not in known.answers:
+        return replace(known, answers={204: ("It is deleted.", None)}, errors=(*known.errors, 403))
     left_out = 201 if verb != "post" else 200 if 201 in known.answers and "get" in implemented(handler) else None
     return replace(known, answers={status: each for status, each in known.answers.items() if status != left_out})
 

@@ -65,7 +65,7 @@ def layer_of_scope(scope: str) -> LayerName | None:
 class StoredSearch:
     """A search that is a layer: `body` is its normal form, with `style` for pictures that name none.
 
-    `owner` made it first. Times are UTC.
+    `owner` made it first, and `makers` are all who made it and have not deleted it since. Times are UTC.
     """
 
     body: Mapping[str, Any]
@@ -73,6 +73,7 @@ class StoredSearch:
     style: Style
     owner: str | None
     created_at: datetime
+    makers: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

@@ -103,11 +103,12 @@ class LayerDocumentHandler(LayerHandler):
         zoom, *_ = await self.worked_out(tasks.zoom_of_box(box_of_pixels(finest[0]), tms))
         return zoom
 
-    async def query(self, drawn: Drawn, left_out: Collection[str]) -> list[tuple[str, str]]:
+    async def query(
+        self, drawn: Drawn, left_out: Collection[str], wanted: TileFormat | None = None
+    ) -> list[tuple[str, str]]:
         """Return the parameters of the templates: those of the request, and a token where it is needed."""
         arguments = self.request.query_arguments
         # What tiles would refuse is refused here.
-        wanted = parameters.format_of(parameters.text(arguments, "tile_format"), "parameter tile_format")
         require_together(parameters.style_of(arguments), wanted, drawn.sample)
         parameters.integer(arguments, "tilesize", 1, parameters.MAX_TILESIZE)
         kept = [(n, v.decode("utf-8", "replace")) for n, values in arguments.items() for v in values]
@@ -132,14 +133,14 @@ class LayerTileJsonHandler(LayerDocumentHandler):
         arguments = self.request.query_arguments
         grid = tms or DEFAULT_GRID
         wanted = parameters.text(arguments, "tile_format")
-        parameters.format_of(wanted, "parameter tile_format")
+        format = parameters.format_of(wanted, "parameter tile_format")
         scale = parameters.integer(arguments, "tile_scale", 1, parameters.MAX_SCALE) or 1
         side = (parameters.integer(arguments, "tilesize", 1, parameters.MAX_TILESIZE) or 256) * scale
         drawn = await self.described(layer_id, grid)
-        query = await self.query(drawn, OWN)
+        query = await self.query(drawn, OWN, format)
         path = f"{drawn.layer.name.path}/tiles/{grid}/{{z}}/{{x}}/{{y}}@{scale}x{f'.{wanted}' if wanted else ''}"
         bounds = within(drawn.lies.bounds, grid)
-        stretch = layer_stretch(drawn.sample, unscale=parameters.style_of(arguments).unscale)
+        stretch = await self.stretch(drawn.layer, unscale=parameters.style_of(arguments).unscale)
         self.set_document_cache()
         self.send_json(
             {

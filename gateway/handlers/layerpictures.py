@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from gateway.catalogue.search import Box
-from gateway.colour.model import MEDIA_TYPES, LayerStyle, PixelSelection, Stretch, Style, TileFormat
+from gateway.colour.model import MEDIA_TYPES, LayerStyle, PixelSelection, Style, TileFormat
 from gateway.errors import (
-    CannotBeDrawn,
     Forbidden,
     GatewayError,
     NotFound,
-    ObjectMissing,
     StorageUnavailable,
     TooManyRequests,
-    Unavailable,
     VersionChanged,
 )
 from gateway.handlers.delivery import Granted
@@ -28,10 +25,8 @@ from gateway.handlers.layers import Chosen
 from gateway.handlers.tiles import TRIES, tag_of
 from gateway.handlers.values import bands_told, most_bytes
 from gateway.members import Layer, cover
-from gateway.model import Dataset, ordered
+from gateway.model import Dataset
 from gateway.records import Crowd
-from gateway.studio import tasks
-from gateway.studio.layers import layer_stretch
 from gateway.tiles import parameters
 from gateway.tiles.model import LayerPicture
 
@@ -64,23 +59,6 @@ class PictureHandler(GroundHandler):
         values = wanted is not None and wanted.carries_values
         stretch = None if style.rescale or values else await self.stretch(layer, unscale=style.unscale)
         return LayerStyle(style, wanted, chosen.selection, stretch)
-
-    async def stretch(self, layer: Layer, *, unscale: bool) -> Stretch | None:
-        """Return the default range of values of the whole layer, for each band; None for bytes alone.
-
-        Where none is on record, that of the first of its datasets that has a file holds for all of them.
-        """
-        sample = await self.searched(self.services.members.sample, layer, self.reader)
-        found = layer_stretch(sample, unscale=unscale)
-        for dataset in () if found else sample:
-            raster = dataset.raster
-            if raster is None or not ordered(raster.dtype):
-                continue
-            with suppress(NotFound, ObjectMissing, VersionChanged, Unavailable, CannotBeDrawn):
-                taken = await self.drawn(dataset, tasks.default_range)
-                measured = replace(dataset, raster=replace(raster, stretch=taken.bands if taken else None))
-                return layer_stretch([measured], unscale=unscale)
-        return found
 
     async def crowd(
         self, layer: Layer, chosen: Chosen, members: Judged, ground: Ground, how: LayerStyle

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
 from gateway.catalogue.layers import PLACES, LayerName
@@ -15,17 +16,27 @@ from gateway.catalogue.layers import Style as Parameters
 from gateway.catalogue.moments import interval_of
 from gateway.catalogue.overviews import Overview
 from gateway.catalogue.search import LIMIT_MOST, Interval
-from gateway.colour.model import PixelSelection
+from gateway.colour.model import PixelSelection, Stretch
 from gateway.colour.model import Style as PictureStyle
-from gateway.errors import BadParameter, GatewayError
+from gateway.errors import (
+    BadParameter,
+    CannotBeDrawn,
+    GatewayError,
+    NotFound,
+    ObjectMissing,
+    Unavailable,
+    VersionChanged,
+)
 from gateway.handlers.handed import HandingHandler
 from gateway.handlers.maps import StudioHandler
 from gateway.handlers.searching import searched
 from gateway.handlers.tiles import MapHandler
 from gateway.members import Layer, Wanted
-from gateway.model import Principal
+from gateway.model import Principal, ordered
 from gateway.stac.queries import body_of
 from gateway.stac.requests import asked_of
+from gateway.studio import tasks
+from gateway.studio.layers import layer_stretch
 from gateway.tiles import parameters
 
 P = ParamSpec("P")
@@ -115,6 +126,23 @@ class LayerHandler(MapHandler, HandingHandler, StudioHandler):
         if chosen.selection is not PixelSelection.FIRST or style.unscale or style.nodata is not None:
             return None
         return await self.in_thread(self.services.members.overview, layer, chosen.wanted, self.reader)
+
+    async def stretch(self, layer: Layer, *, unscale: bool) -> Stretch | None:
+        """Return the default range of values of the whole layer, for each band; None for bytes alone.
+
+        Where none is on record, that of the first of its datasets that has a file holds for all of them.
+        """
+        sample = await self.searched(self.services.members.sample, layer, self.reader)
+        found = layer_stretch(sample, unscale=unscale)
+        for dataset in () if found else sample:
+            raster = dataset.raster
+            if raster is None or not ordered(raster.dtype):
+                continue
+            with suppress(NotFound, ObjectMissing, VersionChanged, Unavailable, CannotBeDrawn):
+                taken = await self.drawn(dataset, tasks.default_range)
+                measured = replace(dataset, raster=replace(raster, stretch=taken.bands if taken else None))
+                return layer_stretch([measured], unscale=unscale)
+        return found
 
     def set_layer_cache(self, *, lasting: bool = True) -> None:
         """Say who may keep an answer: shared caches only what nobody signed in for, and that for nobody else.

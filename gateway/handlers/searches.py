@@ -11,10 +11,12 @@ from typing import Any
 from gateway.catalogue.jsontext import value_of
 from gateway.catalogue.layers import LayerKind, LayerName, StoredSearch, Style
 from gateway.colour.model import PixelSelection
-from gateway.errors import BadParameter, Forbidden
+from gateway.errors import BadParameter, Forbidden, NotFound
+from gateway.gatekeeper import ADMIN
 from gateway.handlers.access import BEARER, METADATA, access
 from gateway.handlers.layers import LayerHandler
 from gateway.handlers.tiles import DEFAULT_GRID
+from gateway.members import NO_LAYER
 from gateway.model import utc_text
 from gateway.stac.requests import asked_of
 from gateway.stac.stored import normal_form
@@ -69,7 +71,7 @@ class SearchesHandler(SearchHandler):
             self.services.gatekeeper.check_enabled(self.principal)
             # What cannot be asked for by who makes it is no layer: a filter over what they know nothing of, say.
             self.services.records.search(asked_of({**search.body, "limit": 1}).search, self.principal)
-            return self.services.records.store_search(search, row)
+            return self.services.records.searches.store(search, row)
 
         new = await self.searched(store)
         name = LayerName(LayerKind.SEARCH, search.id)
@@ -111,6 +113,29 @@ class StoredSearchHandler(SearchHandler):
         self.send_json(self.document(search))
 
     head = get
+
+    @access(BEARER)
+    async def delete(self, layer_id: str) -> None:
+        """Take the caller from those who made it; it is gone with the last one, and at once for administrators."""
+        if self.principal.is_by_link:
+            raise Forbidden("Whoever comes by a link deletes nothing.")
+        await self.searched(self._drop, layer_id)
+        self.set_status(HTTPStatus.NO_CONTENT)
+        self.finish()
+
+    def _drop(self, search_id: str) -> None:
+        """Return when that is on record; raises NotFound, and Forbidden for whoever has not made it."""
+        self.services.gatekeeper.check_enabled(self.principal)
+        records, caller = self.services.records, self.principal
+        known = records.searches.by_id(search_id)
+        if known is None:
+            raise NotFound(NO_LAYER)
+        maker = None if ADMIN in caller.roles else caller.user
+        detail = {"id": search_id, "title": known.title, "everybody": maker is None}
+        row = self.row("search.deleted", status=HTTPStatus.NO_CONTENT, detail=detail)
+        if not records.searches.drop(search_id, maker, row):
+            raise Forbidden("A search is deleted by those who made it, and by administrators.")
+        self.services.members.forget(search_id)
 
 
 def style_of(value: Any) -> Style:

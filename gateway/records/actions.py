@@ -6,8 +6,8 @@ ACTIONS = (
     "download.cog", "download.part", "download.finished", "download.refused", "token.minted", "dataset.ingested",
     "dataset.refused", "dataset.judged", "dataset.located", "dataset.updated", "dataset.removed", "grant.added",
     "grant.removed", "user.disabled", "user.enabled", "collection.created", "collection.updated",
-    "collection.removed", "collection.exported", "search.stored", "catalogue.copied", "audit.pruned",
-    "token.created", "token.revoked", "link.created", "link.used", "link.revoked", "list.created",
+    "collection.removed", "collection.exported", "search.stored", "search.deleted", "catalogue.copied",
+    "audit.pruned", "token.created", "token.revoked", "link.created", "link.used", "link.revoked", "list.created",
     "job.created", "job.cancelled",
     "overview.made", "overview.removed",
 )  # fmt: skip

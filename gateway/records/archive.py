@@ -11,6 +11,31 @@ from gateway.catalogue.search import Page, Search
 from gateway.model import AuditRow, Principal
 
 
+class StoredSearchRecords(Protocol):
+    """Searches that are layers; what holds for `Records` holds for these methods."""
+
+    def store(self, search: StoredSearch, row: AuditRow) -> bool:
+        """Return whether the search is on record now as a new one: the same may be there already.
+
+        Its owner is one of its makers from then on; the row is stored where they were not.
+        """
+
+    def drop(self, search_id: str, maker: str | None, row: AuditRow) -> bool:
+        """Return whether a maker was taken from a search; it is gone with the last one, and for None at once."""
+
+    def by_id(self, search_id: str) -> StoredSearch | None:
+        """Return the search with this id, or None."""
+
+    def after(self, search_id: str, limit: int = 100) -> tuple[StoredSearch, ...]:
+        """Return the searches that come after an id, by id."""
+
+    def copy_in(self, found: Sequence[StoredSearch]) -> None:
+        """Store searches of another database, as they are there."""
+
+    def clear(self) -> None:
+        """Forget all, before those of another database are stored."""
+
+
 class ArchiveRecords(Protocol):
     """Collections, and searches over all datasets; what holds for `Records` holds for these methods."""
 
@@ -30,17 +55,9 @@ class ArchiveRecords(Protocol):
     def roles_that_see(self, roles: Iterable[str], collection: str | None) -> frozenset[str]:
         """Return those roles to which a dataset of a collection, or of any, was granted."""
 
-    def store_search(self, search: StoredSearch, row: AuditRow) -> bool:
-        """Return whether the search is on record now as a new one: the same may be there already."""
-
-    def stored_search(self, search_id: str) -> StoredSearch | None:
-        """Return the stored search with this id, or None."""
-
-    def stored_searches(self, *, after: str = "", limit: int = 100) -> tuple[StoredSearch, ...]:
-        """Return the stored searches by id, those after `after`."""
-
-    def copy_searches_in(self, found: Sequence[StoredSearch]) -> None:
-        """Store searches of another database, as they are there."""
+    @property
+    def searches(self) -> StoredSearchRecords:
+        """Return the stored searches."""
 
     def queryables(self, reader: Principal | None, collection: str | None = None) -> Mapping[str, frozenset[str]]:
         """Return the names of the datasets' own properties, of a collection or of all, and the JSON types of each.

@@ -172,6 +172,7 @@ def search_row(search: StoredSearch) -> Row:
         "style": json.dumps(dict(search.style)),
         "owner": search.owner,
         "created_at": utc_text(search.created_at),
+        "makers": json.dumps(search.makers),
     }
 
 
@@ -179,7 +180,9 @@ def stored_search_of(row: Row) -> StoredSearch:
     """Return the stored search of a row."""
     style = {name: tuple(values) for name, values in json.loads(row["style"]).items()}
     body = json.loads(row["body"])
-    return StoredSearch(body, row["title"], style, row["owner"], utc_moment(row["created_at"]))
+    # In a database of an older release there is no such column.
+    makers = tuple(json.loads(row.get("makers") or "[]"))
+    return StoredSearch(body, row["title"], style, row["owner"], utc_moment(row["created_at"]), makers)
 
 
 def overview_row(overview: Overview) -> Row:

@@ -29,8 +29,9 @@ def test_the_same_search_is_one_layer_whoever_makes_it(served, ana):
     for more in ({"title": "Alps"}, {"style": {"rescale": "0,1"}}, {"datetime": "2026-01-01T00:00:00Z/.."}):
         body = {"collections": ["scenes"], "bbox": [10, 47, 11, 48], **more}
         assert served.ask("/searches", body, token=ana).document["id"] != made.document["id"]
-    (row,) = [row for row in served.audit("search.stored") if row.detail["id"] == made.document["id"]]
-    assert (row.user_id, row.detail["search"]["collections"]) == ("ana", ["scenes"])
+    rows = [row for row in served.audit("search.stored") if row.detail["id"] == made.document["id"]]
+    assert [row.user_id for row in rows] == ["ana", "eve"]
+    assert {tuple(row.detail["search"]["collections"]) for row in rows} == {("scenes",)}
     # It is there for all who know its id; what they see of it is theirs.
     assert served.ask(links["self"]).document == again.document | {"created_at": made.document["created_at"]}
     assert served.ask(links["tilejson"]).document["bounds"] == [10.0, 47.5, 11.0, 48.0]
@@ -98,3 +99,27 @@ def test_only_who_signs_in_stores_searches(served, ana):
     minted = served.ask("/auth/tile-token/collections/scenes", b"", token=ana).document["token"]
     problem(served.ask(f"/searches?token={minted}", {}), 401)
     problem(served.ask("/searches", method="GET"), 405)
+
+
+def test_a_search_is_deleted_by_those_who_made_it_and_by_administrators(served, ana):
+    body, eve = {"collections": ["scenes"], "title": "To be deleted"}, served.bearer("eve")
+    path = "/searches/" + served.ask("/searches", body, token=ana).document["id"]
+
+    def deleted(token, status):
+        answer = served.ask(path, token=token, method="DELETE")
+        return problem(answer, status) if status != 204 else answer.code == 204
+
+    problem(served.ask(path, method="DELETE"), 401)
+    assert deleted(eve, 403) == "A search is deleted by those who made it, and by administrators."
+    served.ask("/searches", body, token=eve)
+    assert deleted(ana, 204)
+    assert served.ask(f"{path}/tilejson.json").code == 200
+    deleted(ana, 403)
+    assert deleted(eve, 204)
+    assert served.ask(f"{path}/tilejson.json").code == served.ask(path).code == 404
+    deleted(eve, 404)
+    assert served.ask("/searches", body, token=ana).code == 201
+    assert deleted(served.bearer("ada", ("admin",)), 204)
+    assert served.ask(path).code == 404
+    rows = [(row.user_id, row.detail["everybody"]) for row in served.audit("search.deleted")]
+    assert rows == [("ana", False), ("eve", False), ("ada", True)]

@@ -67,14 +67,35 @@ def test_the_outline_of_a_geometry_is_that_of_what_meets_it(sheets, monkeypatch)
 def test_a_search_is_stored_once_and_found_by_its_id(records):
     search = StoredSearch({"collections": ["sheets"]}, "Sheets", {"rescale": ("0,1",)}, "ana", START)
     other = replace(search, title=None, owner=None)
-    assert records.store_search(search, act())
-    assert records.store_search(other, act())
-    assert not records.store_search(replace(search, owner="ben"), act())
-    assert records.stored_search(search.id) == search
-    assert records.stored_search("0" * 32) is None
+    assert records.searches.store(search, act())
+    assert records.searches.store(other, act())
+    assert not records.searches.store(replace(search, owner="ben"), act())
+    assert records.searches.by_id(search.id) == replace(search, makers=("ana", "ben"))
+    assert records.searches.by_id("0" * 32) is None
     ids = sorted((search.id, other.id))
-    assert [each.id for each in records.stored_searches()] == ids
-    assert [each.id for each in records.stored_searches(after=ids[0], limit=1)] == ids[1:]
+    assert [each.id for each in records.searches.after("")] == ids
+    assert [each.id for each in records.searches.after(ids[0], 1)] == ids[1:]
+
+
+def test_a_search_is_gone_with_the_last_of_its_makers(records):
+    search = StoredSearch({}, "All", {}, "ana", START)
+    for owner in ("ana", "ben", "ben", "cy"):
+        records.searches.store(replace(search, owner=owner), act())
+    assert not records.searches.drop(search.id, "eve", act())
+    for maker in ("ana", "cy"):
+        assert records.searches.drop(search.id, maker, act())
+        assert not records.searches.drop(search.id, maker, act())
+    assert records.searches.by_id(search.id).makers == ("ben",)
+    assert records.searches.drop(search.id, "ben", act())
+    assert records.searches.by_id(search.id) is None
+    # Made once more it is a new one, which an operator ends for all.
+    assert records.searches.store(search, act())
+    assert not records.searches.store(replace(search, owner="ben"), act())
+    assert records.searches.drop(search.id, None, act())
+    assert not records.searches.drop(search.id, None, act())
+    records.searches.store(search, act())
+    records.searches.clear()
+    assert records.searches.after("") == ()
 
 
 def test_roles_that_see_nothing_of_a_layer_are_left_out(sheets):

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 
 from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection
-from gateway.catalogue.layers import Outline, StoredSearch
+from gateway.catalogue.layers import Outline
 from gateway.catalogue.search import Page, Search
 from gateway.errors import SettingsError
 from gateway.model import AuditRow, Dataset, Grant, Principal
@@ -66,7 +66,7 @@ class PostgresRecords:
         self._pool, self._roomy = Pool(url, read_only=read_only), set(there)
         self.tokens, self.lists = PostgresTokens(self._pool), PostgresLists(self._pool)
         self.small_pictures, self.jobs = PostgresSmallPictures(self._pool), PostgresJobs(self._pool)
-        self.overviews = PostgresOverviews(self._pool)
+        self.overviews, self.searches = PostgresOverviews(self._pool), searches.PostgresSearches(self._pool)
         self._appender, self._beacon = Appender(url, read_only=read_only), Beacon(url, read_only=read_only)
         self.remembering = FollowedStandings(self._beacon, self._read_standing)
         self._upkeep = Upkeep(self._owner_url, there)
@@ -142,22 +142,6 @@ class PostgresRecords:
     def roles_that_see(self, roles: Iterable[str], collection: str | None) -> frozenset[str]:
         """Return those roles to which a dataset of a collection, or of any, was granted."""
         return self._pool.run(searches.roles_that_see, roles, collection)
-
-    def store_search(self, search: StoredSearch, row: AuditRow) -> bool:
-        """Return whether the search is on record now as a new one."""
-        return self._pool.write([row], searches.store, search, row)
-
-    def stored_search(self, search_id: str) -> StoredSearch | None:
-        """Return the stored search with this id, or None."""
-        return self._pool.run(searches.by_id, search_id)
-
-    def stored_searches(self, *, after: str = "", limit: int = 100) -> tuple[StoredSearch, ...]:
-        """Return the stored searches by id, those after `after`."""
-        return self._pool.run(searches.after, after, limit)
-
-    def copy_searches_in(self, found: Sequence[StoredSearch]) -> None:
-        """Store searches of another database, as they are there."""
-        self._pool.run(searches.copy_in, found)
 
     def queryables(self, reader: Principal | None, collection: str | None = None) -> Mapping[str, frozenset[str]]:
         """Return the datasets' own properties that a reader may filter by, and the JSON types of each."""

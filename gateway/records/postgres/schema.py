@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.records.postgres import cells, jobs, lists, overviews, smallpictures
+from gateway.records.postgres import cells, jobs, lists, overviews, searches, smallpictures
 from gateway.records.postgres.searchable import COLLECTIONS, FILL, FILLED, LATER
 
 # Names and keys sort by their code points, as they do in SQLite. What is sorted or looked for in any case is folded
@@ -145,7 +145,7 @@ LISTING = {
     "grants_by_name": "ON grants (kind, name, dataset_id)",
 }
 
-# Searches that are layers: a row is never changed, for its id follows from it.
+# Searches that are layers: what one asks for is never changed, for its id follows from it.
 SEARCHES = """CREATE TABLE searches (
     id text COLLATE "C" PRIMARY KEY,
     body json NOT NULL,
@@ -196,6 +196,7 @@ STEPS = {
     "14-small-pictures-anew": Step((smallpictures.CLEARED,)),
     "15-jobs": Step(jobs.JOBS),
     "16-overviews": Step(overviews.OVERVIEWS),
+    "17-search-makers": Step(searches.MAKERS),
 }
 TABLES = (
     "datasets", "grants", "users", "audit", "revision", "collections", "dataset_audiences", "searches",
@@ -206,7 +207,7 @@ TABLES = (
 RIGHTS = (
     "GRANT SELECT, INSERT, UPDATE, DELETE ON datasets, grants, users, collections, dataset_audiences, stored_tokens, "
     "link_uses, collection_cells, download_lists, small_pictures, jobs, overviews TO {role}",
-    "GRANT SELECT, INSERT ON searches TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON searches TO {role}",
     "GRANT SELECT, UPDATE ON revision TO {role}",
     "GRANT SELECT, INSERT ON audit TO {role}",
     "GRANT USAGE ON SEQUENCE revisions, audit_numbers TO {role}",

@@ -205,6 +205,7 @@ STEPS = {
     "15-small-pictures-anew": (smallpictures.CLEARED,),
     "16-jobs": (jobs.TABLE, *jobs.INDEXES),
     "17-overviews": overviews.OVERVIEWS,
+    "18-search-makers": searches.MAKERS,
 }
 
 

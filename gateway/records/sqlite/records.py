@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.catalogue.collections import Collection, CollectionChange, SeenCollection
-from gateway.catalogue.layers import Outline, StoredSearch
+from gateway.catalogue.layers import Outline
 from gateway.catalogue.search import Page, Search
 from gateway.model import AuditRow, Dataset, Grant, Principal
 from gateway.records.base import (
@@ -68,6 +68,7 @@ class SqliteRecords:
         self.small_pictures = SqliteSmallPictures(self._connections)
         self.jobs = SqliteJobs(self._connections)
         self.overviews = SqliteOverviews(self._connections)
+        self.searches = searches.SqliteSearches(self._connections)
 
     def dataset(self, dataset_id: str) -> Dataset | None:
         """Return the dataset with this id, or None."""
@@ -137,22 +138,6 @@ class SqliteRecords:
     def roles_that_see(self, roles: Iterable[str], collection: str | None) -> frozenset[str]:
         """Return those roles to which a dataset of a collection, or of any, was granted."""
         return self._connections.run(searches.roles_that_see, roles, collection)
-
-    def store_search(self, search: StoredSearch, row: AuditRow) -> bool:
-        """Return whether the search is on record now as a new one."""
-        return self._connections.write(searches.store, search, row)
-
-    def stored_search(self, search_id: str) -> StoredSearch | None:
-        """Return the stored search with this id, or None."""
-        return self._connections.run(searches.by_id, search_id)
-
-    def stored_searches(self, *, after: str = "", limit: int = 100) -> tuple[StoredSearch, ...]:
-        """Return the stored searches by id, those after `after`."""
-        return self._connections.run(searches.after, after, limit)
-
-    def copy_searches_in(self, found: Sequence[StoredSearch]) -> None:
-        """Store searches of another database, as they are there."""
-        self._connections.write(searches.copy_in, found)
 
     def queryables(self, reader: Principal | None, collection: str | None = None) -> Mapping[str, frozenset[str]]:
         """Return the datasets' own properties that a reader may filter by, and the JSON types of each."""

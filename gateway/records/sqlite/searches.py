@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from gateway.catalogue.layers import StoredSearch
 from gateway.model import AuditRow
 from gateway.records.rows import search_row, stored_search_of
 from gateway.records.sqlite import audit_rows
-from gateway.records.sqlite.connection import rows_of
+from gateway.records.sqlite.connection import Connections, rows_of
 from gateway.records.sqlite.library import Database
 
 TABLE = """CREATE TABLE searches (
@@ -20,27 +21,92 @@ TABLE = """CREATE TABLE searches (
     owner TEXT,
     created_at TEXT NOT NULL
 )"""
-INSERT = """INSERT INTO searches (id, body, title, style, owner, created_at)
-    VALUES (:id, :body, :title, :style, :owner, :created_at) ON CONFLICT DO NOTHING"""
+# Of searches that are there already, whoever made them first is their maker.
+MAKERS = (
+    "ALTER TABLE searches ADD COLUMN makers TEXT NOT NULL DEFAULT '[]'",
+    "UPDATE searches SET makers = json_array(owner) WHERE owner IS NOT NULL",
+)
+INSERT = """INSERT INTO searches (id, body, title, style, owner, created_at, makers)
+    VALUES (:id, :body, :title, :style, :owner, :created_at, :makers) ON CONFLICT DO NOTHING"""
+IS_MAKER = "EXISTS (SELECT 1 FROM json_each(makers) WHERE value = :maker)"
+ADD_MAKER = f"""UPDATE searches SET makers = json_insert(makers, '$[#]', :maker)
+    WHERE id = :id AND NOT {IS_MAKER}"""  # noqa: S608 - no text of others
+TAKE_MAKER = f"""UPDATE searches SET makers = (
+        SELECT json_group_array(value ORDER BY key) FROM json_each(makers) WHERE value <> :maker)
+    WHERE id = :id AND {IS_MAKER}"""  # noqa: S608 - no text of others
 SEEING = """SELECT value AS role FROM json_each(:roles) WHERE EXISTS (
     SELECT 1 FROM dataset_audiences WHERE audience = 'role:' || value {which})"""
 
 
-def store(database: Database, search: StoredSearch, row: AuditRow) -> bool:
+class SqliteSearches:
+    """The stored searches in one file (a `StoredSearchRecords`)."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def store(self, search: StoredSearch, row: AuditRow) -> bool:
+        """Return whether the search is on record now as a new one."""
+        return self._connections.write(_store, search, row)
+
+    def drop(self, search_id: str, maker: str | None, row: AuditRow) -> bool:
+        """Return whether a maker was taken from a search; it is gone with the last one, and for None at once."""
+        return self._connections.write(_drop, search_id, maker, row)
+
+    def by_id(self, search_id: str) -> StoredSearch | None:
+        """Return the search with this id, or None."""
+        return self._connections.run(_by_id, search_id)
+
+    def after(self, search_id: str, limit: int = 100) -> tuple[StoredSearch, ...]:
+        """Return the searches that come after an id, by id."""
+        return self._connections.run(_after, search_id, limit)
+
+    def copy_in(self, found: Sequence[StoredSearch]) -> None:
+        """Store searches of another database, as they are there."""
+        self._connections.write(_copy_in, found)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._connections.write(_clear)
+
+
+def _store(database: Database, search: StoredSearch, row: AuditRow) -> bool:
     """Return whether the search is new. In a transaction."""
-    if database.execute(INSERT, search_row(search)).rowcount == 0:
+    maker = search.owner
+    makers = () if maker is None else (maker,)
+    new = database.execute(INSERT, search_row(replace(search, makers=makers))).rowcount > 0
+    joined = maker is not None and not new and _changed(database, ADD_MAKER, search.id, maker)
+    if new or joined:
+        audit_rows.append(database, [row])
+    return new
+
+
+def _drop(database: Database, search_id: str, maker: str | None, row: AuditRow) -> bool:
+    """Return whether a maker was taken from a search, and with the last one it. In a transaction."""
+    if maker is not None and not _changed(database, TAKE_MAKER, search_id, maker):
         return False
-    audit_rows.append(database, [row])
-    return True
+    left = "" if maker is None else "AND makers = '[]'"
+    gone = database.execute(f"DELETE FROM searches WHERE id = ? {left}", [search_id]).rowcount > 0  # noqa: S608
+    if gone or maker is not None:
+        audit_rows.append(database, [row])
+    return gone or maker is not None
 
 
-def by_id(database: Database, search_id: str) -> StoredSearch | None:
+def _clear(database: Database) -> None:
+    """Forget all. In a transaction."""
+    database.execute("DELETE FROM searches")
+
+
+def _changed(database: Database, statement: str, search_id: str, maker: str) -> bool:
+    return bool(database.execute(statement, {"id": search_id, "maker": maker}).rowcount > 0)
+
+
+def _by_id(database: Database, search_id: str) -> StoredSearch | None:
     """Return the search with this id, or None."""
     found = rows_of(database, "SELECT * FROM searches WHERE id = :id", {"id": search_id})
     return stored_search_of(found[0]) if found else None
 
 
-def after(database: Database, search_id: str, limit: int) -> tuple[StoredSearch, ...]:
+def _after(database: Database, search_id: str, limit: int) -> tuple[StoredSearch, ...]:
     """Return the searches that come after an id; a database of an older release has none."""
     if "searches" not in database.table_names():
         return ()
@@ -49,7 +115,7 @@ def after(database: Database, search_id: str, limit: int) -> tuple[StoredSearch,
     return tuple(map(stored_search_of, found))
 
 
-def copy_in(database: Database, searches: Sequence[StoredSearch]) -> None:
+def _copy_in(database: Database, searches: Sequence[StoredSearch]) -> None:
     """Store searches; one that is there is the same. In a transaction."""
     for search in searches:
         database.execute(INSERT, search_row(search))
