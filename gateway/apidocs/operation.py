@@ -61,6 +61,11 @@ def drawn(*query: str, more: Mapping[int, tuple[str, Content | None]] | None = N
     return Operation("maps", answers, (*STYLE, *query, "v"), ("If-None-Match",), errors, CACHED, values=True)
 
 
+LATER: Mapping[int, tuple[str, Content | None]] = {
+    202: ("A job makes the part: more than PART_ASYNC_MB with `native`.", json("Job"))
+}
+
+
 def under_polygons(
     answers: Mapping[int, tuple[str, Content | None]], *query: str, body: str, values: bool = False
 ) -> Operation:
@@ -73,9 +78,9 @@ def under_polygons(
 
 def part(*query: str) -> Operation:
     """Return the operation of a part: a picture, values, or with `native` the pixels of the file itself."""
-    answers = {
+    answers: dict[int, tuple[str, Content | None]] = {
         200: (f"The picture, or the part. {VALUES}", PICTURE),
-        202: ("A job makes the part: more than PART_ASYNC_MB with `native`.", json("Job")),
+        **LATER,
         206: ("One range of a part with `native`.", {"image/tiff": {}}),
         **NOT_MODIFIED,
     }

@@ -14,6 +14,7 @@ from gateway.apidocs.operation import (
     HTML,
     JOB,
     JOB_RESULT,
+    LATER,
     NOT_MODIFIED,
     PICTURE,
     REVOKED,
@@ -127,7 +128,9 @@ OPERATIONS: Mapping[type[RequestHandler], Operation] = {
             {200: ("The features, with statistics.", json("WithStatistics", GEOJSON))}, *SIZE, *COUNTED, body="Areas"
         ),
     ),
-    FeatureHandler: under_polygons({200: (f"The picture. {VALUES}", PICTURE)}, *SIZE, body="Area", values=True),
+    FeatureHandler: under_polygons(
+        {200: (f"The picture, or the part. {VALUES}", PICTURE), **LATER}, *SIZE, "native", body="Area", values=True
+    ),
     PointHandler: fact("Point", *STYLE, "coord_crs"),
     PreviewHandler: drawn("max_size", "width", "height", "dst_crs"),
     PartHandler: part("max_size", "width", "height", "coord_crs", "dst_crs"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ import rasterio
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning
-from rasterio.features import geometry_mask
 from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.windows import Window
 
@@ -27,8 +26,9 @@ from gateway.cog.parts import Part
 from gateway.cog.raster import STRICT_OPTIONS
 from gateway.cog.recipe import creation
 from gateway.cog.tags import Tag
-from gateway.errors import BadParameter
 from gateway.files import FileSource, open_file
+from gateway.ground.coverage import Window as Cells
+from gateway.ground.coverage import coverage_of, edges_of
 
 # The library's own; GDAL's is 9.
 ZSTD_LEVEL = "3"
@@ -52,7 +52,7 @@ def write_part(raster: DatasetReader, layout: Layout, part: Part, target_path: P
     Kept are values, data type, nodata, mask and alpha, scale, offset, units, descriptions, colours, tags of all
     domains, CRS, transform, ground control points, RPCs and what a pixel is (area or point); left out is what tells
     of all pixels of the file. Compressed as the file where that loses nothing, else by DEFLATE. Raises what `convert`
-    raises, BadParameter for a shape that is none, and errors of GDAL.
+    raises, BadParameter for edges through too many pixels, and errors of GDAL.
     """
     stage_path = target_path.with_name(f"{target_path.name}.stage.tif")
     options = {**STRICT_OPTIONS, "GDAL_TIFF_INTERNAL_MASK": True, "GDAL_CACHEMAX": CACHE_BYTES}
@@ -160,9 +160,12 @@ def _fill(raster: DatasetReader, part: Part, stage: DatasetWriter) -> None:
     masked = MaskFlags.per_dataset in raster.mask_flag_enums[0] and ColorInterp.alpha not in raster.colorinterp
     alpha = [n for n, kind in enumerate(stage.colorinterp, start=1) if kind is ColorInterp.alpha]
     nodata = _fitting(raster.nodata, stage.dtypes[0])
+    whole = Cells(part.column, part.row, part.width, part.height)
+    covered = None if part.edges is None else coverage_of(edges_of(part.edges), whole)
     for window, bands in _chunks(raster, part):
         there = Window(window.col_off - part.column, window.row_off - part.row, window.width, window.height)
-        outside = None if part.shape is None else _outside(part.shape, stage, there)
+        cells = Cells(int(window.col_off), int(window.row_off), int(window.width), int(window.height))
+        outside = None if covered is None else ~covered.touched(cells)
         values = raster.read([part.bands[n - 1] for n in bands], window=window)
         if outside is not None and alpha:
             values[[n in alpha for n in bands]] *= ~outside
@@ -177,18 +180,6 @@ def _mask(raster: DatasetReader, window: Window, outside: npt.NDArray[np.bool_] 
     shape = int(window.height), int(window.width)
     found: Mask = raster.read_masks(1, window=window) if masked else np.full(shape, 255, np.uint8)
     return found if outside is None else np.where(outside, np.uint8(0), found)
-
-
-def _outside(shape: Mapping[str, Any], stage: DatasetWriter, window: Window) -> npt.NDArray[np.bool_]:
-    """Return which pixels of a window of the part are not touched by the shape; raises BadParameter."""
-    transform = stage.transform * stage.transform.translation(window.col_off, window.row_off)
-    try:
-        found: npt.NDArray[np.bool_] = geometry_mask(
-            [shape], (int(window.height), int(window.width)), transform, all_touched=True
-        )
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise BadParameter("The geometry cannot be drawn on the grid of the dataset.") from None
-    return found
 
 
 def _fitting(nodata: float | None, dtype: str) -> float | None:

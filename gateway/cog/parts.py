@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.errors import GatewayError
 
@@ -12,7 +11,8 @@ from gateway.errors import GatewayError
 class Part:
     """Pixels of a file from `column` and `row` on, of `bands` counted from 1.
 
-    `shape` is a geometry of GeoJSON in the CRS of the file: pixels that it does not touch hold no data.
+    `edges` are those of polygons in columns and rows of the file, as `ground.coverage.text_of` writes them: pixels of
+    which these cover nothing hold no data.
     """
 
     column: int
@@ -20,7 +20,7 @@ class Part:
     width: int
     height: int
     bands: tuple[int, ...]
-    shape: dict[str, Any] | None = None
+    edges: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

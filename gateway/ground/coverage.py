@@ -7,6 +7,7 @@ between a left side and a right one.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from gateway.ground.systems import Bounds, Floats
 MOST_CROSSED = 1 << 21
 # Of a cell: what rounding leaves of no coverage, and of a whole one.
 ROUNDING = 1e-9
+# Cells whose fractions are held at once.
+STRIP = 1 << 20
 Indices = npt.NDArray[np.intp]
 
 
@@ -74,6 +77,27 @@ class Coverage:
             own[:, 1:] += np.cumsum(whole[:, :-1], axis=1)
             found = _tidy(own)
         return None if found.min() == 1 else found
+
+    def touched(self, part: Window) -> npt.NDArray[np.bool_]:
+        """Return which of some of the cells are covered at all, (rows, cols), worked out a few rows at a time."""
+        found = np.ones((part.height, part.width), bool)
+        step = max(1, STRIP // part.width)
+        for row in range(0, part.height, step):
+            rows = Window(part.left, part.top + row, part.width, min(step, part.height - row))
+            weights = self.of(rows)
+            if weights is not None:
+                found[row : row + rows.height] = weights > 0
+        return found
+
+
+def text_of(edges: Floats) -> str:
+    """Return edges, (4, edges), as a text: base64 of little-endian doubles."""
+    return base64.b64encode(edges.astype("<f8").tobytes()).decode()
+
+
+def edges_of(text: str) -> Floats:
+    """Return the edges of a text."""
+    return np.frombuffer(base64.b64decode(text), "<f8").reshape(4, -1).astype(float, copy=False)
 
 
 def coverage_of(edges: Floats, window: Window) -> Coverage:

@@ -34,13 +34,15 @@ class Target:
     """Ground that edges are brought to: its CRS (WKT), and width and height of a pixel there.
 
     `bounds` are in that CRS; None where edges lie wherever they come to lie. `reach` is a box that holds the ground
-    in the CRS of the edges: what lies outside of it does not matter. Both go on beyond the end of a turn.
+    in the CRS of the edges: what lies outside of it does not matter. Both go on beyond the end of a turn. `tolerance`
+    is how far an edge may lie beside its curve, in pixels.
     """
 
     crs: str
     pixel: tuple[float, float]
     bounds: Bounds | None = None
     reach: Bounds | None = None
+    tolerance: float = TOLERANCE
 
 
 def polygon_edges(geometry: Mapping[str, Any], crs: str) -> Floats:
@@ -95,7 +97,7 @@ def brought(edges: Floats, crs: str, target: Target) -> Floats:
     if same:
         return np.concatenate(pieces, axis=1) if pieces else np.empty((4, 0))
     way = _way(crs, target)
-    found = [_followed(piece, crs, way, target.pixel) for piece in pieces]
+    found = [_followed(piece, crs, way, target) for piece in pieces]
     everywhere = np.concatenate(found, axis=1) if found else np.empty((4, 0))
     own = circle(target.crs)
     if own is None or target.bounds is None or not everywhere.size:
@@ -143,19 +145,19 @@ def _way(crs: str, target: Target) -> Transform:
     return way
 
 
-def _followed(edges: Floats, crs: str, way: Transform, pixel: tuple[float, float]) -> Floats:
+def _followed(edges: Floats, crs: str, way: Transform, target: Target) -> Floats:
     """Return edges on the curves that these are elsewhere: each is cut in three until it lies on its curve."""
     axis = circle(crs)
     if axis is not None:
         edges = _shortened(edges, axis.turn * STEP)
     ends = np.stack([*way(*edges[:2]), *way(*edges[2:])])
-    noise = FLOAT_STEPS * float(np.spacing(np.abs(ends).max(initial=1.0))) / min(pixel)
+    noise = FLOAT_STEPS * float(np.spacing(np.abs(ends).max(initial=1.0))) / min(target.pixel)
     found, count = [], 0
     for _ in range(ROUNDS):
         steps = [edges[:2] + (edges[2:] - edges[:2]) * part for part in (0, 1 / 3, 2 / 3, 1)]
         there = [ends[:2], *(np.stack(way(*step)) for step in steps[1:3]), ends[2:]]
-        off = np.maximum(*(_beside(ends, places, pixel) for places in there[1:3]))
-        bent = off > max(TOLERANCE, noise)
+        off = np.maximum(*(_beside(ends, places, target.pixel) for places in there[1:3]))
+        bent = off > max(target.tolerance, noise)
         if count + len(off) + 2 * np.count_nonzero(bent) > MOST_EDGES:
             if off.max() > COARSE:
                 raise BadParameter("The sides of the geometry are too long to be followed in another CRS.")

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from tornado.httputil import HTTPHeaders
+
 from gateway.cog.parts import PartTooLarge
 from gateway.download import HeadersOnly, Representation, etag_of, repr_digest
 from gateway.errors import ClientLeft, StorageUnavailable
@@ -76,6 +78,9 @@ class NativePartHandler(MapHandler, JobAnswers):
     async def send_kept(self, wanted: WantedPart, kept: KeptPart, source: FileSource) -> None:
         """Send the bytes of a part, or a range of them, once that is on record."""
         get, with_body = self.request.headers.get, self.request.method != "HEAD"
+        if self.request.method == "POST":
+            # Ranges and conditions are of GET (RFC 9110 sections 13.2.1 and 14.2).
+            get = HTTPHeaders().get
         # A part has no date: it may be made anew at any time, with the same bytes.
         conditions = replace(conditions_of(get), if_modified_since=None, if_unmodified_since=None)
         there = representation(wanted.dataset, kept, in_url=self.credential.in_url)

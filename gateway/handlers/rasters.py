@@ -75,6 +75,14 @@ class RasterHandler(MapHandler):
 
         await self.in_version(dataset_id, send)
 
+    def native_bands(self, size: Size, wanted: TileFormat | None) -> tuple[int, ...]:
+        """Return which bands of the file's own pixels are wanted; raises BadParameter for what changes pixels."""
+        arguments = self.request.query_arguments
+        asked, dst_crs = parameters.style_of(arguments), parameters.crs(arguments, "dst_crs")
+        if wanted is not TileFormat.TIF or asked != Style(bidx=asked.bidx) or size != NO_SIZE or dst_crs:
+            raise BadParameter("native: the pixels of the file come as .tif, by bidx and coord_crs alone.")
+        return asked.bidx
+
     def size(self, width: str | None, height: str | None, otherwise: int | None) -> Size:
         """Return max_size, width and height: those of the path, else of the query; the first only without these."""
         return size_of(self.request.query_arguments, width, height, otherwise)
@@ -200,16 +208,11 @@ class PartHandler(RasterHandler, NativePartHandler):
         self, dataset_id: str, bounds: tuple[float, ...], size: Size, wanted: TileFormat, systems: Systems
     ) -> None:
         """Send the pixels of the file that the bounds touch; raises BadParameter for what would change them."""
-        asked = parameters.style_of(self.request.query_arguments)
-        plain = asked == Style(bidx=asked.bidx) and size == NO_SIZE and systems[1] is None
-        if wanted is not TileFormat.TIF or not plain:
-            raise BadParameter("native: the pixels of the file come as .tif, by bidx and coord_crs alone.")
+        bands = self.native_bands(size, wanted)
 
         async def send(dataset: Dataset) -> None:
-            planned = await self.drawn(
-                dataset, lambda source: tasks.native_part(source, bounds, systems[0], asked.bidx)
-            )
-            told = {"route": "bbox", "box": bounds, "crs": systems, **bands_told(asked)}
+            planned = await self.drawn(dataset, lambda source: tasks.native_part(source, bounds, systems[0], bands))
+            told = {"route": "bbox", "box": bounds, "crs": systems, **bands_told(Style(bidx=bands))}
             await self.send_native(WantedPart(dataset, planned, told))
 
         await self.in_version(dataset_id, send)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.catalogue.search import Geometry
+from gateway.cog.parts import PlannedPart
 from gateway.colour.model import Encoded, Style, TileFormat
 from gateway.studio.tasks import Size, Source, Task, task_of
 
@@ -36,3 +37,10 @@ def feature_picture(
     Values come to PartTooLarge where they are more than `most_bytes`.
     """
     return task_of(source, "feature_picture", where, how, most_bytes)
+
+
+def native_feature(
+    source: Source, geometry: Geometry, coord_crs: str | None, bands: tuple[int, ...]
+) -> Task[PlannedPart]:
+    """Return the task to find the part of all whole pixels of some bands that a polygon of GeoJSON covers."""
+    return task_of(source, "native_feature", geometry, coord_crs, bands)

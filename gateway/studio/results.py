@@ -26,6 +26,7 @@ RETURNS: Mapping[str, Any] = {
     "on_map": OnMap,
     "verdict": Inspection,
     "native_part": PlannedPart,
+    "native_feature": PlannedPart,
     "write_part": WrittenPart,
     "info": dict[str, Any],
     "point": dict[str, Any],

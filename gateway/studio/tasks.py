@@ -110,13 +110,9 @@ def native_part(
     bounds: Bounds,
     coord_crs: str | None,
     bands: tuple[int, ...] = (),
-    shape: dict[str, Any] | None = None,
 ) -> Task[PlannedPart]:
-    """Return the task to find the part of all whole pixels of some bands that `bounds` touch.
-
-    `shape` is a geometry of GeoJSON in the CRS of the dataset, outside of which there are to be no data.
-    """
-    return task_of(source, "native_part", bounds, coord_crs, bands, shape)
+    """Return the task to find the part of all whole pixels of some bands that `bounds` touch."""
+    return task_of(source, "native_part", bounds, coord_crs, bands)
 
 
 def write_part(source: Source, part: Part, folder: str) -> Task[WrittenPart]:

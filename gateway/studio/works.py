@@ -72,6 +72,12 @@ def _feature_picture(engine: TileEngine, source: Source, where: tuple[Any, Any],
     return engine.lend(source, lambda handle: feature_picture(handle, *where, how, most_bytes))
 
 
+def _native_feature(engine: TileEngine, source: Source, *told: Any) -> Any:
+    from gateway.tiles.features import planned_feature  # noqa: PLC0415
+
+    return engine.lend(source, lambda handle: planned_feature(handle, *told))
+
+
 def _verdict(engine: TileEngine, source: Source, allow_missing_overviews: bool) -> Inspection:
     with engine.source(source) as opened:
         found = inspect(opened, allow_missing_overviews=allow_missing_overviews)
@@ -149,6 +155,7 @@ WORKS: Mapping[str, Work] = {
     "preview": _preview,
     "part": _part,
     "native_part": partial(_native, "planned"),
+    "native_feature": _native_feature,
     "write_part": partial(_native, "cut"),
     "info": partial(_facts, "info"),
     "point": partial(_facts, "point"),

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
+from gateway.cog.parts import PlannedPart
 from gateway.colour.model import Encoded, Style, TileFormat
+from gateway.errors import NotFound
 from gateway.ground.areas import crs_of
-from gateway.ground.coverage import Coverage, coverage_of
+from gateway.ground.coverage import coverage_of, text_of
 from gateway.ground.polygons import Target, brought, polygon_edges
 from gateway.ground.systems import DEGREES, known
 from gateway.reading.handles import Handle
-from gateway.reading.source import Drawn, Mask, least
+from gateway.reading.source import Drawn, least
 from gateway.tiles.drawing import bands_read, check_amount, check_values, finished, nothing, read
+from gateway.tiles.native import OUTSIDE, check_bands, part_of
 from gateway.tiles.pictures import Size, canvas
 from gateway.tiles.warp import placed
-from gateway.tiles.zones import Geometry, Systems, bounds_of, on_frame, windows_of
+from gateway.tiles.zones import Geometry, Systems, bounds_of, ground_of_polygon, on_frame
+
+NO_SIZE: Size = (None, None, None)
+# How far sides may lie beside their curves where pixels are in or out, and none in part: few of them are then kept.
+NEAR = 1e-3
 
 
 def feature_picture(
@@ -39,21 +46,24 @@ def feature_picture(
     if format is not None and format.carries_values:
         check_values(frame.size * frame.shape[0] * len(bands_read(style, view)), view.numbers.itemsize, most_bytes)
     ground = on_frame(edges, frame)
-    seen = touched(coverage_of(ground.edges, ground.window))
+    seen = np.where(coverage_of(ground.edges, ground.window).touched(ground.window), np.uint8(255), np.uint8(0))
     found, way = read(handle, frame, style)
     drawn = found or nothing(handle, frame, style)
     masked = Drawn(drawn.pixels, least(drawn.mask, seen), drawn.lacking)
     return finished(view, masked, frame, style, format, way)
 
 
-def touched(coverage: Coverage) -> Mask:
-    """Return 255 for each pixel of a window that is covered at all, (rows, cols)."""
-    window = coverage.window
-    seen: Mask = np.full((window.height, window.width), 255, np.uint8)
-    for part in windows_of(window, 1):
-        weights = coverage.of(part)
-        if weights is not None:
-            rows = slice(part.top - window.top, part.top - window.top + part.height)
-            columns = slice(part.left - window.left, part.left - window.left + part.width)
-            seen[rows, columns] = (weights > 0) * np.uint8(255)
-    return seen
+def planned_feature(handle: Handle, geometry: Geometry, coord_crs: str | None, bands: tuple[int, ...]) -> PlannedPart:
+    """Return the part of all whole pixels that a polygon covers, on the raster's own grid; no bands are all of them.
+
+    Raises NoPlace, BadParameter, and NotFound for a polygon outside of the data.
+    """
+    check_bands(handle.view, bands)
+    ground = ground_of_polygon(handle, geometry, (coord_crs, None), NO_SIZE, NEAR)
+    if not ground.window.cells:
+        raise NotFound(OUTSIDE)
+    window = ground.window
+    # Before a process of its own begins with it.
+    coverage_of(ground.edges, window)
+    place = window.left, window.top, window.width, window.height
+    return part_of(handle.view, place, bands, text_of(ground.edges))

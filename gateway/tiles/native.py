@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import disk_usage
-from typing import Any
 
 import numpy as np
 from rasterio.io import DatasetReader
@@ -23,6 +22,7 @@ from gateway.ground.extent import extent
 from gateway.ground.georeference import Georeference
 from gateway.ground.systems import DEGREES, Bounds, Floats, Transform, circle, known, transform_of, wrapped
 from gateway.reading.handles import Handle
+from gateway.reading.view import View
 
 # Of a pixel: what floats leave of an edge that lies on an edge of the grid.
 SLACK = 1e-6
@@ -40,24 +40,32 @@ def planned(
     bounds: Bounds,
     coord_crs: str | None,
     bands: tuple[int, ...] = (),
-    shape: dict[str, Any] | None = None,
 ) -> PlannedPart:
     """Return the part of all whole pixels that `bounds` (west, south, east, north) touch; no bands are all of them.
 
-    `shape` is a geometry of GeoJSON in the CRS of the dataset. Raises NoPlace, BadParameter, and NotFound where the
-    bounds lie outside of the data.
+    Raises NoPlace, BadParameter, and NotFound where the bounds lie outside of the data.
     """
-    view = handle.view
+    check_bands(handle.view, bands)
+    crs = crs_of(coord_crs, "coord_crs") or DEGREES
+    left, top, right, bottom = _touched(handle.view.placed, checked_bounds(bounds, crs), crs)
+    return part_of(handle.view, (left, top, right - left, bottom - top), bands)
+
+
+def check_bands(view: View, bands: tuple[int, ...]) -> None:
+    """Return when a raster has these bands, counted from 1; raises BadParameter."""
     count = len(view.scales)
     if any(not 1 <= band <= count for band in bands):
         raise BadParameter(f"bidx: this dataset has the bands 1 to {count}.")
-    crs = crs_of(coord_crs, "coord_crs") or DEGREES
-    left, top, right, bottom = _touched(view.placed, checked_bounds(bounds, crs), crs)
-    chosen = bands or tuple(range(1, count + 1))
-    part = Part(left, top, right - left, bottom - top, chosen, shape)
-    masked = view.masked or (shape is not None and view.nodata is None)
-    sample = len(chosen) * view.numbers.itemsize + masked
-    return PlannedPart(part, part.width * part.height * sample)
+
+
+def part_of(
+    view: View, place: tuple[int, int, int, int], bands: tuple[int, ...], edges: str | None = None
+) -> PlannedPart:
+    """Return the part at a place (column, row, width, height) and what it takes; no bands are all of them."""
+    chosen = bands or tuple(range(1, len(view.scales) + 1))
+    part = Part(*place, chosen, edges)
+    masked = view.masked or (edges is not None and view.nodata is None)
+    return PlannedPart(part, part.width * part.height * (len(chosen) * view.numbers.itemsize + masked))
 
 
 def cut(handle: Handle, part: Part, folder: str) -> WrittenPart:

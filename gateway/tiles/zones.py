@@ -17,7 +17,7 @@ from gateway.ground.bounds import MERCATOR_LATITUDE, TURN
 from gateway.ground.coverage import Coverage, Window, coverage_of
 from gateway.ground.degrees import geographic_bounds
 from gateway.ground.grid import Frame
-from gateway.ground.polygons import Target, brought, polygon_edges
+from gateway.ground.polygons import TOLERANCE, Target, brought, polygon_edges
 from gateway.ground.systems import DEGREES, Bounds, Floats, circle, known, same_ground
 from gateway.reading.handles import Handle
 from gateway.reading.source import Drawn, read_scaled, read_source
@@ -109,8 +109,12 @@ class Ground:
 NOWHERE = Ground(np.empty((4, 0)), Window(0, 0, 0, 0), (0, 0))
 
 
-def ground_of_polygon(handle: Handle, geometry: Geometry, systems: Systems, size: Size) -> Ground:
+def ground_of_polygon(
+    handle: Handle, geometry: Geometry, systems: Systems, size: Size, tolerance: float = TOLERANCE
+) -> Ground:
     """Return the ground of a polygon; `systems` are coord_crs and dst_crs, the raster's own where that is None.
+
+    `tolerance` is how far its sides may lie beside their curves, in pixels.
 
     Raises NoPlace, and BadParameter for a geometry that is no ground.
     """
@@ -122,7 +126,7 @@ def ground_of_polygon(handle: Handle, geometry: Geometry, systems: Systems, size
     if target is not None and not (same_ground(target, place.crs) and place.upright):
         there = brought(edges, crs, Target(target, placed(handle, target).pixel, None, _drawable(reach, crs, target)))
         return on_frame(there, canvas(handle, bounds_of(there), target, size)) if there.size else NOWHERE
-    there = brought(edges, crs, Target(place.crs, place.pixel, place.bounds, reach))
+    there = brought(edges, crs, Target(place.crs, place.pixel, place.bounds, reach, tolerance))
     pixels = np.concatenate([np.stack(place.own_pixels(*ends)) for ends in (there[:2], there[2:])])
     window = _around(pixels, handle.view.size) if pixels.size else None
     return NOWHERE if window is None else Ground(pixels, window, fitted((window.width, window.height), size))

@@ -6,9 +6,14 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
+import rasterio
+from rasterio.windows import Window
 
+from gateway.cog import inspect
+from gateway.files import open_file
 from gateway.model import Level, Scale
 from tests.handlers.conftest import UNKNOWN_ID, grant, problem
+from tests.handlers.test_jobs import ended, own
 from tests.handlers.test_values import token_for
 
 pytestmark = pytest.mark.gen_test
@@ -77,6 +82,48 @@ async def test_values_are_on_record_with_the_place_that_they_are_of(fetch, world
         "route": "feature", "box": [503_000, 5_290_000, 506_015, 5_296_000], "crs": ["EPSG:32633", None],
         "sha256": sha256(geometry.encode()).hexdigest(), "format": "npy", "bands": "all", "size": [None, None, None],
     }  # fmt: skip
+
+
+async def test_the_files_own_pixels_come_as_a_true_cog_of_its_grid(fetch, world, tmp_path):
+    dataset, token = world.add(), world.bearer()
+    # A triangle is half of its box.
+    ring = [[503_000, 5_290_000], [506_000, 5_290_000], [503_000, 5_296_000], [503_000, 5_290_000]]
+    body = json.dumps({**FEATURE, "geometry": {"type": "Polygon", "coordinates": [ring]}})
+    path = url(dataset, f"feature.tif?native=true&{IN_UTM}")
+    response = await fetch(path, "POST", body=body, token=token, headers={"Range": "bytes=0-9", "If-None-Match": "*"})
+    assert (response.code, response.headers["Cache-Control"]) == (200, "no-store")
+    assert "Accept-Ranges" not in response.headers
+    assert response.headers["ETag"].startswith(f'"{dataset.version}-')
+    (tmp_path / "part.tif").write_bytes(response.body)
+    with open_file(tmp_path / "part.tif") as made:
+        assert inspect(made).report.valid
+    with rasterio.open(world.folder / "elevation.tif") as old, rasterio.open(tmp_path / "part.tif") as new:
+        left, top = ~old.transform * (503_000, 5_296_000)
+        window = Window(int(left), int(top), new.width, new.height)
+        assert new.transform == old.window_transform(window)
+        seen = new.dataset_mask() == 255
+        assert np.array_equal(new.read(1)[seen], old.read(1, window=window)[seen])
+    assert 0.5 < seen.mean() < 0.52
+    (row,) = world.audit("download.part")
+    assert (row.detail["route"], row.detail["native"], row.detail["format"]) == ("feature", True, "tif")
+    for changed in ("&max_size=16", "&dst_crs=EPSG:3857", "&rescale=0,1", "&unscale=true"):
+        assert (await fetch(path + changed, "POST", body=body, token=token)).code == 400
+    far = json.dumps({**FEATURE, "geometry": {"type": "Polygon", "coordinates": [[[x - 9e5, y] for x, y in ring]]}})
+    assert (await fetch(path, "POST", body=far, token=token)).code == 404
+    assert (await fetch(path.replace(".tif", ".png"), "POST", body=body, token=token)).code == 400
+
+
+@pytest.mark.parametrize("settings", [{"part_async_mb": 0}], indirect=True)
+async def test_large_ones_are_made_by_a_job_whose_result_has_ranges(fetch, world):
+    dataset, token = world.add(), world.bearer()
+    path = url(dataset, f"feature.tif?native=true&{IN_UTM}&bidx=1")
+    response = await fetch(path, "POST", body=BODY, token=token)
+    assert response.code == 202
+
+    done = await ended(fetch, response.headers["Location"], token)
+    assert done["status"] == "done"
+    part = await fetch(own(done["result"]), token=token, headers={"Range": "bytes=0-9"})
+    assert (part.code, len(part.body)) == (206, 10)
 
 
 async def test_pictures_have_the_sizes_and_formats_of_the_path(fetch, world):
