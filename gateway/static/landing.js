@@ -19,8 +19,8 @@ function taken() {
 
 const answer = new URLSearchParams(location.search);
 const question = taken();
-// The parameters that came, and what they are asked to belong to; null on a page that nobody was sent back to.
-export const landed = answer.has("state") && (answer.has("code") || answer.has("error")) ? { answer, question } : null;
+// The parameters that came, and the question that they should belong to; null on a page that nobody was sent back to.
+export const landed = answer.has("code") || answer.has("error") ? { answer, question } : null;
 if (landed) history.replaceState(null, "", location.pathname + (question?.hash ?? ""));
 // Back at a page that the browser has frozen.
 addEventListener("pageshow", ({ persisted }) => persisted && taken());

@@ -57,6 +57,7 @@ export function told(error) {
   if (error instanceof oauth.AuthorizationResponseError || error instanceof oauth.ResponseBodyError) {
     return `The issuer refuses: ${String(error.error_description ?? error.error).slice(0, TOLD_CHARACTERS)}`;
   }
+  if (error instanceof oauth.WWWAuthenticateChallengeError) return "The issuer refuses: it does not know this client.";
   if (error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError) {
     return /"state"/.test(error.message) ? NOT_BEGUN : `The issuer's answer is not to be trusted: ${error.message}.`;
   }

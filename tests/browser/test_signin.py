@@ -148,7 +148,8 @@ async def test_a_link_to_a_file_opened_in_a_browser_signs_in_and_saves_it(
         assert page.url == place
         # Here alone; the next page is not one of somebody who is signed in.
         await page.click("#account")
-        await page.click("#signout-here")
+        async with page.expect_response("**/token/revocation"):
+            await page.click("#signout-here")
         await page.wait_for_selector("text=There is no such dataset for you.")
         # Not Ana's: Ben is led there and back, and told.
         await page.goto("about:blank")
@@ -167,6 +168,7 @@ CASES = [
     ({"state": "s", "code": "c", "iss": "https://evil.example"}, {}, 'not to be trusted: unexpected "iss"'),
     ({"state": "s", "error": "access_denied"}, {}, "The issuer refuses: access_denied"),
     ({"state": "s", "code": "c"}, {"status": 400, "tokens": {"error": "invalid_grant"}}, "invalid_grant"),
+    ({"error": "access_denied"}, {}, "was not begun in this window"),
     ({"state": "s", "code": "c"}, {"status": 500}, "not to be trusted"),
     ({"state": "s", "code": "c"}, {"id": {"nonce": "another"}}, "not to be trusted: unexpected ID Token"),
     ({"state": "s", "code": "c"}, {"id": {**NONCE, "aud": "other"}}, 'not to be trusted: unexpected JWT "aud"'),
