@@ -30,7 +30,7 @@ NARROWED = {
 def narrowed(described: dict, dataset: str) -> dict:
     """Return the description with ids that there are; HEAD is GET without its body and left out.
 
-    A parameter of the query that many operations share is read by one function, and asked for of the first two.
+    A parameter of the query that many operations share is read by one function, and asked for of the first.
     """
     asked: Counter[str] = Counter()
     for item in described["paths"].values():
@@ -43,7 +43,7 @@ def narrowed(described: dict, dataset: str) -> dict:
         for operation in (each for each in item.values() if isinstance(each, dict)):
             shared = [json.dumps(each) for each in operation["parameters"] if each["in"] == "query"]
             asked.update(shared)
-            operation["parameters"] = [each for each in operation["parameters"] if asked[json.dumps(each)] <= 2]
+            operation["parameters"] = [each for each in operation["parameters"] if asked[json.dumps(each)] <= 1]
             for parameter in operation["parameters"]:
                 # A URL may have 32 KiB.
                 key = "maxItems" if parameter["schema"].get("type") == "array" else "maxLength"

@@ -16,6 +16,7 @@ from gateway.handlers.room import SMALL_ANSWER_BYTES
 from gateway.settings import Settings
 from gateway.studio.pictures import Pictures
 from tests.handlers.test_streaming import answer, pair, port_of
+from tests.patience import SECONDS
 
 pytestmark = pytest.mark.gen_test
 STALL = {"stall_seconds": 0.4}
@@ -37,7 +38,7 @@ async def unreading(server, path: str, count: int = 1, *fields: str) -> socket.s
     return client
 
 
-async def until(condition, seconds: float = 15) -> None:
+async def until(condition, seconds: float = SECONDS) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)
@@ -179,8 +180,11 @@ async def test_who_has_taken_nothing_for_a_while_makes_room_for_others(monkeypat
         stream.write(b"x" * (8 << 20))
     clock, later_seconds = time.monotonic, [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock() + later_seconds[0])
-    # What the kernels take by themselves is taken by then.
-    await asyncio.sleep(0.2)
+    # What the kernels take by themselves.
+    taken, before = [len(stream._write_buffer) for stream in streams], None
+    while taken != before:
+        await asyncio.sleep(0.1)
+        taken, before = [len(stream._write_buffer) for stream in streams], taken
     for _ in range(3):
         later_seconds[0] += STALL_IN_NEED_SECONDS + 1
         with suppress(Unavailable):

@@ -49,7 +49,7 @@ async def test_whoever_ends_its_side_gets_the_whole_answer(world, http_server, f
     if path != "/livez" and expected.code == 200:
         assert body.startswith(expected.body)
     assert answer.count(b"HTTP/1.1 %d" % expected.code) == 2, "both requests that were sent before"
-    await until(lambda: not http_server._connections, 5)
+    await until(lambda: not http_server._connections)
 
 
 async def test_who_waits_for_a_picture_is_asked_and_who_has_left_is_noticed(world, http_server, monkeypatch):
@@ -64,13 +64,13 @@ async def test_who_waits_for_a_picture_is_asked_and_who_has_left_is_noticed(worl
     old.write_eof()
     gone.close()
     assert await reader.readexactly(len(INTERIM)) == INTERIM
-    await until(lambda: sum(work.cancelled() for work in made) == 1, 5)
+    await until(lambda: sum(work.cancelled() for work in made) == 1)
     await asyncio.sleep(0.1)
     assert len(http_server._connections) == 2
     reset(there)
-    await until(lambda: sum(work.cancelled() for work in made) == 2, 5)
+    await until(lambda: sum(work.cancelled() for work in made) == 2)
     reset(old)
-    await until(lambda: not http_server._connections, 5)
+    await until(lambda: not http_server._connections)
 
 
 async def test_what_is_used_of_tornados_inside_to_read_is_still_there():

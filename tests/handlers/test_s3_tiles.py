@@ -64,7 +64,7 @@ async def test_every_answer_is_that_of_the_same_local_file(fetch, world, far):
     for path in paths:
         expected, found = [await fetch(f"/api/datasets/{each.id}/{path}", token=token) for each in (near, far)]
         assert (expected.code, found.code) == (200, 200), path
-        assert expected.body == found.body, path
+        assert expected.body == found.body, (path, expected.body.hex(), found.body.hex())
     for path in ("tilejson.json", "WMTSCapabilities.xml"):
         expected, found = [(await fetch(f"/api/datasets/{each.id}/{path}")).body.decode() for each in (near, far)]
         # The default range of values of a file in a bucket is not known before a tile of it is drawn.
