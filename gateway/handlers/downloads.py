@@ -92,7 +92,9 @@ class DownloadHandler(AuditedHandler):
         The page signs in and fetches the file. Nothing is looked up for that: what cannot be had is told there.
         """
         error = self.problem(status_code, kwargs.get("exc_info", (None, None, None))[1])
-        named = dataset_uuid(self.path_args[0]) if self.path_args else None
+        # A method that is unknown is refused before there are any.
+        arguments = getattr(self, "path_args", None)
+        named = dataset_uuid(arguments[0]) if arguments else None
         if error.status not in TO_SIGN_IN or named is None or not self.is_opened:
             super().write_error(status_code, **kwargs)
             return
