@@ -132,6 +132,10 @@ async def test_all_that_is_listed_is_downloaded_by_a_list_and_a_collection_share
         await page.wait_for_selector("#links .made input")
         assert "/#collection=scenes&link=cgl_" in await page.input_value("#links .made input")
         await page.wait_for_selector("#links .issued li")
+        await page.keyboard.press("Escape")
+        # Something that not everybody sees is in it now.
+        await page.click("#layer-use")
+        await page.wait_for_selector("#use-lines:has-text('/collections/scenes/WMTSCapabilities.xml?token=')")
 
 
 @pytest.mark.gen_test
