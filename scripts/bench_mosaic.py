@@ -7,7 +7,8 @@
 same scenes (`bench_mosaic_scenes.py`) with two processes and are asked for the same tiles over 16 connections, in
 interleaved rounds; medians are printed with ratios. The MosaicJSON of each zoom has quadkeys of that very zoom, which
 is the least that TiTiler has to look at; the VRT needs gdalwarp and gdalbuildvrt, and is left out without them. Ours
-has no cache of encoded tiles. CPU is user and system time of all processes of a side. The load is wrk's, one thread.
+has no cache of encoded tiles, and with `--overview` one COG over all scenes for far zooms. CPU is user and system
+time of all processes of a side. The load is wrk's, one thread.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def main() -> None:
         folder = (options.folder or Path(scratch)).resolve()
         scenes = make_scenes(folder / "scenes", options.across)
         cases = [case for case in cases_of(scenes) if not options.case or case.name in options.case]
-        environment = ingested(folder, scenes[0].parent)
+        environment = ingested(folder, scenes[0].parent, overview=options.overview)
         if options.titiler:
             mosaics(folder, options.titiler, scenes, cases)
             vrt = vrt_of(folder, scenes)
@@ -95,6 +96,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--titiler", metavar="PYTHON", help="without it ours is measured alone")
     parser.add_argument("--folder", type=Path, help="where the scenes and all else are kept for another run")
+    parser.add_argument("--overview", action="store_true", help="with `collections overview` of the scenes")
     parser.add_argument("--prepare", action="store_true", help="only make them there")
     parser.add_argument("--across", type=int, default=20, help="scenes in a row, and rows")
     parser.add_argument("--case", action="append", help="only these cases")
@@ -113,17 +115,24 @@ def cases_of(scenes: list[Path]) -> list[Case]:
     ]
 
 
-def ingested(folder: Path, scenes: Path) -> dict[str, str]:
-    """Return the environment of a gateway that has the scenes as one public collection."""
+def ingested(folder: Path, scenes: Path, *, overview: bool) -> dict[str, str]:
+    """Return the environment of a gateway that has the scenes as a public collection, with an overview or none."""
     environment = {
         **os.environ, "GATEWAY_STATE_DIR": str(folder / "state"), "GATEWAY_SECRET_KEYS": KEY, "PYTHONPATH": str(ROOT),
-        "GATEWAY_ROOTS": json.dumps({"data": {"uri": f"file:{scenes}"}}), "GATEWAY_LOG_LEVEL": "WARNING",
-        "GATEWAY_TILE_CACHE_MB": "0",
+        "GATEWAY_ROOTS": json.dumps({"data": {"uri": f"file:{scenes}"}, "made": {"uri": f"file:{folder / 'made'}"}}),
+        "GATEWAY_LOG_LEVEL": "WARNING", "GATEWAY_TILE_CACHE_MB": "0",
     }  # fmt: skip
     if not (folder / "state").exists():
         line = [sys.executable, "-m", "gateway", "ingest", str(scenes), "--visibility", "public"]
         line += ["--collection", COLLECTION, "--jobs", "2", "--json"]
         subprocess.run(line, env=environment, check=True, stdout=subprocess.DEVNULL)
+    line = [sys.executable, "-m", "gateway", "collections", "overview", COLLECTION]
+    made = folder / "made"
+    if overview:
+        made.mkdir(exist_ok=True)
+        subprocess.run([*line, "--copy-to", "made"], env=environment, check=True)
+    elif any(made.rglob("*.tif")):
+        subprocess.run([*line, "--remove"], env=environment, check=True)
     return environment
 
 
