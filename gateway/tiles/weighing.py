@@ -76,6 +76,7 @@ class KeptValues:
         self._whole: list[Values] = []
         self._partial: list[Values] = []
         self._weights: list[Floats] = []
+        self._ready: tuple[Values, Values, Floats] | None = None
 
     def add(self, values: Values, weights: Floats | None = None) -> None:
         """Add values, and how much of each is covered; None is all."""
@@ -97,13 +98,15 @@ class KeptValues:
             first, second = last, end
 
     def _sorted(self) -> tuple[Values, Values, Floats]:
+        if self._ready is not None:
+            return self._ready
         whole, partial = _joined(self._whole, self._dtype), _joined(self._partial, self._dtype)
         weights = _joined(self._weights, np.dtype(float))
         whole.sort()
         order = np.argsort(partial, kind="stable")
         partial, weights = partial[order], weights[order]
-        self._whole, self._partial, self._weights = [whole], [partial], [weights]
-        return whole, partial, weights
+        self._ready = whole, partial, weights
+        return self._ready
 
 
 def weighed(dtype: np.dtype[Any]) -> Weighed:
@@ -128,15 +131,16 @@ def _joined(pieces: list[Values], dtype: np.dtype[Any]) -> Values:
 def _table(whole: Values, partial: Values, weights: Floats) -> Table:
     """Return the table of sorted values and of sorted ones with weights."""
     (values, counts), (beside, covered) = _runs(whole), _runs(partial)
+    if not beside.size:
+        return Table(values, counts, counts.astype(float))
     every = np.union1d(values, beside)
     found = Table(every, np.zeros(len(every), np.int64), np.zeros(len(every)))
     at = np.searchsorted(every, values)
     found.counts[at] += counts
     found.weights[at] += counts
-    if partial.size:
-        at = np.searchsorted(every, beside)
-        found.counts[at] += covered
-        found.weights[at] += np.add.reduceat(weights, np.cumsum(covered) - covered)
+    at = np.searchsorted(every, beside)
+    found.counts[at] += covered
+    found.weights[at] += np.add.reduceat(weights, np.cumsum(covered) - covered)
     return found
 
 
@@ -163,15 +167,21 @@ def described(band: Weighed, pixels: Pixels, options: Mapping[str, Any]) -> dict
     """
     percentiles: Sequence[float] = options["percentiles"]
     found = _summed(band)
-    quantiles = _quantiles(band, found["count"], [*(each / 100 for each in percentiles), 0.5])
-    valid = found.pop("valid_pixels")
+    valid, mean, count = (found[name] for name in ("valid_pixels", "mean", "count"))
+    quantiles, bins = Quantiles(count, [*(each / 100 for each in percentiles), 0.5]), Bins(found, options)
+    squares, listed = [], Categories(options["categories"])
+    for table in band.tables():
+        squares.append(float(np.dot((table.values.astype(float) - mean) ** 2, table.weights)))
+        quantiles.add(table)
+        (listed if options["categorical"] else bins).add(table)
+    values = quantiles.found()
     return {
         **found,
-        "std": _deviation(band, found["mean"], found["count"]),
-        "median": quantiles[-1],
+        "std": math.sqrt(math.fsum(squares) / count) if count else math.nan,
+        "median": values[-1],
         # Of one whole number, as rio-tiler names them.
-        **{f"percentile_{int(each)}": value for each, value in zip(percentiles, quantiles, strict=False)},
-        "histogram": _categories(band, options) if options["categorical"] else _histogram(band, found, options),
+        **{f"percentile_{int(each)}": value for each, value in zip(percentiles, values, strict=False)},
+        "histogram": (listed if options["categorical"] else bins).found(),
         "valid_percent": round(min(valid / pixels.covered, 1) * 100, 2) if pixels.covered else 0.0,
         "masked_pixels": float(pixels.all - valid),
         "valid_pixels": float(valid),
@@ -201,51 +211,71 @@ def _summed(band: Weighed) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _deviation(band: Weighed, mean: float, count: float) -> float:
-    """Return the standard deviation of all, no sample (the population's)."""
-    if not count:
-        return math.nan
-    squares = [float(np.dot((table.values.astype(float) - mean) ** 2, table.weights)) for table in band.tables()]
-    return math.sqrt(math.fsum(squares) / count)
+class Quantiles:
+    """For each part of the covered ground, of which there is `count`, the least value that so much has at most."""
+
+    def __init__(self, count: float, wanted: Sequence[float]) -> None:
+        self._wanted = [part * count for part in wanted]
+        self._found, self._begun, self._last = [math.nan] * len(wanted), 0.0, math.nan
+
+    def add(self, table: Table) -> None:
+        """Look through a table that lies above those before it."""
+        reached = self._begun + np.cumsum(table.weights)
+        for index, wanted in enumerate(self._wanted):
+            if math.isnan(self._found[index]) and reached[-1] >= wanted:
+                self._found[index] = float(table.values[np.searchsorted(reached, wanted)])
+        self._begun, self._last = float(reached[-1]), float(table.values[-1])
+
+    def found(self) -> list[float]:
+        """Return the values; that of what rounding leaves beyond the sum of all is the greatest."""
+        return [self._last if math.isnan(each) else each for each in self._found]
 
 
-def _quantiles(band: Weighed, count: float, wanted: Sequence[float]) -> list[float]:
-    """Return for each part of the covered ground the least value that so much has at most."""
-    found, begun, last = [math.nan] * len(wanted), 0.0, math.nan
-    for table in band.tables():
-        reached = begun + np.cumsum(table.weights)
-        for index, part in enumerate(wanted):
-            if math.isnan(found[index]) and reached[-1] >= part * count:
-                found[index] = float(table.values[np.searchsorted(reached, part * count)])
-        begun = float(reached[-1])
-        last = float(table.values[-1])
-    # What rounding leaves beyond the sum of all.
-    return [last if math.isnan(each) else each for each in found]
+class Bins:
+    """How many pixels are in each bin, the last of which has its upper edge (numpy.histogram)."""
+
+    def __init__(self, found: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        told: Mapping[str, Any] = options["hist_options"]
+        ends = (0.0, 1.0) if math.isnan(found["min"]) else (found["min"], found["max"])
+        self._edges = np.histogram_bin_edges([], told["bins"], told.get("range") or ends)
+        self._counts = np.zeros(len(self._edges) - 1, np.int64)
+
+    def add(self, table: Table) -> None:
+        """Count the pixels of a table."""
+        below = np.concatenate([[0], np.cumsum(table.counts)])
+        at = np.searchsorted(table.values, self._edges)
+        at[-1] = np.searchsorted(table.values, self._edges[-1], "right")
+        self._counts += np.diff(below[at])
+
+    def found(self) -> list[list[float]]:
+        """Return the counts, and the edges."""
+        return [self._counts.tolist(), self._edges.tolist()]
 
 
-def _histogram(band: Weighed, found: Mapping[str, Any], options: Mapping[str, Any]) -> list[list[float]]:
-    """Return how many pixels are in each bin, and the edges of these."""
-    told: Mapping[str, Any] = options["hist_options"]
-    ends = told.get("range") or ((0.0, 1.0) if math.isnan(found["min"]) else (found["min"], found["max"]))
-    counts, edges = np.histogram([], bins=told["bins"], range=ends)
-    for table in band.tables():
-        counts = counts + np.histogram(table.values, bins=told["bins"], range=ends, weights=table.counts)[0]
-    return [counts.tolist(), edges.tolist()]
+class Categories:
+    """How many pixels have each value, or each of those that are `wanted`."""
 
+    def __init__(self, wanted: Sequence[float] | None) -> None:
+        self._wanted = wanted
+        self._keys: list[Values] = []
+        self._counts: list[Counts] = []
 
-def _categories(band: Weighed, options: Mapping[str, Any]) -> list[list[float]]:
-    """Return how many pixels have each value, or each of those that are asked about, and these."""
-    wanted, keys, counts = options["categories"], [], []
-    for table in band.tables():
-        keys.append(table.values)
-        counts.append(table.counts)
-        if not wanted and sum(map(len, keys)) > MOST_CATEGORIES:
+    def add(self, table: Table) -> None:
+        """Take a table; raises BadParameter for more values than an answer may list."""
+        keys, counts = table.values, table.counts
+        if self._wanted:
+            kept = np.isin(keys, np.array(self._wanted).astype(keys.dtype))
+            keys, counts = keys[kept], counts[kept]
+        self._keys.append(keys)
+        self._counts.append(counts)
+        if sum(map(len, self._keys)) > MOST_CATEGORIES:
             raise BadParameter(f"categorical: a band has more than {MOST_CATEGORIES} different values.")
-    if not wanted:
-        return [np.concatenate(each).tolist() if each else [] for each in (counts, keys)]
-    listed = np.array(wanted).astype(keys[0].dtype) if keys else np.array(wanted)
-    found = np.zeros(len(listed), np.int64)
-    for values, several in zip(keys, counts, strict=True):
-        at = np.minimum(np.searchsorted(values, listed), len(values) - 1)
-        found += np.where(values[at] == listed, several[at], 0)
-    return [found.tolist(), listed.tolist()]
+
+    def found(self) -> list[list[float]]:
+        """Return the counts, and the values."""
+        keys, counts = (np.concatenate(each) if each else np.empty(0) for each in (self._keys, self._counts))
+        if not self._wanted:
+            return [counts.tolist(), keys.tolist()]
+        told = dict(zip(keys.tolist(), counts.tolist(), strict=True))
+        listed = np.array(self._wanted).astype(keys.dtype).tolist()
+        return [[told.get(each, 0) for each in listed], listed]
