@@ -29,7 +29,7 @@ from tests.handlers.answers import all_answers, table
 from tests.handlers.conftest import World
 from tests.handlers.layeranswers import layer_table
 from tests.handlers.test_answers import SHOWN
-from tests.handlers.tokenanswers import token_table
+from tests.handlers.tokenanswers import OF_DATASET, OTHERS, Routes, table_of
 from tests.rasters import write_cog
 
 Make = Callable[[World, Any], Awaitable[list[str]]]
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the tables into docs/security.md")
     made = ["\n".join(asyncio.run(lines(setting, of_maps(kinds)))) for setting, kinds in SHOWN.items()]
     # As they stand on the page.
-    made += ["\n".join(asyncio.run(lines(None, make))) for make in (layer_table, token_table)]
+    made += ["\n".join(asyncio.run(lines(None, make))) for make in (layer_table, of_all(OF_DATASET), of_all(OTHERS))]
     if not parser.parse_args().write:
         print("\n\n".join(made))
         return
@@ -60,6 +60,15 @@ def of_maps(kinds: dict[str, tuple[str, ...]]) -> Make:
     return make
 
 
+def of_all(columns: Routes) -> Make:
+    """Return what makes the table of some routes, asked by callers with tokens on record as well."""
+
+    async def make(world: World, fetch: Any) -> list[str]:
+        return await table_of(world, fetch, columns)
+
+    return make
+
+
 async def lines(setting: str | None, make: Make) -> list[str]:
     """Return the table that `make` makes of a server that has the setting on."""
     with tempfile.TemporaryDirectory(prefix="cog-gateway-table-") as folder:
@@ -67,7 +76,7 @@ async def lines(setting: str | None, make: Make) -> list[str]:
         rasters.mkdir()
         values: dict[str, Any] = {
             "state_dir": Path(folder) / "state", "roots": {"data": RootSettings(uri=f"file:{rasters}")},
-            "mint_rate": "off",
+            "mint_rate": "off", "part_async_mb": 0,
             "failure_rate": "off", "_env_file": None, **({setting: True} if setting else {}),
         }  # fmt: skip
         with open_services(Settings(**values)) as services:

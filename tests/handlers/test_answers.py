@@ -1,13 +1,17 @@
 """The whole table of answers and rows is what the rules say, and what the guide shows."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from gateway.model import Scale
+from gateway.routes import all_routes
 from tests.handlers.answers import GIVING, PATHS, PATHS_ONCE, Answer, Asked, all_answers, table
+from tests.handlers.layeranswers import PATHS as LAYER_PATHS
 from tests.handlers.layeranswers import layer_table
-from tests.handlers.tokenanswers import token_table
+from tests.handlers.test_nativeparts import BOX
+from tests.handlers.tokenanswers import OF_DATASET, OTHERS, table_of
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "security.md"
 ON_RECORD = ("download.finished", "download.part")
@@ -52,10 +56,31 @@ async def test_every_caller_sees_of_a_layer_what_they_may(world, fetch):
 
 
 @pytest.mark.gen_test(timeout=300)
-@pytest.mark.parametrize("settings", [{"mint_rate": "off", "failure_rate": "off"}], indirect=True)
-async def test_tokens_on_record_and_links_open_on_each_route_what_they_are_for(world, fetch):
-    told = await token_table(world, fetch)
+@pytest.mark.parametrize("settings", [{"mint_rate": "off", "failure_rate": "off", "part_async_mb": 0}], indirect=True)
+@pytest.mark.parametrize("columns", [OF_DATASET, OTHERS], ids=["a dataset", "others"])
+async def test_tokens_on_record_and_links_open_on_each_route_what_they_are_for(world, fetch, columns):
+    told = await table_of(world, fetch, columns)
     assert "\n".join(told) in PAGE.read_text(), "scripts/access_table.py --write"
+
+
+# What they give is the same for all, or what each caller may see of what there is, which other tests ask.
+OF_NOTHING = {
+    "ApiDocsHandler", "OpenApiHandler", "ColormapsHandler", "GridsHandler", "IssuerHandler", "LandingHandler",
+    "ConformanceHandler", "QueryablesHandler", "CollectionHandler", "CollectionsHandler", "CollectionItemsHandler",
+    "SearchHandler", "DatasetsHandler", "CatalogueWmtsHandler", "StoredSearchHandler", "ElsewhereHandler",
+}  # fmt: skip
+
+
+def test_every_route_is_in_a_table():
+    paths = [path for columns in (OF_DATASET, OTHERS) for routes in columns.values() for _, path in routes]
+    paths += [f"/api/datasets/a/{path}".rstrip("/") for kind in PATHS.values() for path in kind]
+    paths += [f"/api/collections/a/{path}" for kind in LAYER_PATHS.values() for path in kind]
+    plain = [re.sub(r"\{\w+\}", "a", path.replace("{part}", BOX)).partition("?")[0] for path in paths]
+    asked = {handler for pattern, handler in all_routes("/api") if any(re.fullmatch(pattern, path) for path in plain)}
+    ours = {handler for pattern, handler in all_routes("/api") if pattern.startswith("/api/")}
+    assert {handler.__name__ for handler in ours - asked} == OF_NOTHING, (
+        "tests/handlers/tokenanswers.py has a line for each"
+    )
 
 
 OPEN = [{}, {"open_downloads": True}, {"open_values": True}, {"open_downloads": True, "open_values": True}]
