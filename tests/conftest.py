@@ -26,11 +26,6 @@ LONGEST = (
     "e2e/test_door.py", "tiles/test_engine.py", "handlers/test_answers.py",
 )  # fmt: skip
 TESTS = Path(__file__).parent
-# Whose tests are where: the rooms that are kept covered whole, by what pytest-cov is told.
-OWN_TESTS = {
-    "gateway.cog": "cog", "gateway.tokens": "tokens", "gateway.audit": "audit", "gateway.ranges": "test_ranges.py",
-    "gateway.gatekeeper": "test_gatekeeper.py",
-}  # fmt: skip
 
 pytest_plugins = [
     "pytest_tornado.plugin", "tests.patience", "tests.s3", "tests.postgres", "tests.nodes", "tests.valkey", "tests.browsing",
@@ -57,21 +52,6 @@ def pytest_collection_modifyitems(items) -> None:
     """Put the tests of the longest files first."""
     rank = {TESTS / name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item) -> None:
-    """Count, where the coverage of rooms is asked for that are kept whole, what their own tests run and no other.
-
-    What a room does is proved in its own tests, and all others take half as long again while they are counted.
-    """
-    counted = item.config.pluginmanager.getplugin("_cov")
-    sources = item.config.getoption("cov_source", None) or ()
-    if counted is None or counted.cov_controller is None or not OWN_TESTS.keys() >= set(sources):
-        return
-    own = any(item.path.is_relative_to(TESTS / OWN_TESTS[source]) for source in sources)
-    if own != counted.cov_controller.started:
-        (counted.cov_controller.resume if own else counted.cov_controller.pause)()
 
 
 @pytest.fixture
