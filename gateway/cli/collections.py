@@ -89,7 +89,7 @@ def show(context: click.Context, /, collection_id: str, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def create(context: click.Context, /, collection_id: str, as_json: bool, **wishes: Any) -> None:
-    """Create an empty collection, in a new catalogue where there is none."""
+    """Create an empty collection, and a catalogue where there is none."""
     change, now = change_of(wishes), datetime.now(UTC)
     new = change.of(Collection(collection_id, collection_id, now, now))
     with closing(new_state(settings_of(context))) as records:

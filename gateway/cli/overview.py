@@ -11,6 +11,7 @@ import click
 from gateway.catalogue.overviews import Overview
 from gateway.cli.administration import NoSuch, records_of
 from gateway.cli.progress import with_progress
+from gateway.cli.runs import ended_by_sigterm
 from gateway.cli.shared import as_json, complain, print_json, printable, settings_of
 from gateway.errors import BadParameter, GatewayError, NotACog, NotFound
 from gateway.model import utc_text
@@ -36,18 +37,19 @@ EXITS = {"refused": 1, "failed": 2}
 def overview(
     context: click.Context, /, collection_id: str, zoom: int | None, copy_to: str | None, remove: bool, as_json: bool
 ) -> None:
-    """Write one COG over a collection: its tiles of far zooms are made of that.
+    """Write one COG over a collection, for far zooms.
 
     It is judged as every file is, and used until a dataset of the collection changes; the same command makes it
     anew, and removes the file before. Exit code 0: it is on record. 1: there is none of this collection, or it
-    changed meanwhile. 2: wrong usage, or a file or a root that cannot be read or written.
+    changed meanwhile. 2: wrong usage, or a file or a root that cannot be read or written. 130 and 143:
+    interrupted, and nothing is left.
     """
     settings = settings_of(context)
     if remove == (copy_to is not None) or (remove and zoom is not None):
         raise click.UsageError("give --copy-to ROOT, or --remove alone", context)
     if copy_to is not None and copy_to not in settings.roots:
         raise click.BadParameter(f"there is no storage root named {copy_to}", param_hint="--copy-to")
-    with ExitStack() as stack:
+    with ended_by_sigterm(), ExitStack() as stack:
         records = stack.enter_context(records_of(context, write=True))
         storages = {name: stack.enter_context(closing(storage)) for name, storage in storages_of(settings)}
         if copy_to is None:

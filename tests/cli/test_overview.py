@@ -1,5 +1,9 @@
 """`collections overview`: what it prints, what it ends with, and what other commands tell of it."""
 
+import signal
+
+from gateway.cli import overview
+
 
 def test_it_is_made_told_made_anew_and_removed(gateway):
     known = gateway.dataset(visibility="public")
@@ -34,17 +38,30 @@ def test_it_goes_with_its_collection(gateway):
     assert list((gateway.data / ".overviews").rglob("*.tif")) == []
 
 
+def test_nothing_is_left_by_a_run_that_is_ended(gateway, monkeypatch):
+    gateway.dataset()
+
+    def ended(tiles, *_):
+        yield next(iter(tiles))
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(overview, "with_progress", ended)
+    gateway.run("collections", "overview", "data", "--copy-to", "data", exit_code=143)
+    assert [path for path in (gateway.data / ".overviews").rglob("*") if path.is_file()] == []
+    assert gateway.json("collections", "show", "data")[0]["overview"] is None
+
+
 def test_the_exit_code_tells_why_there_is_none(gateway):
     gateway.dataset()
-    overview = ("collections", "overview")
+    line = ("collections", "overview")
     for flags in ((), ("--copy-to", "data", "--remove"), ("--remove", "--zoom", 3), ("--copy-to", "nowhere")):
-        gateway.run(*overview, "data", *flags, exit_code=2)
-    told = gateway.run(*overview, "nothing", "--copy-to", "data", exit_code=1).stderr
+        gateway.run(*line, "data", *flags, exit_code=2)
+    told = gateway.run(*line, "nothing", "--copy-to", "data", exit_code=1).stderr
     assert "there is no collection nothing" in told
-    assert "there is no collection nothing" in gateway.run(*overview, "nothing", "--remove", exit_code=1).stderr
-    (refused,) = gateway.json(*overview, "data", "--zoom", 20, "--copy-to", "data", exit_code=1)
+    assert "there is no collection nothing" in gateway.run(*line, "nothing", "--remove", exit_code=1).stderr
+    (refused,) = gateway.json(*line, "data", "--zoom", 20, "--copy-to", "data", exit_code=1)
     assert (refused["status"], refused["collection"]) == ("refused", "data")
     (gateway.data / "a.tif").unlink()
-    ran = gateway.run(*overview, "data", "--copy-to", "data", "--json", exit_code=2)
+    ran = gateway.run(*line, "data", "--copy-to", "data", "--json", exit_code=2)
     assert '"status": "failed"' in ran.stdout
     assert "No such object" in ran.stderr
