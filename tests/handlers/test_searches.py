@@ -1,11 +1,15 @@
 """Searches that are stored as layers."""
 
 import json
+import time
 
 import pytest
 
-from tests.handlers.conftest import cog_file
-from tests.handlers.layerscenes import WHOLE, make_scenes, served
+from gateway.catalogue.layers import LayerKind, LayerName
+from gateway.model import Grant, Level, Principal, Scale, TokenKind
+from gateway.tokens import mint_scoped
+from tests.handlers.conftest import act, cog_file
+from tests.handlers.layerscenes import WHOLE, make_scenes, paint, served
 from tests.handlers.test_layers import problem, seen
 
 __all__ = ["cog_file", "served"]
@@ -123,3 +127,36 @@ def test_a_search_is_deleted_by_those_who_made_it_and_by_administrators(served, 
     assert served.ask(path).code == 404
     rows = [(row.user_id, row.detail["everybody"]) for row in served.audit("search.deleted")]
     assert rows == [("ana", False), ("eve", False), ("ada", True)]
+
+
+def test_a_token_of_a_private_layer_is_renewed_and_sees_what_its_holder_may_see_now(served, ana):
+    paint(served, "mine", 10.0, 200)
+    mine = served.register("mine.tif", collection="mine", visibility=Scale.PRIVATE, owner="ana")
+    shared = Grant(mine.id, Level.VIEW, user="kim")
+    served.services.records.add_grant(shared, act())
+    kim, minutes, tile = served.bearer("kim"), 3600, f"tiles/{WHOLE}.png"
+    search = served.ask("/searches", {"collections": ["mine"], "title": "Mine"}, token=ana).document["id"]
+    layers = {"/collections/mine": "collections/mine", f"/searches/{search}": f"searches/{search}"}
+    names = {path: LayerName(kind, path.split("/")[-1]) for kind, path in zip(LayerKind, layers, strict=True)}
+    fresh = {}
+    for path, auth in layers.items():
+        old, _ = mint_scoped(
+            served.services.keys, TokenKind.TILES, names[path], Principal("kim"), minutes, time.time() - minutes - 60
+        )
+        problem(served.ask(f"{path}/{tile}?token={old}"), 401)
+        problem(served.ask(f"{path}/tilejson.json?token={old}"), 401)
+        # Whoever signs in has a new one from each.
+        (template,) = served.ask(f"{path}/tilejson.json", token=kim).document["tiles"]
+        minted = served.ask(f"/auth/tile-token/{auth}", b"", token=kim).document["token"]
+        fresh[path] = (template.partition("token=")[2], minted)
+        for token in fresh[path]:
+            assert seen(served.ask(f"{path}/{tile}?token={token}")) == "1/1"
+            # A document asked for with one hands it on.
+            assert token in served.ask(f"{path}/tilejson.json?token={token}").document["tiles"][0]
+    served.services.records.remove_grant(mine.id, act(), user="kim")
+    for path, tokens in fresh.items():
+        for token in tokens:
+            answer = served.ask(f"{path}/{tile}?token={token}")
+            # A collection of which nothing is seen is not there, a search has nothing in it.
+            assert (answer.code, answer.headers.get("X-Assets")) == ((404, None) if "mine" in path else (200, "0/0"))
+        assert served.ask(f"{path}/tilejson.json", token=kim).code == 404
