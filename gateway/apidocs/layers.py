@@ -45,7 +45,7 @@ LAYERS: Mapping[type[RequestHandler], Operation] = {
             **NOTHING,
             **NOT_MODIFIED,
         },
-        (*STYLE, *DOCUMENT, "tile_format", "tile_matrix_set_id", "service", "request", "tilematrixset", "tilematrix", "tilecol",
+        (*STYLE, *DOCUMENT, "tile_matrix_set_id", "service", "request", "tilematrixset", "tilematrix", "tilecol",
          "tilerow", "format", "layer", "style", "i", "j", "infoformat", "buffer", "empty", *CHOSEN),
         ("If-None-Match",),
         (400, 403, 404, 422, 429, 503),

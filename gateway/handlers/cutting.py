@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from gateway.cog.parts import Part, PlannedPart
+from gateway.errors import GatewayError
 from gateway.files import FileSource
 from gateway.handlers.results import ThreadResults
 from gateway.model import Dataset
@@ -85,8 +86,13 @@ class PartCutter:
         if not pictures.holds(dataset):
             await self._in_thread(pictures.open, dataset)
         work = pictures.submit(dataset, lambda source: tasks.write_part(source, part, folder))
-        written = await self._results.expect(work)
-        kept = await self._in_thread(making.finish, written)
+        try:
+            written = await self._results.expect(work)
+            kept = await self._in_thread(making.finish, written)
+        except GatewayError:
+            self._services.metrics.parts.add("failed")
+            raise
+        self._services.metrics.parts.add("written")
         asyncio.get_running_loop().call_later(KEPT_SECONDS + 1, self._sweep)
         return kept
 

@@ -121,7 +121,8 @@ class JobRunner:
         ended = replace(job, status=status, reason=reason, worker=self.worker)
         now = datetime.now(UTC)
         try:
-            await self._in_thread(self._records.end, ended, now)
+            if await self._in_thread(self._records.end, ended, now):
+                self._services.metrics.jobs.add(status.value)
         except RecordsUnavailable as error:
             log.warning("the end of a job is not on record: %s", error.told)
         return replace(ended, ended_at=now)

@@ -58,7 +58,8 @@ class JobHandler(OneJobHandler):
         row = self.row(
             "job.cancelled", dataset_id=job.dataset_id, version=job.version, status=204, detail={"job": job.id}
         )
-        await self.in_thread(self.services.records.jobs.cancel, job.id, row)
+        if await self.in_thread(self.services.records.jobs.cancel, job.id, row):
+            self.services.metrics.jobs.add("cancelled")
         self.runner.drop(job.id)
         self.set_status(HTTPStatus.NO_CONTENT)
         self.finish()

@@ -94,6 +94,11 @@ class Metrics:
         self.tile_cache = Counter(board, "cog_gateway_tile_cache", "Look-ups of kept tiles.", ("result",),
             known=each("hit", "miss", "passthrough"))  # fmt: skip
 
+        self.parts = Counter(board, "cog_gateway_parts", "Parts of files, by what came of their writing.",
+            ("result",), known=each("written", "failed"))  # fmt: skip
+        self.jobs = Counter(board, "cog_gateway_jobs", "Jobs that are over, by how.", ("status",),
+            known=each("done", "failed", "cancelled"))  # fmt: skip
+
     def _painters(self, board: Board) -> None:
         self.painter_deaths = Counter(board, "cog_gateway_painter_deaths", "Painters that died.")
         self.painter_deadlines = Counter(

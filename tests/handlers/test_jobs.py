@@ -171,6 +171,14 @@ async def test_a_job_whose_worker_ended_is_taken_over_and_one_that_is_made_here_
     second = await fetch(f"{place}/result.tif", token=token)
     assert (second.body, second.headers["ETag"]) == (first.body, first.headers["ETag"])
     assert jobs.by_id(place.rpartition("/")[2]).tries == 2
+    await fetch(place, "DELETE", token=token)
+    told = (await fetch("/metrics")).body.decode()
+    for line in (
+        'jobs_total{status="done"} 1.0',
+        'jobs_total{status="cancelled"} 1.0',
+        'parts_total{result="written"} 2.0',
+    ):
+        assert f"cog_gateway_{line}" in told
 
 
 @pytest.mark.one_node("the worker of one node is made to have ended")

@@ -73,7 +73,7 @@ async def test_judgements_and_tokens_are_counted(fetch, world):
     assert found['cog_gateway_validations_total{result="invalid"}'] == 1
     assert found['cog_gateway_tokens_minted_total{typ="download"}'] == 1
     assert found['cog_gateway_database_bytes{file="gateway.db"}'] > 0
-    assert found['cog_gateway_pool_limit{pool="studio"}'] == 3 * 64
+    assert found['cog_gateway_pool_limit{pool="studio"}'] == 4 * 64
     assert found["cog_gateway_open_requests"] == 1
 
 
