@@ -16,10 +16,10 @@ import numpy as np
 
 from gateway.errors import BadParameter
 from gateway.ground.coverage import held_in
-from gateway.ground.systems import Bounds, Floats, Transform, circle, same_ground, transform_of
+from gateway.ground.systems import Bounds, Circle, Floats, Transform, circle, same_ground, transform_of
 
 # Of a pixel, how far an edge may lie beside the curve that it stands for; and where that takes too many edges.
-TOLERANCE, COARSE = 1e-7, 1e-3
+TOLERANCE, COARSE = 1e-8, 1e-3
 # So many steps between neighbouring floats are what PROJ leaves of a straight line.
 FLOAT_STEPS = 64
 # Edges after that; and how often each is cut in three.
@@ -58,6 +58,8 @@ def polygon_edges(geometry: Mapping[str, Any], crs: str) -> Floats:
     if not found.is_valid:
         raise BadParameter(f"The geometry is not valid: {shapely.is_valid_reason(found).partition('[')[0].lower()}.")
     axis = circle(crs)
+    if axis is not None:
+        _require_globe(found.bounds, axis)
     parts = shapely.get_parts(found)
     parts = parts if axis is None else _on_one_turn(parts, axis.turn, shapely)
     edges = []
@@ -68,6 +70,17 @@ def polygon_edges(geometry: Mapping[str, Any], crs: str) -> Floats:
                 places = places[::-1]
             edges.append(np.concatenate([places[:-1].T, places[1:].T]))
     return np.concatenate(edges, axis=1)
+
+
+def _require_globe(bounds: Bounds, axis: Circle) -> None:
+    """Return for bounds on the globe, a turn beyond its ends at most; raises BadParameter."""
+    west, south, east, north = bounds
+    highest = axis.turn / 4 if axis.latitudes else axis.turn
+    if max(abs(west), abs(east)) > axis.turn or max(abs(south), abs(north)) > highest * (1 + 1e-9):
+        raise BadParameter(
+            f"The geometry lies beyond the globe: x is from {-axis.turn:g} to {axis.turn:g} in coord_crs, "
+            f"y from {-highest:g} to {highest:g}."
+        )
 
 
 def _on_one_turn(parts: Any, turn: float, shapely: Any) -> Any:

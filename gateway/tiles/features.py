@@ -6,10 +6,10 @@ import numpy as np
 
 from gateway.cog.parts import PlannedPart
 from gateway.colour.model import Encoded, Style, TileFormat
-from gateway.errors import NotFound
+from gateway.errors import BadParameter, NotFound
 from gateway.ground.areas import crs_of
 from gateway.ground.coverage import coverage_of, text_of
-from gateway.ground.polygons import Target, brought, polygon_edges
+from gateway.ground.polygons import LOST, Target, brought, polygon_edges
 from gateway.ground.systems import DEGREES, known
 from gateway.reading.handles import Handle
 from gateway.reading.source import Drawn, least
@@ -17,7 +17,7 @@ from gateway.tiles.drawing import bands_read, check_amount, check_values, finish
 from gateway.tiles.native import OUTSIDE, check_bands, part_of
 from gateway.tiles.pictures import Size, canvas
 from gateway.tiles.warp import placed
-from gateway.tiles.zones import Geometry, Systems, bounds_of, ground_of_polygon, on_frame
+from gateway.tiles.zones import Geometry, Systems, bounds_of, ground_of_polygon, has_width, on_frame
 
 NO_SIZE: Size = (None, None, None)
 # How far sides may lie beside their curves where pixels are in or out, and none in part: few of them are then kept.
@@ -41,6 +41,8 @@ def feature_picture(
     crs = crs_of(systems[0], "coord_crs") or known(DEGREES).to_wkt()
     target = crs_of(systems[1], "dst_crs") or crs
     edges = brought(polygon_edges(geometry, crs), crs, Target(target, placed(handle, target).pixel))
+    if not has_width(edges):
+        raise BadParameter(LOST)
     frame = canvas(handle, bounds_of(edges), target, size)
     check_amount(view, style, *frame.shape, format)
     if format is not None and format.carries_values:

@@ -125,7 +125,7 @@ def ground_of_polygon(
     reach = handle.once(("reach", crs), lambda: reach_of(handle, crs))
     if target is not None and not (same_ground(target, place.crs) and place.upright):
         there = brought(edges, crs, Target(target, placed(handle, target).pixel, None, _drawable(reach, crs, target)))
-        return on_frame(there, canvas(handle, bounds_of(there), target, size)) if there.size else NOWHERE
+        return on_frame(there, canvas(handle, bounds_of(there), target, size)) if has_width(there) else NOWHERE
     there = brought(edges, crs, Target(place.crs, place.pixel, place.bounds, reach, tolerance))
     pixels = np.concatenate([np.stack(place.own_pixels(*ends)) for ends in (there[:2], there[2:])])
     window = _around(pixels, handle.view.size) if pixels.size else None
@@ -139,6 +139,14 @@ def on_frame(edges: Floats, frame: Frame) -> Ground:
     pixels = np.concatenate([np.stack(_applied(to_pixels, ends)) for ends in (edges[:2], edges[2:])])
     height, width = frame.shape
     return Ground(pixels, Window(0, 0, width, height), (width, height), frame)
+
+
+def has_width(edges: Floats) -> bool:
+    """Return whether edges enclose something: none do that lie on one line along an axis."""
+    if not edges.size:
+        return False
+    west, south, east, north = bounds_of(edges)
+    return west < east and south < north
 
 
 def bounds_of(edges: Floats) -> Bounds:

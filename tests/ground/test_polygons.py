@@ -36,6 +36,12 @@ def test_sides_that_cross_are_refused_with_the_reason():
         polygon_edges(bow, DEGREES)
 
 
+@pytest.mark.parametrize(("crs", "x", "y"), [(DEGREES, 1e12, 1), (DEGREES, 1, 91), (MERCATOR, 1e12, 1)])
+def test_what_lies_beyond_the_globe_is_refused_before_turns_are_counted(crs, x, y):
+    with pytest.raises(BadParameter, match="beyond the globe"):
+        polygon_edges(mapping(shapely.box(-x, 0, x, y)), crs)
+
+
 def test_sides_follow_the_curves_that_they_are_in_another_system():
     polygon = shapely.Polygon([(12, 47), (18, 47.2), (17, 49), (12.5, 48.8)], [[(14, 48), (15, 48), (15, 48.5)]])
     found = brought(polygon_edges(mapping(polygon), DEGREES), DEGREES, Target(UTM, (30.0, 30.0)))
