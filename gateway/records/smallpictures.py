@@ -92,7 +92,8 @@ def are_outdated(known: Dataset, now: Dataset) -> bool:
 
 
 def crowd_of(rows: Sequence[Mapping[str, Any]]) -> Crowd:
-    """Return a crowd from rows of `id`, `version` and `body` in their order."""
+    """Return a crowd from rows of `id`, `version` and `body` in their order; without a version it is no true COG."""
+    rows = [row for row in rows if row["version"] is not None]
     ids = tuple(row["id"] for row in rows)
     told = "\n".join(f"{row['id']} {row['version']}" for row in rows)
     digest = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()

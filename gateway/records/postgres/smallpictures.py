@@ -38,11 +38,14 @@ INSERT = f"""INSERT INTO small_pictures ({NAMES}) VALUES (%s, %s, %s, %s, %s) ON
     body = excluded.body"""  # noqa: S608 - no text of others
 AFTER = f"""SELECT {NAMES} FROM small_pictures WHERE (dataset_id, side) > (%s, %s)
     ORDER BY dataset_id, side LIMIT %s"""  # noqa: S608 - no text of others
-OF_IDS = f"""SELECT d.id, d.version, p.body FROM unnest(%(ids)s::text[]) WITH ORDINALITY AS i (id, number)
-    JOIN datasets AS d ON d.id = i.id
-    LEFT JOIN small_pictures AS p ON p.dataset_id = d.id AND p.version = d.version
+# A picture is of the version on record, or it is gone. Rows of datasets are long, and read of the others alone.
+OF_IDS = f"""SELECT i.id, CASE WHEN p.dataset_id IS NULL
+        THEN (SELECT d.version FROM datasets AS d WHERE d.id = i.id AND d.raster IS NOT NULL)
+        ELSE p.version END AS version, p.body
+    FROM unnest(%(ids)s::text[]) WITH ORDINALITY AS i (id, number)
+    LEFT JOIN small_pictures AS p ON p.dataset_id = i.id
         AND p.side = {SIDE.format(few="%(few)s", more="%(more)s", number="i.number")}
-    WHERE d.raster IS NOT NULL ORDER BY i.number"""  # noqa: S608 - no text of others
+    ORDER BY i.number"""  # noqa: S608 - no text of others
 
 
 class PostgresSmallPictures:

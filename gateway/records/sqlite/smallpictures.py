@@ -38,11 +38,14 @@ NAMES = ", ".join(COLUMNS)
 INSERT = f"INSERT OR REPLACE INTO small_pictures ({NAMES}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 - no text of others
 AFTER = f"""SELECT {NAMES} FROM small_pictures WHERE (dataset_id, side) > (:id, :side)
     ORDER BY dataset_id, side LIMIT :limit"""  # noqa: S608 - no text of others
-OF_IDS = f"""SELECT d.id AS id, d.version AS version, p.body AS body FROM json_each(:ids) AS i
-    CROSS JOIN datasets AS d ON d.id = i.value
-    LEFT JOIN small_pictures AS p ON p.dataset_id = d.id AND p.version = d.version
+# A picture is of the version on record, or it is gone. Rows of datasets are long, and read of the others alone.
+OF_IDS = f"""SELECT i.value AS id, CASE WHEN p.dataset_id IS NULL
+        THEN (SELECT d.version FROM datasets AS d WHERE d.id = i.value AND d.raster IS NOT NULL)
+        ELSE p.version END AS version, p.body AS body
+    FROM json_each(:ids) AS i
+    LEFT JOIN small_pictures AS p ON p.dataset_id = i.value
         AND p.side = {SIDE.format(few=":few", more=":more", number="i.key")}
-    WHERE d.raster IS NOT NULL ORDER BY i.key"""  # noqa: S608 - no text of others
+    ORDER BY i.key"""  # noqa: S608 - no text of others
 
 
 class SqliteSmallPictures:
