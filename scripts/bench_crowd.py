@@ -57,7 +57,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         folder = (options.folder or Path(scratch)).resolve()
         make_scenes(folder / "scenes", options.across)
-        environment = ingested(folder, folder / "scenes")
+        environment = ingested(folder, folder / "scenes", overview=False)
         if options.prepare:
             return
         side = gateway(stack, environment)
