@@ -127,9 +127,8 @@ def ingested(folder: Path, scenes: Path, *, overview: bool) -> dict[str, str]:
         line += ["--collection", COLLECTION, "--jobs", "2", "--json"]
         subprocess.run(line, env=environment, check=True, stdout=subprocess.DEVNULL)
     line = [sys.executable, "-m", "gateway", "collections", "overview", COLLECTION]
-    made = folder / "made"
+    (made := folder / "made").mkdir(exist_ok=True)
     if overview:
-        made.mkdir(exist_ok=True)
         subprocess.run([*line, "--copy-to", "made"], env=environment, check=True)
     elif any(made.rglob("*.tif")):
         subprocess.run([*line, "--remove"], env=environment, check=True)
