@@ -13,7 +13,7 @@ from rasterio.windows import Window
 from gateway.cog import inspect
 from gateway.cog.cut import write_part
 from gateway.cog.layout import read_layout
-from gateway.cog.parts import Part
+from gateway.cog.parts import Part, PartTooLarge
 from gateway.files import open_file
 from gateway.ground.coverage import text_of
 
@@ -161,3 +161,9 @@ def test_a_mask_is_kept_and_many_bands_are_written_a_few_at_a_time(tmp_path, mon
     with rasterio.open(source) as old, rasterio.open(cut(source, tmp_path / "out.tif", tuple(old.indexes))) as new:
         assert np.array_equal(new.read(), old.read(window=WINDOW))
         assert np.array_equal(new.dataset_mask(), old.dataset_mask(window=WINDOW))
+
+
+def test_what_is_too_large_says_both_sizes():
+    error = PartTooLarge(3 << 20, 2 << 20)
+    assert error.detail == "The part has 3.0 MiB of decoded values; the limit is 2 MiB. Ask for less of it."
+    assert error.members == {"asked_bytes": 3 << 20, "limit_bytes": 2 << 20}
