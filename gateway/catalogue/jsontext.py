@@ -6,15 +6,30 @@ import json
 import sys
 from typing import Any
 
+# Of objects and lists in one another: what reads a value later, from an audit row say, goes as deep.
+MOST_DEPTH = 64
+
 
 def value_of(text: str | bytes) -> Any:
     """Return the value of a JSON text; bytes are UTF-8.
 
-    Raises ValueError for what is no JSON, and for numbers that no float holds, NaN among them; RecursionError for
-    what is nested very deep.
+    Raises ValueError for what is no JSON, for numbers that no float holds, NaN among them, and for what is nested
+    deeper than MOST_DEPTH; RecursionError for what is nested very deep.
     """
     told = text if isinstance(text, str) else text.decode("utf-8-sig")
-    return json.loads(told, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
+    found = json.loads(told, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
+    if is_deeper(found, MOST_DEPTH):
+        raise ValueError(f"it is nested deeper than {MOST_DEPTH}")
+    return found
+
+
+def is_deeper(value: Any, most: int) -> bool:
+    """Return whether more than `most` objects and lists are in one another."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(most):
+        inner = [(each.values() if isinstance(each, dict) else each) for each in level]
+        level = [each for part in inner for each in part if isinstance(each, dict | list)]
+    return bool(level)
 
 
 def require_unicode(value: Any) -> None:

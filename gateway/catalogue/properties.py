@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from gateway.catalogue.jsontext import require_unicode, value_of
+from gateway.catalogue.jsontext import is_deeper, require_unicode, value_of
 from gateway.errors import BadParameter
 
 NAME_FORM = re.compile("[A-Za-z_][A-Za-z0-9_:.-]{0,99}")
@@ -38,16 +38,8 @@ def properties_of(text: str) -> dict[str, Any]:
             raise BadParameter(f"The property name {name!r} is reserved.")
         if not NAME_FORM.fullmatch(name):
             raise BadParameter(f"{name!r} is no name of a property: letters, digits, _ : . and -, 100 at most.")
-    if _is_deep(found):
+    if is_deeper(found, MOST_DEPTH):
         raise BadParameter(f"The properties are nested deeper than {MOST_DEPTH}.")
     if "\\u0000" in json.dumps(found):
         raise BadParameter("The properties hold a NUL, which cannot be stored.")
     return found
-
-
-def _is_deep(found: Any) -> bool:
-    level = [found]
-    for _ in range(MOST_DEPTH):
-        inner = [(each.values() if isinstance(each, dict) else each) for each in level]
-        level = [each for part in inner for each in part if isinstance(each, dict | list)]
-    return bool(level)

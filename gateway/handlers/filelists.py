@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -11,6 +10,7 @@ from typing import Any
 from tornado.iostream import StreamClosedError
 
 from gateway import filelists
+from gateway.catalogue.jsontext import value_of
 from gateway.errors import BadParameter, GatewayError, NotFound, TooMany
 from gateway.filelists import MOST_LISTS, PAGE
 from gateway.handlers.access import BEARER, LISTED, access
@@ -60,7 +60,7 @@ class FileListsHandler(AuditedHandler):
     def body(self) -> Any:
         """Return the JSON of the body; raises BadParameter."""
         try:
-            return json.loads(self.request.body or b"{}", parse_constant=_refuse)
+            return value_of(self.request.body or b"{}")
         except (ValueError, RecursionError):
             raise BadParameter("The body is a JSON object.") from None
 
@@ -141,7 +141,3 @@ class FileListHandler(AuditedHandler):
         """Return what of a page of the list its maker may download still."""
         records = self.services.records
         return filelists.downloadable(records, owner, filelists.by_ids(records, owner, ids))
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number of JSON")

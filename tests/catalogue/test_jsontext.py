@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.catalogue.jsontext import is_number, require_unicode, value_of
+from gateway.catalogue.jsontext import is_deeper, is_number, require_unicode, value_of
 
 
 def test_values_are_those_of_the_text():
@@ -11,11 +11,18 @@ def test_values_are_those_of_the_text():
 @pytest.mark.parametrize(
     "text",
     ["NaN", "[-Infinity]", "1e400", "1" + "0" * 309, "1" * 5000, b'"\xed\xa0\x80"',
-     b'"\xff"', "{", "1".encode("utf-16")],
+     b'"\xff"', "{", "1".encode("utf-16"), "[" * 65 + "]" * 65, '{"a":' * 65 + "1" + "}" * 65],
 )  # fmt: skip
 def test_what_could_not_be_written_again_is_refused(text):
     with pytest.raises(ValueError):
         value_of(text)
+
+
+def test_as_deep_as_all_that_reads_it_later_goes():
+    assert value_of("[" * 64 + "]" * 64)
+    assert is_deeper([[]], 1)
+    assert not is_deeper([{"a": 1}], 2)
+    assert not is_deeper(1, 0)
 
 
 def test_numbers_are_those_that_a_float_holds():
