@@ -69,7 +69,7 @@ class Members:
         self._records = records
         self._searches: Remembered[str, tuple[StoredSearch, Search]] = Remembered(REMEMBERED, REMEMBERED_SECONDS)
         self._overviews: Remembered[object, tuple[Overview | None]] = Remembered(REMEMBERED)
-        self._samples: Remembered[object, tuple[Dataset, ...]] = Remembered(SAMPLES, SAMPLE_SECONDS)
+        self._samples: Remembered[object, tuple[str, ...]] = Remembered(SAMPLES, SAMPLE_SECONDS)
 
     def layer(self, name: LayerName) -> Layer:
         """Return the layer of that name; raises NotFound where there can be none.
@@ -191,14 +191,18 @@ class Members:
         """Return datasets that stand for the layer: of the newest that the reader sees those that say most.
 
         That is the finest one of each number of bands, type and colours, and each whose range of values goes
-        furthest. For a minute it stays the same, so that neighbouring tiles agree.
+        furthest. For a minute they stay the same, so that neighbouring tiles agree, unless the reader sees one of
+        them no longer.
         """
         key = layer.name, reader.user, reader.roles, reader.stored and reader.stored.target
-        known = self._samples.get(key)
-        if known is None:
-            known = sampled(self._records.search(replace(layer.search, limit=SAMPLED), reader).datasets)
-            self._samples.keep(key, known)
-        return known
+        ids = self._samples.get(key)
+        if ids is not None:
+            known = self.named(layer, Wanted(LIMIT_MOST), ids, reader).datasets
+            if len(known) == len(ids):
+                return known
+        found = sampled(self._records.search(replace(layer.search, limit=SAMPLED), reader).datasets)
+        self._samples.keep(key, tuple(dataset.id for dataset in found))
+        return found
 
     def roles_of(self, layer: Layer, reader: Principal) -> frozenset[str]:
         """Return those roles of a reader by which they see something of a layer."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from gateway.catalogue.overviews import Overview
 from gateway.catalogue.search import Box
 from gateway.colour.model import LayerStyle
-from gateway.errors import NotFound, StorageUnavailable, VersionChanged
+from gateway.errors import BadParameter, NotFound, StorageUnavailable, VersionChanged
 from gateway.ground import mercator
 from gateway.ground.address import TileAddress
 from gateway.handlers.layermembers import Judged
@@ -23,8 +23,9 @@ from gateway.tiles.model import LayerPicture
 TURN = 360.0
 # Pixels that are hardly finer than those of an overview are no finer.
 ALIKE = 1.02
-# What comes of an overview whose file is not what was judged: then the datasets themselves are painted.
-UNREAD = (VersionChanged, StorageUnavailable, NotFound)
+# What comes of an overview whose file is not what was judged, or has not what is asked for, as the number of an alpha
+# band, which is a mask there: then the datasets themselves are painted, or say what is wrong.
+UNREAD = (VersionChanged, StorageUnavailable, NotFound, BadParameter)
 
 
 class OverviewHandler(PictureHandler):

@@ -91,7 +91,7 @@ class LayerPartsHandler(OverviewHandler):
         picture = None
         with suppress(*UNREAD):
             picture = await self.until(self.services.layers.part(members.datasets, where, how, size))
-        if picture is None:
+        if picture is None or picture.left_out:
             self.clear_header("ETag")
             return False
         await self.send_picture(picture, members, layer, how.style, {})

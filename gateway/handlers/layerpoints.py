@@ -21,6 +21,7 @@ Values = Sequence[float | None]
 Place = tuple[float, float] | None
 NOTHING_THERE = "That lies outside of the data."
 BY_BAND: Mapping[PixelSelection, Callable[[list[float]], float]] = {
+    PixelSelection.FIRST: lambda values: values[0],
     PixelSelection.HIGHEST: max,
     PixelSelection.LOWEST: min,
     PixelSelection.MEAN: statistics.fmean,
@@ -97,13 +98,11 @@ def selected(rows: Sequence[Values], selection: PixelSelection) -> list[float | 
 
     What the selections mean is what they mean in rio_tiler.mosaic.
     """
-    there = [row for row in rows if all(value is not None for value in row)]
+    bands = [[value for value in band if value is not None] for band in zip(*rows, strict=True)]
     if selection is PixelSelection.COUNT:
-        return [len(there)]
+        return [len(bands[0])]
     if selection in BY_BAND:
-        bands = [[value for value in band if value is not None] for band in zip(*rows, strict=True)]
         return [BY_BAND[selection](band) if band else None for band in bands]
-    if selection is PixelSelection.FIRST:
-        return list(next(iter(there), rows[0]))
+    there = [row for row in rows if all(value is not None for value in row)]
     pick = min if selection is PixelSelection.LASTBANDLOW else max
     return list(pick(there, key=lambda row: row[-1] or 0.0)[:-1]) if there else [None] * (len(rows[0]) - 1)

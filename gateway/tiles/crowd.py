@@ -22,7 +22,7 @@ from gateway.ground.mapping import Part
 from gateway.reading.handles import Handle, Version
 from gateway.reading.source import Pixels
 from gateway.tiles.composite import Contribution, Valid
-from gateway.tiles.drawing import bands_read, request_of
+from gateway.tiles.drawing import bands_read, check_amount, request_of
 from gateway.tiles.engine import TileEngine
 from gateway.tiles.layers import statistics_of
 from gateway.tiles.members import first_of
@@ -83,6 +83,7 @@ def _painted(engine: TileEngine, sources: Sequence[Version], crowd: Crowd, how: 
     def begun(source: Version, handle: Handle) -> tuple[Painting, Pictures]:
         painting = Painting(ground(source, handle), how)
         style = painting.take_style(source.id, handle)
+        check_amount(handle.view, style, *painting.frame.shape, how.format)
         bands, alike = request_of(handle.view, style).bands, painting.require_alike
         groups = groups_of(bodies, bands, style.nodata, lambda at, shown: alike(ids[at], shown))
         return painting, Pictures(painting.frame, groups)

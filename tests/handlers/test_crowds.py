@@ -14,6 +14,7 @@ from gateway.cog import inspect
 from gateway.cog.summary import with_summary
 from gateway.members import Wanted, cover, degrees_of_pixel
 from gateway.model import Principal, Scale
+from gateway.records import Change
 from tests.handlers.conftest import act, cog_file
 from tests.handlers.layerscenes import WHOLE, paint, served
 from tests.handlers.test_layers import pixels
@@ -138,6 +139,28 @@ def test_documents_know_of_how_many_datasets_a_tile_is_painted(served, crowd):
     # There are no more pictures than files may be touched.
     assert members.most_painted(layer, Wanted(3), ana) == 3
     assert served.ask("/collections/scenes/tilejson.json?limit_assets=1").code == 200
+
+
+def test_what_files_refuse_they_refuse(served, crowd):
+    """More bands times pixels than a picture has, and nodata values that no pixel has."""
+    many, pictured = "&".join(["bidx=1"] * 40), "time=2026-01-01T00:00:00Z/2026-01-02T12:00:00Z"
+    for more, told in (("nodata=300", "nodata: "), (f"tilesize=1024&{many}", "bidx, width, height: ")):
+        for limit in (1, 100):
+            answer = served.ask(f"/collections/scenes/tiles/{WHOLE}.png?limit_assets={limit}&{pictured}&{more}")
+            assert (answer.code, answer.document["detail"].startswith(told)) == (400, True), (more, limit)
+
+
+def test_the_range_of_values_is_of_no_dataset_that_the_reader_sees_no_longer(served, crowd):
+    served.services.records.create_collection(Collection("wide", "Wide", START, START), act())
+    found = {}
+    for name, high in (("known", 2.0), ("taken", 9.0)):
+        paint(served, name, 10.0, 5)
+        raster = replace(taken(served, name), dtype="int16", stretch=((1.0, high),))
+        found[name] = served.register(f"{name}.tif", collection="wide", raster=raster)
+    asked = "/collections/wide/tilejson.json"
+    assert served.ask(asked).document["stretch"] == [[1.0, 9.0]]
+    served.services.records.change_dataset(found["taken"].id, Change(visibility=Scale.PRIVATE), act())
+    assert served.ask(asked).document["stretch"] == [[1.0, 2.0]]
 
 
 def test_the_range_of_values_that_tiles_have_is_told(served, crowd):

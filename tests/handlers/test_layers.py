@@ -344,7 +344,9 @@ def test_a_point_tells_what_a_picture_shows_there_and_each_dataset(served, scene
 
 def test_selections_leave_out_what_has_no_value():
     rows = [[None, 1], [5, 2], [3, 9]]
-    assert selected(rows, PixelSelection.FIRST) == [5, 2]
+    # Of each band, as in a picture.
+    assert selected(rows, PixelSelection.FIRST) == [5, 1]
+    assert selected(rows, PixelSelection.COUNT) == [2]
     assert selected(rows, PixelSelection.HIGHEST) == [5, 9]
     assert selected(rows, PixelSelection.LASTBANDLOW) == [5]
     assert selected(rows, PixelSelection.LASTBANDHIGH) == [3]

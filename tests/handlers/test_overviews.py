@@ -1,5 +1,6 @@
 """Tiles of far zooms from the overview of a collection: for those who see all of it, until one of it changes."""
 
+import os
 import re
 from dataclasses import replace
 
@@ -198,6 +199,34 @@ def test_without_its_file_tiles_are_painted_from_the_files_of_the_datasets(serve
     assert not is_overview(served.ask("/collections/open/preview.png?max_size=64"))
     assert not is_overview(served.ask(f"{address}?colormap_name=viridis"))
     assert answer.headers["X-Assets"] == "2/2"
+
+
+def test_what_the_file_has_not_is_painted_from_the_files_of_the_datasets(served):
+    """Blocks that cannot be decoded, and the number of an alpha band, which is a mask there."""
+    served.services.records.create_collection(Collection("alpha", "Alpha", START, START), act())
+    values = np.random.default_rng(1).integers(1, 255, (4, 40, 40), "uint8")
+    values[3] = 255
+    for number in (0, 1):
+        write_cog_of(
+            served.folder / f"alpha{number}.tif", values, crs="EPSG:4326", photometric="RGB", alpha="YES",
+            transform=from_origin(10 + number / 2, 48.0, 1 / 80, 1 / 80),
+        )  # fmt: skip
+        served.register(f"alpha{number}.tif", collection="alpha", dates=dated(number))
+    path, layer = served.folder / make(served, "alpha").key, "/collections/alpha"
+    facts, body = path.stat(), path.read_bytes()
+    with path.open("r+b") as file:
+        file.seek(len(body) // 2)
+        file.write(b"\xff" * (len(body) // 2))
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    for broken in ("bbox/10,47.5,11,48/40x20.png?bidx=1", f"tiles/{WHOLE}.png?bidx=1"):
+        answer = served.ask(f"{layer}/{broken}")
+        assert not is_overview(answer), broken
+        assert pixels(answer)[0].any(), broken
+    make(served, "alpha")
+    assert is_overview(served.ask(f"{layer}/tiles/{WHOLE}.png"))
+    for more in (f"tiles/{WHOLE}.png?bidx=4", "preview.png?max_size=60&expression=b4"):
+        assert not is_overview(served.ask(f"{layer}/{more}")), more
+    assert served.ask(f"{layer}/tiles/{WHOLE}.png?bidx=5").code == 400
 
 
 def test_it_is_no_dataset(served, renewed):
