@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -12,17 +13,20 @@ from gateway.apidocs.document import forms
 from gateway.apidocs.operations import OPERATIONS
 from gateway.apidocs.parameters import HEADERS, PATH, QUERY, STAC, STAC_QUERY
 from gateway.catalogue.layers import StoredSearch
+from gateway.cog.parts import Part, PlannedPart
 from gateway.handlers import base
 from gateway.handlers.access import implemented
 from gateway.handlers.layerdocs import LayerWmtsHandler
 from gateway.handlers.signin import IssuerHandler
 from gateway.handlers.wmts import CatalogueWmtsHandler, WmtsHandler
+from gateway.jobs import WantedPart, job_of
+from gateway.model import Principal
+from gateway.records import JobStatus
 from gateway.routes import API_ROUTES, ROOT_ROUTES, pattern
 from gateway.settings import Settings
 from gateway.stac.queries import READ
 from tests.handlers.conftest import *  # noqa: F403 - the gateway and how to ask it
 from tests.handlers.conftest import act
-from tests.handlers.tokenanswers import made_job
 
 ROUTES = [(f"/api{template}", handler) for template, handler in API_ROUTES] + list(ROOT_ROUTES)
 # Names that WMTS takes in any case.
@@ -146,7 +150,10 @@ async def test_what_handlers_look_for_in_a_query_is_what_is_described(fetch, wor
     world.services.records.searches.store(stored, act())
     body = json.dumps({"ids": [dataset.id]})
     listed = json.loads((await fetch("/api/downloads", "POST", token=world.bearer(), body=body)).body)["id"]
-    job = made_job(world, dataset, "ana")
+    wanted = WantedPart(dataset, PlannedPart(Part(0, 0, 9, 9, (1,)), 162), {})
+    job = job_of(wanted, Principal("ana"), "::1", "worker", datetime.now(UTC))
+    world.services.records.jobs.store(job, 1, act())
+    world.services.records.jobs.end(replace(job, status=JobStatus.DONE), datetime.now(UTC))
     west, south, east, north = dataset.raster.bounds
     place = {
         "lon": (west + east) / 2,
@@ -173,7 +180,7 @@ async def test_what_handlers_look_for_in_a_query_is_what_is_described(fetch, wor
                 lambda name: str(
                     {
                         **{**FILLED, **place, "id": dataset.id, "item": dataset.id},
-                        **{"search": stored.id, "list": listed, "job": job},
+                        **{"search": stored.id, "list": listed, "job": job.id},
                     }[name[1]]
                 ),
                 path,
