@@ -87,6 +87,8 @@ def _on_one_turn(parts: Any, turn: float, shapely: Any) -> Any:
     """Return parts of a geometry side by side that lie on both sides of the antimeridian (RFC 7946 section 3.1.9)."""
     bounds = shapely.bounds(parts)
     western = bounds[:, 2] <= 0
+    if western.all() or not western.any():
+        return parts
     moved = bounds + np.where(western[:, None], np.array([turn, 0, turn, 0]), 0)
     if not _width(moved) < min(_width(bounds), turn / 2):
         return parts

@@ -68,6 +68,13 @@ def test_parts_on_both_sides_of_the_antimeridian_lie_side_by_side():
     assert polygon_edges(mapping(apart), DEGREES)[0].min() == -80
 
 
+def test_what_lies_west_of_greenwich_alone_stays_there():
+    # A turn further on its width is less by rounding.
+    places = [(-34.894253340540985, 87.4), (-40.10574665945903, 87.1), (-39.59, 85.7), (-34.894253340540985, 87.4)]
+    edges = polygon_edges(mapping(shapely.Polygon(places)), DEGREES)
+    assert (edges[0].min(), edges[0].max()) == (-40.10574665945903, -34.894253340540985)
+
+
 @pytest.mark.parametrize(
     ("crs", "bounds", "expected"),
     [
