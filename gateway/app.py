@@ -144,11 +144,12 @@ class GatewayServer(HTTPServer):
     max_connections: int
     clients: Connections
     load: Load
+    runner: JobRunner
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
         """Take our own out of the arguments; Tornado's servers are built in `initialize`."""
         self.max_connections, self.clients = kwargs.pop("max_connections"), kwargs.pop("clients")
-        self.load = kwargs.pop("load")
+        self.load, self.runner = kwargs.pop("load"), kwargs.pop("runner")
         super().initialize(*args, **kwargs)
 
     def add_sockets(self, sockets: Iterable[socket]) -> None:
@@ -162,6 +163,11 @@ class GatewayServer(HTTPServer):
     def writing(self) -> bool:
         """Return whether bytes of an answer still wait for their client to take them."""
         return self.clients.held_bytes > 0
+
+    async def close_all_connections(self) -> None:
+        """End all connections, and the work on jobs, which nobody waits for here any more."""
+        await super().close_all_connections()
+        await self.runner.close()
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         """Serve a new connection, or tell it that there are too many."""
@@ -200,6 +206,7 @@ def make_server(app: Application, services: Services) -> GatewayServer:
         max_connections=services.settings.max_connections,
         clients=app.settings["clients"],
         load=app.settings["load"],
+        runner=app.settings["runner"],
         max_header_size=MAX_HEADER_BYTES,
         max_body_size=MAX_BODY_BYTES,
         max_buffer_size=MAX_BUFFER_BYTES,

@@ -11,6 +11,7 @@ from typing import Any
 from gateway.cog.parts import Part, PlannedPart
 from gateway.model import Dataset, Principal, utc_text
 from gateway.partfiles import key_of
+from gateway.rates import identity
 from gateway.records import Job
 
 LIFE = timedelta(days=1)
@@ -36,7 +37,7 @@ def job_of(wanted: WantedPart, maker: Principal, ip: str, worker: str, now: date
     }  # fmt: skip
     return Job(
         id=str(uuid.uuid4()), owner=maker.person, worker=worker, request=request,
-        counted_for=f"user:{maker.person}" if maker.person is not None else f"ip:{ip}",
+        counted_for=identity(maker.person, ip),
         same=f"{key_of(dataset.id, dataset.version, planned.part)} {via or ''}",
         dataset_id=dataset.id, version=dataset.version, created_at=now, seen_at=now, expires_at=now + LIFE,
     )  # fmt: skip
@@ -60,6 +61,11 @@ def may_read(reader: Principal, job: Job) -> bool:
     if reader.stored is None:
         return job.owner is not None or via is None
     return bool(reader.stored.id == via)
+
+
+def is_nobodys(job: Job) -> bool:
+    """Return whether a job was made by nobody in particular, and by no token or link on record."""
+    return job.owner is None and job.request["via"] is None
 
 
 def told_of(job: Job, result: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
@@ -68,18 +69,29 @@ class PartCutter:
                 if self._waiting.get(key) is waiting:
                     del self._waiting[key]
                 waiting.task.cancel()
+                await asyncio.wait([waiting.task])
 
     async def _made(self, key: str, dataset: Dataset, planned: PlannedPart) -> KeptPart:
         while True:
             if (found := await self._in_thread(self._files.find, key)) is not None:
                 return found
-            if (making := await self._in_thread(self._files.begin, key, planned.decoded_bytes)) is not None:
+            if (making := await self._begun(key, planned.decoded_bytes)) is not None:
                 break
             await asyncio.sleep(LOOK_SECONDS)
         try:
             return await self._written(making, dataset, planned.part)
         finally:
             self._services.pools[Pool.DISK].submit(making.close)
+
+    async def _begun(self, key: str, decoded_bytes: int) -> Making | None:
+        """Return the part to be made here, None where somebody makes it; raises Unavailable without room."""
+        begun = self._services.pools[Pool.DISK].submit(self._files.begin, key, decoded_bytes)
+        try:
+            return await self._results.expect(begun)
+        except asyncio.CancelledError:
+            # A thread that has begun goes on: what nobody waits for is given up there, or nobody could make it again.
+            begun.add_done_callback(_given_up)
+            raise
 
     async def _written(self, making: Making, dataset: Dataset, part: Part) -> KeptPart:
         pictures, folder = self._services.pictures, str(making.folder)
@@ -101,3 +113,9 @@ class PartCutter:
 
     async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._results.expect(self._services.pools[Pool.DISK].submit(work, *args, **kwargs))
+
+
+def _given_up(begun: Future[Making | None]) -> None:
+    """Close a part that was begun for nobody."""
+    if not begun.cancelled() and begun.exception() is None and (making := begun.result()) is not None:
+        making.close()

@@ -56,6 +56,12 @@ class JobRunner:
         if (task := self._tasks.get(job_id)) is not None:
             task.cancel()
 
+    async def close(self) -> None:
+        """Return when no job is worked on here any more: others take over what goes on."""
+        for task in (tasks := list(self._tasks.values())):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def looked_after(self, job: Job) -> Job:
         """Return a job as it is, this worker's from now on where another one has left it."""
         now = datetime.now(UTC)
@@ -87,6 +93,7 @@ class JobRunner:
                     each.cancel()
         finally:
             work.cancel()
+            await asyncio.wait([work])
         error = work.exception()
         if error is None:
             done = replace(job, size_bytes=work.result().size_bytes)

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-from gateway.errors import NotFound, UnderWay
+from gateway.errors import Forbidden, NotFound, UnderWay
 from gateway.gatekeeper import Action
 from gateway.handlers.access import JOB, OPEN_JOB, AccessRule, access
 from gateway.handlers.jobanswers import RETRY_SECONDS, JobAnswers
 from gateway.handlers.jobrunning import REPLACED
 from gateway.handlers.nativeparts import NativePartHandler
 from gateway.ids import dataset_uuid
-from gateway.jobs import may_read, wanted_of
+from gateway.jobs import is_nobodys, may_read, wanted_of
 from gateway.records import Job, JobStatus
 
 NO_JOB = "There is no such job."
@@ -53,8 +53,10 @@ class JobHandler(OneJobHandler):
 
     @access(JOB)
     async def delete(self, job_id: str) -> None:
-        """Cancel the job, or give up its result."""
+        """Cancel the job, or give up its result; a token in an address, which may be passed on, ends nobody's job."""
         job = await self.in_thread(self.mine, job_id)
+        if self.principal.kind is not None and not is_nobodys(job):
+            raise Forbidden("A token in an address ends no job of somebody: sign in.")
         row = self.row(
             "job.cancelled", dataset_id=job.dataset_id, version=job.version, status=204, detail={"job": job.id}
         )

@@ -1,6 +1,7 @@
 """Jobs: large parts are made while the client asks after them, for their maker alone, and never stand still."""
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -14,7 +15,7 @@ from gateway.records import Verdict
 from tests.handlers.conftest import UNKNOWN_ID, act, grant, problem
 from tests.handlers.test_nativeparts import BOX, COLUMN, HEIGHT, ROW, WIDTH, url
 from tests.handlers.test_values import token_for
-from tests.patience import SECONDS
+from tests.patience import SECONDS, eventually
 
 pytestmark = [pytest.mark.gen_test, pytest.mark.parametrize("settings", [{"part_async_mb": 0}], indirect=True)]
 OTHER = BOX.replace("515000", "515050")
@@ -83,6 +84,9 @@ async def test_a_job_is_its_makers_alone(fetch, world):
     # By the token in an address, as whoever shows it.
     download = await token_for(fetch, dataset, "download", token)
     assert (await fetch(f"{place}?token={download}")).code == 200
+    # Addresses are passed on.
+    assert problem(await fetch(f"{place}?token={download}", "DELETE"))["status"] == 403
+    assert (await ended(fetch, place, token))["status"] == "done"
     other = await token_for(fetch, world.add("b.tif"), "download", token)
     assert (await fetch(f"{place}?token={other}")).code == 404
     tiles = await token_for(fetch, dataset, "tile", token)
@@ -193,3 +197,34 @@ async def test_a_job_over_a_file_that_was_replaced_has_failed_and_says_so(fetch,
     told = await ended(fetch, place, token)
     assert (told["status"], "replaced" in told["reason"], told["result"]) == ("failed", True, None)
     assert problem(await fetch(f"{place}/result.tif", token=token))["status"] == 404
+
+
+@pytest.mark.one_node("one node closes")
+async def test_a_server_that_closes_leaves_its_jobs_to_others(fetch, world, app):
+    dataset, token = world.add(), world.bearer()
+    places = [await begun(fetch, dataset, token, BOX.replace("515000", f"51{number}100")) for number in range(4)]
+    await app.settings["runner"].close()
+    told = [json.loads((await fetch(place, token=token)).body)["status"] for place in places]
+    assert set(told) <= {"queued", "running", "done"}
+    assert [path.name for path in (world.services.settings.state_dir / "parts").glob("making-*")] == []
+
+
+@pytest.mark.one_node("the disk of one node is held back")
+async def test_a_part_that_is_given_up_while_it_begins_can_be_made_again(fetch, world, app, monkeypatch):
+    dataset, token, files = world.add(), world.bearer(), app.settings["cutter"]._files
+    begins, goes_on, begin = threading.Event(), threading.Event(), files.begin
+
+    def slow(key, decoded_bytes):
+        begins.set()
+        assert goes_on.wait(SECONDS)
+        return begin(key, decoded_bytes)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "begin", slow)
+        place = await begun(fetch, dataset, token)
+        await eventually(begins.is_set)
+        assert (await fetch(place, "DELETE", token=token)).code == 204
+        await eventually(lambda: not app.settings["cutter"]._waiting)
+        goes_on.set()
+    again = await begun(fetch, dataset, token)
+    assert (await ended(fetch, again, token))["status"] == "done"
