@@ -19,6 +19,9 @@ FEW = 8
 VIEW_TILES = 4
 # Before compression: what an overview may have at most, and unless a zoom level is asked for.
 MOST_BYTES, USUAL_BYTES = 16 << 30, 4 << 30
+# Blocks without a dataset, between those that lie far from each other or on both sides of the antimeridian. They take
+# no pixels, but each has its place in the index of the file, and all are gone through for each level below.
+MOST_EMPTY, USUAL_EMPTY = 1 << 18, 1 << 16
 # A dataset counts as fine as a zoom level whose pixels are hardly larger.
 ALIKE = 1.01
 
@@ -75,7 +78,11 @@ def plan_of(collection: str, members: MembersUnder, engine: TileEngine, zoom: in
         told = "far more" if size is None else f"{size / 1e9:.1f} GB before compression"
         limit = f"the limit is {MOST_BYTES / 1e9:.1f} GB"
         raise CannotOverview(f"zoom level {chosen} takes {told}; {limit}: give a lower one")
-    return Plan(collection, grid_of(tiles, chosen), kind, len(boxes), depth.tiles)
+    grid = grid_of(tiles, chosen)
+    if grid.blocks - depth.tiles > MOST_EMPTY:
+        told = f"{grid.blocks - depth.tiles} blocks between datasets that lie far from each other"
+        raise CannotOverview(f"zoom level {chosen} takes {told}; the limit is {MOST_EMPTY}: give a lower one")
+    return Plan(collection, grid, kind, len(boxes), depth.tiles)
 
 
 def zoom_of(raster: RasterFacts) -> int:
@@ -97,6 +104,9 @@ def fitting_zoom(cover: TileCover, finest: int, most_tiles: int) -> int:
     for zoom in range(finest + 1):
         depth = cover.depth(zoom)
         if depth is None or depth.tiles > most_tiles or (crowded is not None and depth.deepest <= FEW):
+            break
+        tiles = cover.range(zoom)
+        if tiles is not None and grid_of(tiles, zoom).blocks - depth.tiles > USUAL_EMPTY:
             break
         view = zoom if depth.tiles <= VIEW_TILES else view
         crowded = zoom if depth.deepest > FEW else crowded

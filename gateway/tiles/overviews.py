@@ -101,6 +101,11 @@ class Grid:
         """Return width and height of the base in pixels."""
         return (self.tiles.right - self.tiles.left) * SIDE, (self.tiles.bottom - self.tiles.top) * SIDE
 
+    @property
+    def blocks(self) -> int:
+        """Return how many blocks the base has, painted or not."""
+        return (self.tiles.right - self.tiles.left) * (self.tiles.bottom - self.tiles.top)
+
     def window(self, address: TileAddress) -> Window:
         """Return where a tile of the base lies."""
         return Window((address.x - self.tiles.left) * SIDE, (address.y - self.tiles.top) * SIDE, SIDE, SIDE)

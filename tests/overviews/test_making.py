@@ -182,6 +182,11 @@ def test_what_cannot_be_read_is_named_and_what_there_is_no_overview_of(bench, mo
     with pytest.raises(CannotOverview, match=r"takes 0\.0 GB before compression"):
         bench.make()
     monkeypatch.setattr(planning, "MOST_BYTES", 16 << 30)
+    # All of its blocks lie under a dataset.
+    monkeypatch.setattr(planning, "MOST_EMPTY", -1)
+    with pytest.raises(CannotOverview, match=r"takes 0 blocks between datasets .* the limit is -1: give a lower one"):
+        bench.make()
+    monkeypatch.setattr(planning, "MOST_EMPTY", 1 << 18)
     monkeypatch.setattr(convert, "_free_bytes", lambda folder: 1000)
     with pytest.raises(NoRoom, match=r"0\.0 MB free"):
         bench.make()

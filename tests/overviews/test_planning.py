@@ -8,8 +8,9 @@ from gateway.ground.tilecover import TileCover
 from gateway.model import RasterFacts, Report, Scale
 from gateway.overviews import members
 from gateway.overviews.members import MembersUnder
-from gateway.overviews.planning import fitting_zoom, zoom_of
+from gateway.overviews.planning import USUAL_EMPTY, fitting_zoom, zoom_of
 from gateway.records import open_records
+from gateway.tiles.overviews import grid_of
 from tests.records.conftest import RASTER, dataset, register
 
 
@@ -42,6 +43,18 @@ def test_the_zoom_level_is_the_greatest_at_which_a_tile_lies_over_many_datasets(
     assert fitting_zoom(stack(2), 14, 10_000) == 8
     # One over the other, at every zoom level.
     assert fitting_zoom(TileCover([(0.1, 0.1, 0.2, 0.2)] * 20), 12, 10_000) == 12
+
+
+def test_datasets_far_from_each_other_leave_no_more_blocks_empty_than_an_index_is_quickly_made_of():
+    # Ten in one place and one on the other half of the globe; some on both sides of the antimeridian.
+    far = TileCover([(11.5, 48.1, 11.51, 48.11)] * 10 + [(151.2, -33.9, 151.21, -33.89)])
+    across = TileCover([(179.9, -17.0, -179.9, -16.5)] * 10)
+    for cover in (far, across):
+        zoom = fitting_zoom(cover, 17, 10_000)
+        blocks = grid_of(cover.range(zoom), zoom).blocks
+        assert blocks <= USUAL_EMPTY + cover.depth(zoom).tiles < 4 * blocks
+    # Those in one place may have pixels as fine as their own.
+    assert fitting_zoom(TileCover([(11.5, 48.1, 11.51, 48.11)] * 10), 17, 10_000) == 17
 
 
 @pytest.fixture
