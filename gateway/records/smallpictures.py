@@ -13,11 +13,17 @@ from gateway.model import Dataset, Principal
 COLUMNS = ("dataset_id", "side", "version", "extent_degrees", "body")
 # Rows that are copied at once.
 PAGE = 500
-# Of so many the largest pictures are read: of more they would be gigabytes, of a raster with many bands.
-MOST_LARGE = 1000
-# The least picture that has as many pixels as the map has there, else the largest one.
-SIDE = f"""CASE WHEN p.extent_degrees <= {{few}} THEN 4
-    WHEN p.extent_degrees <= {{more}} OR {{number}} > {MOST_LARGE} THEN 16 ELSE 64 END"""
+# Of so many the largest pictures are read, as long as these are so many bytes without compression, and of so many
+# bytes those in the middle: of a raster with many bands they would be gigabytes.
+MOST_LARGE, LARGE_BYTES, MIDDLE_BYTES = 1000, 64 << 20, 32 << 20
+# The pixels of a large picture, to those of one in the middle, which is not compressed.
+LARGER = 16
+# The least picture that has as many pixels as the map has there, else the largest one that is read. `i.total` are the
+# bytes of those in the middle up to this one.
+SIDE = f"""CASE WHEN p.extent_degrees <= {{few}} OR i.total > {{middle}} THEN 4
+    WHEN p.extent_degrees <= {{more}} OR i.number > {MOST_LARGE} OR i.total * {LARGER} > {{large}} THEN 16
+    ELSE 64 END"""
+TOTAL = "sum(coalesce(length(m.body), 0)) OVER (ORDER BY {number}) AS total"
 
 
 class SmallPicture(NamedTuple):
@@ -74,6 +80,11 @@ class SmallPictureRecords(Protocol):
 
     def copy_in(self, pictures: Sequence[SmallPicture]) -> None:
         """Store those of another database, in place of those that are here."""
+
+
+def sizes(degrees: float) -> dict[str, float]:
+    """Return the values of SIDE for a map whose pixel has so many degrees."""
+    return {"few": 4 * degrees, "more": 16 * degrees, "middle": MIDDLE_BYTES, "large": LARGE_BYTES}
 
 
 def pictures_of(dataset: Dataset) -> list[SmallPicture]:

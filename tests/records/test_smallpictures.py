@@ -7,7 +7,7 @@ import pytest
 from gateway.catalogue.search import Search
 from gateway.copying import contents
 from gateway.model import Finding, Inspection, Principal, Report, Scale, Severity, SmallPictures
-from gateway.records import Verdict
+from gateway.records import Verdict, smallpictures
 from tests.records.conftest import RASTER, act, dataset, register
 
 SMALL = SmallPictures(0.5, ((64, b"large"), (16, b"medium"), (4, b"little")))
@@ -42,6 +42,13 @@ def test_those_of_a_search_come_in_its_order_and_as_large_as_the_map_needs_them(
         # Of the newest there is none.
         assert stocked.small_pictures.of_search(ALL, None, degrees).bodies == (None, body, body, body)
     assert stocked.dataset(dataset(1).id).raster.small is None
+
+
+def test_of_many_bands_they_are_smaller_before_they_are_more_than_a_server_holds(stocked, monkeypatch):
+    """In the order of the search, by what those of 16 pixels take without compression: 6 bytes here."""
+    monkeypatch.setattr(smallpictures, "LARGE_BYTES", 6 * smallpictures.LARGER)
+    monkeypatch.setattr(smallpictures, "MIDDLE_BYTES", 12)
+    assert stocked.small_pictures.of_search(ALL, None, 0.001).bodies == (None, b"large", b"medium", b"little")
 
 
 def test_they_are_those_of_the_version_that_was_judged_last(stocked):

@@ -15,11 +15,13 @@ from gateway.records.smallpictures import (
     COLUMNS,
     PAGE,
     SIDE,
+    TOTAL,
     Crowd,
     SmallPicture,
     are_outdated,
     crowd_of,
     pictures_of,
+    sizes,
 )
 
 TABLE = """CREATE TABLE small_pictures (
@@ -42,9 +44,11 @@ AFTER = f"""SELECT {NAMES} FROM small_pictures WHERE (dataset_id, side) > (%s, %
 OF_IDS = f"""SELECT i.id, CASE WHEN p.dataset_id IS NULL
         THEN (SELECT d.version FROM datasets AS d WHERE d.id = i.id AND d.raster IS NOT NULL)
         ELSE p.version END AS version, p.body
-    FROM unnest(%(ids)s::text[]) WITH ORDINALITY AS i (id, number)
+    FROM (SELECT j.id, j.number, {TOTAL.format(number="j.number")}
+        FROM unnest(%(ids)s::text[]) WITH ORDINALITY AS j (id, number)
+        LEFT JOIN small_pictures AS m ON m.dataset_id = j.id AND m.side = 16) AS i
     LEFT JOIN small_pictures AS p ON p.dataset_id = i.id
-        AND p.side = {SIDE.format(few="%(few)s", more="%(more)s", number="i.number")}
+        AND p.side = {SIDE.format(few="%(few)s", more="%(more)s", middle="%(middle)s", large="%(large)s")}
     ORDER BY i.number"""  # noqa: S608 - no text of others
 
 
@@ -94,5 +98,5 @@ def _of_search(connection: Bounded, search: Search, reader: Principal | None, de
         connection.execute(PLANNED)
         asked = AsOf(connection, deadline)
         ids = find_ids(asked, search, reader)
-        rows = asked.rows(OF_IDS, {"ids": ids, "few": 4 * degrees, "more": 16 * degrees})
+        rows = asked.rows(OF_IDS, {"ids": ids, **sizes(degrees)})
     return crowd_of(rows)

@@ -13,11 +13,13 @@ from gateway.records.smallpictures import (
     COLUMNS,
     PAGE,
     SIDE,
+    TOTAL,
     Crowd,
     SmallPicture,
     are_outdated,
     crowd_of,
     pictures_of,
+    sizes,
 )
 from gateway.records.sqlite.connection import Connections, rows_of
 from gateway.records.sqlite.library import Database
@@ -39,13 +41,15 @@ INSERT = f"INSERT OR REPLACE INTO small_pictures ({NAMES}) VALUES (?, ?, ?, ?, ?
 AFTER = f"""SELECT {NAMES} FROM small_pictures WHERE (dataset_id, side) > (:id, :side)
     ORDER BY dataset_id, side LIMIT :limit"""  # noqa: S608 - no text of others
 # A picture is of the version on record, or it is gone. Rows of datasets are long, and read of the others alone.
-OF_IDS = f"""SELECT i.value AS id, CASE WHEN p.dataset_id IS NULL
-        THEN (SELECT d.version FROM datasets AS d WHERE d.id = i.value AND d.raster IS NOT NULL)
+OF_IDS = f"""SELECT i.id, CASE WHEN p.dataset_id IS NULL
+        THEN (SELECT d.version FROM datasets AS d WHERE d.id = i.id AND d.raster IS NOT NULL)
         ELSE p.version END AS version, p.body AS body
-    FROM json_each(:ids) AS i
-    LEFT JOIN small_pictures AS p ON p.dataset_id = i.value
-        AND p.side = {SIDE.format(few=":few", more=":more", number="i.key")}
-    ORDER BY i.key"""  # noqa: S608 - no text of others
+    FROM (SELECT j.value AS id, j.key + 1 AS number, {TOTAL.format(number="j.key")}
+        FROM json_each(:ids) AS j
+        LEFT JOIN small_pictures AS m ON m.dataset_id = j.value AND m.side = 16) AS i
+    LEFT JOIN small_pictures AS p ON p.dataset_id = i.id
+        AND p.side = {SIDE.format(few=":few", more=":more", middle=":middle", large=":large")}
+    ORDER BY i.number"""  # noqa: S608 - no text of others
 
 
 class SqliteSmallPictures:
@@ -94,5 +98,5 @@ def _of_search(database: Database, search: Search, reader: Principal | None, deg
     with as_of_one_moment(database, reader, SEARCH_SECONDS) as deadline:
         asked = AsOf(database, deadline)
         ids = find_ids(asked, search, reader)
-        rows = asked.rows(OF_IDS, {"ids": json.dumps(ids), "few": 4 * degrees, "more": 16 * degrees})
+        rows = asked.rows(OF_IDS, {"ids": json.dumps(ids), **sizes(degrees)})
     return crowd_of(rows)
