@@ -18,8 +18,9 @@ from gateway.remembered import Remembered
 from gateway.stac.requests import asked_of
 
 NO_LAYER = "There is no such layer."
-# What a search asks for never changes: its id follows from it. It may be deleted, on any node.
-REMEMBERED, REMEMBERED_SECONDS = 1024, 2.0
+# What a search asks for never changes: its id follows from it. It may be deleted, on any node, and be some megabytes.
+SEARCHES, SEARCH_SECONDS = 64, 2.0
+OVERVIEWS = 1024
 # So many of the newest datasets are looked at for what holds for a whole layer, so often for one reader.
 SAMPLED, SAMPLES, SAMPLE_SECONDS = LIMIT_MOST, 128, 60.0
 # Of these one has to be there, so that it is known how fine the layer is.
@@ -67,8 +68,8 @@ class Members:
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._searches: Remembered[str, tuple[StoredSearch, Search]] = Remembered(REMEMBERED, REMEMBERED_SECONDS)
-        self._overviews: Remembered[object, tuple[Overview | None]] = Remembered(REMEMBERED)
+        self._searches: Remembered[str, tuple[StoredSearch, Search]] = Remembered(SEARCHES, SEARCH_SECONDS)
+        self._overviews: Remembered[object, tuple[Overview | None]] = Remembered(OVERVIEWS)
         self._samples: Remembered[object, tuple[str, ...]] = Remembered(SAMPLES, SAMPLE_SECONDS)
 
     def layer(self, name: LayerName) -> Layer:

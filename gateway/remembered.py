@@ -14,6 +14,8 @@ V = TypeVar("V")
 class Remembered(Generic[K, V]):
     """Values by their keys: at most `most`, the oldest given up first, each for at most `seconds`.
 
+    What is out of date is given up when the next value comes, whether somebody asks for it or not.
+
     Threads may share it: what one of them forgets just now another one finds anew.
     """
 
@@ -36,11 +38,15 @@ class Remembered(Generic[K, V]):
     def keep(self, key: K, value: V) -> None:
         """Remember `value`, in place of what was known by `key`."""
         self._known.pop(key, None)
-        while len(self._known) >= self._most:
+        now = time.monotonic()
+        while self._known:
             # Another thread may take it first, or make the iterator stop.
             with suppress(KeyError, RuntimeError, StopIteration):
-                del self._known[next(iter(self._known))]
-        self._known[key] = time.monotonic() + self._seconds, value
+                oldest = next(iter(self._known))
+                if len(self._known) < self._most and self._known[oldest][0] > now:
+                    break
+                del self._known[oldest]
+        self._known[key] = now + self._seconds, value
 
     def drop(self, key: K) -> None:
         """Forget what is known by `key`."""

@@ -13,6 +13,10 @@ def test_a_value_is_known_for_a_while(monkeypatch):
     now[0] += 1.0
     assert known.get("a") is None
     assert len(known) == 0
+    known.keep("a", 1)
+    now[0] += 1.0
+    known.keep("b", 1)
+    assert len(known) == 1
 
 
 def test_the_oldest_is_given_up_first():

@@ -87,13 +87,17 @@ def _require_geometry(geometry: Any) -> None:
         raise BadParameter(f"`intersects` has more than {MOST_POSITIONS} positions.")
 
 
+def parts_of(geometry: Mapping[str, Any]) -> str:
+    """Return the name of the member that tells where an object of GeoJSON lies; others may be of any name."""
+    return "geometries" if geometry.get("type") == "GeometryCollection" else "coordinates"
+
+
 def positions_of(geometry: Any, where: Positions, depth: int = 0) -> Iterator[Any]:
     """Yield the positions of a geometry; raises BadParameter for one that is none of `where`."""
     if depth > 8:
         raise BadParameter(where.refused + "it is nested too deep.")
     if isinstance(geometry, Mapping):
-        parts = geometry.get("geometries", geometry.get("coordinates"))
-        yield from positions_of(parts, where, depth + 1)
+        yield from positions_of(geometry.get(parts_of(geometry)), where, depth + 1)
     elif isinstance(geometry, list) and geometry and not isinstance(geometry[0], list | Mapping):
         if not where.has(geometry):
             raise BadParameter(where.refused + where.told)

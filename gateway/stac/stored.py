@@ -6,9 +6,9 @@ import json
 from datetime import datetime
 from typing import Any
 
-from gateway.catalogue.geometries import Area
+from gateway.catalogue.geometries import Area, parts_of
 from gateway.catalogue.jsontext import require_unicode
-from gateway.catalogue.search import NEWEST_FIRST, Condition, Interval, Operand, Property, Search
+from gateway.catalogue.search import NEWEST_FIRST, Condition, Geometry, Interval, Operand, Property, Search
 from gateway.errors import BadParameter
 from gateway.stac.requests import JSON, asked_of
 
@@ -26,7 +26,7 @@ def normal_form(body: Any) -> dict[str, Any]:
     found: dict[str, Any] = {
         "bbox": None if search.bbox is None else list(search.bbox),
         "datetime": None if search.datetime is None else _interval(search.datetime),
-        "intersects": search.intersects,
+        "intersects": None if search.intersects is None else _geometry(search.intersects),
         "ids": None if search.ids is None else sorted(search.ids),
         "collections": None if search.collections is None else sorted(search.collections),
         "sortby": None if search.sortby == NEWEST_FIRST else _order(search),
@@ -35,7 +35,6 @@ def normal_form(body: Any) -> dict[str, Any]:
         found |= {"filter": _filter(search.filter), "filter-lang": JSON}
     told = {name: value for name, value in found.items() if value is not None}
     try:
-        # Members of a geometry that nobody knows are kept as they are.
         require_unicode(told)
     except ValueError as error:
         raise BadParameter(f"The search cannot be stored: {error}.") from None
@@ -46,6 +45,13 @@ def normal_form(body: Any) -> dict[str, Any]:
 
 def _moment(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
+
+
+def _geometry(found: Geometry) -> dict[str, Any]:
+    """Return a geometry without the members that say nothing of where it lies."""
+    name = parts_of(found)
+    parts = found[name] if name == "coordinates" else [_geometry(each) for each in found[name]]
+    return {"type": found["type"], name: parts}
 
 
 def _interval(found: Interval) -> str:

@@ -13,3 +13,11 @@ def test_a_ring_that_crosses_itself_is_refused_and_not_mended():
 def test_positions_are_numbers_that_can_be_held(height):
     with pytest.raises(BadParameter, match="position"):
         Area({"type": "LineString", "coordinates": [[0, 0, height], [1, 1, 1]]})
+
+
+def test_no_other_member_is_looked_at_in_place_of_the_coordinates():
+    with pytest.raises(BadParameter, match="position"):
+        Area({"type": "Point", "coordinates": [999, 2], "geometries": [[1, 2]]})
+    many = {"type": "MultiPoint", "coordinates": [[1, 2]] * 10_001, "geometries": [[1, 2]]}
+    with pytest.raises(BadParameter, match="more than 10000"):
+        Area({"type": "GeometryCollection", "geometries": [many]})

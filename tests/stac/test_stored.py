@@ -43,4 +43,12 @@ def test_what_is_no_search_has_none():
 
 def test_what_could_not_be_sent_again_is_not_stored():
     with pytest.raises(BadParameter, match="Unicode"):
-        normal_form({"intersects": {"type": "Point", "coordinates": [1, 2], "name": "\ud800"}})
+        normal_form({"ids": ["\ud800"]})
+
+
+def test_of_a_geometry_is_kept_where_it_lies():
+    point = {"type": "Point", "coordinates": [1, 2]}
+    told = {**point, "name": "\ud800", "geometries": [3]}
+    assert normal_form({"intersects": told}) == {"intersects": point}
+    several = {"type": "GeometryCollection", "geometries": [told], "coordinates": [1]}
+    assert normal_form({"intersects": several})["intersects"] == {"type": "GeometryCollection", "geometries": [point]}
