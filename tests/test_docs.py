@@ -43,6 +43,13 @@ def test_every_command_that_a_page_names_is_there(page):
         assert name in COMMANDS, name
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_no_line_of_curl_resumes_under_a_name_that_the_answer_tells(page):
+    # "--continue-at and --remote-header-name cannot be combined"
+    for line in re.findall(r"^ *curl .+$", page.read_text(), re.MULTILINE):
+        assert not re.search(r" -\w*J", line) or " -C" not in line, line
+
+
 def test_the_readme_has_one_line_to_try_it_and_one_to_test_it():
     lines = [line for line in README.splitlines() if line.startswith("python3 -m venv")]
     assert len(lines) == 2

@@ -87,7 +87,8 @@ class JobRunner:
                 status = JobStatus.RUNNING if begun.is_set() else JobStatus.QUEUED
                 if not await self._seen(job, status):
                     return
-                begins = [] if begun.is_set() else [asyncio.create_task(begun.wait())]
+                # By what was put on record: it may have begun meanwhile.
+                begins = [asyncio.create_task(begun.wait())] if status is JobStatus.QUEUED else []
                 await asyncio.wait([work, *begins], timeout=SEEN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 for each in begins:
                     each.cancel()

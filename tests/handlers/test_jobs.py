@@ -31,13 +31,13 @@ async def begun(fetch, dataset, token=None, path=BOX, **query):
     return answer.headers["Location"]
 
 
-async def ended(fetch, path, token=None):
-    """Return what is told of a job when it goes on no more."""
+async def ended(fetch, path, token=None, going=("queued", "running")):
+    """Return what is told of a job when it goes on no more, or is `going` no more."""
     end = datetime.now(UTC) + timedelta(seconds=SECONDS)
     while datetime.now(UTC) < end:
         told = await fetch(path, token=token)
         assert told.code == 200
-        if json.loads(told.body)["status"] not in ("queued", "running"):
+        if json.loads(told.body)["status"] not in going:
             return json.loads(told.body)
         assert told.headers["Retry-After"] == "2"
     raise AssertionError("it never ended")
@@ -221,8 +221,11 @@ async def test_a_part_that_is_given_up_while_it_begins_can_be_made_again(fetch, 
 
     with monkeypatch.context() as patched:
         patched.setattr(files, "begin", slow)
+        # What is told does not wait for the next look at the job.
+        patched.setattr(jobrunning, "SEEN_SECONDS", 2 * SECONDS)
         place = await begun(fetch, dataset, token)
         await eventually(begins.is_set)
+        assert (await ended(fetch, place, token, going=("queued",)))["status"] == "running"
         assert (await fetch(place, "DELETE", token=token)).code == 204
         await eventually(lambda: not app.settings["cutter"]._waiting)
         goes_on.set()
