@@ -35,7 +35,8 @@ class MembersUnder:
 
     def _below(self, address: TileAddress, zoom: int, known: Sequence[Dataset] | None) -> Iterator[Tile]:
         """Yield the tiles that are part of one; `known` are all that lie there, None where they are too many."""
-        box = tile_box(address, -EDGE_PIXELS)
+        # As far from its edges as the tiles of that level are from theirs: some of them begin there.
+        box = tile_box(address, -EDGE_PIXELS / (1 << zoom - address.z))
         search = replace(self._search, under=box)
         if known is None:
             page = self._records.search(search, None)
