@@ -237,6 +237,9 @@ def base_in(path: Path, engine: TileEngine, grid: Grid, kind: Kind) -> Iterator[
     options = {"GDAL_TIFF_INTERNAL_MASK": True, "GDAL_PAM_ENABLED": False}
     with rasterio.Env(**options), rasterio.open(path, "w", **profile) as raster:
         _tell(raster, kind)
+        if kind.masked:
+            # It says that nothing is there, even where no tile has a pixel.
+            raster.write_mask(np.zeros((SIDE, SIDE), bool), window=Window(0, 0, SIDE, SIDE))
         yield Base(raster, engine, grid, kind)
 
 

@@ -70,6 +70,14 @@ def test_the_base_has_the_pixels_of_rio_tiler_s_mosaic(name, tmp_path):
         assert kind.masked == (name in ("plain", "masked"))
 
 
+@pytest.mark.parametrize("name", ["plain", "valued"])
+def test_an_overview_without_a_pixel_is_empty(name, tmp_path):
+    tiles = TileRange(TILE.x + 3, TILE.y, TILE.x + 4, TILE.y + 1)
+    with layer_of(LAYERS[name](tmp_path)) as layer:
+        path, grid, _ = overview(layer, tmp_path, tiles)
+        assert np.ma.getmaskarray(tile_of(path, grid, replace(TILE, x=tiles.left))).all()
+
+
 def test_the_blocks_of_each_level_are_tiles_and_no_seam_lies_between_them(tmp_path):
     """What lies across the edges of blocks is what one larger tile has that is painted of the same files at once."""
     place = Affine(0.002, 0, 13.1, 0, -0.002, 48.75)
