@@ -27,7 +27,7 @@ from gateway.settings.parts import EACH_MB, ON_THE_WAY
 
 KEPT_SECONDS = 86_400
 # Raised with what the same part is written like.
-WRITER = 1
+WRITER = 2
 MAKING, FRESH, LOCK = "making-", "fresh-", "lock"
 FRESH_SECONDS = 60.0
 DIGEST = re.compile("[0-9a-f]{64}")

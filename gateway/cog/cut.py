@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import warnings
 from collections.abc import Iterator
@@ -43,6 +44,9 @@ BLOCK, MOST_BLOCK = 512, 2048
 PIXEL_BANDS = 4
 # What tells of all pixels of a file, and is not true of a part (GDAL's band statistics).
 OF_ALL_PIXELS = "STATISTICS_"
+# Types of 64 bits, a whole number as it is told, and the first one beside which a float has not every one.
+FLOAT_WHOLE = 1 << 53
+WHOLE, WHOLE_NUMBER = ("int64", "uint64"), re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
 Mask = npt.NDArray[np.uint8]
 
 
@@ -59,9 +63,12 @@ def write_part(raster: DatasetReader, layout: Layout, part: Part, target_path: P
     with warnings.catch_warnings(), rasterio.Env(**options):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
-            with rasterio.open(stage_path, "w", **_profile(raster, part)) as stage:
+            nodata = nodata_of(raster, layout)
+            with rasterio.open(stage_path, "w", **_profile(raster, part, nodata)) as stage:
                 _describe(raster, part, stage)
-                _fill(raster, part, stage)
+                _fill(raster, part, stage, nodata)
+            if isinstance(nodata, int):
+                _put_nodata(stage_path, nodata)
             with open_file(stage_path) as source:
                 convert(source, target_path, _creation(layout))
         finally:
@@ -79,13 +86,29 @@ def _creation(layout: Layout) -> dict[str, str]:
     return {**options, "LEVEL": ZSTD_LEVEL} if options["COMPRESS"] == "ZSTD" else options
 
 
-def _profile(raster: DatasetReader, part: Part) -> dict[str, Any]:
+def nodata_of(raster: DatasetReader, layout: Layout) -> float | int | None:
+    """Return the nodata value; a whole number where it is one of 64 bits that a float may not hold."""
+    given = layout.main.text(Tag.GDAL_NODATA).strip()
+    if raster.dtypes[0] not in WHOLE or not WHOLE_NUMBER.fullmatch(given):
+        return float_nodata(raster)
+    limits, number = np.iinfo(raster.dtypes[0]), int(given)
+    whole = limits.min <= number <= limits.max and abs(number) >= FLOAT_WHOLE
+    return number if whole else float_nodata(raster)
+
+
+def float_nodata(raster: DatasetReader) -> float | None:
+    """Return the nodata value that GDAL gives as a float."""
+    found: float | None = raster.nodata
+    return found
+
+
+def _profile(raster: DatasetReader, part: Part, nodata: float | int | None) -> dict[str, Any]:
     """Return what the staged file is made with: uncompressed, of the same kind of values."""
     kinds = [raster.colorinterp[band - 1] for band in part.bands]
     profile = {
         "driver": "GTiff", "width": part.width, "height": part.height, "count": len(part.bands),
-        "dtype": raster.dtypes[0], "crs": raster.crs, "nodata": raster.nodata, "tiled": True,
-        "blockxsize": BLOCK, "blockysize": BLOCK, "BIGTIFF": "IF_SAFER", "SPARSE_OK": False,
+        "dtype": raster.dtypes[0], "crs": raster.crs, "nodata": 0 if isinstance(nodata, int) else nodata,
+        "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "BIGTIFF": "IF_SAFER", "SPARSE_OK": False,
         "INTERLEAVE": "PIXEL" if len(kinds) <= PIXEL_BANDS else "BAND",
     }  # fmt: skip
     if not raster.transform.is_identity:
@@ -131,14 +154,28 @@ def _take_name_off(path: Path) -> None:
     """Let the entry of XMP (700) begin behind the name that rasterio writes as part of the text."""
     with FileSource(os.open(path, os.O_RDWR | os.O_CLOEXEC)) as made:
         layout = read_layout(made)
-        entries = layout.main.directory.entries
-        number = next((n for n, entry in enumerate(entries) if entry.tag == XMP), None)
-        if number is None or entries[number].inline or made.read_at(entries[number].offset, len(NAME)) != NAME:
+        entry = next((entry for entry in layout.main.directory.entries if entry.tag == XMP), None)
+        if entry is None or entry.inline or made.read_at(entry.offset, len(NAME)) != NAME:
             return
-        big, order, entry = layout.form.big, layout.form.order, entries[number]
-        start = layout.main.directory.offset + (8 + 20 * number if big else 2 + 12 * number)
-        moved = struct.pack(order + ("QQ" if big else "II"), entry.count - len(NAME), entry.offset + len(NAME))
-        os.pwrite(made.fd, moved, start + 4)
+        _point(made, layout, XMP, entry.count - len(NAME), entry.offset + len(NAME))
+
+
+def _put_nodata(path: Path, nodata: int) -> None:
+    """Let the entry of a nodata value (42113) name that one: rasterio gives GDAL a float."""
+    with FileSource(os.open(path, os.O_RDWR | os.O_CLOEXEC)) as made:
+        layout, text = read_layout(made), b"%d\0" % nodata
+        # Values begin at even places (TIFF 6.0 section 2).
+        at = made.size_bytes + made.size_bytes % 2
+        os.pwrite(made.fd, text, at)
+        _point(made, layout, Tag.GDAL_NODATA, len(text), at)
+
+
+def _point(made: FileSource, layout: Layout, tag: int, count: int, offset: int) -> None:
+    """Let an entry of the first directory tell of `count` values at an offset."""
+    number = [entry.tag for entry in layout.main.directory.entries].index(tag)
+    big = layout.form.big
+    start = layout.main.directory.offset + (8 + 20 * number if big else 2 + 12 * number)
+    os.pwrite(made.fd, struct.pack(layout.form.order + ("QQ" if big else "II"), count, offset), start + 4)
 
 
 def _move_points(raster: DatasetReader, part: Part, stage: DatasetWriter) -> None:
@@ -155,11 +192,11 @@ def _move_points(raster: DatasetReader, part: Part, stage: DatasetWriter) -> Non
         stage.rpcs = rpcs
 
 
-def _fill(raster: DatasetReader, part: Part, stage: DatasetWriter) -> None:
+def _fill(raster: DatasetReader, part: Part, stage: DatasetWriter, told: float | int | None) -> None:
     """Write the pixels, a few blocks of the file at a time."""
     masked = MaskFlags.per_dataset in raster.mask_flag_enums[0] and ColorInterp.alpha not in raster.colorinterp
     alpha = [n for n, kind in enumerate(stage.colorinterp, start=1) if kind is ColorInterp.alpha]
-    nodata = _fitting(raster.nodata, stage.dtypes[0])
+    nodata = _fitting(told, stage.dtypes[0])
     whole = Cells(part.column, part.row, part.width, part.height)
     covered = None if part.edges is None else coverage_of(edges_of(part.edges), whole)
     for window, bands in _chunks(raster, part):
@@ -182,7 +219,7 @@ def _mask(raster: DatasetReader, window: Window, outside: npt.NDArray[np.bool_] 
     return found if outside is None else np.where(outside, np.uint8(0), found)
 
 
-def _fitting(nodata: float | None, dtype: str) -> float | None:
+def _fitting(nodata: float | int | None, dtype: str) -> float | int | None:
     """Return a nodata value that values of that type can have, else None."""
     if nodata is None or np.issubdtype(np.dtype(dtype), np.inexact):
         return nodata

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.catalogue.features import box_of, features_of, geometry_of
-from gateway.catalogue.jsontext import value_of
+from gateway.catalogue.jsontext import require_unicode, value_of
 from gateway.catalogue.search import Geometry
 from gateway.colour.model import Style, TileFormat
 from gateway.errors import BadParameter
@@ -31,9 +31,12 @@ class GeoJsonHandler(RasterHandler):
     def document_in_body(self) -> Any:
         """Return the JSON of the body; raises BadParameter."""
         try:
-            return value_of(self.request.body)
+            value = value_of(self.request.body)
+            # What is sent back is UTF-8.
+            require_unicode(value)
         except (ValueError, RecursionError):
             raise BadParameter(NOT_JSON) from None
+        return value
 
     def systems(self) -> tuple[str | None, str | None]:
         """Return coord_crs and dst_crs; raises BadParameter."""

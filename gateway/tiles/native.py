@@ -92,16 +92,26 @@ def cut(handle: Handle, part: Part, folder: str) -> WrittenPart:
 
 def _touched(place: Georeference, bounds: Bounds, crs: str) -> Window:
     """Return left, top, right and bottom of the pixels that bounds touch, the ends not included."""
-    found = sorted(
-        {window for window in _windows(place, bounds, crs) if window[0] < window[2] and window[1] < window[3]}
+    found = _joined(
+        sorted({window for window in _windows(place, bounds, crs) if window[0] < window[2] and window[1] < window[3]})
     )
     if not found:
         raise NotFound(OUTSIDE)
-    # One that reaches round the whole globe holds the others.
-    whole = next((window for window in found if window[2] - window[0] == place.size[0]), None)
-    if len(found) > 1 and whole is None:
+    if len(found) > 1:
         raise BadParameter(BOTH_ENDS)
-    return whole or found[0]
+    return found[0]
+
+
+def _joined(windows: list[Window]) -> list[Window]:
+    """Return windows of the same rows, from left to right, as one where they meet or overlap."""
+    found: list[Window] = []
+    for window in windows:
+        if found and window[0] <= found[-1][2]:
+            left, top, right, bottom = found.pop()
+            found.append((left, top, max(right, window[2]), bottom))
+        else:
+            found.append(window)
+    return found
 
 
 def _windows(place: Georeference, bounds: Bounds, crs: str) -> Iterator[Window]:

@@ -14,6 +14,7 @@ from gateway.cog import inspect
 from gateway.cog.cut import write_part
 from gateway.cog.layout import read_layout
 from gateway.cog.parts import Part, PartTooLarge
+from gateway.cog.tags import Tag
 from gateway.files import open_file
 from gateway.ground.coverage import text_of
 
@@ -167,3 +168,23 @@ def test_what_is_too_large_says_both_sizes():
     error = PartTooLarge(3 << 20, 2 << 20)
     assert error.detail == "The part has 3.0 MiB of decoded values; the limit is 2 MiB. Ask for less of it."
     assert error.members == {"asked_bytes": 3 << 20, "limit_bytes": 2 << 20}
+
+
+VRT = """<VRTDataset rasterXSize="280" rasterYSize="300"><SRS>EPSG:32633</SRS>
+<GeoTransform>500000, 10, 0, 5000000, 0, -10</GeoTransform>
+<VRTRasterBand dataType="{kind}" band="1"><NoDataValue>{nodata}</NoDataValue>
+<SimpleSource><SourceFilename>{name}</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "nodata"), [("UInt64", 2**64 - 1), ("Int64", -(2**63)), ("UInt64", 2**53 + 1), ("Int64", -9)]
+)
+def test_a_nodata_value_of_64_bits_is_kept_to_its_last_digit(tmp_path, kind, nodata):
+    name = cog(tmp_path / "plain.tif", noise(kind.lower()))
+    path = tmp_path / "source.tif"
+    copy(VRT.format(kind=kind, nodata=nodata, name=name), path, driver="COG", BLOCKSIZE=128, RESAMPLING="NEAREST")
+    made = cut(path, tmp_path / "out.tif", (1,), TRIANGLE)
+    with open_file(made) as source:
+        assert read_layout(source).main.text(Tag.GDAL_NODATA) == str(nodata)
+    with rasterio.open(made) as new:
+        assert new.read(1)[-1, -1] == nodata

@@ -149,6 +149,7 @@ async def test_what_cannot_be_is_refused_by_name(fetch, world):
         ("statistics", whole, 413, "the limit is 1 MiB"), ("statistics?max_size=256", whole, 200, ""),
         ("statistics", "", 400, "GeoJSON"), ("statistics", "[" * 100_000, 400, "GeoJSON"),
         ("statistics", '{"type": NaN}', 400, "GeoJSON"), ("statistics", BODY, 400, "latitude within 90"),
+        (f"statistics?{IN_UTM}", json.dumps({**FEATURE, "properties": {"name": "\ud800"}}), 400, "GeoJSON"),
         ("statistics", json.dumps({**FEATURE, "geometry": bow}), 400, "not valid"),
         (f"statistics?{IN_UTM}&algorithm=hillshade", BODY, 400, "algorithm"), ("statistics?bidx=9", whole, 400, "bidx"),
         (f"feature.png?{IN_UTM}&dst_crs=EPSG:0", BODY, 400, "dst_crs"),

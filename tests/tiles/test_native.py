@@ -71,6 +71,8 @@ def test_round_the_globe(rasters):
     assert planned(rasters["later"], (-172, 0, -168, 6))[0].part == Part(47, 28, 1, 2, (1,))
     assert planned(rasters["later"], (176, 0, -176, 6))[0].part == Part(44, 28, 2, 2, (1,))
     assert planned(rasters["world"], (-180, -90, 180, 90))[0].part == Part(0, 0, 90, 60, (1,))
+    # Of a file from 0 on, the end comes first.
+    assert planned(rasters["later"], (-180, -90, 180, 90))[0].part == Part(0, 0, 90, 60, (1,))
     with pytest.raises(BadParameter, match="both ends"):
         planned(rasters["world"], (176, 0, -176, 6))
 
