@@ -1,3 +1,5 @@
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,8 +9,8 @@ from gateway.catalogue.search import Condition, Interval, Property, Search, Sort
 from gateway.dates import DatedBy, Dates
 from gateway.errors import BadParameter
 from gateway.model import Finding, Grant, Level, Principal, RasterFacts, Report, Scale, Severity
-from gateway.records import Change
-from gateway.records.search import searching
+from gateway.records import Change, open_records
+from gateway.records.search import searching, walking
 from tests.records.conftest import START, act, dataset, register
 
 NOBODY, ANA, BEN = Principal(), Principal("ana"), Principal("ben")
@@ -349,6 +351,80 @@ def test_boxes_are_counted_for_each_reader(many, monkeypatch):
         monkeypatch.setattr(searching, "MOST_COUNTED", 30)
         assert [many.search(Search(bbox=(0, 0, 10, 1)), reader).matched for reader in readers] == [None] * 6
         monkeypatch.setattr(searching, "MOST_COUNTED", 10_000)
+
+
+def test_nothing_is_lost_of_what_begins_within_minutes(records, monkeypatch):
+    # Moments that an index of boxes cannot tell apart, read part by part.
+    monkeypatch.setattr(searching, "FEW", 8)
+    monkeypatch.setattr(searching, "PART", 4)
+    monkeypatch.setattr(walking, "STRIDE", 1)
+    monkeypatch.setattr(walking, "SPARSE", 0)
+    start = datetime(2026, 11, 29, 3, 8, 53, tzinfo=UTC)
+    moments = [start + timedelta(seconds=9 * number) for number in range(60)]
+    new = [(dataset(number, dates=Dates(moment, moment, DatedBy.OPTION), raster=placed(1, 1, 2, 2)), act())
+           for number, moment in enumerate(moments, 1)]  # fmt: skip
+    records.register_datasets(new)
+    for most in (7, 50):
+        page = records.search(Search(bbox=(0, 0, 10, 10), limit=most), NOBODY)
+        assert numbers(page) == list(range(60, 60 - most, -1))
+
+
+# Of the sixty, which lie at 0.1 to 7 degrees east: cells whole and in part, none, and across the antimeridian.
+GROUNDS = [(-180, -90, 180, 90), (0.55, 0, 3.05, 1), (2, 0, 5, 1), (2, 0.5, 5, 1), (1, 1, 9, 2), (1, 1.5, 9, 2),
+           (170, -1, 3.5, 1), (8, 0, 9, 1)]  # fmt: skip
+
+
+def test_far_and_near_grounds_have_the_same_datasets_whichever_way_they_are_found(many, monkeypatch):
+    for number in (2, 4, 59):
+        many.change_dataset(dataset(number).id, Change(visibility=Scale.INTERNAL), act())
+    many.add_grant(Grant(dataset(7).id, Level.VIEW, user="ben"), act())
+    register(many, dataset(70, raster=placed(175, 0, -175, 1), dates=day(1, 30)))
+    register(many, dataset(71, raster=None, dates=day(3)))
+    times = [
+        None,
+        Interval(day(5).start_at, day(9).start_at),
+        Interval(None, day(30).start_at),
+        Interval(day(0).start_at),
+    ]
+
+    asked = [(reader, ground, times[(at + turn) % 4]) for turn, reader in enumerate((NOBODY, BEN, CHIEF))
+             for at, ground in enumerate(GROUNDS)]  # fmt: skip
+
+    def told():
+        for reader, ground, time in asked:
+            wanted = Search(under=ground, collections=("sheets",), datetime=time, limit=3)
+            page = many.search(wanted, reader)
+            yield numbers(page), page.matched, many.small_pictures.of_search(replace(wanted, limit=99), reader, 1).ids
+
+    plain = list(told())
+    assert [matched for _, matched, ids in plain] == [len(ids) for _, _, ids in plain]
+    assert max(len(ids) for _, _, ids in plain) == 61
+    for few, stride in ((0, 2), (0, 50), (8, 2)):
+        monkeypatch.setattr(searching, "FEW", few)
+        monkeypatch.setattr(walking, "STRIDE", stride)
+        assert list(told()) == plain
+
+
+def test_what_another_process_changes_counts_at_once_in_far_grounds(many, url, monkeypatch):
+    monkeypatch.setattr(searching, "FEW", 0)
+    wanted = Search(under=(-10, -10, 20, 20), collections=("sheets",), limit=2)
+
+    def told(reader=NOBODY):
+        page = many.search(wanted, reader)
+        return numbers(page), page.matched
+
+    with closing(open_records(url)) as others:
+        assert told() == ([60, 58], 30)
+        others.change_dataset(dataset(60).id, Change(visibility=Scale.PRIVATE), act())
+        assert told() == ([58, 54], 29)
+        others.remove_dataset(dataset(58).id, act())
+        assert (told(), told(CHIEF)) == (([54, 56], 28), ([60, 57], 59))
+        others.add_grant(Grant(dataset(60).id, Level.VIEW, user="ben"), act())
+        assert told(BEN) == ([60, 54], 29)
+        others.change_dataset(dataset(59).id, Change(visibility=Scale.PUBLIC), act())
+        assert told() == ([59, 54], 29)
+        others.change_dataset(dataset(54).id, Change(collection="others"), act())
+        assert told() == ([59, 56], 28)
 
 
 def test_what_is_given_behind_the_id_decides_no_order(archive):

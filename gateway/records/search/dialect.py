@@ -83,6 +83,10 @@ class Dialect(Protocol):
     def newest_of_collection(self) -> str:
         """Return the table for a walk in time over the datasets of one collection and audience."""
 
+    @property
+    def in_cell(self) -> str:
+        """Return the table of the datasets that `cell` tells of, with the condition of its join."""
+
     def mark(self, name: str) -> str:
         """Return what stands for a named value."""
 

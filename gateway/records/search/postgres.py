@@ -8,6 +8,7 @@ from datetime import datetime
 from gateway.catalogue.conditions import Kind
 from gateway.catalogue.search import Box, Interval
 from gateway.model import Dataset
+from gateway.records.postgres.cells import DEGREE
 from gateway.records.rows import Row
 from gateway.records.search.dialect import Values, Within, remembering, shifted
 
@@ -29,6 +30,9 @@ class PostgresDialect:
     day = "to_char(a.start_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
     newest = "dataset_audiences AS a"
     newest_of_collection = "dataset_audiences AS a"
+    in_cell = f"""dataset_audiences AS a
+        ON a.audience = cell.audience AND a.collection = cell.collection
+        AND {DEGREE.format(row="a.")} = cell.degree"""
 
     def __init__(self, columns: str, dataset: Callable[[Row], Dataset]) -> None:
         self.columns = columns

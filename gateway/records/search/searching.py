@@ -6,18 +6,21 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from gateway.catalogue.geometries import Area
 from gateway.catalogue.search import MOST_COUNTED, Page, Search
-from gateway.errors import BadParameter, TooBroad
-from gateway.model import Dataset, Principal, utc_moment, utc_text
+from gateway.errors import TooBroad
+from gateway.model import Dataset, Principal
 from gateway.records.audiences import audiences_of, target_of
 from gateway.records.deadlines import COUNT_SECONDS
 from gateway.records.rows import Row
+from gateway.records.search import cells
 from gateway.records.search.dialect import Database
 from gateway.records.search.names import require_known
 from gateway.records.search.statements import Kind, Statement, Statements, Way
+from gateway.records.search.walking import Key, key_of, moment_of, walked
 
 # So many rows of an index are looked up one by one and sorted; of more only a part of the time at once.
 FEW, PART = 4000, 1000
@@ -30,7 +33,6 @@ BATCH = 500
 # Of stored times.
 STEP = timedelta(milliseconds=1)
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-Key = tuple[str | int, ...]
 
 
 def find(database: Database, search: Search, reader: Principal | None) -> Page:
@@ -92,28 +94,19 @@ class Finder:
 
     def page(self) -> Page:
         """Return the page."""
-        keys: list[Key] = []
-        for way in self._parts():
-            keys += self._keys(way, self._search.limit + 1 - len(keys))
-            if len(keys) > self._search.limit:
-                break
+        keys = self._first(self._search.limit + 1)
         more, keys = len(keys) > self._search.limit, keys[: self._search.limit]
         matched = self._matched_soon() if more or self._search.after is not None else len(keys)
         return Page(self._datasets(keys), keys[-1] if more else None, matched)
 
     def first(self) -> list[str]:
         """Return the ids of what comes first in order, as many as the search is limited to."""
-        keys: list[Key] = []
-        for way in self._parts():
-            keys += self._keys(way, self._search.limit - len(keys))
-            if len(keys) >= self._search.limit:
-                break
-        return [str(key[-1]) for key in keys]
+        return [str(key[-1]) for key in self._first(self._search.limit)]
 
     @property
     def finds(self) -> bool:
         """Return whether anything is found."""
-        return any(self._keys(way, 1) for way in self._parts())
+        return bool(self._first(1))
 
     def met(self, most: int) -> tuple[str, ...] | None:
         """Return the ids of what meets the geometry, at most `most`; None where all that is in its box does so."""
@@ -136,7 +129,7 @@ class Finder:
 
     @property
     def _whole(self) -> Way:
-        return Way(self._kind())
+        return Way(self._kind)
 
     def _datasets(self, keys: list[Key]) -> tuple[Dataset, ...]:
         if not keys:
@@ -145,22 +138,41 @@ class Finder:
         found = {row["id"]: self._database.dialect.dataset(row) for row in rows}
         return tuple(found[str(key[-1])] for key in keys)
 
+    def _first(self, most: int) -> list[Key]:
+        """Return the first keys in the order of the search that come behind the page before."""
+        keys, after = list[Key](), self._search.after
+        if self._walks:
+            keys, after, ended = walked(self._database, self._statements, most)
+            if ended or len(keys) >= most:
+                return keys
+        for way in self._parts(after):
+            keys += self._keys(way, most - len(keys), after)
+            if len(keys) >= most:
+                break
+        return keys
+
+    @property
+    def _walks(self) -> bool:
+        """Return whether a walk along the time may be the quickest way: much may lie in the box."""
+        if self._kind is not Kind.BOX or not self._statements.by_time or self._area is not None:
+            return False
+        return self._statements.walks <= MOST_WALKS and self._candidates(Way(Kind.BOX), FEW) >= FEW
+
+    @cached_property
     def _kind(self) -> Kind:
         """Return the way that takes the least."""
         if self._search.ids is not None:
             return Kind.SEEN
         if self._statements.box is None:
-            walks = len(self._statements.audiences) * len(self._search.collections or (1,))
-            return Kind.WALK if self._statements.by_time and walks <= MOST_WALKS else Kind.SEEN
+            return Kind.WALK if self._statements.by_time and self._statements.walks <= MOST_WALKS else Kind.SEEN
         return Kind.SEEN if self._candidates(Way(Kind.SEEN), FEW) < FEW else Kind.BOX
 
-    def _parts(self) -> Iterator[Way]:
-        """Yield ways that together lead to all that comes on this page and later, in the order of the search."""
-        kind = self._kind()
-        if kind is not Kind.BOX or not self._statements.by_time:
-            yield Way(kind)
+    def _parts(self, after: Key | None) -> Iterator[Way]:
+        """Yield ways that together lead to all that comes behind a key, in the order of the search."""
+        if self._kind is not Kind.BOX or not self._statements.by_time:
+            yield self._whole
             return
-        rest: Way | None = self._from_key()
+        rest: Way | None = self._from_key(after)
         most = PART if rest and self._candidates(rest, FEW) >= FEW else FEW
         while rest is not None:
             part = self._part(rest, most)
@@ -171,10 +183,10 @@ class Finder:
     def _newest_first(self) -> bool:
         return self._search.sortby[0].descending
 
-    def _from_key(self) -> Way:
-        if self._search.after is None:
+    def _from_key(self, after: Key | None) -> Way:
+        if after is None:
             return Way(Kind.BOX)
-        moment = _moment(self._search.after[0])
+        moment = moment_of(after)
         return Way(Kind.BOX, last=moment) if self._newest_first else Way(Kind.BOX, first=moment)
 
     def _part(self, rest: Way, most: int) -> Way:
@@ -206,12 +218,12 @@ class Finder:
             return replace(rest, last=part.first - STEP) if part.first is not None and part.first > FIRST else None
         return replace(rest, first=part.last + STEP) if part.last is not None and part.last < LAST - STEP else None
 
-    def _keys(self, way: Way, most: int) -> list[Key]:
-        """Return the first keys on a way that come behind the page before."""
+    def _keys(self, way: Way, most: int, after: Key | None) -> list[Key]:
+        """Return the first keys on a way that come behind another one."""
         if self._area is None:
-            return self._rows(way, most, self._search.after)
+            return self._rows(way, most, after)
         found: list[Key] = []
-        for batch in self._batches(way, self._search.after):
+        for batch in self._batches(way, after):
             found += self._meeting(batch)
             if len(found) >= most:
                 break
@@ -231,7 +243,7 @@ class Finder:
 
     def _rows(self, way: Way, most: int, after: Key | None) -> list[Key]:
         sql, values = self._statements.page((way,), most, after)
-        return [tuple(map(_plain, row.values())) for row in self._database.rows(sql, values)]
+        return list(map(key_of, self._database.rows(sql, values)))
 
     def _matched_soon(self) -> int | None:
         """Return how many there are, None also where it takes too long to count them."""
@@ -254,6 +266,8 @@ class Finder:
 
     def _count(self, half: Statements, way: Way) -> int:
         """Return how many datasets there are for some audiences, MOST_COUNTED for more."""
+        if way.kind is Kind.BOX and (number := cells.counted(self._database, half, FEW)) is not None:
+            return min(number, MOST_COUNTED)
         if way.kind is Kind.BOX and (sure := half.boxed(MOST_COUNTED, surely=True)) is not None:
             # All that may lie there are only gone through where they are not many times as many.
             if self._number(half.candidates(way, MOST_BOXED)) >= MOST_BOXED and self._number(sure) >= MOST_COUNTED:
@@ -269,17 +283,6 @@ class Finder:
 
     def _number(self, statement: Statement) -> int:
         return int(self._database.rows(*statement)[0]["number"])
-
-
-def _plain(value: Any) -> str | int:
-    return utc_text(value) if isinstance(value, datetime) else value
-
-
-def _moment(value: str | int) -> datetime:
-    try:
-        return utc_moment(str(value))
-    except ValueError:
-        raise BadParameter("The token is of another search.") from None
 
 
 def _footprint(row: dict[str, Any]) -> dict[str, Any] | tuple[float, float, float, float]:

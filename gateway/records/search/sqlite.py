@@ -12,6 +12,7 @@ from gateway.model import Dataset
 from gateway.records.rows import Row, dataset_of
 from gateway.records.search.dialect import Values, Within, query_boxes, remembering, shifted
 from gateway.records.sqlite.audiences import SHARED_NUMBERS
+from gateway.records.sqlite.cells import DEGREE
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Days that a conversion may be off.
@@ -33,6 +34,9 @@ class SqliteDialect:
     day = "substr(a.start_at, 1, 10)"
     newest = "dataset_audiences AS a INDEXED BY dataset_audiences_newest"
     newest_of_collection = "dataset_audiences AS a INDEXED BY dataset_audiences_newest_of_collection"
+    in_cell = f"""dataset_audiences AS a INDEXED BY dataset_audiences_cells
+        ON a.audience = cell.audience AND a.collection = cell.collection
+        AND {DEGREE.format(row="a.")} = cell.degree"""
 
     def mark(self, name: str) -> str:
         """Return what stands for a named value."""
@@ -69,10 +73,11 @@ class SqliteDialect:
     def _pieces(self, values: Values, within: Within) -> Iterator[tuple[list[str], list[str]]]:
         """Yield what the index may find, and the conditions under which it is found whatever was rounded."""
         times = [
-            (column, op, _day(moment), SLACK_DAYS)
-            for column, op, moment in (
-                ("first_day", "<=", within.met.end_at), ("last_day", ">=", within.met.start_at),
-                ("first_day", ">=", within.begins.start_at), ("first_day", "<=", within.begins.end_at),
+            (column, op, _day(moment), SLACK_DAYS + _rounded(_day(moment)) * inwards)
+            for column, op, moment, inwards in (
+                ("first_day", "<=", within.met.end_at, False), ("last_day", ">=", within.met.start_at, False),
+                # Outwards is earlier, by minutes: what begins after that moment may stand before it.
+                ("first_day", ">=", within.begins.start_at, True), ("first_day", "<=", within.begins.end_at, False),
             )
             if moment is not None
         ]  # fmt: skip
@@ -82,8 +87,7 @@ class SqliteDialect:
                 bounds = [*((*side, 0.0) for side in sides), *times]
                 told = [_bound(values, column, op, value, slack) for column, op, value, slack in bounds]
                 sure = [
-                    _bound(values, column, op, value, -slack - ROUNDED[0] - ROUNDED[1] * abs(value))
-                    for column, op, value, slack in bounds
+                    _bound(values, column, op, value, -slack - _rounded(value)) for column, op, value, slack in bounds
                 ]
                 yield [*told, *who], sure
 
@@ -137,6 +141,11 @@ class SqliteDialect:
 def _bound(values: Values, column: str, op: str, value: float, slack: float) -> str:
     """Return a condition that holds also for what is beyond the value by as much as `slack`."""
     return f"b.{column} {op} {values.bind(value + slack if op == '<=' else value - slack)}"
+
+
+def _rounded(value: float) -> float:
+    """Return how far a value may stand beside what it is in the R*Tree."""
+    return ROUNDED[0] + ROUNDED[1] * abs(value)
 
 
 def _ranges(values: Values, audiences: Sequence[str]) -> Iterator[list[str]]:

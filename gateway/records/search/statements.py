@@ -74,11 +74,28 @@ class Statements:
         """Return whether the time alone decides the order, and so an index has it."""
         return len(self.search.sortby) == 1 and self.search.sortby[0].field in BY_TIME
 
-    def page(self, ways: Sequence[Way], most: int, after: tuple[Any, ...] | None) -> Statement:
-        """Return the query for the keys of at most `most` datasets in order, `id` the last column."""
+    @property
+    def walks(self) -> int:
+        """Return how many walks along the time there are, side by side."""
+        return len(self.audiences) * len(self.search.collections or (1,))
+
+    def passed(self, most: int, after: tuple[Any, ...] | None) -> Statement:
+        """Return the query for the next keys along the time, wherever they lie; `met` tells which are in the box."""
+        boxes = [box for box in (self.box, self.whole) if box is not None]
+        return replace(self, box=None, whole=None).page((Way(Kind.WALK),), most, after, boxes)
+
+    def page(
+        self, ways: Sequence[Way], most: int, after: tuple[Any, ...] | None, boxes: Sequence[Box] = ()
+    ) -> Statement:
+        """Return the query for the keys of at most `most` datasets in order, `id` the last column.
+
+        Behind it comes `met` where there are `boxes`: whether the dataset is in all of them.
+        """
         values, keys = Values(self.dialect), [COLUMNS[sort.field] for sort in self.order]
         names = [f"k{number}" for number in range(len(keys) - 1)] + ["id"]
         columns = ", ".join(f"{key} AS {name}" for key, name in zip(keys, names, strict=True))
+        if boxes:
+            columns += f", ({' AND '.join(self.dialect.within(values, box) for box in boxes)}) AS met"
         inner, outer = (
             ", ".join(
                 f"{key}{' DESC' if sort.descending else ''}" for key, sort in zip(each, self.order, strict=True)
@@ -137,9 +154,13 @@ class Statements:
         if surely:
             sql = self.dialect.surely_boxed(values, within, most)
         else:
-            exact = [self.dialect.within(values, self.box), *self._during(Way(Kind.BOX), values)]
-            sql = self.dialect.boxed(values, within, most, " AND ".join(exact))
+            sql = self.dialect.boxed(values, within, most, " AND ".join(self.met(values)))
         return None if sql is None else (sql, values.given)
+
+    def met(self, values: Values) -> list[str]:
+        """Return the conditions that `a` is in the box and met by the time."""
+        box = [] if self.box is None else [self.dialect.within(values, self.box)]
+        return [*box, *self._during(Way(Kind.BOX), values)]
 
     def datasets(self, ids: Sequence[str]) -> Statement:
         """Return the query for datasets."""
