@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from gateway.files import open_file
-from gateway.studio import Source
+from gateway.studio import Source, forks
 from gateway.studio.local import LocalStudio
-from gateway.studio.process import Plan, ProcessStudio
+from gateway.studio.process import Plan, ProcessStudio, shared_blocks_mb
 from gateway.studio.tally import Rules
 from gateway.studio.worker import Limits
 
@@ -52,13 +52,38 @@ def local(folder, threads=2, queue_limit=64):
         studio.close()
 
 
+# By program.
+LOADED: dict[str, forks.Forks] = {}
+
+
+def loaded() -> forks.Forks:
+    """Return the way to a process from which the painters of all studios are forked, as those of a server's workers."""
+    if forks.PROGRAM not in LOADED:
+        LOADED[forks.PROGRAM] = forks.Forks(blocks_mb=shared_blocks_mb(Plan(Rules(2)).gdal_cache_mb, 2))
+        LOADED[forks.PROGRAM]._start()
+    return LOADED[forks.PROGRAM]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ended():
+    """Let what was loaded end with the tests."""
+    yield
+    for each in LOADED.values():
+        each.close()
+
+
 @contextmanager
-def processes(folder, *, threads=2, queue_limit=64, painters=1, memory_mb=512, far=None):
-    """Yield a bench whose painters answer on a loop in another thread, in as much time as they need."""
+def processes(folder, *, threads=2, queue_limit=64, painters=1, memory_mb=512, far=None, alone=False):
+    """Yield a bench whose painters answer on a loop in another thread, in as much time as they need.
+
+    `alone` they are forked from a process of their own.
+    """
+    forking = None if alone else forks.Forks(loaded()._asking)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    studio = ProcessStudio(Plan(Rules(painters, 3600.0, memory_mb), threads, queue_limit=queue_limit, far=far))
+    plan = Plan(Rules(painters, 3600.0, memory_mb), threads, queue_limit=queue_limit, far=far)
+    studio = ProcessStudio(plan, forking)
 
     def on_loop(work):
         async def run():

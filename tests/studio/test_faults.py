@@ -24,7 +24,7 @@ from gateway.studio.process import NICE
 from gateway.studio.tasks import Lane
 from tests.patience import until
 from tests.rasters import write_cog
-from tests.studio.conftest import processes, source
+from tests.studio.conftest import loaded, processes, source
 from tests.studio.painter import FORGED
 
 ROOT = Path(__file__).parent.parent.parent
@@ -303,7 +303,7 @@ def test_a_task_whose_client_has_left_is_never_begun(tmp_path):
 
 
 def test_who_waits_when_the_studio_closes_is_told(tmp_path):
-    with near(tmp_path, threads=1) as bench:
+    with near(tmp_path, threads=1, alone=True) as bench:
         pid, under_way, waiting = pid_of(bench), bench.studio.submit(ask("hang")), bench.studio.submit(ask("wait", 0))
         until(under_way.running)
     assert isinstance(under_way.exception(1), Unavailable)
@@ -313,7 +313,7 @@ def test_who_waits_when_the_studio_closes_is_told(tmp_path):
 
 def test_painters_that_cannot_start_are_tried_more_and_more_slowly(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(forks, "PROGRAM", "gateway.no_such_program")
-    with processes(tmp_path) as bench:
+    with processes(tmp_path, alone=True) as bench:
         (place,) = bench.studio._near
         until(lambda: bench.studio.load().deaths >= 3)
         deaths, waited_seconds = bench.on_loop(lambda: (bench.studio.load().deaths, place._backoff_seconds))
@@ -354,19 +354,21 @@ def test_a_task_whose_file_cannot_be_handed_over_is_told_to_come_again(tmp_path,
             job.future.result(120)
 
 
-@pytest.mark.parametrize("told", [False, True])
-def test_a_painter_whose_server_has_stopped_ends_without_a_word(told, capfd):
-    forked, (ours, theirs) = forks.Forks(), wire.pair()
-    with ours, theirs:
-        process = forked.fork(theirs)
-        theirs.close()
-        if told:
-            setup = wire.Setup({Lane.PAINT: 1}, 64, 0, "INFO", Confinement(memory_mb=512), {}, {})
-            ours.sendall(wire.task_bytes(0, setup, 0))
-        ours.close()
-        assert process.wait(60)
-    assert (process.poll(), capfd.readouterr().err) == (0, "")
-    process.close()
+def test_a_painter_whose_server_has_stopped_ends_without_a_word(capfd):
+    # Of its own, for what it writes.
+    forked = forks.Forks()
+    for told in (False, True):
+        ours, theirs = wire.pair()
+        with ours, theirs:
+            process = forked.fork(theirs)
+            theirs.close()
+            if told:
+                setup = wire.Setup({Lane.PAINT: 1}, 64, 0, "INFO", Confinement(memory_mb=512), {}, {})
+                ours.sendall(wire.task_bytes(0, setup, 0))
+            ours.close()
+            assert process.wait(60)
+        assert (process.poll(), capfd.readouterr().err) == (0, ""), told
+        process.close()
     forked.close()
 
 
@@ -442,7 +444,7 @@ def test_code_in_a_painter_cannot_read_write_connect_or_reach_its_parent(tmp_pat
     monkeypatch.setenv("GATEWAY_SECRET_KEYS", "a secret of the gateway")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret of the store")
     (tmp_path / "neighbour.tif").write_bytes(b"another dataset")
-    with processes(tmp_path) as bench, socket.create_server(("127.0.0.1", 0)) as server:
+    with processes(tmp_path, alone=True) as bench, socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()
 
         def attempt(what, *how):
@@ -491,9 +493,9 @@ def test_a_studio_draws_the_first_tile_of_a_fresh_painter(tmp_path):
 
 def test_a_painter_that_does_not_begin_is_told_once_and_nobody_waits_for_it(tmp_path, caplog, monkeypatch):
     with near(tmp_path) as bench:
-        loaded = bench.studio._forks._process.pid
+        parent = loaded()._process.pid
         # What forks is a child of what has loaded.
-        program = int(Path(f"/proc/{loaded}/task/{loaded}/children").read_text())
+        program = int(Path(f"/proc/{parent}/task/{parent}/children").read_text())
         os.kill(program, signal.SIGSTOP)
         try:
             monkeypatch.setattr(child, "START_SECONDS", 0.3)

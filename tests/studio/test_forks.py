@@ -12,7 +12,7 @@ import pytest
 
 from gateway.studio import confinement, forks, wire
 from tests.patience import until
-from tests.studio.conftest import processes
+from tests.studio.conftest import loaded, processes
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def forked(forking):
     return ours, process
 
 
-def test_a_painter_whose_server_wants_it_no_more_is_killed_and_tells_how_it_ended(forking):
-    ours, process = forked(forking)
+def test_a_painter_whose_server_wants_it_no_more_is_killed_and_tells_how_it_ended():
+    ours, process = forked(loaded())
     assert process.poll() is None
     process.kill()
     assert process.wait(20)
@@ -46,8 +46,8 @@ def test_a_painter_whose_server_wants_it_no_more_is_killed_and_tells_how_it_ende
     ours.close()
 
 
-def test_a_painter_whose_fate_nobody_hears_is_killed(forking):
-    ours, process = forked(forking)
+def test_a_painter_whose_fate_nobody_hears_is_killed():
+    ours, process = forked(loaded())
     pid = process.pid
     process.close()
     until(lambda: gone(pid))
@@ -73,14 +73,14 @@ def parent_of(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def test_what_was_loaded_outlives_the_process_that_painters_are_forked_from(forking):
-    ours, process = forked(forking)
-    assert parent_of(parent_of(process.pid)) == forking._process.pid
+def test_what_was_loaded_outlives_the_process_that_painters_are_forked_from():
+    ours, process = forked(loaded())
+    assert parent_of(parent_of(process.pid)) == loaded()._process.pid
     os.kill(parent_of(process.pid), signal.SIGKILL)
     assert process.wait(20)
     ours.close()
-    again, other = forked(forking)
-    assert parent_of(parent_of(other.pid)) == forking._process.pid
+    again, other = forked(loaded())
+    assert parent_of(parent_of(other.pid)) == loaded()._process.pid
     other.kill()
     assert other.wait(20)
     other.close()

@@ -1,5 +1,7 @@
 """Rasters of whole extents in odd places, and which pixels of a tile lie in them by the exact inverse transform."""
 
+from functools import lru_cache
+
 import numpy as np
 from affine import Affine
 from pyproj import CRS, Transformer
@@ -48,11 +50,24 @@ def pixels_inside(name, frame):
 def places_of(name, frame):
     """Yield column and row, (rows, cols), in which the centres of a tile's pixels lie, for each turn of the globe."""
     crs, transform, _ = EXTENTS[name]
+    _, turn = from_grid(frame.crs, crs)
+    found_x, found_y = on_ground(frame, crs)
+    for turns in (-1, 0, 1) if turn else (0,):
+        yield ~transform * (found_x + turns * turn, found_y)
+
+
+@lru_cache(maxsize=4)
+def on_ground(frame, crs):
+    """Return x and y in a CRS, (rows, cols), of the centres of a tile's pixels."""
     rows, columns = frame.shape
     x = frame.left + (np.arange(columns) + 0.5) * frame.pixel[0]
     y = frame.top - (np.arange(rows) + 0.5) * frame.pixel[1]
+    return from_grid(frame.crs, crs)[0].transform(*np.meshgrid(x, y))
+
+
+@lru_cache(maxsize=32)
+def from_grid(grid, crs):
+    """Return the transformer from a grid, and how far in a CRS one turn of the globe is, 0 where it has none."""
     source = CRS.from_user_input(crs)
-    found_x, found_y = Transformer.from_crs(frame.crs, source, always_xy=True).transform(*np.meshgrid(x, y))
     turn = 360.0 if source.is_geographic else 2 * HALF if source.to_epsg() == 3857 else 0.0
-    for turns in (-1, 0, 1) if turn else (0,):
-        yield ~transform * (found_x + turns * turn, found_y)
+    return Transformer.from_crs(grid, source, always_xy=True), turn
