@@ -51,6 +51,10 @@ class Load(Threads):
             ways.append((f"{path}?token={token}", {}) if by_token else (path, bearer))
         super().__init__(*(partial(self._run, number, *way) for number, way in enumerate(ways)))
 
+    def served(self, since: float = 0.0) -> bool:
+        """Return whether bytes have come of something that was asked for since then (monotonic)."""
+        return any(answer.status in SERVED and answer.asked >= since for answer in self.answers)
+
     def _run(self, number: int, path: str, headers: dict[str, str], done: Event) -> None:
         chance = random.Random(number)  # noqa: S311 - no secret
         connection = HTTPConnection("127.0.0.1", self._server.port, timeout=30)

@@ -200,7 +200,7 @@ class Fault:
 
 
 def _one(server: Server, load: Load, readiness: Readiness, name: str, seconds: float) -> Fault:
-    until_true(lambda: any(a.status in SERVED for a in load.answers))
+    until_true(load.served)
     with FAULTS[name](server) as how:
         began = time.monotonic()
         time.sleep(seconds)

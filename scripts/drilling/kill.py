@@ -29,8 +29,9 @@ def kill(folder: Path, seconds: float = 30, *, every: float = 1.0) -> Outcome:
         dataset = server.ingest("rasters/drill.tif")
         with Load(server, dataset, file.read_bytes()) as load:
             kills = _kill_workers(server, seconds, every)
-            until_true(lambda: len(_children(server)) == 2 and server.status("/livez") == 200)
-            time.sleep(1)
+            until_true(lambda: len(_children(server)) == 2)
+            back = time.monotonic()
+            until_true(lambda: load.served(back))
             _stop(server, load, outcome)
         served, lost, duplicated = unrecorded([a for a in load.answers if a.whole], server)
         outcome.figures |= {"kills": kills, "completed answers": served, "lost": lost, "duplicated": duplicated}

@@ -73,7 +73,7 @@ def _drill(name: str, fault: Fault, cluster: Cluster, seconds: float, outcome: O
     ids, data = _filled(cluster, bucket=fault.bucket)
     mine = Outcome()
     with Load(cluster, ids, data) as load:
-        until_true(lambda: any(answer.status in SERVED for answer in load.answers))
+        until_true(load.served)
         time.sleep(AROUND_SECONDS)
         began = time.monotonic()
         fault.strike(cluster, seconds, mine)

@@ -20,6 +20,8 @@ from tests.proxy import Proxy
 NAME = "gateway"
 # An answer waits for a right and then for a row, each for AUDIT_WAIT_SECONDS.
 WAIT_SECONDS = 2 * 2.5
+# Under load before a fault, and after the first answer that follows it.
+AROUND_SECONDS = 1.0
 # Between two of the faults that come again and again.
 PAUSE_SECONDS = 0.15
 GRANTED = "SELECT request_id FROM audit WHERE action = '{}'"
@@ -176,15 +178,15 @@ def database_of(with_standby: bool) -> Iterator[Database]:
 
 def _befallen(database: Database, load: Load, name: str, seconds: float | None) -> tuple[float, float]:
     """Return when a fault began and ended (monotonic), after bytes have come again or not."""
-    until_true(lambda: any(answer.status in SERVED for answer in load.answers))
-    time.sleep(1)
+    until_true(load.served)
+    time.sleep(AROUND_SECONDS)
     work, usual = FAULTS[name]
     began = time.monotonic()
     work(database, usual if seconds is None else seconds)
     ended = time.monotonic()
     with suppress(TimeoutError):
         until_true(lambda: _first_served(load, ended) is not None)
-    time.sleep(1)
+    time.sleep(AROUND_SECONDS)
     return began, ended
 
 

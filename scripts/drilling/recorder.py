@@ -31,6 +31,7 @@ def recorder(folder: Path, seconds: float = 30, *, every: float = 1.0) -> Outcom
     with Server(folder, "--processes", "2") as server:
         dataset = server.ingest("rasters/drill.tif")
         with Load(server, dataset, file.read_bytes()) as load:
+            until_true(load.served)
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 time.sleep(every)

@@ -79,6 +79,7 @@ def _under_load(folder: Path, number: signal.Signals, seconds: float, outcome: O
     file = write_cog(folder / "rasters" / "drill.tif")
     with Server(folder, "--processes", "2") as server:
         with Load(server, server.ingest("rasters/drill.tif"), file.read_bytes()) as load:
+            until_true(load.served)
             end, hangups = time.monotonic() + seconds / 2, 0
             while time.monotonic() < end:
                 os.killpg(server.process.pid, signal.SIGHUP)

@@ -13,7 +13,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from threading import Event
 
-from scripts.drilling.server import Outcome, Server, write_cog
+from scripts.drilling.server import Outcome, Server, until_true, write_cog
 from scripts.drilling.threads import Threads
 
 READERS = 16
@@ -92,6 +92,7 @@ def splice(folder: Path, seconds: float = 60, *, replacements: int = 300) -> Out
         headers = server.bearer()
         readers = [Reader(server, path, headers, random.Random(n)) for n in range(READERS)]  # noqa: S311
         with Threads(*(reader.run for reader in readers)):
+            until_true(lambda: any(reader.digests for reader in readers))
             for count in range(1, replacements + 1):
                 time.sleep(seconds / replacements)
                 (rasters / ".next").write_bytes(versions[count % VERSIONS])

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from scripts.drilling import postgres as drill_of_postgres
 from scripts.drilling import server
 from scripts.drilling.faults import faults
 from scripts.drilling.kill import kill
@@ -42,12 +43,12 @@ def test_a_server_that_does_not_accept_in_time_is_ended(tmp_path, monkeypatch):
 
 
 def test_killed_workers_lose_no_row_and_sigterm_cuts_no_answer(tmp_path):
-    outcome = kill(tmp_path, 1.3, every=0.6)
+    outcome = kill(tmp_path, 0.7, every=0.3)
     assert outcome.broken == [], outcome
 
 
 def test_a_killed_recorder_loses_and_doubles_no_row(tmp_path):
-    outcome = recorder(tmp_path, 1.3, every=0.4)
+    outcome = recorder(tmp_path, 0.5, every=0.2)
     assert outcome.broken == [], outcome
 
 
@@ -57,7 +58,7 @@ def test_killed_workers_are_back_soon(tmp_path):
 
 
 def test_signals_of_every_moment_end_the_server_in_order_or_not_at_all(tmp_path):
-    outcome = signals(tmp_path, 1, moments=2)
+    outcome = signals(tmp_path, 0.4, moments=2)
     assert outcome.broken == [], outcome
 
 
@@ -65,20 +66,21 @@ def test_signals_of_every_moment_end_the_server_in_order_or_not_at_all(tmp_path)
 def test_no_byte_leaves_while_the_audit_cannot_be_written(tmp_path, processes):
     names = ("locked", "disk full", "no table")
     outcome = faults(
-        tmp_path, 0.5, names=names, recovery_seconds=SECONDS, own_disk=False, processes=processes,
+        tmp_path, 0.1, names=names, recovery_seconds=SECONDS, own_disk=False, processes=processes,
         audit_wait_seconds="0.3",
     )  # fmt: skip
     assert outcome.broken == [], outcome
 
 
 @pytest.mark.skipif("postgresql" not in DATABASES, reason="there is no PostgreSQL here")
-def test_a_standby_of_postgresql_that_takes_over_has_all_that_was_told(tmp_path):
+def test_a_standby_of_postgresql_that_takes_over_has_all_that_was_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(drill_of_postgres, "AROUND_SECONDS", 0.2)
     outcome = postgres(tmp_path, names=("standby promoted",), recovery_seconds=SECONDS)
     assert outcome.broken == [], outcome
 
 
 def test_readers_who_resume_never_mix_two_versions(tmp_path):
-    outcome = splice(tmp_path, 2, replacements=12)
+    outcome = splice(tmp_path, 0.8, replacements=12)
     assert outcome.broken == [], outcome
 
 
