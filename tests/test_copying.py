@@ -1,5 +1,6 @@
 """A catalogue and its audit in another database: all of it, once, and compared."""
 
+import shutil
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,15 @@ from tests.records.conftest import START, act, dataset, register
 WAYS = [("sqlite", "sqlite"), ("sqlite", "postgresql"), ("postgresql", "sqlite")]
 
 
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory):
+    """A database in a file that has been stocked once."""
+    path = tmp_path_factory.mktemp("stocked") / "gateway.db"
+    with closing(open_records(sqlite_url(path))) as records:
+        stock(records)
+    return path
+
+
 @pytest.fixture(params=[way for way in WAYS if set(way) <= set(DATABASES)], ids="-".join)
 def both(request, tmp_path):
     """A stocked source and an empty target."""
@@ -24,11 +34,14 @@ def both(request, tmp_path):
     for place, kind in enumerate(request.param):
         if kind == "sqlite":
             urls.append(sqlite_url(tmp_path / f"{place}.db"))
+            if place == 0:
+                shutil.copy(request.getfixturevalue("stocked"), tmp_path / "0.db")
         else:
             postgres = request.getfixturevalue("postgres")
             urls.append(postgres.server.url(postgres.emptied()))
     with closing(open_records(urls[0])) as source, closing(open_records(urls[1])) as target:
-        stock(source)
+        if request.param[0] != "sqlite":
+            stock(source)
         yield source, target
 
 
