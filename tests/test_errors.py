@@ -29,6 +29,7 @@ MADE = {
     "NotACog": lambda kind: kind("no", members={"errors": [1]}).about("an id"),
     "Archived": lambda kind: kind(restoring=True),
     "NoPlace": lambda kind: kind(),
+    "PartTooLarge": lambda kind: kind(3, 2),
     "TooBroad": lambda kind: kind(),
 }
 

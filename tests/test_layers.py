@@ -45,7 +45,7 @@ FLOORS = (
         "allocator",
     ),
     ("model", "errors"),
-    ("shell", "dates", "ids", "principal", "imports"),
+    ("shell", "dates", "ids", "principal", "imports", "reasons"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

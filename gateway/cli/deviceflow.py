@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from gateway.errors import SettingsError
+from gateway.reasons import reason_of
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 ANSWER_SECONDS = 10.0
@@ -55,7 +56,7 @@ def answer(url: str, data: bytes | None = None, **headers: str) -> Mapping[str, 
             raise Refused(error.code, _object(error.read(MOST_BYTES))) from None
     except (OSError, ValueError, RecursionError, HTTPException) as error:
         host = url.split("/")[2]
-        raise SettingsError(f"{host} gives no answer that can be read: {type(error).__name__}") from None
+        raise SettingsError(f"{host} gives no answer that can be read: {reason_of(error)}") from None
 
 
 def _object(body: bytes) -> Mapping[str, Any]:

@@ -19,8 +19,10 @@ from gateway.cli.logins import token_for
 from gateway.cli.redirects import Later, NotWhole
 from gateway.cli.shared import printable
 from gateway.errors import SettingsError
+from gateway.reasons import reason_of
 
 ENVIRONMENT = "GATEWAY_TOKEN"
+NO_TOKEN = f"No token was given: --token, {ENVIRONMENT}, or cog-gateway login."
 
 
 @click.command()
@@ -40,13 +42,12 @@ def fetch(source: str, folder: Path, token: str | None, jobs: int) -> None:
     try:
         files = files_of(source, headers_for(source))
     except Refused as refused:
-        raise click.ClickException(
-            printable(f"the gateway refuses: {refused.told.get('detail') or refused}")
-        ) from None
+        told = printable(f"the gateway refuses: {refused.told.get('detail') or refused}")
+        raise click.ClickException(told if headers_for(source) else f"{told} {NO_TOKEN}") from None
     except HTTPError as error:
         raise click.ClickException(f"the list cannot be had: the answer was {error.code}") from None
     except (HTTPException, OSError, NotWhole, Later) as error:
-        raise click.ClickException(f"the list cannot be had: {type(error).__name__}") from None
+        raise click.ClickException(f"the list cannot be had: {reason_of(error)}") from None
     folder.mkdir(parents=True, exist_ok=True)
     failed = fetch_all(files, Fetcher(folder, headers_for, threading.Event()), jobs)
     click.echo(f"{len(files) - failed} of {len(files)} files are whole", err=True)

@@ -20,6 +20,7 @@ from urllib.error import HTTPError
 
 from gateway.cli.filesources import Wanted
 from gateway.cli.redirects import Later, NotWhole, opened
+from gateway.reasons import reason_of
 
 PIECE_BYTES = 1 << 20
 # Tries that bring nothing, one behind the other.
@@ -59,7 +60,7 @@ class Fetcher:
             except Later as later:
                 reason, seconds = str(later), later.seconds
             except (HTTPException, OSError) as error:
-                reason, seconds = f"the connection failed: {type(error).__name__}", None
+                reason, seconds = f"the connection failed: {reason_of(error)}", None
             else:
                 return True
             came = part.stat().st_size if part.is_file() else 0

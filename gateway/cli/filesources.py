@@ -19,12 +19,13 @@ from gateway.filenames import file_name
 from gateway.stac.queries import body_of
 
 MOST_BYTES = 64 << 20
+NO_SOURCE = "this is no address of a dataset, its file, a list, a collection or a search of a gateway"
 SPACE = "{urn:ietf:params:xml:ns:metalink}"
 SHA256 = re.compile("[0-9a-fA-F]{64}")
 CURL = re.compile(r'(url|output) = "((?:[^"\\]|\\.)*)"')
-DATASET = re.compile(r"(.*)/datasets/([0-9A-Fa-f-]{36})(?:/.*)?")
+DATASET = re.compile(r"(.*)/datasets/([0-9A-Fa-f-]{36})(?:/download/[^/]+)?")
 LIST = re.compile(r"(.*)/downloads/([0-9A-Fa-f-]{36})\.[a-z0-9]+")
-SEARCH = re.compile(r"(.*)/(stac/search|(?:stac/)?collections/([^/]+)(?:/items)?|searches/([0-9a-f]{32}))")
+SEARCH = re.compile(r"(.*?)/(stac/search|(?:stac/)?collections/([^/]+)(?:/items)?|searches/([0-9a-f]{32}))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def files_of(source: str, headers: Mapping[str, str]) -> list[Wanted]:
         return named(iter([_wanted(f"{found[1]}/datasets/{found[2]}/download/cog", *facts)]))
     if found := SEARCH.fullmatch(place):
         return _of_gateway(found[1], _body(found, parts.query, headers), headers)
-    raise SettingsError("this is no address of a file, a list, a collection or a search of a gateway")
+    raise SettingsError(NO_SOURCE)
 
 
 def _body(found: re.Match[str], query: str, headers: Mapping[str, str]) -> dict[str, Any]:

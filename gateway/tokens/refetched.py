@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 from gateway.pools import BoundedPool
+from gateway.reasons import reason_of
 
 T = TypeVar("T")
 
@@ -63,7 +64,7 @@ class Refetched(Generic[T]):
         try:
             self.value = self.fetch()
         except OSError as error:
-            log.warning("%s cannot be fetched: %s", self._what, type(error).__name__)
+            log.warning("%s cannot be fetched: %s", self._what, reason_of(error))
         except ValueError as error:
             log.warning("%s cannot be used: %s", self._what, error)
         else:

@@ -152,7 +152,12 @@ def test_every_format_of_a_list_is_read(site, tmp_path):
     assert found == dict.fromkeys(("m.tif", "a.tif", "c.tif", "file.tif", "n.tif", "listed.tif"), SHA)
     for text in ("<x", "{}", "what\n", '{"url": "file:///etc/passwd", "name": "x"}\n'):
         run(tmp_path, "-", code=2, text=text)
-    for source in ("missing.metalink", f"{site.url}/elsewhere"):
+    # A part and a picture of a dataset are not its file.
+    parts = (
+        f"{site.url}/api/datasets/{ID}1/{part}"
+        for part in ("bbox/1,2,3,4.tif", "preview.png", "bbox/1,2,3,4.tif?native=1")
+    )
+    for source in ("missing.metalink", f"{site.url}/elsewhere", *parts):
         run(tmp_path, source, code=2)
 
 
@@ -167,8 +172,21 @@ def test_a_search_becomes_a_list_of_the_gateway(site, tmp_path):
     logins.keep(logins.Login(f"{site.url}/api", "kept", "2999-01-01T00:00:00Z"))
     assert "the gateway refuses: No." in run(tmp_path, f"{site.url}/api/collections/dem", code=1).stderr
     assert [token for _, token, _ in site.seen] == ["Bearer kept"]
+    for place in ("stac/collections/dem", "stac/collections/dem/items", "collections/dem"):
+        site.seen.clear()
+        run(tmp_path, f"{site.url}/api/{place}", code=1)
+        assert [path for path, *_ in site.seen] == ["/api/downloads"]
     # Neither is for another host.
     text = ndjson((f"{site.url.replace('127.0.0.1', 'localhost')}/plain", "p", SHA))
     site.plan["/plain"] = [len(BODY)]
     run(tmp_path, "--token", "secret", "-", text=text)
     assert site.seen[-1][:2] == ("/plain", None)
+
+
+def test_why_a_gateway_gives_nothing_is_told(site, tmp_path):
+    site.plan = {f"/api/datasets/{ID}1": [(404, {}, b'{"detail": "There is no such dataset."}')]}
+    address = f"{site.url}/api/datasets/{ID}1"
+    assert "No token was given: --token," in run(tmp_path, address, code=1).stderr
+    assert "No token" not in run(tmp_path, address, "--token", "t", code=1).stderr
+    site.close()
+    assert "gives no answer that can be read: Connection refused" in run(tmp_path, address, code=2).stderr
