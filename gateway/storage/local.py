@@ -137,7 +137,7 @@ class LocalStorage(Placed):
         parts = parts_of(key)
         with ExitStack() as stack:
             # Errors of the caller's own block are the caller's: only our steps are mapped.
-            with self._mapped(), _target():
+            with self._mapped(), _target(self.path):
                 folder = stack.enter_context(folder_beneath(self.path, parts[:-1], create=True))
                 part = stack.enter_context(part_folder(folder))
             path = Path(f"/dev/fd/{part}") / parts[-1]
@@ -150,7 +150,7 @@ class LocalStorage(Placed):
     def delete(self, key: str) -> None:
         """Remove the file; who has it open reads on."""
         parts = parts_of(key)
-        with self._mapped(), _target(), folder_beneath(self.path, parts[:-1]) as folder:
+        with self._mapped(), _target(self.path), folder_beneath(self.path, parts[:-1]) as folder:
             os.unlink(parts[-1], dir_fd=folder)
             os.fsync(folder)
 
@@ -176,12 +176,12 @@ class LocalStorage(Placed):
 
 
 @contextmanager
-def _target() -> Iterator[None]:
-    """Turn what a folder says that takes no file into StorageUnavailable with that sentence."""
+def _target(root: Path) -> Iterator[None]:
+    """Turn what a folder below a root says that takes no file, or a root that is none, into StorageUnavailable."""
     try:
         yield
     except OSError as error:
-        if error.errno in UNWRITABLE:
+        if error.errno in UNWRITABLE or (error.errno in ABSENT and not root.is_dir()):
             reason = os.strerror(error.errno).lower()
             raise StorageUnavailable(f"The target folder cannot be written: {reason}.") from error
         raise

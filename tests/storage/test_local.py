@@ -160,6 +160,12 @@ def test_staging_in_a_folder_that_takes_no_file_says_so_and_yields_nothing(stora
     assert sorted(os.listdir(root)) == ["a.tif", "deep"]
 
 
+def test_staging_below_a_root_that_is_not_there_names_the_target(tmp_path):
+    told = "^The target folder cannot be written: no such file or directory\\.$"
+    with pytest.raises(StorageUnavailable, match=told), LocalStorage("made", f"file:{tmp_path}/no").staging("c.tif"):
+        pytest.fail("there is nowhere to write to")
+
+
 def test_an_object_is_removed_unless_it_is_another_version(storage, root):
     version = storage.stat("deep/er/b.tif").version
     assert not storage.remove("deep/er/b.tif", version + "0")
