@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from urllib.parse import unquote, unquote_plus
 
 from gateway.ids import REQUEST_ID_PARAMETER
 
@@ -43,13 +44,14 @@ class LoggedGet:
 
     `at` is when the store received it, UTC by the second; `total_ms` how long it took until its last byte was sent.
     `signed_in_url` says that the store saw the signature of a presigned URL: else anybody may have written the id.
-    `log_id` is the store's own id of the request.
+    `log_id` is the store's own id of the request, `key` the object's as the log writes it.
     """
 
     at: datetime
     ip: str | None
     log_id: str
     bucket: str
+    key: str
     request_id: str
     status: int
     bytes_sent: int
@@ -57,6 +59,13 @@ class LoggedGet:
     total_ms: int
     signed_in_url: bool
     user_agent: str | None
+
+    def is_of(self, bucket: str | None, key: str) -> bool:
+        """Return whether it is of that object; the log has its key encoded for URLs, most often twice."""
+        texts = {self.key}
+        for _ in range(2):
+            texts |= {decoded(text) for text in texts for decoded in (unquote, unquote_plus)}
+        return key in texts and bucket in (None, self.bucket)
 
     @property
     def ended_at(self) -> datetime:
@@ -73,7 +82,7 @@ def read(line: str) -> LoggedGet | None:
     words = line.split(" ", 9)
     if len(words) < 10:
         raise ValueError("fewer fields than a record has")
-    _, bucket, time, offset, ip, _, log_id, operation, _, rest = words
+    _, bucket, time, offset, ip, _, log_id, operation, key, rest = words
     at = _moment(f"{time} {offset}")
     facts = FACTS.search(rest)
     if facts is None:
@@ -90,6 +99,7 @@ def read(line: str) -> LoggedGet | None:
         ip=_given(ip),
         log_id=_given(log_id) or hashlib.sha256(line.encode("utf-8", "replace")).hexdigest(),
         bucket=bucket,
+        key=key,
         request_id=found[1],
         status=int(facts[1]),
         bytes_sent=_number(facts[3]) or 0,

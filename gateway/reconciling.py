@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeGuard
+from urllib.parse import urlsplit
 
 from gateway.accesslogs import LoggedGet, lines_of, read
 from gateway.logs import told
 from gateway.model import AuditRow, utc_text
 from gateway.records import AuditQuery, Records
 from gateway.remembered import Remembered
+from gateway.settings import RootSettings
 
 # So many downloads are looked up at once, and so many rows are one transaction.
 BATCH_GETS = 4000
@@ -23,6 +25,8 @@ KEPT_REDIRECTS = 20_000
 # S3 refuses signatures of a clock that is further off than a quarter of an hour, and URLs that are older than a week.
 CLOCK = timedelta(minutes=15)
 LONGEST_LIFE = timedelta(days=7)
+# Names of access points end so (Amazon S3 User Guide, "Using a bucket-style alias"); logs have the bucket's own.
+ALIAS = "-s3alias"
 COMPLETED, ABORTED, PARTIAL = "completed", "aborted", "partial"
 FINISHED = "download.finished"
 WHOLE, FOUND = 200, 302
@@ -35,8 +39,9 @@ class Reconciled:
     """What came of logs. `lines` is the sum of `added`, `known`, `unknown`, `refused`, `unsigned`, `other`, `unread`.
 
     `added` became rows, `known` had theirs already; of both `completed`, `aborted`, `partial` and `bytes_sent` tell.
-    `unknown` name a redirect that is not on record, or not at that time; `refused` were answered without bytes of the
-    object; `unsigned` came without the signature of a URL; `other` tell of something else; `unread` are no records.
+    `unknown` name a redirect that is not on record, or not at that time or of that object; `refused` were answered
+    without bytes of the object; `unsigned` came without the signature of a URL; `other` tell of something else;
+    `unread` are no records.
     """
 
     lines: int = 0
@@ -59,8 +64,10 @@ class Reconciliation:
     Memory is bounded, whatever the logs are.
     """
 
-    def __init__(self, records: Records) -> None:
-        self._records = records
+    def __init__(self, records: Records, roots: Mapping[str, RootSettings]) -> None:
+        self._records, self._roots = records, roots
+        # Bucket and key of the datasets of redirects, None where it is not known what they are.
+        self._objects: Remembered[str, tuple[str | None, str] | None] = Remembered(KEPT_REDIRECTS)
         self._redirects: Remembered[str, AuditRow] = Remembered(KEPT_REDIRECTS)
         self.counted = Reconciled()
 
@@ -107,7 +114,7 @@ class Reconciliation:
         rows, redirects = [], self._redirects_of(gets)
         for get in gets:
             redirect = redirects.get(get.request_id)
-            if redirect is None or not redirect.at - CLOCK <= get.at <= redirect.at + LONGEST_LIFE + CLOCK:
+            if redirect is None or not (_is_in_time(get, redirect) and self._is_of(get, redirect)):
                 self.counted.unknown += 1
                 continue
             row = row_of(get, redirect, log)
@@ -120,6 +127,16 @@ class Reconciliation:
             added = self._records.append_audit(batch)
             self.counted.added += added
             self.counted.known += len(batch) - added
+
+    def _is_of(self, get: LoggedGet, redirect: AuditRow) -> bool:
+        """Return whether a download is of the object of a redirect: others may be signed with its id."""
+        dataset_id = redirect.dataset_id or ""
+        if dataset_id not in self._objects:
+            dataset = self._records.dataset(dataset_id)
+            found = None if dataset is None else object_of(self._roots.get(dataset.root), dataset.key)
+            self._objects.keep(dataset_id, found)
+        known = self._objects.get(dataset_id)
+        return known is None or get.is_of(*known)
 
     def _redirects_of(self, gets: Sequence[LoggedGet]) -> dict[str, AuditRow]:
         """Return the redirects that are on record by the ids of their requests, each as its own end tells of it."""
@@ -137,6 +154,20 @@ class Reconciliation:
                     found.setdefault(row.request_id, row)
                     self._redirects.keep(row.request_id, row)
         return found
+
+
+def object_of(root: RootSettings | None, key: str) -> tuple[str | None, str] | None:
+    """Return bucket and key of an object below a root; no bucket where an access point stands for it, or no root."""
+    if root is None:
+        return None
+    parts = urlsplit(root.uri)
+    prefix = parts.path.strip("/")
+    bucket = None if parts.netloc.endswith(ALIAS) else parts.netloc
+    return bucket, f"{prefix}/{key}" if prefix else key
+
+
+def _is_in_time(get: LoggedGet, redirect: AuditRow) -> bool:
+    return redirect.at - CLOCK <= get.at <= redirect.at + LONGEST_LIFE + CLOCK
 
 
 def row_of(get: LoggedGet, redirect: AuditRow, log: str) -> AuditRow:

@@ -27,6 +27,10 @@ class Remembered(Generic[K, V]):
     def __len__(self) -> int:
         return len(self._known)
 
+    def __contains__(self, key: K) -> bool:
+        """Return whether a value is known by `key`, None among them."""
+        return self._known.get(key, (-math.inf, None))[0] > time.monotonic()
+
     def get(self, key: K) -> V | None:
         """Return what is known by `key`, or None."""
         until, value = self._known.get(key, (-math.inf, None))

@@ -18,7 +18,8 @@ OURS = Record(request_uri=of_url(ID))
 def test_a_record_says_who_got_how_much_when_and_by_which_request():
     found = read(OURS.line)
     assert found == LoggedGet(
-        datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC), "198.51.100.7", "3E57427F3EXAMPLE", "archive", ID, 200, 100, 100, 70,
+        datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC), "198.51.100.7", "3E57427F3EXAMPLE", "archive",
+        Record().key, ID, 200, 100, 100, 70,
         True, "aria2/1.36.0",
     )  # fmt: skip
     assert found.ended_at == datetime(2026, 3, 1, 12, 0, 1, 70_000, tzinfo=UTC)

@@ -11,9 +11,12 @@ from gateway.accesslogs import read
 from gateway.model import AuditRow
 from gateway.reconciling import Reconciliation, outcome_of
 from gateway.records import AuditQuery, open_records
+from gateway.settings import RootSettings
 from tests.accesslogs import Record, of_url
-from tests.records.conftest import START, dataset
+from tests.records.conftest import START, dataset, register
 
+# No root of the datasets here, so that any object will do, but where a test says otherwise.
+ROOTS = {}
 ID, PART, LOCAL, LOST = ("0f" * 16, "1f" * 16, "2f" * 16, "3f" * 16)
 REDIRECT = AuditRow(
     "download.cog", START, dataset(1).id, "ana", ID, "etag", "s3", None, 302, 100, "192.0.2.1", "curl/8", "j1",
@@ -45,9 +48,9 @@ def log(*lines: Record | str) -> list[bytes]:
     return ["\n".join(each if isinstance(each, str) else each.line for each in lines).encode()]
 
 
-def reconciled(records, *logs: list[bytes]) -> tuple[dict[str, int], list[int]]:
+def reconciled(records, *logs: list[bytes], roots=ROOTS) -> tuple[dict[str, int], list[int]]:
     """What came of logs, without what there was none of, and the numbers of the lines that are no records."""
-    found = Reconciliation(records)
+    found = Reconciliation(records, roots)
     unread = [number for name, each in enumerate(logs) for number in found.take(f"log-{name}", each)]
     return {name: count for name, count in asdict(found.counted).items() if count}, unread
 
@@ -120,7 +123,7 @@ def test_nothing_ends_before_it_began_whatever_the_clock_of_the_store_says(recor
 
 
 def test_what_came_before_damage_is_on_record(records):
-    found = Reconciliation(records)
+    found = Reconciliation(records, ROOTS)
     with pytest.raises(ValueError, match="gzip"):
         list(
             found.take(
@@ -148,3 +151,20 @@ WHOLE_CASES = [
 @pytest.mark.parametrize(("redirect", "fields", "outcome"), WHOLE_CASES)
 def test_how_a_download_ended_is_told_as_far_as_the_log_tells_it(redirect, fields, outcome):
     assert outcome_of(read(of(ID, **fields).line), redirect) == outcome
+
+
+def test_an_id_counts_for_the_object_of_its_redirect_alone(records):
+    # Who has credentials of their own for the bucket signs what they like.
+    register(records, replace(dataset(1), key="a b+/Hö.tif"))
+    other = {"bucket": "other"}
+    lines = [
+        of(ID, "1", key="cogs/a+b%252B/H%25C3%25B6.tif"), of(ID, "2", key="cogs/a%20b%2B/H%C3%B6.tif"),
+        of(ID, "3", key="cogs/b.tif"), of(ID, "4", key="a+b%252B/H%25C3%25B6.tif"),
+        of(ID, "5", key="cogs/a%20b%2B/H%C3%B6.tif", **other),
+    ]  # fmt: skip
+    roots = {"data": RootSettings(uri="s3://archive/cogs/")}
+    assert reconciled(records, log(*lines), roots=roots)[0] == {
+        "lines": 5, "added": 2, "unknown": 3, "completed": 2, "bytes_sent": 200,
+    }  # fmt: skip
+    alias = {"data": RootSettings(uri="s3://maps-x1y2-s3alias/cogs")}
+    assert reconciled(records, log(*lines), roots=alias)[0]["unknown"] == 2

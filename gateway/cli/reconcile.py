@@ -63,7 +63,7 @@ def reconcile(context: click.Context, /, sources: tuple[str, ...], as_json: bool
     """
     roots = settings_of(context).roots
     with records_of(context, write=True) as records:
-        found = Reconciliation(records)
+        found = Reconciliation(records, roots)
         readable = [take_all(found, source, roots) for source in sources]
     show(found.counted, as_json)
     context.exit(2 if not all(readable) else 1 if found.counted.unread else 0)

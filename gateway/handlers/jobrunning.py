@@ -89,9 +89,11 @@ class JobRunner:
                     return
                 # By what was put on record: it may have begun meanwhile.
                 begins = [asyncio.create_task(begun.wait())] if status is JobStatus.QUEUED else []
-                await asyncio.wait([work, *begins], timeout=SEEN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                for each in begins:
-                    each.cancel()
+                try:
+                    await asyncio.wait([work, *begins], timeout=SEEN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for each in begins:
+                        each.cancel()
         finally:
             work.cancel()
             await asyncio.wait([work])

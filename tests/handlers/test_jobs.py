@@ -1,5 +1,6 @@
 """Jobs: large parts are made while the client asks after them, for their maker alone, and never stand still."""
 
+import asyncio
 import json
 import threading
 from datetime import UTC, datetime, timedelta
@@ -204,6 +205,8 @@ async def test_a_server_that_closes_leaves_its_jobs_to_others(fetch, world, app)
     dataset, token = world.add(), world.bearer()
     places = [await begun(fetch, dataset, token, BOX.replace("515000", f"51{number}100")) for number in range(4)]
     await app.settings["runner"].close()
+    await asyncio.sleep(0)
+    assert [task for task in asyncio.all_tasks() if task.get_coro().__qualname__ == "Event.wait"] == []
     told = [json.loads((await fetch(place, token=token)).body)["status"] for place in places]
     assert set(told) <= {"queued", "running", "done"}
     assert [path.name for path in (world.services.settings.state_dir / "parts").glob("making-*")] == []

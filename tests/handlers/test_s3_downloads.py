@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from datetime import UTC, datetime
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
@@ -161,8 +161,12 @@ async def test_what_the_log_of_the_store_has_of_a_request_leads_to_who_asked_her
     # What the store heard, in the form of Amazon's logs: the server of the tests writes none.
     (target,) = tunnel.of("GET")
     size, now = str(len(taken.body)), datetime.now(UTC).strftime("[%d/%b/%Y:%H:%M:%S +0000]")
-    record = Record(request_uri=f'"GET {target} HTTP/1.1"', time=now, bytes_sent=size, object_size=size)
-    assert list(Reconciliation(world.services.records).take("log", [record.line.encode()])) == []
+    bucket, key = target.partition("?")[0][1:].split("/", 1)
+    record = Record(
+        request_uri=f'"GET {target} HTTP/1.1"', time=now, bytes_sent=size, object_size=size, bucket=bucket, key=quote(key)
+    )  # fmt: skip
+    found = Reconciliation(world.services.records, world.services.settings.roots)
+    assert list(found.take("log", [record.line.encode()])) == []
     end = world.audit()[-1]
     assert (taken.code, end.request_id, end.user_id) == (200, answer.headers["X-Request-ID"], "ben")
     assert granted.request_id == own_end.request_id == end.request_id
