@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Tiles of a far zoom over ten thousand scenes, painted from their small pictures: processor time of each, printed.
 
-    python scripts/bench_crowd.py [--folder FOLDER] [--across 100] [--rounds 20]
+    python scripts/bench_crowd.py [--folder FOLDER] [--across 100] [--rounds 20] [--postgres]
 
 Scenes of 16 by 16 pixels, three bands of bytes, stand beside each other in two zones of UTM, nine kilometres apart; a
 gateway of two processes serves them as one collection. CPU is user and system time of all its processes, the painters
 among them, a tile that is not kept anywhere; the search behind it and the list of pictures are timed by themselves,
-in this process. The first tile of each zoom is left out, which loads what is needed.
+in this process. The first tile of each zoom is left out, which loads what is needed. With `--postgres` the catalogue
+is copied to a server of its own, and searches and lists are timed there by the clock: two processes share that work.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import time
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ import numpy as np
 from affine import Affine
 from bench_mosaic import COLLECTION, gateway, ingested
 from bench_servers import ROOT
+from bench_tiles_rasters import Place
 from bench_tiles_sides import Side, wait_ready
 from rasterio.io import MemoryFile
 from rasterio.shutil import copy
@@ -35,14 +38,16 @@ from rasterio.shutil import copy
 sys.path.insert(0, str(ROOT))
 
 from gateway.catalogue.search import MOST_COUNTED, Search
+from gateway.copying import copy_records
 from gateway.ground.address import TileAddress
 from gateway.ground.mercator import tile_box
 from gateway.model import Principal
-from gateway.records import open_records
+from gateway.records import Records, open_records
+from scripts.clustering.postgres import Postgres
 
 SIDE, METRES, STEP = 16, 562.5, 9000
 # Tiles that hold most of them, from far to near.
-TILES = ((3, 4, 2), (4, 8, 5), (5, 17, 10))
+TILES = ((0, 0, 0), (3, 4, 2), (4, 8, 5), (5, 17, 10))
 LIMIT = 100
 
 
@@ -53,6 +58,7 @@ def main() -> None:
     parser.add_argument("--prepare", action="store_true", help="only make it there")
     parser.add_argument("--across", type=int, default=100, help="scenes in a row, and rows")
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--postgres", action="store_true", help="time the searches in PostgreSQL too")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         folder = (options.folder or Path(scratch)).resolve()
@@ -62,10 +68,32 @@ def main() -> None:
             return
         side = gateway(stack, environment)
         wait_ready(side, side.path("", TILES[0], "png", ""))
+        stored = folder / "state" / "gateway.db"
         print(f"{options.across**2} scenes; load average before: {os.getloadavg()[0]:.1f}\n")
         print("| tile | X-Assets | CPU ms | search ms | pictures ms |\n|---|---|---|---|---|")
         for tile in TILES:
-            print_tile(side, folder, tile, options.rounds)
+            print_tile(side, stored, tile, options.rounds)
+        if options.postgres:
+            print_postgres(stack, stored, options.rounds)
+
+
+def print_postgres(stack: ExitStack, stored: Path, rounds: int) -> None:
+    """Print what searches and lists take in PostgreSQL."""
+    server = Postgres(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crowd-", dir="/tmp"))))
+    server.make()
+    server.start("shared_buffers=512MB")
+    stack.callback(server.stop)
+    server.execute("CREATE DATABASE crowd")
+    with (
+        closing(open_records(stored, read_only=True)) as known,
+        closing(open_records(server.url("crowd"))) as records,
+    ):
+        copy_records(known, records, "crowd")
+        server.execute("VACUUM ANALYZE", name="crowd")
+        print("\n| tile, PostgreSQL | found | search ms | pictures ms |\n|---|---|---|---|")
+        for tile in TILES:
+            found, listed = searches(records, tile, rounds, time.perf_counter)
+            print(f"| {'/'.join(map(str, tile))} | {searched(records, tile)} | {found:.1f} | {listed:.1f} |")
 
 
 def make_scenes(folder: Path, across: int) -> None:
@@ -89,7 +117,7 @@ def _make_row(folder: Path, row: int, across: int) -> None:
             copy(memory.name, folder / f"{row:03}-{column:03}.tif", driver="COG", compress="DEFLATE")
 
 
-def print_tile(side: Side, folder: Path, tile: tuple[int, int, int], rounds: int) -> None:
+def print_tile(side: Side, stored: Path, tile: Place, rounds: int) -> None:
     """Print the row of a tile."""
     path = side.path("", tile, "png", "")
     before, assets = 0.0, ""
@@ -101,25 +129,36 @@ def print_tile(side: Side, folder: Path, tile: tuple[int, int, int], rounds: int
             answer.read()
             assets = str(answer.headers["X-Assets"])
     spent = (side.cpu_seconds() - before) * 1000 / rounds
-    box = tile_box(TileAddress("WebMercatorQuad", *tile), -0.4)
-    degrees = min(box[2] - box[0], box[3] - box[1]) / 256
-    search = Search(collections=(COLLECTION,), under=box, limit=LIMIT)
-    crowd = Search(collections=(COLLECTION,), under=box, limit=MOST_COUNTED)
-    records, reader = open_records(folder / "state" / "gateway.db", read_only=True), Principal()
-    found = timed(lambda: records.search(search, reader), rounds)
-    listed = timed(lambda: records.small_pictures.of_search(crowd, reader, degrees), rounds)
-    records.close()
+    with closing(open_records(stored, read_only=True)) as records:
+        found, listed = searches(records, tile, rounds, time.process_time)
     name = "/".join(map(str, tile))
     print(f"| {name} | {assets} | {spent:.0f} | {found:.1f} | {listed:.1f} |")
 
 
-def timed(work: Callable[[], Any], rounds: int) -> float:
-    """Return the median of the processor time of some calls in milliseconds, the first one left out."""
+def searches(records: Records, tile: Place, rounds: int, clock: Callable[[], float]) -> tuple[float, float]:
+    """Return how long the search behind a tile takes in milliseconds, and the list of its small pictures."""
+    box = tile_box(TileAddress("WebMercatorQuad", *tile), -0.4)
+    degrees = min((box[2] - box[0]) % 360 or 360, box[3] - box[1]) / 256
+    search, reader = Search(collections=(COLLECTION,), under=box, limit=LIMIT), Principal()
+    crowd = replace(search, limit=MOST_COUNTED)
+    found = timed(lambda: records.search(search, reader), rounds, clock)
+    return found, timed(lambda: records.small_pictures.of_search(crowd, reader, degrees), rounds, clock)
+
+
+def searched(records: Records, tile: Place) -> int:
+    """Return how many datasets are found under a tile."""
+    box = tile_box(TileAddress("WebMercatorQuad", *tile), -0.4)
+    matched = records.search(Search(collections=(COLLECTION,), under=box), Principal()).matched
+    return MOST_COUNTED if matched is None else matched
+
+
+def timed(work: Callable[[], Any], rounds: int, clock: Callable[[], float]) -> float:
+    """Return the median of the time of some calls in milliseconds, the first one left out."""
     found = []
     for _ in range(rounds + 1):
-        began = time.process_time()
+        began = clock()
         work()
-        found.append((time.process_time() - began) * 1000)
+        found.append((clock() - began) * 1000)
     return statistics.median(found[1:])
 
 

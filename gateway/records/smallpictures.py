@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -24,6 +24,12 @@ SIDE = f"""CASE WHEN p.extent_degrees <= {{few}} OR i.total > {{middle}} THEN 4
     WHEN p.extent_degrees <= {{more}} OR i.number > {MOST_LARGE} OR i.total * {LARGER} > {{large}} THEN 16
     ELSE 64 END"""
 TOTAL = "sum(coalesce(length(m.body), 0)) OVER (ORDER BY {number}) AS total"
+
+
+# What returns the rows of a statement for some ids.
+Read = Callable[[str, list[str]], Sequence[Mapping[str, Any]]]
+# So many are looked at for whether the least pictures may be enough for all.
+PROBED = 16
 
 
 class SmallPicture(NamedTuple):
@@ -80,6 +86,20 @@ class SmallPictureRecords(Protocol):
 
     def copy_in(self, pictures: Sequence[SmallPicture]) -> None:
         """Store those of another database, in place of those that are here."""
+
+
+def crowd_from(read: Read, statements: tuple[str, str], ids: list[str], few: float) -> Crowd:
+    """Return the crowd of some ids in their order. `statements` are for the least pictures, and for all sizes.
+
+    The latter looks at three pictures of each, and is for maps that want more than the least one of some: of those
+    whose extent is more than `few` degrees.
+    """
+    least, all_sizes = statements
+    for some in (ids[:PROBED], ids):
+        rows = read(least, some)
+        if not all(row["extent_degrees"] is not None and row["extent_degrees"] <= few for row in rows):
+            return crowd_of(read(all_sizes, ids))
+    return crowd_of(rows)
 
 
 def sizes(degrees: float) -> dict[str, float]:

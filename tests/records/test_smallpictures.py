@@ -51,6 +51,17 @@ def test_of_many_bands_they_are_smaller_before_they_are_more_than_a_server_holds
     assert stocked.small_pictures.of_search(ALL, None, 0.001).bodies == (None, b"large", b"medium", b"little")
 
 
+def test_the_least_ones_are_the_same_whether_all_want_these_or_some_want_more(stocked):
+    three = replace(ALL, ids=tuple(dataset(number).id for number in (1, 2, 3)))
+    alone = stocked.small_pictures.of_search(three, None, 0.125)
+    assert alone.bodies == (b"little",) * 3
+    judged(stocked, 3, "wide", Report("blocks"), replace(WITH, small=SmallPictures(0.6, SMALL.packed)))
+    assert stocked.small_pictures.of_search(three, None, 0.125).bodies == (b"medium", b"little", b"little")
+    assert stocked.small_pictures.of_search(three, None, 0.15).bodies == alone.bodies
+    judged(stocked, 3, "bad", BAD, None)
+    assert stocked.small_pictures.of_search(three, None, 0.15).ids == alone.ids[1:]
+
+
 def test_they_are_those_of_the_version_that_was_judged_last(stocked):
     digest = stocked.small_pictures.of_search(ALL, None, 1).digest
     judged(stocked, 1, "new", Report("blocks"), replace(WITH, small=SmallPictures(0.5, ((4, b"newer"),))))

@@ -10,6 +10,7 @@ from gateway.records.deadlines import SEARCH_SECONDS
 from gateway.records.postgres.connection import Bounded
 from gateway.records.postgres.pool import Pool
 from gateway.records.postgres.searching import PLANNED, AsOf
+from gateway.records.rows import Row
 from gateway.records.search.searching import find_ids
 from gateway.records.smallpictures import (
     COLUMNS,
@@ -19,7 +20,7 @@ from gateway.records.smallpictures import (
     Crowd,
     SmallPicture,
     are_outdated,
-    crowd_of,
+    crowd_from,
     pictures_of,
     sizes,
 )
@@ -40,6 +41,9 @@ INSERT = f"""INSERT INTO small_pictures ({NAMES}) VALUES (%s, %s, %s, %s, %s) ON
     body = excluded.body"""  # noqa: S608 - no text of others
 AFTER = f"""SELECT {NAMES} FROM small_pictures WHERE (dataset_id, side) > (%s, %s)
     ORDER BY dataset_id, side LIMIT %s"""  # noqa: S608 - no text of others
+LEAST = """SELECT i.id AS id, p.version, p.body, p.extent_degrees
+    FROM unnest(%(ids)s::text[]) WITH ORDINALITY AS i (id, number)
+    LEFT JOIN small_pictures AS p ON p.dataset_id = i.id AND p.side = 4 ORDER BY i.number"""
 # A picture is of the version on record, or it is gone. Rows of datasets are long, and read of the others alone.
 OF_IDS = f"""SELECT i.id, CASE WHEN p.dataset_id IS NULL
         THEN (SELECT d.version FROM datasets AS d WHERE d.id = i.id AND d.raster IS NOT NULL)
@@ -98,5 +102,9 @@ def _of_search(connection: Bounded, search: Search, reader: Principal | None, de
         connection.execute(PLANNED)
         asked = AsOf(connection, deadline)
         ids = find_ids(asked, search, reader)
-        rows = asked.rows(OF_IDS, {"ids": ids, **sizes(degrees)})
-    return crowd_of(rows)
+        values = sizes(degrees)
+
+        def read(statement: str, some: list[str]) -> list[Row]:
+            return asked.rows(statement, {"ids": some, **values})
+
+        return crowd_from(read, (LEAST, OF_IDS), ids, values["few"])

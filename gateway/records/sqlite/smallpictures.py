@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from gateway.catalogue.search import Search
 from gateway.model import Dataset, Principal
 from gateway.records.deadlines import SEARCH_SECONDS
+from gateway.records.rows import Row
 from gateway.records.search.searching import find_ids
 from gateway.records.smallpictures import (
     COLUMNS,
@@ -17,7 +18,7 @@ from gateway.records.smallpictures import (
     Crowd,
     SmallPicture,
     are_outdated,
-    crowd_of,
+    crowd_from,
     pictures_of,
     sizes,
 )
@@ -40,6 +41,8 @@ NAMES = ", ".join(COLUMNS)
 INSERT = f"INSERT OR REPLACE INTO small_pictures ({NAMES}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 - no text of others
 AFTER = f"""SELECT {NAMES} FROM small_pictures WHERE (dataset_id, side) > (:id, :side)
     ORDER BY dataset_id, side LIMIT :limit"""  # noqa: S608 - no text of others
+LEAST = """SELECT i.value AS id, p.version, p.body, p.extent_degrees FROM json_each(:ids) AS i
+    LEFT JOIN small_pictures AS p ON p.dataset_id = i.value AND p.side = 4 ORDER BY i.key"""
 # A picture is of the version on record, or it is gone. Rows of datasets are long, and read of the others alone.
 OF_IDS = f"""SELECT i.id, CASE WHEN p.dataset_id IS NULL
         THEN (SELECT d.version FROM datasets AS d WHERE d.id = i.id AND d.raster IS NOT NULL)
@@ -98,5 +101,9 @@ def _of_search(database: Database, search: Search, reader: Principal | None, deg
     with as_of_one_moment(database, reader, SEARCH_SECONDS) as deadline:
         asked = AsOf(database, deadline)
         ids = find_ids(asked, search, reader)
-        rows = asked.rows(OF_IDS, {"ids": json.dumps(ids), **sizes(degrees)})
-    return crowd_of(rows)
+        values = sizes(degrees)
+
+        def read(statement: str, some: list[str]) -> list[Row]:
+            return asked.rows(statement, {"ids": json.dumps(some), **values})
+
+        return crowd_from(read, (LEAST, OF_IDS), ids, values["few"])
