@@ -16,6 +16,9 @@ from pydantic_settings import SettingsError as SourceError
 from gateway.errors import SettingsError
 from gateway.settings.model import Settings
 
+# Of commands and no settings: the settings file, and the token of `fetch`.
+OF_COMMANDS = {"CONFIG", "TOKEN"}
+
 
 def load_settings(flags: Mapping[str, Any] | None = None, *, config: str | None = None) -> Settings:
     """Return the settings of this process; `flags` are those given on the command line, None left out.
@@ -46,7 +49,7 @@ def load_settings(flags: Mapping[str, Any] | None = None, *, config: str | None 
 
 def unknown_settings(environment: Mapping[str, str]) -> list[str]:
     """Return the variables, also those of `.env`, that look like settings and are none, by name."""
-    known = {name.upper() for name in Settings.model_fields} | {"CONFIG"}
+    known = {name.upper() for name in Settings.model_fields} | OF_COMMANDS
     given = {name for name in (*environment, *_names_in_dotenv()) if name.upper().startswith("GATEWAY_")}
     return sorted(name for name in given if name.upper().removeprefix("GATEWAY_") not in known)
 
