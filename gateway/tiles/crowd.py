@@ -32,8 +32,8 @@ from gateway.tiles.pictures import Size, Where, ground_of
 from gateway.tiles.quads import Counts, Group, Quads, groups_of, inverse, quads_of
 
 # Pixels of the ground, times pictures over each, that are looked at together, and at all where the first value is not
-# enough: then those are painted that come first in the layer's order.
-TOGETHER, MOST_LOOKED_AT = 1 << 19, 1 << 25
+# enough: then those are painted that come first in the layer's order. For a median they are brought into order too.
+TOGETHER, MOST_LOOKED_AT, MOST_SORTED = 1 << 19, 1 << 25, 1 << 23
 Crowd = tuple[Sequence[str], Sequence[bytes | None]]
 
 
@@ -86,7 +86,8 @@ def _painted(engine: TileEngine, sources: Sequence[Version], crowd: Crowd, how: 
         check_amount(handle.view, style, *painting.frame.shape, how.format)
         bands, alike = request_of(handle.view, style).bands, painting.require_alike
         groups = groups_of(bodies, bands, style.nodata, lambda at, shown: alike(ids[at], shown))
-        return painting, Pictures(painting.frame, groups)
+        most = MOST_SORTED if how.selection is PixelSelection.MEDIAN else MOST_LOOKED_AT
+        return painting, Pictures(painting.frame, groups, most)
 
     painting, pictures = first_of(engine, sources, begun)
     number = {id: at for at, id in enumerate(ids)}
@@ -128,13 +129,13 @@ class _Looked:
 class Pictures:
     """Small pictures on a ground, of which each pixel is looked up at most once."""
 
-    def __init__(self, frame: Frame, groups: Sequence[Group]) -> None:
+    def __init__(self, frame: Frame, groups: Sequence[Group], most_looked_at: int) -> None:
         self._frame, self._groups = frame, groups
         self._quads, self._boxes = _seen(quads_of(groups, frame), frame)
         self._dtype = np.result_type(*(group.values.dtype for group in groups)) if groups else np.dtype(np.uint8)
         # One band that lacks a value may have it of the next one.
         self._by_band = any(group.valid is not None and group.valid.shape[1] > 1 for group in groups)
-        self._left = MOST_LOOKED_AT
+        self._left = most_looked_at
         self._until = time.monotonic() + MAX_SECONDS
 
     def planes(

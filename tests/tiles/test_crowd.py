@@ -138,10 +138,13 @@ def test_datasets_without_a_picture_are_painted_from_their_files_in_their_place(
     assert "0" not in holed.used
 
 
-def test_where_all_values_count_those_are_looked_at_that_come_first(scenes, monkeypatch):
+@pytest.mark.parametrize(
+    ("selection", "limit"), [(PixelSelection.MEAN, "MOST_LOOKED_AT"), (PixelSelection.MEDIAN, "MOST_SORTED")]
+)
+def test_where_all_values_count_those_are_looked_at_that_come_first(scenes, monkeypatch, selection, limit):
     monkeypatch.setattr(crowd, "TOGETHER", 100)
-    monkeypatch.setattr(crowd, "MOST_LOOKED_AT", 1500)
-    *_, used = both(scenes, SIDES[0], selection=PixelSelection.MEAN)
+    monkeypatch.setattr(crowd, limit, 1500)
+    *_, used = both(scenes, SIDES[0], selection=selection)
     assert used == tuple(map(str, range(len(used))))
     assert 0 < len(used) < 8
 
