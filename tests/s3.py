@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore import endpoint_provider
 from botocore.config import Config
 from botocore.loaders import JSONFileLoader, Loader
 
@@ -59,6 +61,19 @@ def _client(endpoint_url: str, key: str, secret: str) -> Any:
     )  # fmt: skip
 
 
+def made_once(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that makes each set of rules once; those that are given stay, so that their ids do."""
+    made: dict[int, tuple[Any, Any]] = {}
+
+    def rules_of(**told: Any) -> Any:
+        key = id(told["rules"])
+        if key not in made:
+            made[key] = make(**told), told
+        return made[key][0]
+
+    return rules_of
+
+
 @pytest.fixture(scope="session")
 def _no_aws_of_this_machine(tmp_path_factory):
     """Hide credentials, settings and proxies that the tests did not give; stores are given time."""
@@ -76,6 +91,8 @@ def _no_aws_of_this_machine(tmp_path_factory):
         listed = lru_cache(None)(partial(Loader.list_available_services, Loader()))
         patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
         patch.setattr(Loader, "list_available_services", lambda _, type_name: listed(type_name))
+        # Every client makes the same rules of endpoints again of them.
+        patch.setattr(endpoint_provider, "RuleSet", made_once(endpoint_provider.RuleSet))
         yield
 
 
