@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from gateway.catalogue.search import Box
-from gateway.colour.model import LayerStyle
+from gateway.colour.model import LayerStyle, TileFormat
+from gateway.errors import GatewayError
 from gateway.ground.address import TileAddress
 from gateway.handlers.access import METADATA, access
 from gateway.handlers.layeroverviews import OverviewHandler
 from gateway.handlers.layerpictures import Crowded, Ground, longest
 from gateway.handlers.tiles import DEFAULT_GRID, KEPT_COST, cost_of, place_of
-from gateway.members import Layer
+from gateway.members import Found, Layer
 from gateway.model import Dataset
 from gateway.tiles import parameters
 from gateway.tiles.model import LayerPicture
@@ -39,6 +41,7 @@ class LayerTileHandler(OverviewHandler):
             if box and await self.send_overviewed(layer, chosen, how, address, box, empty):
                 return
             members = await self.members(layer, chosen.wanted, box)
+            sources = members.datasets or await self.examples(layer, wanted)
             crowd = await self.crowd(layer, chosen, members, ground_of(box, address), how) if box else None
             if crowd is not None:
                 await self.send_crowd(crowd, layer, address, how, empty)
@@ -47,7 +50,7 @@ class LayerTileHandler(OverviewHandler):
             if self.has_picture(members, address, how, *((empty,) if empty else ())):
                 metrics.tiles.add("not-modified", kind)
                 return
-            picture = await self.picture(members.datasets, address, how)
+            picture = await self.picture(sources, address, how)
             if not picture.used and self.told_empty(empty):
                 return
             await self.send_picture(picture, members, layer, how.style, place_of(address))
@@ -55,6 +58,15 @@ class LayerTileHandler(OverviewHandler):
         await self.in_versions(send)
 
     head = get
+
+    async def examples(self, layer: Layer, format: TileFormat | None) -> tuple[Dataset, ...]:
+        """Return a dataset that tells which bands values have where none lies; pictures need none."""
+        if format is None or not format.carries_values:
+            return ()
+        sample = await self.searched(self.services.members.sample, layer, self.reader)
+        with suppress(GatewayError):
+            return (await self.judged(Found(sample[:1], 0))).datasets
+        return ()
 
     async def send_crowd(
         self, found: Crowded, layer: Layer, address: TileAddress, how: LayerStyle, empty: str | None

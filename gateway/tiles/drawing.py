@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -14,6 +15,7 @@ from gateway.colour.model import Encoded, Style, TileFormat
 from gateway.colour.paint import PICTURES, asked, check_bands, picture
 from gateway.errors import BadParameter
 from gateway.ground.grid import Frame
+from gateway.reading.colormap import Colormap
 from gateway.reading.handles import Handle
 from gateway.reading.source import Drawn, kept_nodata
 from gateway.reading.view import View
@@ -146,3 +148,22 @@ def nothing(handle: Handle, ground: Frame, style: Style) -> Drawn:
     dtype = handle.view.numbers
     pixels = np.full((len(request.bands), *ground.shape), kept_nodata(request.nodata, dtype), dtype)
     return Drawn(pixels, np.zeros(ground.shape, np.uint8))
+
+
+def view_of(drawn: Drawn, names: Sequence[str], colormap: Colormap | None) -> View:
+    """Return the facts of a raster that would hold some pixels; `names` are those of its first bands."""
+    count, rows, columns = drawn.pixels.shape
+    bands = tuple(range(1, count + 1))
+    return View(
+        place=None,
+        levels=((columns, rows),),
+        bands=bands,
+        alpha=None,
+        masked=False,
+        dtype=str(drawn.pixels.dtype),
+        mixed=False,
+        nodata=None,
+        colormap=colormap,
+        scales=((1, 0),) * count,
+        descriptions=(*names, *(f"b{band}" for band in bands[len(names) :]))[:count],
+    )

@@ -21,7 +21,7 @@ from gateway.reading.handles import Handle, Version
 from gateway.reading.source import OPAQUE, Drawn, Mask, kept_nodata
 from gateway.reading.view import PICTURE_BANDS, View
 from gateway.tiles.composite import Canvas, Contribution, Valid, canvas_of, contribution
-from gateway.tiles.drawing import MAX_VALUES, blank, check_amount, finished, read, request_of
+from gateway.tiles.drawing import MAX_VALUES, blank, check_amount, finished, nothing, read, request_of, view_of
 from gateway.tiles.engine import TileEngine
 from gateway.tiles.members import each_of
 from gateway.tiles.model import LayerPicture
@@ -81,6 +81,9 @@ class Painting:
             if time.monotonic() > until:
                 raise Unavailable("The picture takes too long: ask for fewer files (limit_assets).")
             each_of(engine, source, partial(self.add, source.id), self.left_out)
+        if self.canvas is None and not self._coloured:
+            # Values have the bands and the type of the layer, where there are none too.
+            any(each_of(engine, source, partial(self._lay_nothing, source.id), []) for source in sources)
 
     def take_style(self, id: str, handle: Handle) -> Style:
         """Return the style as the first dataset has it."""
@@ -116,7 +119,10 @@ class Painting:
 
     def values(self) -> tuple[Drawn, View, Style] | None:
         """Return what is painted as values, and view and style by which it becomes a picture; None for nothing."""
-        found = self.canvas.drawn() if self.canvas is not None and self.used else None
+        return self._values() if self.used else None
+
+    def _values(self) -> tuple[Drawn, View, Style] | None:
+        found = self.canvas.drawn() if self.canvas is not None else None
         if found is None or self.view is None:
             return None
         style = replace(self.style, bidx=(), expression=None, unscale=False, nodata=None)
@@ -134,35 +140,20 @@ class Painting:
 
     def _encoded(self) -> Encoded:
         format = self._how.format
-        painted = self.values()
-        if painted is not None:
-            found, view, style = painted
-            return finished(view, found, self.frame, style, format, self.way)
-        if self._coloured:
+        painted = self.values() if self._coloured else self._values()
+        if painted is None and self._coloured:
             return blank(self.frame.shape, format)
-        nothing = Drawn(np.zeros((1, *self.frame.shape), np.uint8), np.zeros(self.frame.shape, np.uint8))
-        view, style = self._view_of(nothing, None), Style(return_mask=self.style.return_mask)
-        empty = finished(view, nothing, self.frame, style, format, self.way)
-        return Encoded(empty.body, empty.format, "empty")
+        if painted is None:
+            none = Drawn(np.zeros((1, *self.frame.shape), np.uint8), np.zeros(self.frame.shape, np.uint8))
+            painted = none, self._view_of(none, None), Style(return_mask=self.style.return_mask)
+        found, view, style = painted
+        made = finished(view, found, self.frame, style, format, self.way)
+        return made if self.used else replace(made, way="empty")
 
     def _view_of(self, found: Drawn, first: View | None) -> View:
         """Return the facts of a raster that would hold what is painted."""
-        bands = tuple(range(1, len(found.pixels) + 1))
-        names = (*self._names, *(f"b{band}" for band in bands[len(self._names) :]))
         worked = self.style.expression or self._how.selection in (*SUMMED, PixelSelection.COUNT)
-        return View(
-            place=None,
-            levels=((self.frame.shape[1], self.frame.shape[0]),),
-            bands=bands,
-            alpha=None,
-            masked=False,
-            dtype=str(found.pixels.dtype),
-            mixed=False,
-            nodata=None,
-            colormap=None if first is None or worked else first.colormap,
-            scales=((1, 0),) * len(bands),
-            descriptions=names[: len(bands)],
-        )
+        return view_of(found, self._names, None if first is None or worked else first.colormap)
 
     def add(self, id: str, handle: Handle) -> None:
         """Paint one dataset, where it has pixels that count; raises BadParameter as `paint` does."""
@@ -182,6 +173,16 @@ class Painting:
             raise CannotBeDrawn("The values are complex numbers, which have no order.")
         if self._laid(view, found).any():
             self.used.append(id)
+
+    def _lay_nothing(self, id: str, handle: Handle) -> bool:
+        """Paint what a dataset has where it has no value."""
+        view, (rows, columns) = handle.view, self.frame.shape
+        self._check(id, view, handle)
+        part, drawn = Part(0, 0, columns, rows), nothing(handle, self.frame, self.style)
+        scaled = self.style.expression or (self.style.unscale and view.scaled)
+        found = self._worked(drawn, view, self.frame, part) if scaled else contribution(drawn, None, part)
+        self._laid(view, found)
+        return True
 
     def _new_canvas(self, view: View, found: Contribution) -> Canvas:
         """Return an empty canvas for values of that kind; raises BadParameter for more than can be held."""

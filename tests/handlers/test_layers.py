@@ -197,6 +197,10 @@ def test_values_are_made_of_what_the_reader_may_download_and_leave_one_row(serve
         assert "tile token" in problem(served.ask(f"{SCENES}/{path}{'&' if '?' in path else '?'}token={minted}"), 403)
         assert served.ask(f"{SCENES}/{path}", token=ana, method="HEAD").code == 200
     assert [row.action for row in served.audit()[before:]] == []
+    beside, whole = (
+        pixels(served.ask(f"{SCENES}/tiles/{at}.tif?expression=b1/2", token=ana)) for at in (BESIDE, WHOLE)
+    )
+    assert (beside.shape, beside.dtype) == (whole.shape, whole.dtype)
     readers = {"ana": {"west", "over"}, "vera": {"west", "over"}, "eve": {"west"}}
     for reader, names in readers.items():
         for path in paths:

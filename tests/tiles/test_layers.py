@@ -309,6 +309,17 @@ def test_nothing_there_is_an_empty_tile(warped):
         assert (found.encoded.way, found.used) == ("empty", ())
 
 
+@pytest.mark.parametrize("selection", [PixelSelection.FIRST, PixelSelection.STDEV, PixelSelection.COUNT])
+@pytest.mark.parametrize("style", [Style(), Style(bidx=(2, 1)), Style(expression="b1/b2")])
+def test_values_have_the_bands_and_the_type_of_the_layer_where_there_are_none(warped, selection, style):
+    how = LayerStyle(style, NPY, selection)
+    found, empty = (
+        np.load(io.BytesIO(warped.tile(how, address=address).encoded.body)) for address in (TILE, replace(TILE, x=3))
+    )
+    assert (empty.shape, empty.dtype) == (found.shape, found.dtype)
+    assert selection is PixelSelection.COUNT or (empty[-1] <= 0).all()
+
+
 def test_a_part_a_point_and_statistics_of_a_layer(warped):
     bounds = warped.engine.frame(TILE).bounds
     where = bounds, (MERCATOR, None)
