@@ -27,6 +27,7 @@ CLOCK = timedelta(minutes=15)
 LONGEST_LIFE = timedelta(days=7)
 # Names of access points end so (Amazon S3 User Guide, "Using a bucket-style alias"); logs have the bucket's own.
 ALIAS = "-s3alias"
+BUCKETS = "s3:"
 COMPLETED, ABORTED, PARTIAL = "completed", "aborted", "partial"
 FINISHED = "download.finished"
 WHOLE, FOUND = 200, 302
@@ -157,8 +158,8 @@ class Reconciliation:
 
 
 def object_of(root: RootSettings | None, key: str) -> tuple[str | None, str] | None:
-    """Return bucket and key of an object below a root; no bucket where an access point stands for it, or no root."""
-    if root is None:
+    """Return bucket and key of an object below a root; no bucket where an access point does; None of no bucket."""
+    if root is None or not root.uri.startswith(BUCKETS):
         return None
     parts = urlsplit(root.uri)
     prefix = parts.path.strip("/")

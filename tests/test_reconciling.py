@@ -168,3 +168,5 @@ def test_an_id_counts_for_the_object_of_its_redirect_alone(records):
     }  # fmt: skip
     alias = {"data": RootSettings(uri="s3://maps-x1y2-s3alias/cogs")}
     assert reconciled(records, log(*lines), roots=alias)[0]["unknown"] == 2
+    # A root that has become a folder since.
+    assert "unknown" not in reconciled(records, log(*lines), roots={"data": RootSettings(uri="file:/srv")})[0]

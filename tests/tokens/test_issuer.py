@@ -1,5 +1,6 @@
 """Keys of an issuer: what they vouch for, when they are fetched, and what outlives an outage."""
 
+import io
 import json
 import threading
 
@@ -319,3 +320,18 @@ def test_an_answer_that_is_no_http_is_an_error():
             issuer.document(served.url)
     finally:
         served.close()
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_up(monkeypatch):
+    taken = []
+
+    class Dripping(io.BytesIO):
+        def read1(self, size=-1):
+            taken.append(1)
+            return b" "
+
+    monkeypatch.setattr(issuer, "urlopen", lambda *_, **__: Dripping())
+    monkeypatch.setattr(issuer, "FETCH_SECONDS", -1.0)
+    with pytest.raises(TimeoutError):
+        issuer.document("https://issuer.example/keys")
+    assert taken == [1]
