@@ -48,7 +48,7 @@ def create(  # noqa: PLR0913, PLR0917 - the options of a command
     context: click.Context, /, user: str, roles: tuple[str, ...], name: str, scope: tuple[str, ...], what: str,
     days: int | None, expires_at: datetime | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Print a new token of a user, this once: only its hash is on record."""
+    """Print a new token of a user, once: only its hash is on record."""
     ends, settings = onrecord.end_of_life(context, days, expires_at), settings_of(context)
     with records_of(context, write=True) as records:
         body = {"name": name, "scope": list(scope), "for": whole(records, what), "expires_at": ends}
