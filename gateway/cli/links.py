@@ -75,6 +75,8 @@ def create(  # noqa: PLR0913, PLR0917 - the options of a command
     else:
         click.echo(url)
         click.echo(printable(f"until {made.token.expires_at:%Y-%m-%d}, for {made.token.target}"), err=True)
+        if settings.public_url is None:
+            click.echo(f"PUBLIC_URL is not set: the link is for {origin}", err=True)
 
 
 @links.command()

@@ -43,6 +43,10 @@ def test_a_link_is_made_by_an_owner_or_an_admin(gateway, monkeypatch):
     assert f"dataset:{dataset_id}" in gateway.run("links", "list").stdout
     gateway.json("links", "revoke", made["id"])
     assert [action for action, _ in gateway.actions()][-1] == "link.revoked"
+    monkeypatch.delenv("GATEWAY_PUBLIC_URL")
+    guessed = gateway.run("links", "create", "--dataset", dataset_id, "--user", "ana")
+    assert "PUBLIC_URL is not set: the link is for http://127.0.0.1:8080\n" in guessed.stderr
+    assert guessed.stdout.startswith("http://127.0.0.1:8080/#dataset=")
 
 
 @pytest.mark.parametrize(
