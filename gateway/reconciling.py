@@ -179,7 +179,7 @@ def row_of(get: LoggedGet, redirect: AuditRow, log: str) -> AuditRow:
     outcome, expected = outcome_of(get, redirect)
     detail = {
         "bytes_sent": get.bytes_sent, "outcome": outcome, "object_bytes": get.object_bytes,
-        "began_at": utc_text(get.at), "source": {"log": log, "request_id": get.log_id},
+        "began_at": utc_text(get.at), "source": {"log": log, "request_id": told(get.log_id)},
     }  # fmt: skip
     return AuditRow(
         FINISHED,
@@ -192,7 +192,7 @@ def row_of(get: LoggedGet, redirect: AuditRow, log: str) -> AuditRow:
         backend=redirect.backend,
         status=get.status,
         bytes_expected=expected,
-        ip=get.ip,
+        ip=told(get.ip),
         user_agent=told(get.user_agent),
         token_id=redirect.token_id,
         detail=detail,

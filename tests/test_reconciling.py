@@ -170,3 +170,9 @@ def test_an_id_counts_for_the_object_of_its_redirect_alone(records):
     assert reconciled(records, log(*lines), roots=alias)[0]["unknown"] == 2
     # A root that has become a folder since.
     assert "unknown" not in reconciled(records, log(*lines), roots={"data": RootSettings(uri="file:/srv")})[0]
+
+
+def test_what_a_log_has_of_an_address_or_an_id_is_cut_like_all_texts_of_others(records):
+    reconciled(records, log(of(ID, "1" * 9999, remote_ip="a\0" + "b" * 9999)))
+    (row,) = rows(records)
+    assert (len(row.ip), "\0" in row.ip, len(row.detail["source"]["request_id"])) == (512, False, 512)
