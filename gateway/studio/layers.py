@@ -72,7 +72,7 @@ class Layers:
         made: Future[LayerPicture] = self._pictures.cache.get_or_make(
             ("crowd", crowd.digest, *_key(members, address, how)),
             lambda: self._of_crowd(
-                members, crowd, lambda sources, told: tasks.crowd_tile(sources, address, told, how)
+                members, crowd, how, lambda sources, told: tasks.crowd_tile(sources, address, told, how)
             ),
             _lasts,
         )
@@ -82,7 +82,9 @@ class Layers:
         self, members: Sequence[Dataset], crowd: Crowd, where: Where, how: LayerStyle, size: tasks.Size
     ) -> Future[LayerPicture]:
         """Return the future of a picture of bounds, as `part`, painted as `crowd_tile`."""
-        return self._of_crowd(members, crowd, lambda sources, told: tasks.crowd_part(sources, where, told, how, size))
+        return self._of_crowd(
+            members, crowd, how, lambda sources, told: tasks.crowd_part(sources, where, told, how, size)
+        )
 
     def crowd_statistics(
         self,
@@ -98,6 +100,7 @@ class Layers:
         return self._of_crowd(
             members,
             crowd,
+            how,
             lambda sources, told: tasks.crowd_statistics(sources, (where, size), told, how, given),
         )
 
@@ -105,10 +108,12 @@ class Layers:
         self,
         members: Sequence[Dataset],
         crowd: Crowd,
+        how: LayerStyle,
         make: Callable[[tuple[tasks.Source, ...], tasks.Pictured], tasks.Task[T]],
     ) -> Future[T]:
         told = crowd.ids, crowd.bodies
-        return self._rounds.begin(members, Round(lambda sources, _: make(sources, told), ids=crowd.ids))
+        asked = Round(lambda sources, _: make(sources, told), ids=crowd.ids, crowd=(crowd.digest, how))
+        return self._rounds.begin(members, asked)
 
     def part(
         self, members: Sequence[Dataset], where: Where, how: LayerStyle, size: tasks.Size

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -14,10 +13,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from gateway.colour.model import LayerStyle
 from gateway.errors import CannotBeDrawn, GatewayError, ObjectMissing, Unavailable, VersionChanged
 from gateway.files import FileSource, most_files
 from gateway.model import Dataset
 from gateway.studio.pictures import Pictures
+from gateway.studio.room import Room
 from gateway.studio.tally import SET_ASIDE_SECONDS, OneOfSeveral, SetAside
 from gateway.studio.tasks import Source, Task, source_of
 from gateway.tiles.model import LayerPicture
@@ -34,7 +35,7 @@ GROUP = 8
 MOST_FILES, MOST_WAITING, PART = 512, 64, 8
 # A file that is closed again before it was sent is opened so often.
 TRIES = 3
-TOGETHER = "These files together have ended what draws them; ask for fewer (limit_assets)."
+TOGETHER = "These files together have ended what draws them; ask for fewer of them, or for less of each."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,48 +43,14 @@ class Round(Generic[T]):
     """What is asked of several datasets: `make` returns the task for some of them, told whether these are all.
 
     A `lazy` one may come to None for some of them, and is then asked anew for all. `ids` are those of all datasets
-    that an answer may have used, in order, where there are others than the members.
+    that an answer may have used, in order, where there are others than the members: those of a `crowd`, which is told
+    apart by its pictures and style.
     """
 
     make: Callable[[tuple[Source, ...], bool], Task[T | None]]
     lazy: bool = False
     ids: Sequence[str] | None = None
-
-
-class Room:
-    """How many files may be under way at once; what needs more waits for its turn."""
-
-    def __init__(self, limit: int, most_waiting: int) -> None:
-        self._limit, self._most_waiting = limit, most_waiting
-        self._gate = threading.Lock()
-        self._inside = 0
-        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
-
-    def enter(self, count: int, begin: Callable[[], None]) -> None:
-        """Call `begin` as soon as there is room for so many files; raises Unavailable when too many wait."""
-        with self._gate:
-            if not self._fits(count):
-                if len(self._waiting) >= self._most_waiting:
-                    raise Unavailable("The server is busy.", retry_after_seconds=1)
-                self._waiting.append((count, begin))
-                return
-            self._inside += count
-        begin()
-
-    def leave(self, count: int) -> None:
-        """Give room back, to those that wait."""
-        found = []
-        with self._gate:
-            self._inside -= count
-            while self._waiting and self._fits(self._waiting[0][0]):
-                more, begin = self._waiting.popleft()
-                self._inside += more
-                found.append(begin)
-        for begin in found:
-            begin()
-
-    def _fits(self, count: int) -> bool:
-        return not self._inside or self._inside + count <= self._limit
+    crowd: tuple[str, LayerStyle] | None = None
 
 
 class Rounds:
@@ -99,21 +66,27 @@ class Rounds:
         """Return the future of what is asked of these datasets."""
         if self._suspected.intersection(member.id for member in members):
             return _failed(Unavailable("It is being found out which file cannot be drawn.", retry_after_seconds=5))
-        if self._hopeless and self._hopeless.get(_digest(members), 0.0) > time.monotonic():
+        if self._hopeless and self._hopeless.get(_digest(members, asked), 0.0) > time.monotonic():
             return _failed(CannotBeDrawn(TOGETHER))
         return Work(self, members, asked).begin()
 
     def suspect(self, members: Sequence[Dataset], asked: Round[Any]) -> None:
-        """Find out which dataset ends painters, by asking each of them alone; such a one is set aside by that."""
+        """Find out which dataset ends painters, by asking each of them alone; such a one is set aside by that.
+
+        Not in a crowd: each would be asked for with all pictures, and be blamed for what they do.
+        """
+        if asked.crowd is not None:
+            self.cleared(members, asked, guilty=False)
+            return
         self._suspected.update(member.id for member in members)
         Trial(self, members, asked).go_on()
 
-    def cleared(self, members: Sequence[Dataset], *, guilty: bool) -> None:
+    def cleared(self, members: Sequence[Dataset], asked: Round[Any], *, guilty: bool) -> None:
         """Take note that it is found out; where none alone was guilty, they are not tried together for a while."""
         self._suspected.difference_update(member.id for member in members)
         if not guilty:
-            log.error("%d datasets end painters, and none of them does alone", len(members))
-            self._hopeless[_digest(members)] = time.monotonic() + SET_ASIDE_SECONDS
+            log.error("%d datasets end painters, and none of them does alone", len(asked.ids or members))
+            self._hopeless[_digest(members, asked)] = time.monotonic() + SET_ASIDE_SECONDS
 
 
 class Work(Generic[T]):
@@ -272,7 +245,7 @@ class Trial:
     def go_on(self) -> None:
         """Ask for the next one, or tell what was found out."""
         if not self._left:
-            self._rounds.cleared(self._members, guilty=self._guilty)
+            self._rounds.cleared(self._members, self._asked, guilty=self._guilty)
             return
         member, tries = self._left.popleft()
         work = Work(self._rounds, (member,), self._asked)
@@ -285,8 +258,9 @@ class Trial:
         self.go_on()
 
 
-def _digest(members: Sequence[Dataset]) -> bytes:
-    return hashlib.blake2b("\n".join(f"{m.id} {m.version}" for m in members).encode(), digest_size=16).digest()
+def _digest(members: Sequence[Dataset], asked: Round[Any]) -> bytes:
+    told = [f"{member.id} {member.version}" for member in members] if asked.crowd is None else map(repr, asked.crowd)
+    return hashlib.blake2b("\n".join(told).encode(), digest_size=16).digest()
 
 
 def _failed(error: GatewayError) -> Future[Any]:

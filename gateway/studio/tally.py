@@ -84,8 +84,11 @@ class Tally:
         return self.put_aside(job)
 
     def put_aside(self, job: Job) -> GatewayError:
-        """Set the version of a job aside; returns what is told about it. One of several is not known by that."""
-        if len(job.task.sources) > 1:
+        """Set the version of a job aside; returns what is told about it. One of several is not known by that.
+
+        In a crowd any picture may be to blame, that of a dataset whose file is not opened among them.
+        """
+        if len(job.task.sources) > 1 or job.task.crowd:
             return OneOfSeveral(BAD)
         for name in _names(job):
             self._aside[name] = time.monotonic() + SET_ASIDE_SECONDS

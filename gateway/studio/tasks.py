@@ -53,7 +53,7 @@ class Source:
 class Task(Generic[T_co]):
     """One piece of work by its name in `works.WORKS`, what it is told beside its sources, and where it waits.
 
-    `folder` is the one that it may write into.
+    `folder` is the one that it may write into. A `crowd` has pictures of datasets beside its sources.
     """
 
     work: str
@@ -61,6 +61,7 @@ class Task(Generic[T_co]):
     told: tuple[Any, ...] = ()
     lane: Lane = Lane.PAINT
     folder: str = ""
+    crowd: bool = False
 
 
 def source_of(dataset: Dataset, *, remote: bool) -> Source:
@@ -142,9 +143,9 @@ def point(source: Source, place: tuple[float, ...], coord_crs: str | None, style
     return task_of(source, "point", place, coord_crs, style)
 
 
-def _of_all(sources: tuple[Source, ...], work: str, *told: Any) -> Task[Any]:
+def _of_all(sources: tuple[Source, ...], work: str, *told: Any, crowd: bool = False) -> Task[Any]:
     far = any(source.remote for source in sources)
-    return Task(work, sources, told, Lane.FAR if far else Lane.PAINT)
+    return Task(work, sources, told, Lane.FAR if far else Lane.PAINT, crowd=crowd)
 
 
 def layer_tile(
@@ -164,21 +165,21 @@ def crowd_tile(
 
     `sources` are those whose files say how, the first one that can be drawn, and those that have no small picture.
     """
-    return _of_all(sources, "crowd_tile", address, crowd, how)
+    return _of_all(sources, "crowd_tile", address, crowd, how, crowd=True)
 
 
 def crowd_part(
     sources: tuple[Source, ...], where: Where, crowd: Pictured, how: LayerStyle, size: Size
 ) -> Task[LayerPicture]:
     """Return the task to draw a part of the datasets of a crowd, as `crowd_tile`."""
-    return _of_all(sources, "crowd_part", where, crowd, how, size)
+    return _of_all(sources, "crowd_part", where, crowd, how, size, crowd=True)
 
 
 def crowd_statistics(
     sources: tuple[Source, ...], part: tuple[Where, Size], crowd: Pictured, how: LayerStyle, options: dict[str, Any]
 ) -> Task[dict[str, Any]]:
     """Return the task to work out the statistics of what a part of a crowd shows, as `crowd_tile`."""
-    return _of_all(sources, "crowd_statistics", part, crowd, how, options)
+    return _of_all(sources, "crowd_statistics", part, crowd, how, options, crowd=True)
 
 
 def layer_part(

@@ -6,30 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.colour.model import LayerStyle, PixelSelection, Style
 from gateway.errors import CannotBeDrawn, Unavailable
 from gateway.studio import forks
 from gateway.studio.child import Job
 from gateway.studio.pictures import Pictures
-from gateway.studio.rounds import Room, Round, Rounds
+from gateway.studio.rounds import Round, Rounds
 from gateway.studio.tally import slow_after
 from gateway.studio.tasks import Task
 from tests.patience import until
 from tests.studio.conftest import processes
 from tests.tiles.rasters import dataset
-
-
-def test_what_has_no_room_waits_for_its_turn():
-    room, begun = Room(10, 2), []
-    room.enter(40, lambda: begun.append("large"))
-    assert begun == ["large"]
-    room.enter(6, lambda: begun.append("first"))
-    room.enter(6, lambda: begun.append("second"))
-    with pytest.raises(Unavailable):
-        room.enter(1, lambda: begun.append("third"))
-    room.leave(40)
-    assert begun == ["large", "first"]
-    room.leave(6)
-    assert begun == ["large", "first", "second"]
 
 
 def test_a_task_over_many_files_is_not_slow_as_soon_as_others():
@@ -54,6 +41,28 @@ def rounds(tmp_path_factory):
                 bench,
             )
             pictures.close()
+
+
+def test_pictures_of_a_crowd_that_end_painters_are_blamed_on_no_dataset_beside_them(rounds, caplog):
+    caplog.set_level(logging.CRITICAL, "gateway")
+    rounds, (one, _, two), bench = rounds
+    aside = bench.studio.load().set_aside
+
+    def crowd(style, bad):
+        made = Round(
+            lambda sources, _: Task("crash_with", sources, (bad,), crowd=True),
+            ids=("far",),
+            crowd=("pictures", style),
+        )
+        return rounds.begin([one], made).result(120)
+
+    with pytest.raises(Unavailable):
+        crowd(LayerStyle(Style()), 1)
+    with pytest.raises(CannotBeDrawn):
+        crowd(LayerStyle(Style()), 1)
+    assert crowd(LayerStyle(Style(), selection=PixelSelection.MEAN), 2)["used"] == []
+    assert ask(rounds, [one, two], 3)["used"] == ["one", "two"]
+    assert bench.studio.load().set_aside == aside
 
 
 def ask(rounds, members, bad):
