@@ -154,6 +154,13 @@ class TooMany(GatewayError):
     title = "Conflict"
 
 
+class ContentTooLarge(GatewayError):
+    """A body of more than is taken of its kind (RFC 9110 section 15.5.14); `detail` says the limit."""
+
+    status = 413
+    title = "Content Too Large"
+
+
 class MethodNotAllowed(GatewayError):
     """A method that the resource does not have; carries `Allow` (RFC 9110 section 15.5.6)."""
 

@@ -58,7 +58,9 @@ def stock(records):
     records.add_grant(Grant(dataset(1).id, Level.DOWNLOAD, role="survey"), act())
     records.set_disabled("eve", True, act())
     for title in (None, "Zürich"):
-        records.searches.store(StoredSearch({"datetime": "../.."}, title, {"bidx": ("1", "2")}, "ana", START), act())
+        records.searches.store(
+            StoredSearch({"datetime": "../.."}, title, {"bidx": ("1", "2")}, "ana", START), 9, act()
+        )
     records.set_disabled("ana", False, act())
     past = datetime(2024, 11, 30, 23, 59, 59, 999_000, tzinfo=UTC)
     rows = [

@@ -62,7 +62,7 @@ LAYERS: Mapping[type[RequestHandler], Operation] = {
     SearchesHandler: Operation(
         "maps",
         {201: ("It is stored.", json("StoredSearch")), 200: ("It was stored before.", json("StoredSearch"))},
-        errors=(400, 429),
+        errors=(400, 403, 409, 413, 429),
         body=json("SearchToStore"),
     ),
     StoredSearchHandler: plain("maps", "StoredSearch", errors=(404,)),

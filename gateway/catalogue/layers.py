@@ -14,6 +14,10 @@ from typing import Any
 from gateway.catalogue.collections import ID_FORM, Extent
 
 SEARCH_ID = re.compile("[0-9a-f]{32}")
+# Of a search that is stored, with its title and style, as JSON in UTF-8.
+MOST_BYTES = 64 * 1024
+# Of searches that one user has stored and not deleted since.
+MOST_OF_A_MAKER = 1000
 # Parameters of a picture by name, each with its values.
 Style = Mapping[str, tuple[str, ...]]
 
@@ -80,6 +84,11 @@ class StoredSearch:
         """Return the id: the same for the same search, title and style, whoever makes it."""
         told = json.dumps([self.body, self.title, dict(self.style)], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+    @property
+    def size_bytes(self) -> int:
+        """Return the size of its normal form, title and style, as JSON in UTF-8."""
+        return len(json.dumps([self.body, self.title, dict(self.style)], ensure_ascii=False).encode())
 
 
 @dataclass(frozen=True, slots=True)

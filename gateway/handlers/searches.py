@@ -9,9 +9,9 @@ from http import HTTPStatus
 from typing import Any
 
 from gateway.catalogue.jsontext import value_of
-from gateway.catalogue.layers import LayerKind, LayerName, StoredSearch, Style
+from gateway.catalogue.layers import MOST_BYTES, MOST_OF_A_MAKER, LayerKind, LayerName, StoredSearch, Style
 from gateway.colour.model import PixelSelection
-from gateway.errors import BadParameter, Forbidden, NotFound
+from gateway.errors import BadParameter, ContentTooLarge, Forbidden, NotFound, TooMany
 from gateway.gatekeeper import ADMIN
 from gateway.handlers.access import BEARER, METADATA, access
 from gateway.handlers.layers import LayerHandler
@@ -64,14 +64,19 @@ class SearchesHandler(SearchHandler):
             raise Forbidden("Whoever comes by a link stores nothing.")
         search = self.asked()
         await self.spend_shared("mint", self.principal.person)
-        detail = {"id": search.id, "title": search.title, "search": dict(search.body), "style": dict(search.style)}
+        detail = {"id": search.id, "title": search.title, "size_bytes": search.size_bytes}
         row = self.row("search.stored", detail=detail)
 
         def store() -> bool:
             self.services.gatekeeper.check_enabled(self.principal)
             # What cannot be asked for by who makes it is no layer: a filter over what they know nothing of, say.
             self.services.records.search(asked_of({**search.body, "limit": 1}).search, self.principal)
-            return self.services.records.searches.store(search, row)
+            stored = self.services.records.searches.store(search, MOST_OF_A_MAKER, row)
+            if stored is None:
+                raise TooMany(
+                    f"You have stored {MOST_OF_A_MAKER} searches already: DELETE those that are not needed."
+                )
+            return stored
 
         new = await self.searched(store)
         name = LayerName(LayerKind.SEARCH, search.id)
@@ -80,7 +85,7 @@ class SearchesHandler(SearchHandler):
         self.send_json(self.document(search), HTTPStatus.CREATED if new else HTTPStatus.OK)
 
     def asked(self) -> StoredSearch:
-        """Return the search of the body; raises BadParameter."""
+        """Return the search of the body; raises BadParameter, and ContentTooLarge for more than MOST_BYTES."""
         try:
             body = value_of(self.request.body or b"{}")
         except (ValueError, RecursionError):
@@ -93,7 +98,12 @@ class SearchesHandler(SearchHandler):
             raise BadParameter(f"The title is a text of 1 to {TITLE_CHARACTERS} characters.")
         if title is not None and not title.isprintable():
             raise BadParameter("The title has characters that cannot be shown.")
-        return StoredSearch(normal_form(told), title, style, self.principal.user, datetime.now(UTC))
+        search = StoredSearch(normal_form(told), title, style, self.principal.user, datetime.now(UTC))
+        if search.size_bytes > MOST_BYTES:
+            raise ContentTooLarge(
+                f"The search has {search.size_bytes} bytes with its title and style; the limit is {MOST_BYTES}."
+            )
+        return search
 
 
 class StoredSearchHandler(SearchHandler):

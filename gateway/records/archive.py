@@ -14,10 +14,11 @@ from gateway.model import AuditRow, Principal
 class StoredSearchRecords(Protocol):
     """Searches that are layers; what holds for `Records` holds for these methods."""
 
-    def store(self, search: StoredSearch, row: AuditRow) -> bool:
+    def store(self, search: StoredSearch, most: int, row: AuditRow) -> bool | None:
         """Return whether the search is on record now as a new one: the same may be there already.
 
-        Its owner is one of its makers from then on; the row is stored where they were not.
+        Its owner is one of its makers from then on; the row is stored where they were not. None where they are one
+        of the makers of `most` others: nothing is stored then.
         """
 
     def drop(self, search_id: str, maker: str | None, row: AuditRow) -> bool:

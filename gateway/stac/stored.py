@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +11,6 @@ from gateway.catalogue.search import NEWEST_FIRST, Condition, Geometry, Interval
 from gateway.errors import BadParameter
 from gateway.stac.requests import JSON, asked_of
 
-# Of the normal form as JSON.
-MOST_CHARACTERS = 500_000
 # Of a page of results, and without meaning for a layer.
 OF_PAGES = ("limit", "token", "fields")
 
@@ -38,8 +35,6 @@ def normal_form(body: Any) -> dict[str, Any]:
         require_unicode(told)
     except ValueError as error:
         raise BadParameter(f"The search cannot be stored: {error}.") from None
-    if len(json.dumps(told)) > MOST_CHARACTERS:
-        raise BadParameter(f"The search is longer than {MOST_CHARACTERS} characters.")
     return told
 
 

@@ -147,7 +147,7 @@ FILLED = {
 async def test_what_handlers_look_for_in_a_query_is_what_is_described(fetch, world, monkeypatch):
     dataset = world.add()
     stored = StoredSearch({}, None, {}, None, datetime.now(UTC))
-    world.services.records.searches.store(stored, act())
+    world.services.records.searches.store(stored, 9, act())
     body = json.dumps({"ids": [dataset.id]})
     listed = json.loads((await fetch("/api/downloads", "POST", token=world.bearer(), body=body)).body)["id"]
     wanted = WantedPart(dataset, PlannedPart(Part(0, 0, 9, 9, (1,)), 162), {})

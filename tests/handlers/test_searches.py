@@ -2,10 +2,13 @@
 
 import json
 import time
+from datetime import UTC, datetime
 
 import pytest
 
+from gateway.catalogue import layers
 from gateway.catalogue.layers import LayerKind, LayerName
+from gateway.handlers import searches
 from gateway.model import Grant, Level, Principal, Scale, TokenKind
 from gateway.tokens import mint_scoped
 from tests.handlers.conftest import act, cog_file
@@ -35,7 +38,10 @@ def test_the_same_search_is_one_layer_whoever_makes_it(served, ana):
         assert served.ask("/searches", body, token=ana).document["id"] != made.document["id"]
     rows = [row for row in served.audit("search.stored") if row.detail["id"] == made.document["id"]]
     assert [row.user_id for row in rows] == ["ana", "eve"]
-    assert {tuple(row.detail["search"]["collections"]) for row in rows} == {("scenes",)}
+    body = {"bbox": [10.0, 47.0, 11.0, 48.0], "collections": ["scenes"]}
+    assert again.document["search"] == body
+    told = {"id": made.document["id"], "title": None, "size_bytes": len(json.dumps([body, None, {}]))}
+    assert [row.detail for row in rows] == [told, told]
     # It is there for all who know its id; what they see of it is theirs.
     assert served.ask(links["self"]).document == again.document | {"created_at": made.document["created_at"]}
     assert served.ask(links["tilejson"]).document["bounds"] == [10.0, 47.5, 11.0, 48.0]
@@ -98,6 +104,33 @@ def test_what_is_no_search_is_refused_by_name(served, ana, body, told):
     assert told in problem(served.ask("/searches", sent, token=ana), 400)
 
 
+def test_a_search_of_more_than_is_kept_of_one_is_refused(served, ana):
+    most, style = layers.MOST_BYTES, {"bidx": ["1"]}
+    bare = layers.StoredSearch({"ids": []}, "Many", style, None, datetime.now(UTC))
+    room = most - bare.size_bytes - len('""')
+    for more, status in ((0, 201), (1, 413)):
+        # Characters of two bytes, and others for the rest.
+        body = {"ids": ["é" * 20_000 + "x" * (room + more - 40_000)], "title": "Many", "style": style}
+        answer = served.ask("/searches", json.dumps(body, ensure_ascii=False).encode(), token=ana)
+        assert answer.code == status
+    assert problem(answer, 413) == f"The search has {most + 1} bytes with its title and style; the limit is {most}."
+    assert max(row.detail["size_bytes"] for row in served.audit("search.stored")) == most
+
+
+@pytest.mark.parametrize("roles", [(), ("admin",)])
+def test_who_has_stored_many_deletes_some_first(served, ana, roles, monkeypatch):
+    monkeypatch.setattr(searches, "MOST_OF_A_MAKER", 2)
+    token = served.bearer(f"many{len(roles)}", roles)
+    bodies = [{"title": f"{number} of many of {len(roles)}"} for number in range(3)]
+    made = [served.ask("/searches", body, token=token) for body in bodies]
+    told = "You have stored 2 searches already: DELETE those that are not needed."
+    assert [answer.code for answer in made] == [201, 201, 409]
+    assert problem(made[2], 409) == told
+    assert served.ask("/searches", bodies[0], token=token).code == 200
+    assert served.ask(f"/searches/{made[0].document['id']}", token=token, method="DELETE").code == 204
+    assert served.ask("/searches", bodies[2], token=token).code == 201
+
+
 def test_only_who_signs_in_stores_searches(served, ana):
     assert problem(served.ask("/searches", {}), 401)
     minted = served.ask("/auth/tile-token/collections/scenes", b"", token=ana).document["token"]
@@ -125,7 +158,8 @@ def test_a_search_is_deleted_by_those_who_made_it_and_by_administrators(served, 
     assert served.ask("/searches", body, token=ana).code == 201
     assert deleted(served.bearer("ada", ("admin",)), 204)
     assert served.ask(path).code == 404
-    rows = [(row.user_id, row.detail["everybody"]) for row in served.audit("search.deleted")]
+    deletions = [row for row in served.audit("search.deleted") if path.endswith(row.detail["id"])]
+    rows = [(row.user_id, row.detail["everybody"]) for row in deletions]
     assert rows == [("ana", False), ("eve", False), ("ada", True)]
 
 

@@ -1,5 +1,6 @@
 """What layers rest on: the ground of a picture in a search, outlines, stored searches, roles that see something."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -67,9 +68,9 @@ def test_the_outline_of_a_geometry_is_that_of_what_meets_it(sheets, monkeypatch)
 def test_a_search_is_stored_once_and_found_by_its_id(records):
     search = StoredSearch({"collections": ["sheets"]}, "Sheets", {"rescale": ("0,1",)}, "ana", START)
     other = replace(search, title=None, owner=None)
-    assert records.searches.store(search, act())
-    assert records.searches.store(other, act())
-    assert not records.searches.store(replace(search, owner="ben"), act())
+    assert records.searches.store(search, 9, act())
+    assert records.searches.store(other, 9, act())
+    assert not records.searches.store(replace(search, owner="ben"), 9, act())
     assert records.searches.by_id(search.id) == replace(search, makers=("ana", "ben"))
     assert records.searches.by_id("0" * 32) is None
     ids = sorted((search.id, other.id))
@@ -80,7 +81,7 @@ def test_a_search_is_stored_once_and_found_by_its_id(records):
 def test_a_search_is_gone_with_the_last_of_its_makers(records):
     search = StoredSearch({}, "All", {}, "ana", START)
     for owner in ("ana", "ben", "ben", "cy"):
-        records.searches.store(replace(search, owner=owner), act())
+        records.searches.store(replace(search, owner=owner), 9, act())
     assert not records.searches.drop(search.id, "eve", act())
     for maker in ("ana", "cy"):
         assert records.searches.drop(search.id, maker, act())
@@ -89,13 +90,39 @@ def test_a_search_is_gone_with_the_last_of_its_makers(records):
     assert records.searches.drop(search.id, "ben", act())
     assert records.searches.by_id(search.id) is None
     # Made once more it is a new one, which an operator ends for all.
-    assert records.searches.store(search, act())
-    assert not records.searches.store(replace(search, owner="ben"), act())
+    assert records.searches.store(search, 9, act())
+    assert not records.searches.store(replace(search, owner="ben"), 9, act())
     assert records.searches.drop(search.id, None, act())
     assert not records.searches.drop(search.id, None, act())
-    records.searches.store(search, act())
+    records.searches.store(search, 9, act())
     records.searches.clear()
     assert records.searches.after("") == ()
+
+
+def test_of_one_maker_there_are_so_many_searches_however_many_are_stored_at_once(records):
+    anas = [StoredSearch({"collections": [str(number)]}, None, {}, "ana", START) for number in range(12)]
+    with ThreadPoolExecutor(len(anas)) as posts:
+        stored = list(posts.map(lambda search: records.searches.store(search, 3, act()), anas))
+    kept = [search for search, new in zip(anas, stored, strict=True) if new]
+    refused = anas[stored.index(None)]
+    assert (len(kept), stored.count(None)) == (3, 9)
+    assert len(records.searches.after("")) == len(kept)
+    # What is theirs already is no further one, and others have room of their own.
+    assert records.searches.store(kept[0], 3, act()) is False
+    assert records.searches.store(replace(refused, owner="ben"), 1, act()) is True
+    assert records.searches.store(replace(kept[0], owner="ben"), 1, act()) is None
+    assert records.searches.by_id(kept[0].id).makers == ("ana",)
+    # What another one has made counts for all who made it.
+    assert records.searches.store(refused, 3, act()) is None
+    for maker in ("ana", None):
+        assert records.searches.drop(kept.pop().id, maker, act())
+        assert records.searches.store(refused, 3, act()) is (maker is None)
+        refused = replace(refused, title=f"After {maker}")
+    assert records.searches.store(refused, 3, act()) is None
+    copied = records.searches.after("")
+    records.searches.clear()
+    records.searches.copy_in(copied)
+    assert records.searches.store(refused, 3, act()) is None
 
 
 def test_roles_that_see_nothing_of_a_layer_are_left_out(sheets):

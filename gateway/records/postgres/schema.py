@@ -197,6 +197,7 @@ STEPS = {
     "15-jobs": Step(jobs.JOBS),
     "16-overviews": Step(overviews.OVERVIEWS),
     "17-search-makers": Step(searches.MAKERS),
+    "18-searches-by-maker": Step(indexes=searches.BY_MAKER),
 }
 TABLES = (
     "datasets", "grants", "users", "audit", "revision", "collections", "dataset_audiences", "searches",

@@ -18,6 +18,11 @@ MAKERS = (
     "ALTER TABLE searches ADD COLUMN makers jsonb NOT NULL DEFAULT '[]'",
     "UPDATE searches SET makers = jsonb_build_array(owner) WHERE owner IS NOT NULL",
 )
+BY_MAKER = {"searches_by_maker": "ON searches USING gin (makers) WITH (fastupdate = off)"}
+# One maker's searches are counted and stored one after the other.
+ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('search ' || %(maker)s::text, 0))"
+THEIRS = "SELECT 1 FROM searches WHERE id = %(id)s AND makers ? %(maker)s"
+COUNTED = "SELECT 1 FROM searches WHERE makers ? %(maker)s LIMIT %(most)s"
 INSERT = """INSERT INTO searches (id, body, title, style, owner, created_at, makers)
     VALUES (%(id)s, %(body)s, %(title)s, %(style)s, %(owner)s, %(created_at)s, %(makers)s) ON CONFLICT DO NOTHING"""
 ADD_MAKER = """UPDATE searches SET makers = makers || to_jsonb(%(maker)s::text)
@@ -37,9 +42,9 @@ class PostgresSearches:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def store(self, search: StoredSearch, row: AuditRow) -> bool:
-        """Return whether the search is on record now as a new one."""
-        return self._pool.write([row], _store, search, row)
+    def store(self, search: StoredSearch, most: int, row: AuditRow) -> bool | None:
+        """Return whether the search is on record now as a new one, None where its owner has made `most` others."""
+        return self._pool.write([row], _store, search, most, row)
 
     def drop(self, search_id: str, maker: str | None, row: AuditRow) -> bool:
         """Return whether a maker was taken from a search; it is gone with the last one, and for None at once."""
@@ -62,9 +67,16 @@ class PostgresSearches:
         self._pool.run(_clear)
 
 
-def _store(connection: Bounded, search: StoredSearch, row: AuditRow) -> bool:
-    """Return whether the search is new. In a transaction."""
+def _store(connection: Bounded, search: StoredSearch, most: int, row: AuditRow) -> bool | None:
+    """Return whether the search is new, None where its owner has made `most` others. In a transaction."""
     maker = search.owner
+    if maker is not None:
+        values = {"id": search.id, "maker": maker, "most": most}
+        connection.execute(ALONE, values)
+        if connection.execute(THEIRS, values).fetchone():
+            return False
+        if len(connection.execute(COUNTED, values).fetchall()) >= most:
+            return None
     makers = () if maker is None else (maker,)
     new = connection.execute(INSERT, search_row(replace(search, makers=makers))).rowcount > 0
     joined = maker is not None and not new and _changed(connection, ADD_MAKER, search.id, maker)

@@ -206,6 +206,7 @@ STEPS = {
     "16-jobs": (jobs.TABLE, *jobs.INDEXES),
     "17-overviews": overviews.OVERVIEWS,
     "18-search-makers": searches.MAKERS,
+    "19-searches-by-maker": searches.BY_MAKER,
 }
 
 

@@ -47,6 +47,7 @@ from gateway.records.standing import Holder, Standing, Standings
 TABLES = (
     "datasets", "collections", "dataset_audiences", "dataset_boxes", "grants", "users", "audit", "searches",
     "stored_tokens", "link_uses", "download_lists", "small_pictures", "jobs", "overviews",
+    "search_makers",
 )  # fmt: skip
 
 

@@ -26,6 +26,29 @@ MAKERS = (
     "ALTER TABLE searches ADD COLUMN makers TEXT NOT NULL DEFAULT '[]'",
     "UPDATE searches SET makers = json_array(owner) WHERE owner IS NOT NULL",
 )
+# Who has made how many is counted by them: kept true by triggers, whichever way a search comes and goes.
+OF_MAKERS = "SELECT value FROM json_each({row}.makers)"
+LEFT = f"""DELETE FROM search_makers
+    WHERE search_id = OLD.id AND maker IN ({OF_MAKERS.format(row="OLD")}{{kept}})"""  # noqa: S608 - no text of others
+CAME = f"""INSERT OR IGNORE INTO search_makers (maker, search_id)
+    SELECT value, NEW.id FROM ({OF_MAKERS.format(row="NEW")}{{known}})"""  # noqa: S608 - no text of others
+BY_MAKER = (
+    """CREATE TABLE search_makers (
+        maker TEXT NOT NULL,
+        search_id TEXT NOT NULL,
+        PRIMARY KEY (maker, search_id)
+    ) WITHOUT ROWID""",
+    """INSERT OR IGNORE INTO search_makers (maker, search_id)
+        SELECT value, searches.id FROM searches, json_each(makers)""",
+    f"CREATE TRIGGER searches_insert_made AFTER INSERT ON searches BEGIN {CAME.format(known='')}; END",
+    f"""CREATE TRIGGER searches_update_made AFTER UPDATE OF makers ON searches BEGIN
+        {LEFT.format(kept=" EXCEPT " + OF_MAKERS.format(row="NEW"))};
+        {CAME.format(known=" EXCEPT " + OF_MAKERS.format(row="OLD"))};
+    END""",
+    f"CREATE TRIGGER searches_delete_made AFTER DELETE ON searches BEGIN {LEFT.format(kept='')}; END",
+)
+THEIRS = "SELECT 1 FROM search_makers WHERE maker = :maker AND search_id = :id"
+COUNTED = "SELECT 1 FROM search_makers WHERE maker = :maker LIMIT :most"
 INSERT = """INSERT INTO searches (id, body, title, style, owner, created_at, makers)
     VALUES (:id, :body, :title, :style, :owner, :created_at, :makers) ON CONFLICT DO NOTHING"""
 IS_MAKER = "EXISTS (SELECT 1 FROM json_each(makers) WHERE value = :maker)"
@@ -44,9 +67,9 @@ class SqliteSearches:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    def store(self, search: StoredSearch, row: AuditRow) -> bool:
-        """Return whether the search is on record now as a new one."""
-        return self._connections.write(_store, search, row)
+    def store(self, search: StoredSearch, most: int, row: AuditRow) -> bool | None:
+        """Return whether the search is on record now as a new one, None where its owner has made `most` others."""
+        return self._connections.write(_store, search, most, row)
 
     def drop(self, search_id: str, maker: str | None, row: AuditRow) -> bool:
         """Return whether a maker was taken from a search; it is gone with the last one, and for None at once."""
@@ -69,9 +92,15 @@ class SqliteSearches:
         self._connections.write(_clear)
 
 
-def _store(database: Database, search: StoredSearch, row: AuditRow) -> bool:
-    """Return whether the search is new. In a transaction."""
+def _store(database: Database, search: StoredSearch, most: int, row: AuditRow) -> bool | None:
+    """Return whether the search is new, None where its owner has made `most` others. In a transaction."""
     maker = search.owner
+    if maker is not None:
+        values = {"id": search.id, "maker": maker, "most": most}
+        if rows_of(database, THEIRS, values):
+            return False
+        if len(rows_of(database, COUNTED, values)) >= most:
+            return None
     makers = () if maker is None else (maker,)
     new = database.execute(INSERT, search_row(replace(search, makers=makers))).rowcount > 0
     joined = maker is not None and not new and _changed(database, ADD_MAKER, search.id, maker)

@@ -14,7 +14,7 @@ from tests.records.conftest import dataset
 
 # The step that has the most to do while others work.
 INDEXED = "7-collections-indexes"
-LATER = ["6-collections-filled", "7-collections-indexes", "11-cells-index"]
+LATER = ["6-collections-filled", "7-collections-indexes", "11-cells-index", "18-searches-by-maker"]
 
 
 @pytest.fixture

@@ -1,14 +1,17 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from sqlite_utils.utils import sqlite3
 
+from gateway.catalogue.layers import StoredSearch
 from gateway.errors import RecordsUnavailable
 from gateway.model import AuditRow, Grant, Level
 from gateway.records import AuditQuery, Change, open_sqlite
-from gateway.records.sqlite import connection, migrations
-from tests.records.conftest import act, dataset, register
+from gateway.records.rows import search_row
+from gateway.records.sqlite import connection, migrations, searches
+from tests.records.conftest import START, act, dataset, register
 
 STARTING = """
 import sys
@@ -67,6 +70,19 @@ def test_a_database_of_an_older_release_gets_the_missing_tables(tmp_path):
     register(records, dataset(1))
     records.append_audit([AuditRow("a")])
     records.ping()
+    records.close()
+
+
+def test_searches_of_an_older_release_count_for_their_makers(tmp_path):
+    path, search = tmp_path / "a.db", StoredSearch({}, None, {}, "ana", START)
+    database = connection.connect(path, "rwc")
+    migrations.steps().apply(database, stop_before="19-searches-by-maker")
+    database.execute(searches.INSERT, search_row(replace(search, makers=("ana", "ben"))))
+    database.close()
+    records = open_sqlite(path)
+    for owner in ("ana", "ben"):
+        assert records.searches.store(replace(search, owner=owner), 1, act()) is False
+        assert records.searches.store(replace(search, owner=owner, title="Another"), 1, act()) is None
     records.close()
 
 
