@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -89,20 +90,37 @@ def shown(found: dict[str, Any], selection: PixelSelection) -> dict[str, Any]:
     if not assets:
         raise NotFound(NOTHING_THERE)
     names = {name: assets[0][name] for name in ("band_names", "band_descriptions")}
-    values = selected([asset["values"] for asset in assets], selection)
+    compared = [asset.pop("compared") for asset in assets]
+    values = selected([asset["values"] for asset in assets], compared, selection)
     return {"coordinates": found["coordinates"], "values": values, **names, "assets": assets}
 
 
-def selected(rows: Sequence[Values], selection: PixelSelection) -> list[float | None]:
+def selected(
+    rows: Sequence[Values], compared: Sequence[Sequence[float]], selection: PixelSelection
+) -> list[float | None]:
     """Return one value of each band from those of several datasets, null where none has one.
 
-    What the selections mean is what they mean in rio_tiler.mosaic.
+    What the selections mean is what they mean in rio_tiler.mosaic. `compared` are the rows with what is nodata.
     """
     bands = [[value for value in band if value is not None] for band in zip(*rows, strict=True)]
     if selection is PixelSelection.COUNT:
         return [len(bands[0])]
     if selection in BY_BAND:
         return [BY_BAND[selection](band) if band else None for band in bands]
-    there = [row for row in rows if all(value is not None for value in row)]
-    pick = min if selection is PixelSelection.LASTBANDLOW else max
-    return list(pick(there, key=lambda row: row[-1] or 0.0)[:-1]) if there else [None] * (len(rows[0]) - 1)
+    return _by_last_band(rows, compared, operator.lt if selection is PixelSelection.LASTBANDLOW else operator.gt)
+
+
+def _by_last_band(
+    rows: Sequence[Values], compared: Sequence[Sequence[float]], beyond: Callable[[float, float], bool]
+) -> list[float | None]:
+    """Return the values of the bands before the last one, put together as `rio_tiler.mosaic` does.
+
+    The last band is compared also where it is nodata. Nodata never replaces a value, and is replaced by any.
+    """
+    held, pixels = list(rows[0]), list(compared[0])
+    for row, more in zip(rows[1:], compared[1:], strict=True):
+        wanted = beyond(more[-1], pixels[-1])
+        for band, value in enumerate(row):
+            if held[band] is None or (wanted and value is not None):
+                held[band], pixels[band] = value, more[band]
+    return held[:-1]

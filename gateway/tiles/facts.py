@@ -12,6 +12,7 @@ from rasterio.crs import CRS
 from rasterio.io import DatasetReader
 from rasterio.rio.overview import get_maximum_overview_level
 from rasterio.windows import Window
+from rio_tiler.models import ImageData
 from rio_tiler.utils import CRS_to_uri
 
 from gateway.colour.model import Style
@@ -154,6 +155,16 @@ def point(handle: Handle, place: tuple[float, float], coord_crs: str | None, sty
 
     Raises NoPlace, NotFound outside of the data, and CannotBeDrawn for complex values.
     """
+    return _told(_pixel(handle, place, coord_crs, style), place)
+
+
+def point_of_layer(handle: Handle, place: tuple[float, float], coord_crs: str | None, style: Style) -> dict[str, Any]:
+    """Return what `point` returns, and as `compared` the values with those that are nodata; raises what it raises."""
+    image = _pixel(handle, place, coord_crs, style)
+    return _told(image, place) | {"compared": image.array.data[:, 0, 0].tolist()}
+
+
+def _pixel(handle: Handle, place: tuple[float, float], coord_crs: str | None, style: Style) -> ImageData:
     view = handle.view
     check_nodata(view, style)
     crs = crs_of(coord_crs, "coord_crs") or DEGREES
@@ -167,14 +178,17 @@ def point(handle: Handle, place: tuple[float, float], coord_crs: str | None, sty
     window = Window(int(columns[0]), int(rows[0]), 1, 1)
     source = read_source(handle, 0, window, bands_read(style, view), nodata)
     image, _ = image_of(Drawn(source.pixels, source.mask), style, view, Ground())
-    values = image.array[:, 0, 0]
-    if values.dtype.kind == "c":
+    if image.array.dtype.kind == "c":
         raise CannotBeDrawn("The values are complex numbers: ask for a part of them, as real(b1).")
+    return image
+
+
+def _told(image: ImageData, place: tuple[float, float]) -> dict[str, Any]:
     return dict(
         plain(
             {
                 "coordinates": list(place),
-                "values": values.tolist(),
+                "values": image.array[:, 0, 0].tolist(),
                 "band_names": image.band_names,
                 "band_descriptions": image.band_descriptions,
             }

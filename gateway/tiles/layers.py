@@ -102,13 +102,18 @@ def statistics_of(painting: Painting, options: dict[str, Any]) -> dict[str, Any]
 def layer_point(
     engine: TileEngine, sources: Sequence[Version], place: tuple[float, float], coord_crs: str | None, style: Style
 ) -> dict[str, Any]:
-    """Return the values at x and y of each dataset that lies there, as TiTiler tells them of a mosaic."""
+    """Return the values at x and y of each dataset that lies there, as TiTiler tells them of a mosaic.
+
+    `compared` of an asset are its values with those that are nodata.
+    """
     from gateway.tiles import facts  # noqa: PLC0415 - rio-tiler takes long to import
 
     found, left_out = [], list[str]()
     for source in sources:
         try:
-            told = each_of(engine, source, lambda handle: facts.point(handle, place, coord_crs, style), left_out)
+            told = each_of(
+                engine, source, lambda handle: facts.point_of_layer(handle, place, coord_crs, style), left_out
+            )
         except NotFound:
             continue
         if told is not None:

@@ -1,5 +1,6 @@
 """Layers over HTTP, of a collection and of a search: one server, two scenes beside each other and a hidden one."""
 
+import io
 import json
 import re
 from itertools import pairwise
@@ -8,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from rasterio.io import MemoryFile
+from rasterio.transform import from_origin
 
 from gateway.catalogue.collections import Collection
 from gateway.colour.model import PixelSelection
@@ -16,7 +18,8 @@ from gateway.model import Dataset, Scale
 from tests.handlers.conftest import UNKNOWN_ID, act, cog_file
 from tests.handlers.layerscenes import ALL, ALONE, BESIDE, OVER, VALUES, WHOLE, make_scenes, served
 from tests.patience import until
-from tests.stac.conftest import START
+from tests.rasters import write_cog_of
+from tests.stac.conftest import START, dated
 
 __all__ = ["cog_file", "served"]
 SCENES = "/collections/scenes"
@@ -347,16 +350,32 @@ def test_a_point_tells_what_a_picture_shows_there_and_each_dataset(served, scene
 
 
 def test_selections_leave_out_what_has_no_value():
-    rows = [[None, 1], [5, 2], [3, 9]]
+    rows, compared = [[None, 1], [5, 2], [3, 9]], [[0, 1], [5, 2], [3, 9]]
     # Of each band, as in a picture.
-    assert selected(rows, PixelSelection.FIRST) == [5, 1]
-    assert selected(rows, PixelSelection.COUNT) == [2]
-    assert selected(rows, PixelSelection.HIGHEST) == [5, 9]
-    assert selected(rows, PixelSelection.LASTBANDLOW) == [5]
-    assert selected(rows, PixelSelection.LASTBANDHIGH) == [3]
-    assert selected([[None, None]], PixelSelection.FIRST) == [None, None]
-    assert selected([[None, None]], PixelSelection.MEDIAN) == [None, None]
-    assert selected([[None, None]], PixelSelection.LASTBANDLOW) == [None]
+    told = {"first": [5, 1], "count": [2], "highest": [5, 9], "lastbandlow": [5], "lastbandhigh": [3]}
+    for selection, values in told.items():
+        assert selected(rows, compared, PixelSelection(selection)) == values, selection
+    for selection, values in {"first": [None, None], "median": [None, None], "lastbandlow": [None]}.items():
+        assert selected([[None, None]], [[0, 0]], PixelSelection(selection)) == values, selection
+
+
+def test_a_point_by_the_last_band_is_what_a_picture_shows_where_a_band_is_nodata(served, scenes, ana):
+    served.services.records.create_collection(Collection("pairs", "Pairs", START, START), act())
+    for number, (first, last) in enumerate([(7, 10), (5, 0), (0, 5)]):
+        pixels = np.stack([np.full((40, 40), value, "uint8") for value in (first, last)])
+        place = from_origin(10, 48, 1 / 80, 1 / 80)
+        write_cog_of(served.folder / f"pair{number}.tif", pixels, crs="EPSG:4326", transform=place, nodata=0)
+        served.register(f"pair{number}.tif", collection="pairs", owner="ana", dates=dated(number))
+    shown = {}
+    for selection in ("lastbandlow", "lastbandhigh"):
+        for order in ("datetime", "-datetime"):
+            query = f"pixel_selection={selection}&sortby={order}"
+            point = served.ask(f"/collections/pairs/point/10.2,47.8?{query}", token=ana).document
+            values = served.ask(f"/collections/pairs/bbox/10.1,47.7,10.3,47.9/2x2.npy?{query}", token=ana)
+            shown[selection, order] = np.load(io.BytesIO(values.body))[0, 0, 0]
+            assert point["values"] == [shown[selection, order]], query
+            assert "compared" not in point["assets"][0]
+    assert len(set(shown.values())) > 1
 
 
 def test_statistics_are_those_of_what_is_seen(served, scenes, ana):
