@@ -21,6 +21,8 @@ from gateway.ids import REQUEST_ID_PARAMETER
 # A longer line is read as one that is not understood, and never held.
 LONGEST_LINE_BYTES = 4 << 20
 UNPACKED_BYTES = 1 << 18
+# No transfer is believed to take more than a week: its end would lie in months for which the audit has no place yet.
+LONGEST_MS = 7 * 86_400_000
 GZIP_MAGIC = b"\x1f\x8b"
 GET = "REST.GET.OBJECT"
 # Since there is S3, and as long as moments can be reckoned with.
@@ -42,7 +44,8 @@ SIGNED_IN_URL: Final = "QueryString"
 class LoggedGet:
     """What a record says of a GET of an object whose URL carries the id of a redirect.
 
-    `at` is when the store received it, UTC by the second; `total_ms` how long it took until its last byte was sent.
+    `at` is when the store received it, UTC by the second; `total_ms` how long it took until its last byte was
+    sent, a week at most.
     `signed_in_url` says that the store saw the signature of a presigned URL: else anybody may have written the id.
     `log_id` is the store's own id of the request, `key` the object's as the log writes it.
     """
@@ -104,8 +107,7 @@ def read(line: str) -> LoggedGet | None:
         status=int(facts[1]),
         bytes_sent=_number(facts[3]) or 0,
         object_bytes=_number(facts[4]),
-        # More than a year is none that a time could be reckoned with.
-        total_ms=min(total_ms, 366 * 86_400_000),
+        total_ms=min(total_ms, LONGEST_MS),
         signed_in_url=ending is not None and ending[1] == SIGNED_IN_URL,
         user_agent=None if ending is None else _user_agent(behind[: ending.start() + 1]),
     )

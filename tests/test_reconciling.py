@@ -3,6 +3,7 @@
 import gzip
 from contextlib import closing
 from dataclasses import asdict, replace
+from datetime import timedelta
 
 import pytest
 
@@ -120,6 +121,12 @@ def test_only_bytes_that_were_given_for_a_redirect_on_record_become_rows(records
 def test_nothing_ends_before_it_began_whatever_the_clock_of_the_store_says(records):
     reconciled(records, log(of(ID, time="[01/Mar/2026:11:50:00 +0000]")))
     assert [row.at for row in rows(records)] == [START]
+
+
+def test_a_transfer_that_is_said_to_take_months_ends_in_a_week(records):
+    year = of(ID, total_time=str(366 * 86_400_000))
+    assert reconciled(records, log(year, of(ID, "2")))[0]["added"] == 2
+    assert max(row.at for row in rows(records)) == START.replace(second=1, microsecond=0) + timedelta(days=7)
 
 
 def test_what_came_before_damage_is_on_record(records):

@@ -146,9 +146,12 @@ def _in_field(authorization: str, rule: AccessRule, services: Services, now: flo
 
 
 def _password(given: str) -> str:
-    """Return the password of HTTP Basic (RFC 7617), whatever the user's name: the token says who it is."""
+    """Return the password of HTTP Basic (RFC 7617), whatever the user's name: the token says who it is.
+
+    The name may be in any encoding: clients that are told none use their own.
+    """
     try:
-        return base64.b64decode(given, validate=True).decode().partition(":")[2]
+        return base64.b64decode(given, validate=True).partition(b":")[2].decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):
         raise BadCredential("The Authorization field is no HTTP Basic.") from None
 

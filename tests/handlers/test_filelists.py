@@ -139,6 +139,9 @@ async def test_rights_are_judged_when_a_file_is_taken(fetch, world):
     assert (await fetch(crossed)).code == 404
     world.services.records.set_disabled("ana", True, act())
     assert [(await fetch(url)).code for url in (*urls, href(made, "urls"))] == [401] * 3
+    world.services.records.set_disabled("ana", False, act())
+    world.services.records.remove_dataset(dataset.id, act())
+    assert [(await fetch(url)).code for url in (*urls, href(made, "urls"))] == [404, 404, 200]
     refused = world.audit("download.refused")
     assert {row.token_id for row in refused} == {made["id"]}
 
@@ -203,8 +206,9 @@ async def test_what_cannot_be_listed_is_said_and_old_lists_go(fetch, world, monk
     ended = replace(token, id=UNKNOWN_ID, owner="eve", created_at=token.created_at - timedelta(days=2),
                     expires_at=token.created_at - timedelta(days=1))  # fmt: skip
     assert lists.store(FileList(ended, (dataset.id,), 1), 1, AuditRow("list.created"))
-    address = f"/api/downloads/{ended.id}.urls"
-    assert (await fetch(f"{address}?token={mint_of_list(world.services.keys, ended)}")).code == 401
+    address, file = f"/api/downloads/{ended.id}.urls", f"/api/datasets/{dataset.id}/download/cog"
+    for each in (address, file):
+        assert (await fetch(f"{each}?token={mint_of_list(world.services.keys, ended)}")).code == 401
     assert (await fetch(address, token=world.bearer("eve"))).code == 404
     # A token of another kind reads none, and one that would live longer is none.
     tiles, _ = mint_scoped(world.services.keys, TokenKind.TILES, dataset.id, world_principal(), 60, 1e9)

@@ -63,6 +63,21 @@ def test_rio_tiler_draws_the_same_size_and_all_but_the_same_mask(raster):
             assert np.count_nonzero((found[3] > 0) != ~theirs.array.mask[0]) <= 6
 
 
+def test_of_an_alpha_band_only_what_lies_under_the_polygon_is_valid(tmp_path):
+    pixels = landscape(4, 60, 80)
+    pixels[3] = np.where(np.arange(80) < 30, 0, 128)
+    path = write(tmp_path / "a.tif", pixels, utm(), alpha=True)
+    with handle_of(path) as handle, Reader(str(path)) as reader:
+        found = values(handle)
+        theirs = reader.feature(mapping(SHAPE), shape_crs=CRS.from_string(UTM))
+    # rio-tiler's alpha is that of the file, also where its cutline masks.
+    alpha = np.where(theirs.cutline_mask, 0, theirs.mask)
+    assert np.count_nonzero(found[3] != alpha) <= 6
+    assert set(np.unique(found[3])) == {0, 128}
+    seen = found[3] > 0
+    assert np.array_equal(found[:3, seen], theirs.data[:, seen])
+
+
 def test_a_picture_is_transparent_round_it_and_a_geotiff_lies_there(raster):
     with handle_of(raster[0]) as handle:
         style = Style(rescale=((0, 255),))
