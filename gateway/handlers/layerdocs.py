@@ -117,7 +117,6 @@ class LayerDocumentHandler(LayerHandler):
 
     def set_document_cache(self) -> None:
         """Keep documents out of shared caches where somebody signed in for them: a token may be in them."""
-        self.set_header("Vary", "Origin, Authorization")
         self.set_header("Cache-Control", "private, no-store" if self.signed_in else "public, max-age=60")
 
 

@@ -149,7 +149,6 @@ class LayerHandler(MapHandler, HandingHandler, StudioHandler):
 
         Nobody where something is left out that may be back in a moment (`lasting` is False).
         """
-        self.set_header("Vary", "Origin, Authorization")
         if self.gives_file:
             self.set_header("Cache-Control", "private, no-store" if self.credential.in_url else "private, no-cache")
         elif not lasting:

@@ -66,7 +66,6 @@ class StacHandler(BaseHandler):
         body, digest = written
         signed_in = self.credential.authorization is not None
         self.set_header("Cache-Control", f"{'private' if signed_in else 'public'}, no-cache")
-        self.set_header("Vary", "Origin, Authorization")
         etag = etag_of(digest)
         self.set_header("ETag", etag)
         self.set_header("Content-Type", kind)

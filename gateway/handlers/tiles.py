@@ -19,6 +19,7 @@ from gateway.gatekeeper import Admitted
 from gateway.ground.address import TileAddress
 from gateway.ground.bounds import GeographicBounds
 from gateway.handlers.access import METADATA, access
+from gateway.handlers.answers import FOR_ALL
 from gateway.handlers.values import ValuesHandler, most_bytes
 from gateway.model import Dataset, Scale
 from gateway.ranges import Conditions, Outcome, evaluate
@@ -137,6 +138,8 @@ class MapHandler(ValuesHandler):
         if self.credential.tokens:
             seconds = max(0, min(seconds, int(self.principal.expires - time.time())))
         shared = dataset.visibility is Scale.PUBLIC and not self.credential.tokens
+        if shared:
+            self.set_header("Vary", FOR_ALL)
         immutable = ", immutable" if version == dataset.version else ""
         self.set_header("Cache-Control", f"{'public' if shared else 'private'}, max-age={seconds}{immutable}")
 

@@ -179,3 +179,17 @@ async def test_head_answers_like_get(world, fetch):
         get, head = await fetch(path), await fetch(path, "HEAD")
         assert (head.code, head.body) == (200, b"")
         assert head.headers["Content-Length"] == get.headers["Content-Length"]
+
+
+async def test_what_a_browser_keeps_of_somebody_it_gives_to_nobody_who_asks_after_them(fetch, world):
+    hidden, shown = world.add("a.tif", visibility=Scale.PRIVATE, owner="ana"), world.add("b.tif")
+    for path in ("", "/info", "/validation", "/statistics?max_size=16", "/preview/16x16.png", "/download/cog",
+                 "/bbox/0,0,20,50.tif?max_size=16"):  # fmt: skip
+        answer = await fetch(f"/api/datasets/{hidden.id}{path}", token=world.bearer())
+        # Going back, a browser asks again for nothing that it has.
+        assert (answer.code, answer.headers["Vary"]) == (200, "Origin, Authorization"), path
+    answer = await fetch("/api/datasets", token=world.bearer())
+    assert answer.headers["Vary"] == "Origin, Authorization"
+    # One for all, whoever asked first.
+    answer = await fetch(f"/api/datasets/{shown.id}/preview/16x16.png", token=world.bearer())
+    assert (answer.headers["Cache-Control"].split(",")[0], answer.headers["Vary"]) == ("public", "Origin")
