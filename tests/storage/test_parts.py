@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -80,8 +81,7 @@ def test_a_part_that_is_swept_before_it_is_locked_is_made_anew(tmp_path, folder,
         if len(calls) == 1:
             raise OSError(errno.EWOULDBLOCK, "held")
         if len(calls) == 2:
-            newest = max(tmp_path.iterdir(), key=lambda path: path.stat().st_ino)
-            newest.rmdir()
+            Path(os.readlink(f"/proc/self/fd/{part}")).rmdir()
         locked(part, how)
 
     monkeypatch.setattr(parts.fcntl, "flock", flock)

@@ -6,11 +6,17 @@ from gateway.catalogue.search import Interval, Search
 from gateway.model import Principal, Scale
 from gateway.records.postgres.searching import PLANNED, AsOf
 from gateway.records.search import searching
+from gateway.records.search.walking import Walked, walked
 from tests.records.conftest import act, dataset
 
 MONTH = Interval(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 PLANS = {
     "box and month": ({"bbox": (8, 47, 8.4, 47.4), "datetime": MONTH}, Principal(), "dataset_audiences_places"),
+    "box and month, along the time": (
+        {"bbox": (8, 47, 8.4, 47.4), "datetime": MONTH},
+        Principal(),
+        "dataset_audiences_newest",
+    ),
     "newest of the world": ({}, Principal(), "dataset_audiences_newest"),
     "newest of a collection": ({"collections": ("sheets",)}, Principal(), "dataset_audiences_newest_of_collection"),
     "a caller who may see 1 of 1,000": ({}, Principal("ben"), "dataset_audiences_newest"),
@@ -48,6 +54,8 @@ def test_searches_go_through_their_index_and_sort_nothing_large(filled, monkeypa
             return searching.find(Watched(connection, deadline), Search(**wanted), reader)
 
     for case, (wanted, reader, index) in PLANS.items():
+        with_walk = case != "box and month"
+        monkeypatch.setattr(searching, "walked", walked if with_walk else lambda *_: Walked([], None, False))
         filled._pool.run(find, wanted, reader)
         assert plans[case], case
         for plan in plans[case]:
