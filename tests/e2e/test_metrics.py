@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.descriptors import opened_by
 from tests.e2e.test_serve import bearer, ingest, until
 from tests.metrics.test_board import values
 
@@ -36,8 +37,7 @@ def owners(port: int, workers: set[int]) -> Iterator[int]:
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     inodes = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"}
     for pid in workers:
-        links = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
-        if links & inodes:
+        if opened_by(pid) & inodes:
             yield pid
 
 

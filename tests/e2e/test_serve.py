@@ -4,7 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import chdir, contextmanager, suppress
+from contextlib import chdir, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from gateway.__main__ import cli
 from scripts.drilling.server import alive
 from tests.certificates import write_certificate
+from tests.descriptors import opened_by
 from tests.e2e.conftest import KEY, ROOT
 from tests.patience import SECONDS, until
 
@@ -395,9 +396,4 @@ def test_the_parent_of_the_workers_holds_no_database_and_no_thread(start):
 
 
 def holds_database(pid: int) -> bool:
-    names = []
-    for fd in Path(f"/proc/{pid}/fd").iterdir():
-        # One that was closed meanwhile is no database.
-        with suppress(FileNotFoundError):
-            names.append(str(fd.readlink()))
-    return any("gateway.db" in name for name in names)
+    return any("gateway.db" in name for name in opened_by(pid))

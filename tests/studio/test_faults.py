@@ -22,6 +22,7 @@ from gateway.studio import Source, Task, child, crew, forks, tasks, wire
 from gateway.studio.confinement import Confinement
 from gateway.studio.process import NICE
 from gateway.studio.tasks import Lane
+from tests.descriptors import opened_by
 from tests.patience import until
 from tests.rasters import write_cog
 from tests.studio.conftest import loaded, processes, source
@@ -472,8 +473,7 @@ def test_code_in_a_painter_cannot_read_write_connect_or_reach_its_parent(tmp_pat
         pid = pid_of(bench)
         status = Path(f"/proc/{pid}/status").read_text()
         assert "NoNewPrivs:\t1" in status
-        opened = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
-        assert not any(str(tmp_path) in path for path in opened)
+        assert not any(str(tmp_path) in path for path in opened_by(pid))
     assert not (state / "new").exists()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.studio import confinement, forks, wire
+from tests.descriptors import opened_by
 from tests.patience import until
 from tests.studio.conftest import loaded, processes
 
@@ -148,7 +149,7 @@ def test_painters_have_nothing_that_the_server_was_started_with(tmp_path):
         ours, process = forked(forks.Forks(asking))
         try:
             for pid in (program, process.pid):
-                assert str(tmp_path / "lock") not in {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()}
+                assert str(tmp_path / "lock") not in opened_by(pid)
         finally:
             os.kill(program, signal.SIGKILL)
             os.waitpid(program, 0)
